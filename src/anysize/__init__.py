@@ -1,0 +1,81 @@
+"""anysize: train and run deep-learning models on inputs of any size, inside a memory budget.
+
+>>> import anysize
+>>> model = anysize.load("runs/reviews")              # doctest: +SKIP
+>>> for result in model.predict("a_whole_book.txt"):  # doctest: +SKIP
+...     print(result.label, result.receipt.covered)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anysize.api import Model, PredictOptions, load, plan, train
+    from anysize.core.errors import (
+        AnysizeError,
+        BudgetError,
+        BundleError,
+        ConfigurationError,
+        DataError,
+        MissingExtraError,
+        RunError,
+        UsageError,
+    )
+    from anysize.core.receipts import Receipt
+    from anysize.core.results import ErrorResult, Result
+    from anysize.train.recipe import Recipe
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "anysize.api": ("Model", "PredictOptions", "load", "plan", "train"),
+    "anysize.core.errors": (
+        "AnysizeError",
+        "BudgetError",
+        "BundleError",
+        "ConfigurationError",
+        "DataError",
+        "MissingExtraError",
+        "RunError",
+        "UsageError",
+    ),
+    "anysize.core.receipts": ("Receipt",),
+    "anysize.core.results": ("ErrorResult", "Result"),
+    "anysize.train.recipe": ("Recipe",),
+}
+
+__all__ = [
+    "AnysizeError",
+    "BudgetError",
+    "BundleError",
+    "ConfigurationError",
+    "DataError",
+    "ErrorResult",
+    "MissingExtraError",
+    "Model",
+    "PredictOptions",
+    "Receipt",
+    "Recipe",
+    "Result",
+    "RunError",
+    "UsageError",
+    "__version__",
+    "load",
+    "plan",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used."""
+    import importlib
+
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module 'anysize' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

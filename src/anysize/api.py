@@ -1,0 +1,421 @@
+"""The verbs as functions and methods, with the same names and defaults as the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from anysize import tasks
+from anysize.core import memory as memory_sizes
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.pipeline import Position
+from anysize.core.predict import predict
+from anysize.core.records import Field, Source
+from anysize.core.results import ErrorResult, Result
+
+if TYPE_CHECKING:
+    from anysize.evaluate import Evaluation
+    from anysize.models.bundle import Card
+    from anysize.models.network import Network
+    from anysize.plan import PredictionPlan, TrainingPlan
+    from anysize.tasks.protocols import Task
+    from anysize.train import TrainReport
+    from anysize.train.recipe import Recipe
+
+Input: TypeAlias = str | Path
+Tiles: TypeAlias = Literal["auto", "always", "never"]
+RuntimeName: TypeAlias = Literal["auto", "torch", "openvino"]
+Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictOptions:
+    """How to predict. ``None`` and ``auto`` leave the choice to the bundle or the planner.
+
+    Attributes:
+        memory: budget in bytes, or as ``2GiB``; None is 70 % of what the machine has free.
+        merge: ``mean``, ``max`` or ``attention``.
+        window, overlap: tokens of a text window, and tokens that neighbours share.
+        tiles: when pictures are cut into tiles; ``tile`` is a tile's side in picture pixels.
+        runtime: ``torch``, ``openvino``, or the faster of them by measurement.
+        precision: ``float32``, ``bfloat16``, or the faster that the processor has.
+        threads: reader threads.
+        strict: stop at the first record that cannot be read.
+        columns: column of a table for each role (``{"text": "review"}``).
+        encoding: of text files.
+    """
+
+    memory: int | str | None = None
+    merge: str | None = None
+    window: int | None = None
+    overlap: int | None = None
+    tiles: Tiles | None = None
+    tile: int | None = None
+    runtime: RuntimeName = "auto"
+    precision: Precision = "auto"
+    threads: int | None = None
+    strict: bool = False
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    encoding: str = "utf-8"
+
+
+def load(spec: str | Path, task: str | None = None) -> Model:
+    """Opens a bundle, a Hugging Face folder or a hub id.
+
+    Args:
+        spec: where the model is.
+        task: needed only where the model's configuration does not tell it.
+
+    Raises:
+        BundleError: nothing usable there.
+    """
+    from anysize.models.spec import open_network
+
+    network, card = open_network(str(spec), task)
+    folder = Path(spec) if Path(spec).is_dir() else None
+    return Model(network, card, folder)
+
+
+def train(
+    task: str,
+    data: str | Path,
+    *,
+    model: str,
+    out: str | Path | None = None,
+    memory: int | str | None = None,
+    resume: bool = False,
+    **settings: Any,
+) -> Model:
+    """Trains a model and opens the bundle that it leaves.
+
+    Args:
+        task: the task's name.
+        data: a table or a folder.
+        model: model spec.
+        out: folder of the run; None is ``runs/TASK``.
+        memory: budget of all processes together, in bytes or as ``2GiB``; None is 70 % of
+            what the machine has free.
+        resume: go on from the last checkpoint of ``out``.
+        settings: any other field of ``anysize.Recipe``.
+
+    Raises:
+        ConfigurationError, DataError, BudgetError: before any work starts.
+        RunError: the run failed; the last checkpoint stays.
+    """
+    from anysize.train.recipe import from_mapping
+
+    entries = {"task": task, "data": str(data), "model": model, **settings}
+    entries["out"] = str(out if out is not None else Path("runs") / task)
+    if memory is not None:
+        entries["memory"] = memory_sizes.parse_size(memory)
+    report = train_report(from_mapping(entries, origin="train"), resume=resume)
+    return load(report.bundle)
+
+
+def train_report(recipe: Recipe, *, resume: bool = False) -> TrainReport:
+    """Trains what the recipe says; the report says where the bundle is and what it took."""
+    from anysize.train import run
+
+    return run(recipe, resume=resume)
+
+
+def plan(recipe: Recipe) -> TrainingPlan:
+    """What training would do with the recipe's memory budget, and why, without training."""
+    from anysize.train import make_plan
+
+    return make_plan(recipe)
+
+
+class Model:
+    """A trained network with its card.
+
+    Attributes:
+        card: task, labels, windows, merge rule, provenance.
+        network: the weights and their preprocessing.
+        folder: where it was loaded from, if it is a local folder.
+    """
+
+    def __init__(self, network: Network, card: Card, folder: Path | None = None) -> None:
+        self.network = network
+        self.card = card
+        self.folder = folder
+
+    def predict(
+        self,
+        inputs: Input | Source | Iterable[Any],
+        options: PredictOptions | None = None,
+        *,
+        plan: PredictionPlan | None = None,
+        on_windows: Callable[[int], None] | None = None,
+    ) -> Iterator[Result | ErrorResult]:
+        """Predicts, in input order, one result per record.
+
+        Args:
+            inputs: a path or several (files, folders, tables); or, one record each, strings of
+                text for a text model and pictures (``PIL.Image``, uint8 arrays
+                ``[height, width, 3]``) for a picture model; or a source.
+            options: see ``PredictOptions``.
+            plan: made by ``plan`` for the same inputs and options; None makes it now.
+            on_windows: told how many windows went through the model, for progress.
+
+        Yields:
+            A ``Result``, or an ``ErrorResult`` for a record that cannot be read.
+
+        Raises:
+            BudgetError: before work starts, when the budget is too small.
+        """
+        options = options or PredictOptions()
+        source = self._open(inputs, options)
+        return self._results(source, options, plan=plan, on_windows=on_windows)
+
+    def evaluate(
+        self,
+        data: Input | Source,
+        out: str | Path | None = None,
+        options: PredictOptions | None = None,
+        *,
+        split: str | None = None,
+        on_windows: Callable[[int], None] | None = None,
+    ) -> Evaluation:
+        """Measures the model on labelled data.
+
+        Args:
+            data: a path or a source.
+            out: folder for ``metrics.json`` and ``report.html``; None writes nothing.
+            options: see ``PredictOptions``.
+            split: ``train``, ``validation`` or ``test``; None takes the test split where the data
+                names one, else everything.
+        """
+        from anysize.evaluate import evaluate, write_report
+
+        options = options or PredictOptions()
+        source = self._split(data, options, split)
+        results = self._results(source, options, keep_first=True, on_windows=on_windows)
+        evaluation = evaluate(
+            results,
+            self.card.labels,
+            source=source,
+            training_counts=self.card.provenance.get("label_counts"),
+        )
+        if out is not None:
+            write_report(evaluation, Path(out), card=self.card.to_json(), source=source)
+        return evaluation
+
+    def plan(self, source: Source | None, options: PredictOptions) -> PredictionPlan:
+        """What prediction will do with the budget: runtime, precision, batch, and why."""
+        from anysize.plan import plan_prediction
+
+        budget = _budget(options.memory)
+        return plan_prediction(
+            self._adapted(options)[0],
+            self.task,
+            source,
+            memory=budget,
+            runtime=options.runtime,
+            precision=options.precision,
+            folder=self.folder,
+            threads=options.threads,
+        )
+
+    @property
+    def task(self) -> Task:
+        """What the model does."""
+        return tasks.load(self.card.task)
+
+    def _results(
+        self,
+        source: Source,
+        options: PredictOptions,
+        *,
+        plan: PredictionPlan | None = None,
+        keep_first: bool = False,
+        on_windows: Callable[[int], None] | None = None,
+    ) -> Iterator[Result | ErrorResult]:
+        task = self.task
+        network, merge = self._adapted(options)
+        plan = plan or self.plan(source, options)
+        runtime = plan.open_runtime()
+        try:
+            results = predict(
+                source,
+                (Position(index, index) for index in range(len(source))),
+                task.preprocess(network),
+                plan.guarded(runtime),
+                task.new_merger(self.card.labels, merge, keep_first=keep_first),
+                plan.batches,
+                strict=options.strict,
+                threads=plan.threads,
+                on_windows=on_windows,
+            )
+            yield from results
+        finally:
+            runtime.close()
+
+    def _adapted(self, options: PredictOptions) -> tuple[Network, str]:
+        """The network with the caller's windows, and the merge rule."""
+        network = dataclasses.replace(self.network)
+        if network.text is not None:
+            network.text = dataclasses.replace(
+                network.text,
+                **_given(window=options.window, overlap=options.overlap),
+            )
+        if network.image is not None:
+            network.image = dataclasses.replace(
+                network.image,
+                **_given(tiles=options.tiles, tile=options.tile, overlap=options.overlap),
+            )
+        merge = options.merge or self.card.merge
+        if merge == "attention" and network.pool is None:
+            raise ConfigurationError(
+                "merge 'attention' needs a model trained with it (--merge attention in training)"
+            )
+        return network, merge
+
+    def _open(self, inputs: Input | Source | Iterable[Any], options: PredictOptions) -> Source:
+        task = self.task
+        if isinstance(inputs, Path) or (isinstance(inputs, str) and task.role == "image"):
+            return open_inputs([inputs], task, options)
+        if isinstance(inputs, str):
+            return _in_memory(task, [inputs])
+        if _is_source(inputs):
+            return inputs  # type: ignore[return-value]
+        items = list(inputs)  # type: ignore[arg-type]
+        paths = [_is_path(item, task) for item in items]
+        if all(paths):
+            return open_inputs(items, task, options)
+        if not any(paths):
+            return _in_memory(task, items)
+        from anysize.sources.joined import JoinedSource
+
+        groups = itertools.groupby(zip(paths, items, strict=True), key=lambda pair: pair[0])
+        parts = [
+            open_inputs([item for _, item in group], task, options)
+            if is_path
+            else _in_memory(task, [item for _, item in group])
+            for is_path, group in groups
+        ]
+        return JoinedSource(parts)
+
+    def _split(self, data: Input | Source, options: PredictOptions, split: str | None) -> Source:
+        if _is_source(data):
+            return data  # type: ignore[return-value]
+        return open_split(data, self.task, options, split)  # type: ignore[arg-type]
+
+
+def check_paths(paths: Sequence[Input]) -> None:
+    """Raises a ``DataError`` for a path that does not exist, before anything heavy is loaded."""
+    from anysize.sources import missing_path
+
+    for path in paths:
+        if str(path) != "-" and not Path(path).exists():
+            raise missing_path(path)
+
+
+def open_inputs(paths: Sequence[Input], task: Task, options: PredictOptions) -> Source:
+    """Files, folders and tables, in the order given, as one source."""
+    from anysize.sources import open_source
+    from anysize.sources.joined import JoinedSource
+
+    if not paths:
+        raise ConfigurationError("no input given: name files, folders or tables, or '-'")
+    parts = [
+        open_source(
+            path, columns=task.columns, rename=options.columns, encoding=options.encoding
+        )
+        for path in paths
+    ]
+    return parts[0] if len(parts) == 1 else JoinedSource(parts)
+
+
+def open_split(data: Input, task: Task, options: PredictOptions, split: str | None) -> Source:
+    """The split to measure on: the one named, else ``test`` where the data has it, else all."""
+    from anysize.sources import open_source, open_splits
+
+    arguments: dict[str, Any] = {
+        "columns": task.columns,
+        "rename": options.columns,
+        "encoding": options.encoding,
+    }
+    path = Path(data)
+    if split is None and not path.is_dir():
+        return open_source(data, **arguments)
+    splits = open_splits(data, **arguments)
+    if split is None:
+        if splits.how == "hash" or splits.test is None:
+            return open_source(data, **arguments)
+        return splits.test
+    chosen: Source | None = getattr(splits, split, None)
+    if chosen is None:
+        raise DataError(str(data), f"has no split named {split!r}")
+    return chosen
+
+
+@contextlib.contextmanager
+def standard_input(stream: Iterable[str], role: str) -> Iterator[Path]:
+    """Spools standard input to a table: a record a line, plain or JSON Lines.
+
+    Yields:
+        The path of a temporary ``stdin.jsonl``, removed afterwards.
+    """
+    import json
+
+    with tempfile.TemporaryDirectory(prefix="anysize-") as folder:
+        path = Path(folder) / "stdin.jsonl"
+        with path.open("w", encoding="utf-8") as file:
+            for line in stream:
+                line = line.rstrip("\r\n")
+                if not line.strip():
+                    continue
+                if not line.lstrip().startswith("{"):
+                    value = os.path.abspath(line) if role == "image" else line
+                    line = json.dumps({role: value})
+                file.write(line + "\n")
+        if path.stat().st_size == 0:
+            raise DataError("standard input", "is empty: pass one record a line")
+        yield path
+
+
+def _budget(memory: int | str | None) -> int:
+    if memory is None:
+        return memory_sizes.default_budget()
+    return memory_sizes.parse_size(memory)
+
+
+def _given(**settings: Any) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _is_path(item: object, task: Task) -> bool:
+    return isinstance(item, Path) or (isinstance(item, str) and task.role == "image")
+
+
+def _is_source(item: object) -> bool:
+    return hasattr(item, "fingerprint") and hasattr(item, "__getitem__")
+
+
+def _in_memory(task: Task, items: Sequence[Any]) -> Source:
+    from anysize.sources.joined import FieldSource
+
+    fields: list[Field] = []
+    for item in items:
+        if task.role == "text" and isinstance(item, str):
+            from anysize.readers.text import Text
+
+            fields.append(Text(item, origin=f"text {len(fields)}"))
+        elif task.role == "image":
+            from anysize.readers.image import Image
+
+            fields.append(Image.from_pixels(item, origin=f"picture {len(fields)}"))
+        else:
+            raise ConfigurationError(
+                f"input {len(fields)} is a {type(item).__name__}; "
+                f"{task.name} takes paths, or {'strings' if task.role == 'text' else 'pictures'}"
+            )
+    return FieldSource(task.role, fields)

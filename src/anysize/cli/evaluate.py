@@ -1,0 +1,59 @@
+"""``anysize evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anysize.cli import options
+from anysize.cli.output import document, say, show
+from anysize.cli.predict import prediction_options
+
+
+def command(
+    bundle: Annotated[str, typer.Argument(help="A bundle, a Hugging Face folder or a hub id.")],
+    data: Annotated[str, typer.Argument(help="Labelled data: a table or a folder.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for metrics.json and report.html.")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="train, validation or test; default: test where the data names one."),
+    ] = None,
+    memory: options.Memory = None,
+    merge: options.Merge = None,
+    window: options.Window = None,
+    overlap: options.Overlap = None,
+    tiles: options.Tiles = None,
+    tile: options.Tile = None,
+    runtime: options.Runtime = "auto",
+    precision: options.Precision = "auto",
+    threads: options.Threads = None,
+    columns: options.Columns = None,
+    encoding: options.Encoding = "utf-8",
+    task: options.Task = None,
+    strict: options.Strict = False,
+    as_json: options.Json = False,
+) -> None:
+    """Measure a model on labelled data: metrics.json and a self-contained report.html."""
+    from anysize import api
+
+    options.choice(split, "--split", ("train", "validation", "test"))
+    settings = prediction_options(
+        memory=memory, merge=merge, window=window, overlap=overlap, tiles=tiles, tile=tile,
+        runtime=runtime, precision=precision, threads=threads, columns=columns, encoding=encoding,
+        strict=strict,
+    )  # fmt: skip
+    api.check_paths([data])
+    model = api.load(bundle, task)
+    evaluation = model.evaluate(data, out, settings, split=split)
+    if as_json:
+        document(evaluation.to_json())
+    else:
+        from anysize.evaluate import render
+
+        show(render(evaluation))
+    if out is not None:
+        say(f"wrote {out / 'metrics.json'} and {out / 'report.html'}")

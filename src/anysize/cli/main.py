@@ -1,0 +1,76 @@
+"""The ``anysize`` command: one verb a file; errors become one clear line and an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from anysize.cli import demo, evaluate, inspect, listing, plan, predict, train
+from anysize.cli.output import say
+from anysize.core.errors import AnysizeError
+
+app = typer.Typer(
+    name="anysize",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    help="Train, evaluate and run deep-learning models on inputs of any size, "
+    "inside a memory budget that you state.",
+)
+app.command("demo")(demo.command)
+app.command("train")(train.command)
+app.command("predict")(predict.command)
+app.command("evaluate")(evaluate.command)
+app.command("inspect")(inspect.command)
+app.command("plan")(plan.command)
+app.command("list")(listing.command)
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+    if version:
+        from anysize import __version__
+
+        print(__version__)
+        raise typer.Exit()
+
+
+def run() -> None:
+    """The console script: 0 done, 2 usage or bad input, 1 failure, 130 interrupted."""
+    try:
+        code = app(standalone_mode=False)
+    except AnysizeError as error:
+        _fail(str(error), error.exit_code)
+    except typer.Abort:
+        _fail("interrupted", 130)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        # The reader of our output went away (``| head``): nothing is wrong on this side.
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        from click.exceptions import ClickException
+
+        if not isinstance(error, ClickException):
+            raise
+        error.show()
+        sys.exit(error.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    for line in message.splitlines() or [""]:
+        say(f"anysize: {line}")
+    if "--json" in sys.argv:
+        print(json.dumps({"error": message, "exit_code": code}, ensure_ascii=False))
+    sys.exit(code)

@@ -1,0 +1,77 @@
+"""Options that several verbs share, and how their texts become values."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from anysize.core.errors import ConfigurationError
+
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON document on standard output, nothing else there.")
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        help="Budget for the peak memory of all processes, such as 2GiB. "
+        "Default: 70 % of what the machine has free."
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="Columns of a table by role, such as text=review,label=stars."),
+]
+Encoding = Annotated[str, typer.Option(help="Encoding of text files, such as gb18030.")]
+Task = Annotated[
+    str | None, typer.Option(help="The task, where the model's configuration does not tell it.")
+]
+Tiles = Annotated[
+    str | None,
+    typer.Option(
+        help="When pictures are cut into tiles: auto (more than 4 times larger than the model's "
+        "input), always or never."
+    ),
+]
+Tile = Annotated[int | None, typer.Option(help="Side of a tile, in pixels of the picture.")]
+Window = Annotated[int | None, typer.Option(help="Tokens that the model reads at once.")]
+Overlap = Annotated[
+    int | None, typer.Option(help="Tokens or pixels that neighbouring windows share.")
+]
+Merge = Annotated[
+    str | None, typer.Option(help="How windows are pooled: mean, max or attention.")
+]
+Runtime = Annotated[str, typer.Option(help="torch, openvino, or auto: the faster, measured.")]
+Precision = Annotated[str, typer.Option(help="float32, bfloat16, or auto.")]
+Threads = Annotated[int | None, typer.Option(help="Reader threads.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first unreadable record.")]
+
+
+def pairs(text: str | None, parameter: str) -> dict[str, str]:
+    """``a=b,c=d`` as a dictionary.
+
+    Raises:
+        ConfigurationError: not of that form, or a key twice.
+    """
+    found: dict[str, str] = {}
+    for part in (text or "").split(","):
+        if not part.strip():
+            continue
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise ConfigurationError(f"{parameter} must look like role=column, found {part!r}")
+        if key.strip() in found:
+            raise ConfigurationError(f"{parameter} gives {key.strip()!r} twice")
+        found[key.strip()] = value.strip()
+    return found
+
+
+def choice(value: str | None, parameter: str, allowed: tuple[str, ...]) -> str | None:
+    """The value, if it is one of those allowed.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    if value is not None and value not in allowed:
+        raise ConfigurationError(f"{parameter} must be one of {', '.join(allowed)}, not {value!r}")
+    return value

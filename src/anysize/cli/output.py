@@ -1,0 +1,109 @@
+"""What commands print: documents on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.progress import Progress
+
+
+def say(line: str) -> None:
+    """A line for the person at the terminal."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def show(renderable: RenderableType) -> None:
+    """A table or the like, on standard output."""
+    from rich.console import Console
+
+    Console(highlight=False).print(renderable)
+
+
+def document(entries: Mapping[str, Any]) -> None:
+    """The one JSON document of ``--json``."""
+    print(json.dumps(entries, ensure_ascii=False, indent=2))
+
+
+class Meter:
+    """Progress with rate and time left: a bar on a terminal, a plain line now and then otherwise.
+
+    Args:
+        what: what is counted (``records``).
+        total: how many there are.
+    """
+
+    _EVERY = 10.0
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._windows = 0
+        self._start = time.monotonic()
+        self._said = self._start
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> Meter:
+        if sys.stderr.isatty():
+            self._bar = self._make_bar()
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def record(self) -> None:
+        """One record is done."""
+        self._done += 1
+        self._show()
+
+    def windows(self, count: int) -> None:
+        """So many windows went through the model."""
+        self._windows += count
+        self._show()
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        seconds = max(now - self._start, 1e-9)
+        rate = f"{self._windows / seconds:.1f} windows/s"
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=self._done, rate=rate)
+        elif now - self._said > self._EVERY:
+            self._said = now
+            left = (self._total - self._done) * seconds / self._done if self._done else None
+            rest = f", {left:.0f} s left" if left is not None else ""
+            say(f"{self._done}/{self._total} {self._what}, {rate}{rest}")
+
+    def _make_bar(self) -> Progress:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        bar = Progress(
+            TextColumn(self._what),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        bar.add_task(self._what, total=self._total, rate="")
+        return bar

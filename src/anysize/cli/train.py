@@ -1,0 +1,159 @@
+"""``anysize train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from anysize.cli import options
+from anysize.cli.output import document, say
+from anysize.core.errors import ConfigurationError
+
+
+def command(
+    task: Annotated[
+        str, typer.Argument(help="The task (anysize list tasks), or a RECIPE.toml alone.")
+    ],
+    data: Annotated[str | None, typer.Argument(help="A table or a folder.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="A built-in name (anysize list models), a folder or a hub id."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run. Default: runs/TASK")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Limit: passes over the data.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Limit: optimizer steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Limit: minutes of training.")] = None,
+    memory: options.Memory = None,
+    augment: Annotated[
+        str | None, typer.Option(help="Augmentation (anysize list augmentations).")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that share the work.")] = None,
+    loaders: Annotated[int | None, typer.Option(help="Reader threads a worker.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Records an optimizer step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The highest.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adamw or sgd.")] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="constant, linear, cosine or one-cycle.")
+    ] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Not for biases and norms.")] = None,
+    warmup: Annotated[float | None, typer.Option(help="Part of the run with rising rate.")] = None,
+    label_smoothing: Annotated[float | None, typer.Option(help="0 switches it off.")] = None,
+    ema: Annotated[float | None, typer.Option(help="Decay of averaged weights; 0: off.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Validations without improvement before stopping; 0: never.")
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, bfloat16 or float32.")] = None,
+    compile_model: Annotated[
+        bool, typer.Option("--compile", help="Compile the model with torch.compile.")
+    ] = False,
+    merge: options.Merge = None,
+    window: options.Window = None,
+    overlap: options.Overlap = None,
+    image_size: Annotated[
+        str | None, typer.Option(help="The model's input in pixels, such as 224 or 320x240.")
+    ] = None,
+    tiles: options.Tiles = None,
+    tile: options.Tile = None,
+    columns: options.Columns = None,
+    encoding: Annotated[str | None, typer.Option(help="Of text files.")] = None,
+    validation: Annotated[
+        float | None, typer.Option(help="Part kept for validation where the data has no split.")
+    ] = None,
+    test: Annotated[
+        float | None, typer.Option(help="Part kept for testing where the data has no split.")
+    ] = None,
+    model_options: Annotated[
+        str | None, typer.Option(help="Options of the model family, such as hidden=128.")
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="File that notes which records each step used.")
+    ] = None,
+    strict: options.Strict = False,
+    as_json: options.Json = False,
+) -> None:
+    """Train a model, inside a memory budget; Ctrl-C leaves a checkpoint that --resume takes up."""
+    from anysize import api
+    from anysize.core.memory import parse_size
+
+    given: dict[str, Any] = {
+        "data": data,
+        "model": model,
+        "out": None if out is None else str(out),
+        "epochs": epochs,
+        "steps": steps,
+        "minutes": minutes,
+        "memory": None if memory is None else parse_size(memory, "--memory"),
+        "augment": augment,
+        "workers": workers,
+        "loaders": loaders,
+        "seed": seed,
+        "batch": batch,
+        "learning_rate": learning_rate,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "weight_decay": weight_decay,
+        "warmup": warmup,
+        "label_smoothing": label_smoothing,
+        "ema": ema,
+        "patience": patience,
+        "precision": precision,
+        "compile": compile_model or None,
+        "merge": merge,
+        "window": window,
+        "overlap": overlap,
+        "image_size": _size(image_size),
+        "tiles": tiles,
+        "tile": tile,
+        "columns": options.pairs(columns, "--columns") or None,
+        "encoding": encoding,
+        "validation": validation,
+        "test": test,
+        "options": options.pairs(model_options, "--model-options") or None,
+        "trace": None if trace is None else str(trace),
+        "strict": strict or None,
+    }
+    recipe = _recipe(task, {name: value for name, value in given.items() if value is not None})
+    api.check_paths([recipe.data])
+    report = api.train_report(recipe, resume=resume)
+    if as_json:
+        document(report.to_json())
+        return
+    say(f"bundle: {report.bundle}")
+
+
+def _recipe(task: str, given: dict[str, Any]) -> Any:
+    """From a file and what the options change in it, or from the options alone."""
+    from anysize.train.recipe import from_mapping
+    from anysize.train.toml import read
+
+    if task.endswith(".toml"):
+        entries = read(task)
+        limits = {"epochs", "steps", "minutes"}
+        if limits & given.keys():
+            entries = {name: value for name, value in entries.items() if name not in limits}
+        return from_mapping(entries | given, origin=task)
+    problems = [
+        f"{name} is missing: anysize train TASK DATA --model SPEC"
+        for name in ("data", "model")
+        if name not in given
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+    entries = {"task": task, "out": f"runs/{task}"} | given
+    return from_mapping(entries, origin="command line")
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """``(width, height)`` of ``224`` or ``320x240``."""
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise ConfigurationError(
+            f"--image-size must be a side or WIDTHxHEIGHT in pixels, not {text!r}"
+        )
+    return int(parts[0]), int(parts[-1])

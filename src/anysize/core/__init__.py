@@ -1,0 +1,1 @@
+"""Types, errors and the generators that everything else is built on (NumPy only)."""

@@ -1,0 +1,88 @@
+"""Batches by cost: examples of many records together, with padding near zero.
+
+Examples are gathered in a look-ahead of bounded cost, sorted by size and cut into batches whose
+cost stays under the budget. With ``packed=True`` a batch costs the sum of its examples (segments
+side by side); otherwise it costs its longest example times their number (padding included).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from anysize.core.errors import ConfigurationError
+from anysize.core.examples import Batch, Example, Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPlan:
+    """How examples become batches.
+
+    Attributes:
+        budget: the largest cost of one batch (tokens or pixels). An example that alone is over
+            it gets a batch of its own.
+        packed: whether padding is free (segments side by side) or counted.
+        look_ahead: cost gathered before sorting; a small multiple of ``budget``.
+        most: the largest number of examples in one batch.
+    """
+
+    budget: int
+    packed: bool = False
+    look_ahead: int = 0
+    most: int = 4096
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.budget < 1:
+            problems.append(f"batch budget must be at least 1, not {self.budget}")
+        if self.look_ahead < 0:
+            problems.append(f"look_ahead must not be negative, not {self.look_ahead}")
+        if self.most < 1:
+            problems.append(f"most must be at least 1, not {self.most}")
+        if problems:
+            raise ConfigurationError(problems)
+
+    @property
+    def gathered(self) -> int:
+        """The cost at which the look-ahead is cut into batches."""
+        return max(self.look_ahead, self.budget)
+
+
+def cut(examples: Sequence[Example], plan: BatchPlan) -> list[Batch]:
+    """Sorts ``examples`` by cost, largest first, and cuts them into batches under the budget."""
+    batches: list[Batch] = []
+    held: list[Example] = []
+    cost = 0
+    for example in sorted(examples, key=lambda item: -item.cost):
+        # Sorted: the first held example is the longest, so it sets the padded size.
+        grown = cost + (example.cost if plan.packed or not held else held[0].cost)
+        if held and (grown > plan.budget or len(held) == plan.most):
+            batches.append(Batch(held))
+            held, grown = [], example.cost
+        held.append(example)
+        cost = grown
+    if held:
+        batches.append(Batch(held))
+    return batches
+
+
+def batches(
+    stream: Iterable[Example | Failure], plan: BatchPlan
+) -> Iterator[Batch | Failure]:
+    """Cuts a stream of examples into batches, holding at most the look-ahead.
+
+    Failures pass through at once, in their place in the stream of batches.
+    """
+    held: list[Example] = []
+    cost = 0
+    for item in stream:
+        if isinstance(item, Failure):
+            yield item
+            continue
+        held.append(item)
+        cost += item.cost
+        if cost >= plan.gathered or len(held) >= 16 * plan.most:
+            yield from cut(held, plan)
+            held, cost = [], 0
+    if held:
+        yield from cut(held, plan)

@@ -1,0 +1,71 @@
+"""Examples and batches: arrays ready for a model, and whose they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.core.windows import Window
+
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One window's arrays, unpadded.
+
+    Attributes:
+        ordinal: position of the record in this run (0, 1, 2 … in input order).
+        window: what part of the record it is.
+        arrays: model inputs by name: ``input_ids`` int32 ``[length]`` for text;
+            ``pixels`` uint8 ``[height, width, 3]`` for pictures (normalised by the execution).
+        cost: tokens or pixels; what the batch budget counts.
+    """
+
+    ordinal: int
+    window: Window
+    arrays: Arrays
+    cost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A record that could not be read; the run goes on."""
+
+    ordinal: int
+    record: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Examples of one or many records that the model runs together."""
+
+    examples: Sequence[Example]
+
+    @property
+    def cost(self) -> int:
+        return sum(example.cost for example in self.examples)
+
+    @property
+    def padded_cost(self) -> int:
+        """What it costs when every example is padded to the largest."""
+        return len(self.examples) * max(example.cost for example in self.examples)
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a runtime returns for a batch: arrays whose first axis is the example.
+
+    ``logits`` float32 ``[n, classes]``; ``scores`` float32 ``[n]`` where the model has learned
+    attention pooling.
+    """
+
+    arrays: Mapping[str, NDArray[np.float32]]
+
+    def row(self, index: int) -> dict[str, NDArray[np.float32]]:
+        return {name: array[index] for name, array in self.arrays.items()}

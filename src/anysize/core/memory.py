@@ -1,0 +1,148 @@
+"""Memory as the operating system counts it, and sizes as people write them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import resource
+from pathlib import Path
+
+from anysize.core.errors import ConfigurationError
+
+_UNITS = {
+    "": 1, "b": 1,
+    "k": 2**10, "kib": 2**10, "kb": 10**3,
+    "m": 2**20, "mib": 2**20, "mb": 10**6,
+    "g": 2**30, "gib": 2**30, "gb": 10**9,
+    "t": 2**40, "tib": 2**40, "tb": 10**12,
+}  # fmt: skip
+
+
+def parse_size(text: str | int, parameter: str = "memory") -> int:
+    """Bytes of a size such as ``2GiB``, ``512M`` or ``1.5gb``.
+
+    Binary prefixes (KiB, MiB, GiB) and bare letters count in powers of 1024, kB/MB/GB in
+    powers of 1000.
+
+    Raises:
+        ConfigurationError: not a size, or not above zero.
+    """
+    if isinstance(text, int):
+        value = text
+    else:
+        match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*", text)
+        if match is None or match[2].lower() not in _UNITS:
+            raise ConfigurationError(
+                f"{parameter} must be a size such as 2GiB or 512MiB, not {text!r}"
+            )
+        value = int(float(match[1]) * _UNITS[match[2].lower()])
+    if value <= 0:
+        raise ConfigurationError(f"{parameter} must be above zero, not {text!r}")
+    return value
+
+
+def format_size(size: float) -> str:
+    """``1.50 GiB`` and the like."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB"):
+        if abs(value) < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.2f} GiB"
+
+
+def available() -> int:
+    """Bytes that a new process could use now without swapping.
+
+    The smaller of the kernel's ``MemAvailable`` and what the control group still allows.
+    """
+    free = _meminfo("MemAvailable")
+    for limit, used in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes",
+         "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ):  # fmt: skip
+        try:
+            allowed = int(Path(limit).read_text())
+            free = min(free, max(allowed - int(Path(used).read_text()), 0))
+        except (OSError, ValueError):
+            continue
+    return free
+
+
+def default_budget() -> int:
+    """70 % of what the machine has free."""
+    return int(available() * 0.7)
+
+
+def resident(pid: int | None = None) -> int:
+    """Resident bytes of a process now (this one by default)."""
+    try:
+        pages = int(Path(f"/proc/{pid or os.getpid()}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return _maxrss()
+
+
+def peak() -> int:
+    """The largest resident size of this process so far, or since ``reset_peak``."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return _maxrss()
+
+
+def reset_peak() -> bool:
+    """Starts a new peak measurement (Linux); False where the system cannot."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def trim() -> None:
+    """Gives freed heap pages back to the system (glibc)."""
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):
+        pass
+
+
+_M_ARENA_MAX = -8
+_M_MMAP_THRESHOLD = -3
+_M_TRIM_THRESHOLD = -1
+
+
+def bound_heap() -> None:
+    """Keeps glibc's heap from growing by fragmentation.
+
+    Two arenas, and blocks of 1 MiB and more mapped for themselves, so that freeing them gives
+    their pages back at once. Setting the threshold also switches off glibc's habit of raising
+    it, which otherwise leaves tens of megabytes behind every large tensor.
+    """
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_M_ARENA_MAX, 2)
+        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+        libc.mallopt(_M_TRIM_THRESHOLD, 8 << 20)
+    except (OSError, AttributeError):
+        pass
+
+
+def _maxrss() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _meminfo(key: str) -> int:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith(key + ":"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return int(os.sysconf("SC_PAGE_SIZE")) * int(os.sysconf("SC_PHYS_PAGES"))

@@ -1,0 +1,107 @@
+"""The one generator that training and prediction both draw examples from."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from anysize.core.errors import DataError
+from anysize.core.examples import Example, Failure
+from anysize.core.protocols import Preprocess
+from anysize.core.records import Record, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a record stands: ``ordinal`` in this run, ``index`` in its source."""
+
+    ordinal: int
+    index: int
+
+
+def examples(
+    source: Source,
+    positions: Iterable[Position],
+    preprocess: Preprocess,
+    *,
+    draw: int | None = None,
+    strict: bool = False,
+    threads: int = 0,
+    ahead: int = 32,
+) -> Iterator[Example | Failure]:
+    """Examples of the records at ``positions``, record after record, windows in order.
+
+    A record that cannot be read becomes a ``Failure`` (with ``strict`` the error is raised).
+
+    Args:
+        source: where records come from.
+        positions: which records, in which order.
+        preprocess: turns a record into its windows' examples.
+        draw: epoch number in training, None in prediction; see ``Preprocess``.
+        strict: stop at the first record that cannot be read.
+        threads: reader threads; 0 reads in the caller's thread. Order and content do not depend
+            on it.
+        ahead: with threads, how many records may be under way at once. Each reader holds at
+            most ``_FIRST`` windows of a record; the rest of a long record is read in the
+            caller's thread, so memory stays bounded by ``ahead * _FIRST`` windows.
+    """
+    if threads <= 0:
+        for position in positions:
+            yield from _guarded(source, position, preprocess, draw, strict)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="anysize-reader") as pool:
+        pending: deque[Future[_Head]] = deque()
+        try:
+            for position in positions:
+                pending.append(pool.submit(_head, source, position, preprocess, draw, strict))
+                if len(pending) >= ahead:
+                    yield from pending.popleft().result().drain()
+            while pending:
+                yield from pending.popleft().result().drain()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+_FIRST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """A record's first windows, and the generator of the rest."""
+
+    first: list[Example | Failure]
+    rest: Iterator[Example | Failure] | None
+
+    def drain(self) -> Iterator[Example | Failure]:
+        yield from self.first
+        if self.rest is not None:
+            yield from self.rest
+
+
+def _head(
+    source: Source, position: Position, preprocess: Preprocess, draw: int | None, strict: bool
+) -> _Head:
+    stream = _guarded(source, position, preprocess, draw, strict)
+    first: list[Example | Failure] = []
+    for item in stream:
+        first.append(item)
+        if len(first) == _FIRST:
+            return _Head(first, stream)
+    return _Head(first, None)
+
+
+def _guarded(
+    source: Source, position: Position, preprocess: Preprocess, draw: int | None, strict: bool
+) -> Iterator[Example | Failure]:
+    record: Record | None = None
+    try:
+        record = source[position.index]
+        yield from preprocess(position.ordinal, record, draw)
+    except DataError as error:
+        if strict:
+            raise
+        name = record.id if record is not None else error.origin
+        yield Failure(ordinal=position.ordinal, record=name, problem=str(error))

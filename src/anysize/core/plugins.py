@@ -1,0 +1,86 @@
+"""Finding plug-ins: by the files of a room, and by entry points of the same names.
+
+A plug-in is a module of a room (``anysize.tasks``, ``anysize.models``, …) that says at top level
+which keys it provides::
+
+    PROVIDES = ("resnet18", "resnet34", "resnet50")
+
+The keys are read from the source text, so listing a room imports nothing. A module is imported
+when one of its keys is asked for. Third parties add keys through the entry point group of the
+room's name (``anysize.tasks``); an entry point loads to a module of the same form.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+from functools import cache
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+from anysize.core.errors import ConfigurationError
+
+
+@cache
+def keys(room: str) -> dict[str, str]:
+    """Every key of a room and the module (dotted name) that provides it, sorted by key."""
+    found: dict[str, str] = {}
+    spec = find_spec(f"anysize.{room}")
+    if spec is None or not spec.submodule_search_locations:
+        raise ValueError(f"no room named {room!r}")
+    for folder in spec.submodule_search_locations:
+        for path in sorted(Path(folder).glob("*.py")):
+            for key in _provided(path):
+                found[key] = f"anysize.{room}.{path.stem}"
+    for point in metadata.entry_points(group=f"anysize.{room}"):
+        found.setdefault(point.name, f"entry point {point.value}")
+    return dict(sorted(found.items()))
+
+
+def summary(module: str) -> str:
+    """The first sentence of a plug-in's docstring, read without importing it."""
+    spec = None if module.startswith("entry point ") else find_spec(module)
+    if spec is None or spec.origin is None:
+        return module
+    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+    return text.split("\n\n")[0].replace("\n", " ")
+
+
+def load(room: str, key: str) -> ModuleType:
+    """The module that provides ``key``.
+
+    Raises:
+        ConfigurationError: no plug-in of that name; near names are suggested.
+    """
+    known = keys(room)
+    if key not in known:
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigurationError(
+            f"{room.rstrip('s')} {key!r} is not known{hint} Known: {', '.join(known)}"
+        )
+    name = known[key]
+    if not name.startswith("entry point "):
+        return importlib.import_module(name)
+    (point,) = metadata.entry_points(group=f"anysize.{room}", name=key)
+    module = point.load()
+    if not isinstance(module, ModuleType):
+        raise ConfigurationError(f"{name} of {room} must be a module, not {module!r}")
+    return module
+
+
+def _provided(path: Path) -> tuple[str, ...]:
+    text = path.read_text(encoding="utf-8")
+    if "PROVIDES" not in text:
+        return ()
+    for node in ast.parse(text).body:
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and node.targets[0].id == "PROVIDES"
+        ):
+            return tuple(ast.literal_eval(node.value))
+    return ()

@@ -1,0 +1,106 @@
+"""Prediction: examples to batches to runtime to mergers, results in input order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from anysize.core.batches import BatchPlan, batches
+from anysize.core.examples import Example, Failure
+from anysize.core.pipeline import Position, examples
+from anysize.core.protocols import Merger, Preprocess, Runtime
+from anysize.core.records import Source
+from anysize.core.results import ErrorResult, Result
+
+
+@dataclass(slots=True)
+class _Open:
+    """Records under way: mergers that wait for windows, results that wait for their turn."""
+
+    mergers: dict[int, Merger] = field(default_factory=dict)
+    expected: dict[int, int] = field(default_factory=dict)
+    received: dict[int, int] = field(default_factory=dict)
+    done: dict[int, Result | ErrorResult] = field(default_factory=dict)
+    turn: int = 0
+
+    def see(self, example: Example, new_merger: Callable[[str], Merger]) -> None:
+        """Notes an example as it streams past on its way to a batch."""
+        ordinal = example.ordinal
+        if ordinal not in self.mergers:
+            self.mergers[ordinal] = new_merger(example.window.record)
+            self.received[ordinal] = 0
+        if example.window.last:
+            self.expected[ordinal] = example.window.index + 1
+
+    def add(self, example: Example, output: dict[str, Any]) -> None:
+        """Merges one window's output; the record is done when its last one is in."""
+        ordinal = example.ordinal
+        if ordinal not in self.mergers:
+            return
+        self.mergers[ordinal].add(example.window, output)
+        self.received[ordinal] += 1
+        if self.received[ordinal] == self.expected.get(ordinal):
+            result = self.mergers[ordinal].finish()
+            self._forget(ordinal)
+            self.done[ordinal] = result
+
+    def fail(self, failure: Failure) -> None:
+        """A record may fail after some of its windows went through."""
+        self._forget(failure.ordinal)
+        self.done[failure.ordinal] = ErrorResult(id=failure.record, error=failure.problem)
+
+    def _forget(self, ordinal: int) -> None:
+        self.mergers.pop(ordinal, None)
+        self.expected.pop(ordinal, None)
+        self.received.pop(ordinal, None)
+
+    def ready(self) -> Iterator[Result | ErrorResult]:
+        while self.turn in self.done:
+            yield self.done.pop(self.turn)
+            self.turn += 1
+
+
+def predict(
+    source: Source,
+    positions: Iterable[Position],
+    preprocess: Preprocess,
+    runtime: Runtime,
+    new_merger: Callable[[str], Merger],
+    plan: BatchPlan,
+    *,
+    strict: bool = False,
+    threads: int = 0,
+    on_windows: Callable[[int], None] | None = None,
+) -> Iterator[Result | ErrorResult]:
+    """One result per position, in order of ``ordinal`` (which must count 0, 1, 2 …).
+
+    A record's windows may share batches with other records' and finish in any order; what is
+    held is bounded by the plan's look-ahead.
+
+    Args:
+        source, positions, preprocess, strict, threads: see ``core.pipeline.examples``.
+        runtime: runs the model.
+        new_merger: makes the merger of a record from its id.
+        plan: how examples become batches.
+        on_windows: told how many windows went through the model, for progress.
+    """
+    state = _Open()
+
+    def seen() -> Iterator[Example | Failure]:
+        stream = examples(source, positions, preprocess, strict=strict, threads=threads)
+        for item in stream:
+            if isinstance(item, Example):
+                state.see(item, new_merger)
+            yield item
+
+    for batch in batches(seen(), plan):
+        if isinstance(batch, Failure):
+            state.fail(batch)
+        else:
+            outputs = runtime.run(batch.examples)
+            for row, example in enumerate(batch.examples):
+                state.add(example, outputs.row(row))
+            if on_windows is not None:
+                on_windows(len(batch.examples))
+        yield from state.ready()

@@ -1,0 +1,62 @@
+"""What the parts of a pipeline must do, for whoever writes a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from anysize.core.examples import Example, Outputs
+from anysize.core.records import Record
+from anysize.core.results import Result
+from anysize.core.windows import Window
+
+
+class Preprocess(Protocol):
+    """Turns a record into its windows' examples, in order, the last one marked ``last``.
+
+    Bounded memory: a generator that holds one window (and its overlap) at a time. Safe to call
+    from several threads. ``draw`` is the epoch number in training, which together with
+    the seed and the record's id fixes every random choice of augmentation; None means no
+    augmentation (prediction and evaluation).
+
+    Raises:
+        DataError: the record cannot be read.
+    """
+
+    def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
+        ...
+
+
+class Merger(Protocol):
+    """Joins one record's window outputs into a result.
+
+    ``add`` is called once per window. Mergers that set ``order_independent = True`` give the same
+    result (up to floating-point rounding) whatever the order of the calls. Memory does not
+    grow with the number of windows except where the task's result itself does.
+    """
+
+    order_independent: bool
+
+    def add(self, window: Window, output: Mapping[str, Any]) -> None:
+        """Takes one window's output arrays, by name."""
+        ...
+
+    def finish(self) -> Result:
+        """The result; called once, after the last window."""
+        ...
+
+
+class Runtime(Protocol):
+    """Runs a model on examples; knows neither task nor modality.
+
+    Not thread-safe: one caller at a time. ``name`` is the file's name (``torch``, ``openvino``).
+    """
+
+    name: str
+    precision: str
+
+    def run(self, examples: Sequence[Example]) -> Outputs: ...
+
+    def close(self) -> None:
+        """Releases the memory of weights and compiled forms."""
+        ...

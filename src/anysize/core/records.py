@@ -1,0 +1,129 @@
+"""Records: what a source yields. A record holds lazy fields, never content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.core.windows import Box
+
+
+@runtime_checkable
+class TextField(Protocol):
+    """Text that is read as a stream: a string in a table, or a whole file of any size."""
+
+    @property
+    def origin(self) -> str:
+        """The file (with row and column where known) for messages."""
+        ...
+
+    @property
+    def size_hint(self) -> int:
+        """An upper bound of the length in characters, known without reading."""
+        ...
+
+    def chunks(self) -> Iterator[str]:
+        """The text in order, in pieces of bounded size. May be called again.
+
+        Raises:
+            DataError: the text cannot be decoded; the message gives the byte offset.
+        """
+        ...
+
+    def read(self, start: int, stop: int) -> str:
+        """Characters ``[start, stop)``; less where the text ends earlier."""
+        ...
+
+
+@runtime_checkable
+class ImageField(Protocol):
+    """A picture that is read by region. Pixels are uint8 RGB arrays ``[height, width, 3]``."""
+
+    @property
+    def origin(self) -> str: ...
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """``(width, height)`` in pixels as displayed (EXIF orientation applied).
+
+        Raises:
+            DataError: not a picture, or over the size limits.
+        """
+        ...
+
+    def resized(self, width: int, height: int) -> NDArray[np.uint8]:
+        """The whole picture, anti-aliased, to ``[height, width, 3]`` in bounded memory."""
+        ...
+
+    def regions(self, boxes: Iterable[Box]) -> Iterator[NDArray[np.uint8]]:
+        """One array per box, in the order given, in one pass over the file.
+
+        ``boxes`` must come with non-decreasing ``top`` (row by row of tiles); memory is
+        bounded by the width of the picture times the height of one row of boxes.
+        """
+        ...
+
+
+Field: TypeAlias = TextField | ImageField
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One thing to learn from or to predict.
+
+    Attributes:
+        id: stable and unique within its source (a relative path, or ``file:row``).
+        fields: lazy fields by role (``text``, ``image``, …).
+        target: the target as it stands in the data (a label's name), or None.
+        values: other columns of the row, kept as strings.
+    """
+
+    id: str
+    fields: Mapping[str, Field]
+    target: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, role: str) -> TextField:
+        """The field of that role, which must be text."""
+        value = self.fields[role]
+        if not isinstance(value, TextField):
+            raise TypeError(f"field {role!r} of record {self.id!r} is not text")
+        return value
+
+    def image(self, role: str) -> ImageField:
+        """The field of that role, which must be a picture."""
+        value = self.fields[role]
+        if not isinstance(value, ImageField):
+            raise TypeError(f"field {role!r} of record {self.id!r} is not a picture")
+        return value
+
+
+class Source(Protocol):
+    """Finite and indexable; random access costs the same at every index.
+
+    Safe to call from several threads.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the user called it, for messages and receipts."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Record:
+        """Record ``index``.
+
+        Raises:
+            DataError: the row or file cannot be read; other records still can.
+            IndexError: out of range.
+        """
+        ...
+
+    def fingerprint(self) -> str:
+        """Hex digest that changes when files, sizes or modification times change."""
+        ...

@@ -1,0 +1,55 @@
+"""Results: one per record, written as one line of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from anysize.core.receipts import Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A prediction and what was read to make it.
+
+    Attributes:
+        id: the record's id.
+        prediction: what the task predicts (a label's name for classification).
+        score: the model's confidence in it, 0 to 1.
+        receipt: what was read.
+        details: task fields (``probabilities`` by label for classification).
+        target: the record's own target where it has one.
+    """
+
+    id: str
+    prediction: Any
+    score: float
+    receipt: Receipt
+    details: Mapping[str, Any] = field(default_factory=dict)
+    target: str | None = None
+
+    @property
+    def label(self) -> Any:
+        """The prediction, by the name that classification users expect."""
+        return self.prediction
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "prediction": self.prediction,
+            "score": self.score,
+            **self.details,
+            "receipt": self.receipt.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorResult:
+    """A record that could not be read, in the place where its result would stand."""
+
+    id: str
+    error: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"id": self.id, "error": self.error}

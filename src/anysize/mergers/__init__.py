@@ -1,0 +1,29 @@
+"""Merge rules: how a record's window outputs become one result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from anysize.core import plugins
+from anysize.core.protocols import Merger
+from anysize.core.receipts import Unit
+
+
+def make(
+    record: str, labels: Sequence[str], rule: str, unit: Unit, *, keep_first: bool = False
+) -> Merger:
+    """The merger of one record.
+
+    Args:
+        record: the record's id.
+        labels: class names in the order of the logits.
+        rule: the merge rule's name.
+        unit: what the record's extent counts.
+        keep_first: also report the first window's own probabilities, where the rule pools.
+
+    Raises:
+        ConfigurationError: no such rule.
+    """
+    module = plugins.load("mergers", rule)
+    return cast(Merger, module.make(record, labels, rule, unit, keep_first=keep_first))

@@ -1,0 +1,43 @@
+"""What of a record's extent its windows owned: the part of a receipt that all mergers share."""
+
+from __future__ import annotations
+
+from anysize.core.receipts import Fidelity, Receipt, Unit
+from anysize.core.windows import Box, Window
+
+
+class Coverage:
+    """Adds up windows' cores; the extent is as far as they reach."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+        self._covered = 0
+        self._width = 0
+        self._height = 0
+        self.windows = 0
+
+    def add(self, window: Window) -> None:
+        """Counts one window."""
+        core = window.core
+        if isinstance(core, Box):
+            self._width = max(self._width, core.right)
+            self._height = max(self._height, core.bottom)
+        else:
+            self._width = max(self._width, core.stop)
+            self._height = 1
+        self._covered += core.size
+        self.windows += 1
+
+    def receipt(self, merge: str, fidelity: Fidelity) -> Receipt:
+        """The receipt; one window alone is the whole input at once, hence ``exact``."""
+        extent = self._width * self._height
+        return Receipt(
+            extent=extent,
+            unit=self._unit,
+            windows=self.windows,
+            covered=self._covered / extent if extent else 1.0,
+            dropped=extent - self._covered,
+            merge=merge,
+            fidelity="exact" if self.windows == 1 else fidelity,
+            shape=(self._width, self._height) if self._unit == "pixels" else None,
+        )

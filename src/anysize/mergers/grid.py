@@ -1,0 +1,93 @@
+"""No pooling: each window's own label, with where it stands in the record.
+
+The record's prediction is the commonest label; ``regions`` lists every window's core. What is
+held grows with the number of windows, as the result itself does: 26 bytes a window.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from anysize.core.protocols import Merger
+from anysize.core.receipts import Receipt, Unit
+from anysize.core.results import Result
+from anysize.core.windows import Box, Window
+from anysize.mergers.coverage import Coverage
+from anysize.mergers.pool import probabilities
+
+PROVIDES = ("grid",)
+
+
+class GridMerger:
+    """Lists the windows' labels.
+
+    Args:
+        record: the record's id.
+        labels: class names in the order of the logits.
+        unit: what the record's extent counts.
+    """
+
+    order_independent = True
+
+    def __init__(self, record: str, labels: Sequence[str], unit: Unit) -> None:
+        self._record = record
+        self._labels = labels
+        self._coverage = Coverage(unit)
+        self._counts = np.zeros(len(labels), np.int64)
+        self._places = array("q")
+        self._best = array("l")
+        self._scores = array("f")
+
+    def add(self, window: Window, output: Mapping[str, Any]) -> None:
+        share = probabilities(np.asarray(output["logits"], dtype=np.float64))
+        best = int(share.argmax())
+        core = window.core
+        place = (
+            (core.top, core.left, core.bottom, core.right)
+            if isinstance(core, Box)
+            else (core.start, 0, core.stop, 0)
+        )
+        self._coverage.add(window)
+        self._counts[best] += 1
+        self._places.extend(place)
+        self._best.append(best)
+        self._scores.append(float(share[best]))
+
+    def finish(self) -> Result:
+        commonest = int(self._counts.argmax())
+        receipt = self._coverage.receipt("grid", "local")
+        return Result(
+            id=self._record,
+            prediction=self._labels[commonest],
+            score=float(self._counts[commonest] / self._counts.sum()),
+            receipt=receipt,
+            details={"regions": self._regions(receipt)},
+        )
+
+    def _regions(self, receipt: Receipt) -> list[dict[str, Any]]:
+        """In reading order: by the top and the left of the core, or by its start."""
+        places = np.frombuffer(self._places, np.int64).reshape(-1, 4)
+        order = np.lexsort((places[:, 1], places[:, 0]))
+        regions = []
+        for row in order.tolist():
+            top, left, bottom, right = (int(value) for value in places[row])
+            core = [top, bottom] if receipt.shape is None else [left, top, right, bottom]
+            regions.append(
+                {
+                    "core": core,
+                    "label": self._labels[self._best[row]],
+                    "score": round(self._scores[row], 4),
+                }
+            )
+        return regions
+
+
+def make(
+    record: str, labels: Sequence[str], rule: str, unit: Unit, *, keep_first: bool = False
+) -> Merger:
+    """The merger of one record."""
+    return GridMerger(record, labels, unit)

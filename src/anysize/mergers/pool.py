@@ -1,0 +1,119 @@
+"""Pooling of window logits into one prediction for the record.
+
+``mean`` weighs each window by the extent of its core, so that every token or pixel counts once;
+``max`` takes the largest logit of each class; ``attention`` weighs windows by the softmax of a
+learned score (Ilse et al. 2018, Attention-based Deep Multiple Instance Learning), computed as a
+running sum with a running maximum (Milakov & Gimelshein 2018), so memory does not grow with
+the number of windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.core.errors import ConfigurationError
+from anysize.core.protocols import Merger
+from anysize.core.receipts import Unit
+from anysize.core.results import Result
+from anysize.core.windows import Window
+from anysize.mergers.coverage import Coverage
+
+PROVIDES = ("mean", "max", "attention")
+
+
+def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Softmax over the last axis."""
+    shifted = np.exp(logits - logits.max())
+    result: NDArray[np.float64] = shifted / shifted.sum()
+    return result
+
+
+class PoolMerger:
+    """Pools one record's window logits.
+
+    Args:
+        record: the record's id.
+        labels: class names in the order of the logits.
+        rule: ``mean``, ``max`` or ``attention`` (needs ``scores`` in the outputs).
+        unit: what the record's extent counts.
+        keep_first: also report the first window's own probabilities, as ``first_window``.
+    """
+
+    order_independent = True
+
+    def __init__(
+        self,
+        record: str,
+        labels: Sequence[str],
+        rule: str,
+        unit: Unit,
+        *,
+        keep_first: bool = False,
+    ) -> None:
+        if rule not in PROVIDES:
+            raise ConfigurationError(f"merge must be one of {', '.join(PROVIDES)}, not {rule!r}")
+        self._record = record
+        self._labels = labels
+        self._rule = rule
+        self._coverage = Coverage(unit)
+        self._keep_first = keep_first
+        self._sum = np.zeros(len(labels))
+        self._most = np.full(len(labels), -np.inf)
+        self._weight = 0.0
+        self._top_score = -np.inf
+        self._first: NDArray[np.float64] | None = None
+
+    def add(self, window: Window, output: Mapping[str, Any]) -> None:
+        logits = np.asarray(output["logits"], dtype=np.float64)
+        self._coverage.add(window)
+        if window.index == 0 and self._keep_first:
+            self._first = logits
+        if self._rule == "max":
+            np.maximum(self._most, logits, out=self._most)
+            return
+        if self._rule == "mean":
+            weight = float(max(window.core.size, 1))
+        else:
+            weight = self._attention_weight(float(output["scores"]))
+        self._sum += weight * logits
+        self._weight += weight
+
+    def _attention_weight(self, score: float) -> float:
+        """The window's weight relative to the largest score so far; rescales what is held."""
+        if score > self._top_score:
+            shrink = np.exp(self._top_score - score) if self._weight else 0.0
+            self._sum *= shrink
+            self._weight *= shrink
+            self._top_score = score
+        return float(np.exp(score - self._top_score))
+
+    def finish(self) -> Result:
+        if self._coverage.windows == 0:
+            raise RuntimeError(f"record {self._record!r} was finished before any window")
+        logits = self._most if self._rule == "max" else self._sum / self._weight
+        share = probabilities(logits)
+        best = int(share.argmax())
+        details: dict[str, Any] = {"probabilities": self._named(share)}
+        if self._first is not None:
+            details["first_window"] = self._named(probabilities(self._first))
+        return Result(
+            id=self._record,
+            prediction=self._labels[best],
+            score=float(share[best]),
+            receipt=self._coverage.receipt(self._rule, "approximate"),
+            details=details,
+        )
+
+    def _named(self, share: NDArray[np.float64]) -> dict[str, float]:
+        return {label: round(float(p), 6) for label, p in zip(self._labels, share, strict=True)}
+
+
+def make(
+    record: str, labels: Sequence[str], rule: str, unit: Unit, *, keep_first: bool = False
+) -> Merger:
+    """The merger of one record."""
+    return PoolMerger(record, labels, rule, unit, keep_first=keep_first)

@@ -1,0 +1,162 @@
+"""Bundles: a folder that transformers can load as it is, plus ``anysize.json``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from anysize.core.errors import BundleError
+from anysize.models.network import ImageSettings, Network, TextSettings
+
+CARD = "anysize.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What ``anysize.json`` says.
+
+    Attributes:
+        task: the task's name.
+        labels: class names in the order of the logits.
+        model: the spec that the model was made from.
+        merge: how window outputs are joined (``mean``, ``max``, ``attention``).
+        text, image: how inputs become windows; exactly one is set.
+        licence: of the weights.
+        provenance: data fingerprint, versions, seed, recipe.
+        metrics: measured on the validation records at the end of training.
+    """
+
+    task: str
+    labels: tuple[str, ...]
+    model: str
+    merge: str = "mean"
+    text: TextSettings | None = None
+    image: ImageSettings | None = None
+    licence: str = "unknown"
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        entries = dataclasses.asdict(self)
+        return {"format": FORMAT, **{k: v for k, v in entries.items() if v is not None}}
+
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any], origin: str) -> Card:
+        """Checks and reads a card.
+
+        Raises:
+            BundleError: a key is missing or of the wrong type, or the format is newer.
+        """
+        if entries.get("format") != FORMAT:
+            raise BundleError(
+                origin,
+                f"format {entries.get('format')!r} is not {FORMAT}; it was written by another "
+                "version of anysize: use that one, or train again",
+            )
+        known = {item.name for item in dataclasses.fields(cls)}
+        values = {key: value for key, value in entries.items() if key in known}
+        try:
+            if (text := values.get("text")) is not None:
+                values["text"] = TextSettings(**text)
+            if (image := values.get("image")) is not None:
+                image = {**image, "mean": tuple(image["mean"]), "std": tuple(image["std"])}
+                values["image"] = ImageSettings(**image)
+            values["labels"] = tuple(map(str, values["labels"]))
+            card = cls(**values)
+        except (TypeError, KeyError, ValueError) as error:
+            raise BundleError(origin, f"not a valid bundle card: {error}") from error
+        if (card.text is None) == (card.image is None):
+            raise BundleError(origin, "exactly one of 'text' and 'image' must be set")
+        return card
+
+
+def is_bundle(path: str | Path) -> bool:
+    """Whether the folder holds an ``anysize.json``."""
+    return (Path(path) / CARD).is_file()
+
+
+def save(folder: str | Path, network: Network, card: Card) -> Path:
+    """Writes a bundle: beside the folder first, then moved in, so that a reader never sees half.
+
+    Other files in the folder (checkpoints, logs) stay.
+    """
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=".bundle-", dir=folder))
+    try:
+        network.module.save_pretrained(beside, safe_serialization=True)
+        if network.tokenizer is not None:
+            _save_tokenizer(beside, network)
+        if network.image is not None:
+            _write_json(beside / "preprocessor_config.json", _processor(network.image))
+        if network.pool is not None:
+            save_file(
+                {k: v.detach().cpu().contiguous() for k, v in network.pool.state_dict().items()},
+                beside / "pool.safetensors",
+            )
+        _write_json(beside / CARD, card.to_json())
+        # Compiled forms are of the old weights.
+        shutil.rmtree(folder / "runtimes", ignore_errors=True)
+        # The card goes last: a folder without it is not a bundle yet.
+        for path in sorted(beside.iterdir(), key=lambda item: item.name == CARD):
+            os.replace(path, folder / path.name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder
+
+
+def read_card(folder: str | Path) -> Card:
+    """The card of a bundle.
+
+    Raises:
+        BundleError: not a bundle, or a damaged card.
+    """
+    path = Path(folder) / CARD
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BundleError(str(folder), f"no {CARD} can be read: {error.strerror}") from error
+    except ValueError as error:
+        raise BundleError(str(path), f"not valid JSON: {error}") from error
+    if not isinstance(entries, dict):
+        raise BundleError(str(path), "must hold one JSON object")
+    return Card.from_json(entries, str(path))
+
+
+def _processor(image: ImageSettings) -> dict[str, Any]:
+    """What transformers' own image processors read."""
+    return {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": image.height, "width": image.width},
+        "resample": 2,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(image.mean),
+        "image_std": list(image.std),
+    }
+
+
+def _save_tokenizer(folder: Path, network: Network) -> None:
+    from anysize.models.tokenizers import wrap_tokenizer
+
+    tokenizer = network.hub_tokenizer
+    if tokenizer is None:
+        assert network.tokenizer is not None and network.text is not None
+        tokenizer = wrap_tokenizer(network.tokenizer, window=network.text.window)
+    tokenizer.save_pretrained(folder)
+
+
+def _write_json(path: Path, entries: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(entries, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,123 @@
+"""What every model is turned into: a module with the preprocessing that belongs to its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from anysize.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from torch import nn
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextSettings:
+    """How text becomes windows.
+
+    Attributes:
+        window: tokens that the model reads at once, special tokens included.
+        overlap: tokens that neighbouring windows share.
+    """
+
+    window: int
+    overlap: int = 0
+
+    def __post_init__(self) -> None:
+        if self.window < 4:
+            raise ConfigurationError(f"window must be at least 4 tokens, not {self.window}")
+        if not 0 <= self.overlap < self.window - 2:
+            raise ConfigurationError(
+                f"overlap must be from 0 to below window - 2 ({self.window - 2}), "
+                f"not {self.overlap}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSettings:
+    """How a picture becomes model input.
+
+    Attributes:
+        width, height: the model's input in pixels.
+        mean, std: per channel, of values scaled to 0..1.
+        tiles: ``auto`` cuts pictures that are more than 4 times larger than the input on both
+            sides into tiles, ``always`` cuts every picture larger than the input, ``never``
+            resizes the whole.
+        tile: side of a tile in picture pixels; 0 is the model's input size.
+        overlap: pixels that neighbouring tiles share.
+    """
+
+    width: int
+    height: int
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    tiles: Literal["auto", "always", "never"] = "auto"
+    tile: int = 0
+    overlap: int = 0
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.width < 1 or self.height < 1:
+            problems.append(f"picture size must be at least 1x1, not {self.width}x{self.height}")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            problems.append("mean and std must have three values, std above zero")
+        if self.tiles not in ("auto", "always", "never"):
+            problems.append(f"tiles must be auto, always or never, not {self.tiles!r}")
+        side = self.tile or min(self.width, self.height)
+        if self.tile < 0 or not 0 <= self.overlap < side:
+            problems.append(
+                f"tile must not be negative (found {self.tile}) and overlap must be from 0 to "
+                f"below the tile's side {side} (found {self.overlap})"
+            )
+        if problems:
+            raise ConfigurationError(problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """What a model family is asked for.
+
+    Attributes:
+        task: the task's name.
+        labels: class names in the order of the logits.
+        texts: streams the training texts, for a tokenizer trained from scratch.
+        picture_size: ``(width, height)`` that is typical of the training pictures.
+        window: the user's wish for the window, in tokens; None takes the model's own.
+        image_size: the user's wish for the model's input, ``(width, height)``; None chooses.
+        options: family options from the command line or a recipe.
+    """
+
+    task: str
+    labels: tuple[str, ...]
+    texts: Callable[[], Iterator[str]] | None = None
+    picture_size: tuple[int, int] | None = None
+    window: int | None = None
+    image_size: tuple[int, int] | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Network:
+    """A module and the preprocessing that belongs to its weights.
+
+    Attributes:
+        module: a transformers model, ``save_pretrained`` and all.
+        spec: the model spec that it was made from.
+        text, image: how inputs become windows; exactly one is set.
+        tokenizer: for text; truncation and padding off.
+        licence: of the pretrained weights, or of ours where trained from scratch.
+        pool: scores each window's features for learned attention pooling, ``[hidden] -> [1]``.
+        hub_tokenizer: the tokenizer as transformers loaded it, to be saved with the weights.
+    """
+
+    module: PreTrainedModel
+    spec: str
+    text: TextSettings | None = None
+    image: ImageSettings | None = None
+    tokenizer: Tokenizer | None = None
+    licence: str = "unknown"
+    pool: nn.Linear | None = None
+    hub_tokenizer: PreTrainedTokenizerBase | None = None

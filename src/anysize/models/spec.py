@@ -1,0 +1,250 @@
+"""Model specs: from a string to a network.
+
+A spec is a built-in name (``resnet18``, ``minilm``), a local folder in the Hugging Face layout, a
+bundle, or a hub id (``distilbert/distilbert-base-uncased``). Only safetensors weights are read,
+and no code from a model folder is ever run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from anysize.core import plugins
+from anysize.core.errors import BundleError, ConfigurationError
+from anysize.models.bundle import Card, is_bundle, read_card
+from anysize.models.network import BuildRequest, ImageSettings, Network, TextSettings
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+
+_HEADS = {
+    "text-classification": "AutoModelForSequenceClassification",
+    "image-classification": "AutoModelForImageClassification",
+}
+_ARCHITECTURES = {
+    "ForSequenceClassification": "text-classification",
+    "ForImageClassification": "image-classification",
+}
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+def build(spec: str, request: BuildRequest) -> Network:
+    """A network to train: built-in, or a folder or hub id with a head of the right size.
+
+    Raises:
+        ConfigurationError: an unknown name; near names are suggested.
+        BundleError: a folder that cannot be used.
+    """
+    if spec in plugins.keys("models"):
+        return cast(Network, plugins.load("models", spec).build(spec, request))
+    if not Path(spec).is_dir() and "/" not in spec:
+        plugins.load("models", spec)  # raises, with near names
+    return _from_hub(spec, request.task, request)
+
+
+def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
+    """A trained network and its card: a bundle, or a folder or hub id with a ready head.
+
+    Args:
+        spec: a bundle's folder, a Hugging Face folder or a hub id.
+        task: needed only where the configuration does not tell it.
+
+    Raises:
+        BundleError: nothing usable there.
+    """
+    if is_bundle(spec):
+        return _from_bundle(Path(spec))
+    path = Path(spec)
+    if path.exists() and not (path / "config.json").is_file():
+        raise BundleError(
+            spec, "is neither a bundle (anysize.json) nor a Hugging Face folder (config.json)"
+        )
+    if not path.exists() and not _HUB_ID.fullmatch(spec):
+        raise BundleError(spec, "no such folder, and not a hub id (owner/name)")
+    network = _from_hub(spec, task, None)
+    labels = network.module.config.id2label
+    card = Card(
+        task=task or _task_of(network.module.config, spec),
+        labels=tuple(labels[index] for index in sorted(labels)),
+        model=spec,
+        text=network.text,
+        image=network.image,
+        licence=network.licence,
+    )
+    return network, card
+
+
+def _from_bundle(folder: Path) -> tuple[Network, Card]:
+    card = read_card(folder)
+    network = _from_hub(str(folder), card.task, None)
+    network.text = card.text
+    network.image = card.image
+    network.spec = card.model
+    network.licence = card.licence
+    if (folder / "pool.safetensors").is_file():
+        from safetensors.torch import load_file
+        from torch import nn
+
+        weights = load_file(folder / "pool.safetensors")
+        network.pool = nn.Linear(weights["weight"].shape[1], 1)
+        network.pool.load_state_dict(weights)
+    return network, card
+
+
+def _from_hub(spec: str, task: str | None, request: BuildRequest | None) -> Network:
+    """Loads through transformers; ``request`` asks for a new head where the labels differ."""
+    import transformers
+
+    register_own()
+    with _loading(spec):
+        config = transformers.AutoConfig.from_pretrained(spec, trust_remote_code=False)
+        task = task or _task_of(config, spec)
+        if task not in _HEADS:
+            raise ConfigurationError(f"task {task!r} cannot be loaded from a folder or hub id")
+        head = getattr(transformers, _HEADS[task])
+        arguments: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False}
+        if request is not None:
+            arguments |= {
+                "num_labels": len(request.labels),
+                "id2label": dict(enumerate(request.labels)),
+                "label2id": {label: index for index, label in enumerate(request.labels)},
+                "ignore_mismatched_sizes": True,
+            }
+        with quiet_transformers():
+            module: PreTrainedModel = head.from_pretrained(spec, **arguments)
+        module.eval()
+        network = Network(module=module, spec=spec, licence=_licence(spec))
+        if task == "text-classification":
+            _add_tokenizer(network, spec, request)
+        else:
+            network.image = _image_settings(spec, module.config, request)
+    return network
+
+
+@contextlib.contextmanager
+def _loading(spec: str) -> Iterator[None]:
+    """Turns what transformers raises into one sentence that names the spec."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+        if isinstance(error, RuntimeError) and "size mismatch" not in str(error):
+            raise
+        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise BundleError(spec, f"cannot be loaded as a model: {first}") from error
+
+
+@contextlib.contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Silences transformers while it announces new heads and draws progress bars."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def register_own() -> None:
+    """Makes our own architectures known to transformers' Auto classes."""
+    for name in ("mlp", "cnn", "resnet18", "lstm", "attention"):
+        plugins.load("models", name)
+
+
+def _task_of(config: PretrainedConfig, spec: str) -> str:
+    for architecture in config.architectures or ():
+        for suffix, task in _ARCHITECTURES.items():
+            if architecture.endswith(suffix):
+                return task
+    raise BundleError(
+        spec,
+        f"its configuration (architectures: {config.architectures}) does not tell a task that "
+        f"anysize knows: name one with --task ({', '.join(_HEADS)}), or train a head first",
+    )
+
+
+def _add_tokenizer(network: Network, spec: str, request: BuildRequest | None) -> None:
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(spec, trust_remote_code=False)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise BundleError(spec, "has no fast tokenizer (tokenizer.json)")
+    network.tokenizer = backend
+    network.hub_tokenizer = tokenizer
+    longest = _longest_window(network.module.config, tokenizer.model_max_length)
+    wish = request.window if request is not None else None
+    if wish is not None and wish > longest:
+        raise ConfigurationError(
+            f"window must be at most {longest} tokens, the positions of {spec!r}, not {wish}"
+        )
+    network.text = TextSettings(window=wish or min(longest, 512))
+
+
+def _longest_window(config: PretrainedConfig, tokenizer_limit: int) -> int:
+    positions = getattr(config, "max_position_embeddings", None) or tokenizer_limit
+    if config.model_type in ("roberta", "xlm-roberta", "camembert", "longformer"):
+        positions -= 2  # their positions start at padding_idx + 1
+    return int(min(positions, tokenizer_limit))
+
+
+def _image_settings(
+    spec: str, config: PretrainedConfig, request: BuildRequest | None
+) -> ImageSettings:
+    entries = _preprocessor(spec)
+    if request is not None and request.image_size is not None:
+        width, height = request.image_size
+    else:
+        width, height = _input_size(entries, config)
+    mean = std = None
+    if entries.get("do_normalize", True):
+        mean, std = entries.get("image_mean"), entries.get("image_std")
+    elif entries:
+        mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    settings = ImageSettings(width=width, height=height)
+    if mean is not None and std is not None:
+        settings = dataclasses.replace(settings, mean=tuple(mean), std=tuple(std))
+    return settings
+
+
+def _preprocessor(spec: str) -> Mapping[str, Any]:
+    from transformers.utils import cached_file
+
+    path = cached_file(spec, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
+    if path is None:
+        return {}
+    return cast(Mapping[str, Any], json.loads(Path(path).read_text(encoding="utf-8")))
+
+
+def _input_size(entries: Mapping[str, Any], config: PretrainedConfig) -> tuple[int, int]:
+    size = entries.get("crop_size") if entries.get("do_center_crop") else None
+    size = size or entries.get("size") or getattr(config, "image_size", None) or 224
+    if isinstance(size, int):
+        return size, size
+    if isinstance(size, list | tuple):
+        return int(size[1]), int(size[0])
+    if "shortest_edge" in size:
+        return int(size["shortest_edge"]), int(size["shortest_edge"])
+    return int(size["width"]), int(size["height"])
+
+
+def _licence(spec: str) -> str:
+    """The licence line of a model card's front matter, where there is one."""
+    card = Path(spec) / "README.md"
+    try:
+        text = card.read_text(encoding="utf-8")[:4096]
+    except (OSError, UnicodeDecodeError):
+        return "unknown"
+    match = re.search(r"^license:\s*(\S+)", text, re.MULTILINE)
+    return match[1] if match else "unknown"

@@ -1,0 +1,1 @@
+"""Lazy fields: text as a stream, pictures by region. Each reader is imported where it is used."""

@@ -1,0 +1,87 @@
+"""Text encodings: names, byte order marks, and what to try when decoding fails."""
+
+from __future__ import annotations
+
+import codecs
+
+from anysize.core.errors import ConfigurationError
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def canonical(encoding: str) -> str:
+    """The codec's own name (``UTF8`` and ``utf-8-sig`` give ``utf-8``).
+
+    Raises:
+        ConfigurationError: no such text encoding.
+    """
+    try:
+        found = codecs.lookup(encoding)
+        "".encode(found.name)
+    except LookupError:
+        raise ConfigurationError(
+            f"encoding must be one that Python knows, such as utf-8, gb18030, cp1252 or utf-16, "
+            f"not {encoding!r}"
+        ) from None
+    return "utf-8" if found.name == "utf-8-sig" else found.name
+
+
+def mark_of(head: bytes) -> tuple[bytes, str] | None:
+    """The byte order mark that ``head`` begins with and its encoding, or None."""
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return mark, name
+    return None
+
+
+def suggest(sample: bytes) -> str | None:
+    """The encoding that ``sample`` most probably has, None for binary data.
+
+    A byte order mark decides; then NUL bytes in every other place (UTF-16); then what decodes:
+    UTF-8, GB 18030 where most of what is not ASCII comes out as common Chinese characters,
+    and Windows-1252 as the last resort for text.
+    """
+    mark = mark_of(sample)
+    if mark is not None:
+        return mark[1]
+    if b"\0" in sample:
+        even, odd = sample[0::2].count(0), sample[1::2].count(0)
+        quarter = len(sample) // 8
+        if odd > quarter and even < quarter:
+            return "utf-16-le"
+        if even > quarter and odd < quarter:
+            return "utf-16-be"
+        return None
+    if _decodes(sample, "utf-8") is not None:
+        return "utf-8"
+    chinese = _decodes(sample, "gb18030")
+    if chinese is not None:
+        foreign = [char for char in chinese if ord(char) > 127]
+        common = sum("\u3000" <= char <= "\u9fff" or "\uff00" <= char <= "\uffef" for char in foreign)
+        if common * 10 >= len(foreign) * 9:
+            return "gb18030"
+    return "cp1252"
+
+
+def advice(sample: bytes, encoding: str) -> str:
+    """What to do about text that does not decode, as the end of a message."""
+    name = suggest(sample)
+    if name is None:
+        return "this looks like binary data, not text"
+    if name == encoding:
+        return f"the file is damaged, or not wholly in {encoding}"
+    return f"the encoding looks like {name}: try encoding {name!r}"
+
+
+def _decodes(sample: bytes, encoding: str) -> str | None:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        return decoder.decode(sample)
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,181 @@
+"""The OpenVINO runtime: compiled on first use, the compiled form kept in the bundle.
+
+Text runs padded, so batches should be sorted by length; pictures run as they are. The
+intermediate representation (weights float32) is written to ``runtimes/openvino`` of the bundle,
+the compiled blob beside it by OpenVINO's own model cache, keyed by the processor.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from anysize.core.errors import ConfigurationError, MissingExtraError
+from anysize.core.examples import Example, Outputs
+from anysize.models.execution import feature_tap
+from anysize.models.network import Network
+
+PROVIDES = ("openvino",)
+
+_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+# Lengths are rounded up to this many tokens, so that few shapes are ever compiled.
+_STEP = 16
+
+
+class _Traced(nn.Module):
+    """The module as a function of plain tensors; scores beside logits where there is a pool."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.module = network.module
+        self.pool = network.pool
+        self._tap = feature_tap(network)
+        self._text = network.text is not None
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        names = ("input_ids", "attention_mask") if self._text else ("pixel_values",)
+        logits = self.module(**dict(zip(names, inputs, strict=True))).logits
+        if self.pool is None:
+            return (logits,)
+        return logits, self.pool(self._tap.take(logits)).squeeze(-1)
+
+
+class OpenVinoRuntime:
+    """Runs a network in OpenVINO on the processor.
+
+    Args:
+        network: what to convert on first use.
+        precision: ``float32`` or ``bfloat16`` (arithmetic; results are float32).
+        folder: the bundle, to keep the converted form in; None keeps it in memory.
+        threads: processor threads; 0 lets OpenVINO choose.
+    """
+
+    name = "openvino"
+    packed = False
+
+    def __init__(
+        self,
+        network: Network,
+        precision: str = "float32",
+        folder: Path | None = None,
+        threads: int = 0,
+    ) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise MissingExtraError("openvino", "openvino") from error
+        if precision not in _HINTS:
+            raise ConfigurationError(
+                f"precision must be one of {', '.join(_HINTS)}, not {precision!r}"
+            )
+        self.precision = precision
+        self._network = network
+        core = openvino.Core()
+        cache = _writable(folder)
+        options: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        }
+        if threads:
+            options["INFERENCE_NUM_THREADS"] = threads
+        if cache is not None:
+            options["CACHE_DIR"] = str(cache / "cache")
+            options["CACHE_MODE"] = "OPTIMIZE_SIZE"
+        path = _converted(network, cache)
+        self._compiled: Any = core.compile_model(path, "CPU", options)
+        self._request: Any = self._compiled.create_infer_request()
+        if network.image is not None:
+            self._mean = 255 * np.array(network.image.mean, np.float32)
+            self._scale = 1 / (255 * np.array(network.image.std, np.float32))
+
+    def run(self, examples: Sequence[Example]) -> Outputs:
+        inputs = self._text(examples) if self._network.text else self._pictures(examples)
+        results = self._request.infer(inputs, share_inputs=True)
+        arrays = {"logits": np.array(results[0], np.float32)}
+        if self._network.pool is not None:
+            arrays["scores"] = np.array(results[1], np.float32)
+        return Outputs(arrays)
+
+    def close(self) -> None:
+        """Releases the compiled form."""
+        self._request = None
+        self._compiled = None
+
+    def _text(self, examples: Sequence[Example]) -> list[np.ndarray[Any, Any]]:
+        lengths = [example.arrays["input_ids"].shape[0] for example in examples]
+        longest = -(-max(lengths) // _STEP) * _STEP
+        if self._network.text is not None:
+            longest = max(min(longest, self._network.text.window), max(lengths))
+        padding = int(getattr(self._network.module.config, "pad_token_id", None) or 0)
+        ids = np.full((len(examples), longest), padding, np.int64)
+        mask = np.zeros_like(ids)
+        for row, example in enumerate(examples):
+            ids[row, : lengths[row]] = example.arrays["input_ids"]
+            mask[row, : lengths[row]] = 1
+        return [ids, mask]
+
+    def _pictures(self, examples: Sequence[Example]) -> list[np.ndarray[Any, Any]]:
+        pixels = np.stack([example.arrays["pixels"] for example in examples])
+        values = (pixels.astype(np.float32) - self._mean) * self._scale
+        return [np.ascontiguousarray(values.transpose(0, 3, 1, 2))]
+
+
+def _writable(folder: Path | None) -> Path | None:
+    if folder is None or not os.access(folder, os.W_OK):
+        return None
+    cache = folder / "runtimes" / "openvino"
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
+
+
+def _converted(network: Network, cache: Path | None) -> Any:
+    """The model's intermediate representation: a path where it can be kept, else the model."""
+    import openvino
+
+    target = cache / "model.xml" if cache is not None else None
+    if target is not None and target.is_file() and target.with_suffix(".bin").is_file():
+        return str(target)
+    model = _convert(network)
+    if cache is None or target is None:
+        return model
+    beside = Path(tempfile.mkdtemp(prefix=".convert-", dir=cache))
+    try:
+        openvino.save_model(model, beside / "model.xml", compress_to_fp16=False)
+        os.replace(beside / "model.bin", target.with_suffix(".bin"))
+        os.replace(beside / "model.xml", target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return str(target)
+
+
+def _convert(network: Network) -> Any:
+    """Traces the module once with dynamic batch and length."""
+    import openvino
+
+    traced = _Traced(network).eval()
+    if network.image is not None:
+        size = (2, 3, network.image.height, network.image.width)
+        example: tuple[Tensor, ...] = (torch.zeros(size),)
+        shapes: list[Any] = [[-1, 3, network.image.height, network.image.width]]
+        kinds: list[Any] = [np.float32]
+    else:
+        example = (torch.ones(2, 16, dtype=torch.int64), torch.ones(2, 16, dtype=torch.int64))
+        shapes = [[-1, -1], [-1, -1]]
+        kinds = [np.int64, np.int64]
+    with warnings.catch_warnings():
+        # Tracing warns of Python branches on shapes, which are the same for every input here.
+        warnings.simplefilter("ignore")
+        return openvino.convert_model(
+            traced,
+            example_input=example,
+            input=[(openvino.PartialShape(s), k) for s, k in zip(shapes, kinds, strict=True)],
+        )

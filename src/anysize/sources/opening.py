@@ -1,0 +1,111 @@
+"""Opening data by its path."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from anysize.core.errors import DataError
+from anysize.core.records import Source
+from anysize.readers.encodings import canonical
+from anysize.sources.columns import ColumnSpec, Request
+from anysize.sources.concat import Concat
+from anysize.sources.folder import open_file, open_folder
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def open_source(
+    path: str | Path | Sequence[str | Path],
+    *,
+    columns: Sequence[ColumnSpec],
+    rename: Mapping[str, str] = NOTHING,
+    encoding: str = "utf-8",
+    cache: Path | None = None,
+) -> Source:
+    """Opens data as one source, its splits joined.
+
+    Args:
+        path: a table (``.csv``, ``.tsv``, ``.jsonl``, ``.ndjson``, ``.parquet``), a text file, a
+            picture, a folder of these in any of the layouts, or several paths in the order of
+            their records.
+        columns: the roles that a record must fill.
+        rename: role to column, where a column has an unusual name.
+        encoding: of texts and tables.
+        cache: folder for indexes; None is ``$ANYSIZE_CACHE`` or the user's cache folder.
+
+    Raises:
+        DataError: no such path, an unknown suffix, or data that does not fit the roles.
+        ConfigurationError: ``rename`` or ``encoding`` is wrong.
+    """
+    if isinstance(path, str | Path):
+        where = existing(path)
+        return _open(where, request_for(where, columns, rename, encoding, cache))
+    paths = [existing(one) for one in path]
+    if not paths:
+        raise DataError("data", "at least one path is needed, none was given")
+    if len(paths) == 1:
+        return open_source(
+            paths[0], columns=columns, rename=rename, encoding=encoding, cache=cache
+        )
+    base = Path(os.path.commonpath([one.absolute().parent for one in paths]))
+    request = request_at(base, columns, rename, encoding, cache)
+    parts = [_open(one.absolute(), request) for one in paths]
+    return Concat(f"{len(paths)} paths in {base}", parts)
+
+
+def existing(path: str | Path) -> Path:
+    """The path, if there is something.
+
+    Raises:
+        DataError: there is nothing; near names are suggested.
+    """
+    where = Path(path)
+    if where.exists():
+        return where
+    above = where.parent
+    while not above.is_dir() and above != above.parent:
+        above = above.parent
+    names = []
+    if above.is_dir():
+        with os.scandir(above) as entries:
+            names = [entry.name for entry, _ in zip(entries, range(10_000), strict=False)]
+    missing = where.parts[len(above.parts)] if len(where.parts) > len(above.parts) else where.name
+    near = difflib.get_close_matches(missing, names, n=3)
+    hint = f"; did you mean {' or '.join(repr(str(above / name)) for name in near)}?" if near else ""
+    raise DataError(str(path), f"does not exist{hint}")
+
+
+def request_for(
+    path: Path,
+    columns: Sequence[ColumnSpec],
+    rename: Mapping[str, str],
+    encoding: str,
+    cache: Path | None,
+) -> Request:
+    """A request whose record ids are relative to ``path``, or to the folder it stands in."""
+    return request_at(path if path.is_dir() else path.parent, columns, rename, encoding, cache)
+
+
+def request_at(
+    root: Path,
+    columns: Sequence[ColumnSpec],
+    rename: Mapping[str, str],
+    encoding: str,
+    cache: Path | None,
+) -> Request:
+    """A request whose record ids are relative to ``root``."""
+    return Request(
+        columns=tuple(columns),
+        rename=dict(rename),
+        encoding=canonical(encoding),
+        cache=cache,
+        root=root,
+    )
+
+
+def _open(path: Path, request: Request) -> Source:
+    return open_folder(path, request) if path.is_dir() else open_file(path, request)

@@ -1,0 +1,227 @@
+"""A table as a source: one record a row, read by position."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.core.errors import DataError
+from anysize.core.records import Field, Record
+from anysize.readers.encodings import advice
+from anysize.readers.text import Text
+from anysize.sources.columns import Request, Role, assign
+from anysize.sources.offsets import Offsets, RandomFile
+from anysize.sources.rows import CELL_LIMIT, ROW_LIMIT, Row, RowFormat, RowProblem, as_string
+
+_BLOCK = 8192
+
+
+class TableSource:
+    """One record a row.
+
+    Args:
+        path: the table; picture and text files that its cells name are relative to its folder.
+        data: where the rows' bytes are (the table itself, or a spooled form of it).
+        offsets: bounds of the rows in ``data``.
+        first: the row of ``offsets`` that is record 0 (1 where a header line comes first).
+        row_format: how a row is read.
+        header: the columns as they stand in the file.
+        encoding: of ``data``.
+        request: roles, and what ids are relative to.
+
+    Raises:
+        DataError: a role has no column.
+        ConfigurationError: ``--columns`` names a column that is not there.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        data: RandomFile,
+        offsets: Offsets,
+        first: int,
+        row_format: RowFormat,
+        header: Sequence[str],
+        encoding: str,
+        request: Request,
+    ) -> None:
+        self.name = str(path)
+        self._path = path
+        self._id = request.named(path)
+        self._data = data
+        self._offsets = offsets
+        self._first = first
+        self._format = row_format
+        self._encoding = encoding
+        self._text_encoding = request.encoding
+        self._roles = assign(self.name, header, request)
+        self._keys = {role.spec.role: row_format.columns[role.place] for role in self._roles}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The table's columns."""
+        return tuple(self._format.columns)
+
+    @property
+    def roles(self) -> Mapping[str, str]:
+        """Role to column, for the roles that have one."""
+        return dict(self._keys)
+
+    def __len__(self) -> int:
+        return max(len(self._offsets) - self._first, 0)
+
+    def __getitem__(self, index: int) -> Record:
+        return self._record(index, self.row(index))
+
+    def row(self, index: int) -> Row:
+        """All cells of a row by column."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)} in {self.name}")
+        start, stop = self._offsets[index + self._first]
+        if stop - start > ROW_LIMIT:
+            raise self._problem(
+                index, f"is {stop - start} bytes long; a row may have {ROW_LIMIT} at most"
+            )
+        return self._parse(index, start, self._data.read(start, stop - start))
+
+    def ids(self) -> Iterator[str]:
+        """The records' ids, without reading them."""
+        return (f"{self._id}:{index}" for index in range(len(self)))
+
+    def id_hashes(self, start: int, stop: int) -> NDArray[np.uint64]:
+        """A hash of each id ``[start, stop)``: of the file's part by BLAKE2, joined to the row's
+        number by the finaliser of SplitMix64 (Steele et al., 2014)."""
+        seed = int.from_bytes(hashlib.blake2b(self._id.encode(), digest_size=8).digest(), "little")
+        value = np.arange(start, stop, dtype=np.uint64)
+        value *= np.uint64(0x9E3779B97F4A7C15)
+        value += np.uint64(seed)
+        value ^= value >> np.uint64(30)
+        value *= np.uint64(0xBF58476D1CE4E5B9)
+        value ^= value >> np.uint64(27)
+        value *= np.uint64(0x94D049BB133111EB)
+        value ^= value >> np.uint64(31)
+        return value
+
+    def targets(self) -> Iterator[str | None]:
+        """Every row's target in order, read in large blocks; None for rows that cannot be read."""
+        role = next((role for role in self._roles if role.spec.kind == "target"), None)
+        if role is None:
+            yield from (None for _ in range(len(self)))
+            return
+        key = self._keys[role.spec.role]
+        for at in range(0, len(self), _BLOCK):
+            bounds = self._offsets.block(
+                at + self._first, min(at + _BLOCK, len(self)) + self._first
+            ).tolist()
+            for index, (start, stop) in enumerate(zip(bounds, bounds[1:], strict=False), at):
+                try:
+                    row = self._parse(index, start, self._data.read(start, stop - start))
+                    yield as_string(row.get(key)) or None
+                except DataError:
+                    yield None
+
+    def fingerprint(self) -> str:
+        status = self._path.stat()
+        text = f"{self._id}\0{status.st_size}\0{status.st_mtime_ns}\0{sorted(self._keys.items())}"
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def _parse(self, index: int, start: int, raw: bytes) -> Row:
+        try:
+            line = raw.decode(self._encoding)
+        except UnicodeDecodeError as error:
+            raise self._problem(
+                index,
+                f"cannot be decoded as {self._encoding}: {error.reason} at byte "
+                f"{start + error.start}; {advice(raw, self._encoding)}",
+            ) from None
+        if "\0" in line:
+            raise self._problem(index, "must not contain NUL bytes")
+        try:
+            return self._format.parse(line)
+        except RowProblem as problem:
+            raise self._problem(index, str(problem)) from None
+
+    def _record(self, index: int, row: Row) -> Record:
+        fields: dict[str, Field] = {}
+        values: dict[str, str] = {}
+        target: str | None = None
+        used = set(self._keys.values())
+        for role in self._roles:
+            key = self._keys[role.spec.role]
+            cell = row.get(key)
+            if role.spec.kind == "image" or role.from_file:
+                field = self._file(index, role, key, cell)
+                if field is not None:
+                    fields[role.spec.role] = field
+                continue
+            value = self._string(index, key, cell)
+            if value is None or (value == "" and role.spec.kind == "target"):
+                if role.spec.required:
+                    raise self._problem(index, f"has no value in the column {key!r}")
+            elif role.spec.kind == "text":
+                fields[role.spec.role] = Text(value, f"{self._id}:{index} column {key!r}")
+            elif role.spec.kind == "target":
+                target = value
+            else:
+                values[role.spec.role] = value
+        for key, cell in row.items():
+            if key not in used and not isinstance(cell, bytes):
+                value = self._string(index, key, cell)
+                if value is not None:
+                    values[key] = value
+        return Record(id=f"{self._id}:{index}", fields=fields, target=target, values=values)
+
+    def _string(self, index: int, key: str, cell: Any) -> str | None:
+        value = as_string(cell)
+        if value is not None and len(value) > CELL_LIMIT:
+            raise self._problem(
+                index,
+                f"has {len(value)} characters in the column {key!r}; a cell may have {CELL_LIMIT} "
+                "at most: put the text into a file of its own and its name into a column "
+                "file_name",
+            )
+        return value
+
+    def _file(self, index: int, role: Role, key: str, cell: Any) -> Field | None:
+        """The field of a cell that names a file, or holds a picture's bytes."""
+        name: str | None
+        if isinstance(cell, Mapping):
+            # How the datasets library keeps pictures in Parquet.
+            inner = cell.get("bytes")
+            cell = inner if isinstance(inner, bytes) else cell.get("path")
+        if isinstance(cell, bytes):
+            from anysize.readers.image import Image
+
+            return Image(cell, f"{self._id}:{index} column {key!r}")
+        name = self._string(index, key, cell)
+        if not name:
+            if role.spec.required:
+                raise self._problem(index, f"has no file name in the column {key!r}")
+            return None
+        if "://" in name:
+            raise self._problem(
+                index, f"names the address {name!r} in the column {key!r}; only files are read"
+            )
+        relative = Path(name)
+        if not relative.is_absolute() and os.path.normpath(relative).split(os.sep)[0] == "..":
+            raise self._problem(
+                index,
+                f"names {name!r} in the column {key!r}, which leads out of the table's folder; "
+                "use a path inside it, or an absolute one",
+            )
+        path = self._path.parent / relative
+        if role.spec.kind == "text":
+            return Text(path, encoding=self._text_encoding)
+        from anysize.readers.image import Image
+
+        return Image(path)
+
+    def _problem(self, index: int, problem: str) -> DataError:
+        return DataError(f"{self._id}:{index}", problem)

@@ -1,0 +1,124 @@
+"""Image classification: pictures of any size, whole or by tiles, one label each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.core.errors import ConfigurationError
+from anysize.core.examples import Example
+from anysize.core.protocols import Preprocess
+from anysize.core.records import ImageField, Record
+from anysize.core.windows import Box, Window
+from anysize.models.network import ImageSettings, Network
+from anysize.readers.resize import resize
+from anysize.sources import ColumnSpec
+from anysize.tasks.classification import LABEL, Classification
+from anysize.windows.boxes import tiles
+
+if TYPE_CHECKING:
+    from anysize.augment import Augmentation
+
+PROVIDES = ("image-classification",)
+
+IMAGE = ColumnSpec(
+    role="image",
+    kind="image",
+    names=("image", "file_name", "file", "path", "filename", "img", "picture", "photo"),
+)
+
+TILED_ABOVE = 4
+
+
+class ImageClassification(Classification):
+    """The whole picture resized, or tiles whose logits are pooled."""
+
+    name = "image-classification"
+    role = "image"
+    unit = "pixels"
+    columns = (IMAGE, LABEL)
+
+    def preprocess(
+        self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
+    ) -> Preprocess:
+        if network.image is None:
+            raise ConfigurationError(
+                f"model {network.spec!r} reads text, image-classification needs a picture model"
+            )
+        return ImagePreprocess(network.image, augment, seed)
+
+
+class ImagePreprocess:
+    """A record's ``image`` to examples of uint8 pixels at the model's input size."""
+
+    def __init__(self, settings: ImageSettings, augment: Augmentation | None, seed: int) -> None:
+        self._settings = settings
+        self._augment = augment
+        self._seed = seed
+
+    def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
+        image = record.image("image")
+        width, height = image.extent
+        if self._tiled(width, height):
+            yield from self._tiles(ordinal, record, image, draw)
+            return
+        whole = Box(0, 0, width, height)
+        pixels = image.resized(self._settings.width, self._settings.height)
+        yield self._example(ordinal, record, pixels, 0, whole, whole, True, draw)
+
+    def _tiled(self, width: int, height: int) -> bool:
+        settings = self._settings
+        if settings.tiles == "never":
+            return False
+        factor = TILED_ABOVE if settings.tiles == "auto" else 1
+        across = settings.tile or settings.width
+        down = settings.tile or settings.height
+        if settings.tiles == "always":
+            return width > across or height > down
+        return width > factor * settings.width and height > factor * settings.height
+
+    def _tiles(
+        self, ordinal: int, record: Record, image: ImageField, draw: int | None
+    ) -> Iterator[Example]:
+        settings = self._settings
+        width, height = image.extent
+        across = settings.tile or settings.width
+        down = settings.tile or settings.height
+        laid = tiles(width, height, across, down, settings.overlap)
+        regions = (region for region, _ in tiles(width, height, across, down, settings.overlap))
+        for index, ((region, core), pixels) in enumerate(
+            zip(laid, image.regions(regions), strict=True)
+        ):
+            last = core.right == width and core.bottom == height
+            yield self._example(ordinal, record, pixels, index, region, core, last, draw)
+
+    def _example(
+        self,
+        ordinal: int,
+        record: Record,
+        pixels: NDArray[np.uint8],
+        index: int,
+        region: Box,
+        core: Box,
+        last: bool,
+        draw: int | None,
+    ) -> Example:
+        settings = self._settings
+        if self._augment is not None and draw is not None:
+            pixels = self._augment(pixels, (self._seed, draw, record.id, index))
+        if pixels.shape[:2] != (settings.height, settings.width):
+            pixels = resize(pixels, settings.width, settings.height)
+        return Example(
+            ordinal=ordinal,
+            window=Window(record=record.id, index=index, region=region, core=core, last=last),
+            arrays={"pixels": np.ascontiguousarray(pixels)},
+            cost=settings.width * settings.height,
+        )
+
+
+def make(name: str) -> ImageClassification:
+    """The task."""
+    return ImageClassification()

@@ -1,0 +1,220 @@
+"""Gradients of record-level losses: in one graph where a record's windows fit, else in two passes.
+
+A record's loss is taken of its windows' *pooled* outputs, so its gradient needs all of them at
+once. Where their activations do not fit into one micro-batch, the gradient is cached at the
+outputs (Gao et al. 2021, "Scaling deep contrastive learning batch size under memory limited
+setup", arXiv:2101.06983):
+
+1. every window runs without a graph, and only its small outputs are kept;
+2. the pooled loss is differentiated with respect to those outputs;
+3. every window runs again, with the same random numbers, and its outputs' cached gradient is
+   propagated into the weights.
+
+Equal to one graph over the same micro-batches, dropout included, for the price of one more
+forward pass. Peak memory is that of one micro-batch, whatever the length of the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from anysize.core.batches import BatchPlan
+from anysize.core.examples import Example
+from anysize.models.execution import Execution, NetworkOutputs
+from anysize.models.network import Network
+from anysize.tasks.protocols import Task
+
+Seeder = Callable[[int], None]
+"""Seeds torch for the micro-batch of that number, within the step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """What is minimised: the summed loss of records, through one execution.
+
+    Attributes:
+        task, network, execution: what runs.
+        rule: how a record's windows are pooled.
+        label_smoothing: see ``Task.loss``.
+        device: where it runs.
+        bfloat16: whether the forward pass computes in bfloat16 (autocast).
+    """
+
+    task: Task
+    network: Network
+    execution: Execution
+    rule: str
+    label_smoothing: float
+    device: torch.device
+    bfloat16: bool
+
+    def outputs(self, examples: Sequence[Example]) -> NetworkOutputs:
+        """Outputs of every window; features only where the pooling reads them."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            outputs = self.execution(examples)
+        if self.network.pool is None:
+            return NetworkOutputs(outputs.logits, outputs.logits[:, :0])
+        return outputs
+
+    def loss(
+        self, outputs: NetworkOutputs, weights: Tensor, owners: Tensor, targets: Sequence[int]
+    ) -> Tensor:
+        """Sum over the records of the loss of their pooled outputs."""
+        pooled = self.task.pool(
+            self.network, outputs, weights, owners, len(targets), self.rule
+        )
+        wanted = torch.tensor(targets, device=self.device)
+        return self.task.loss(pooled, wanted, self.label_smoothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """A record with all of its windows at hand."""
+
+    examples: Sequence[Example]
+    target: int
+
+    @property
+    def widest(self) -> int:
+        """The cost of the costliest window."""
+        return max(example.cost for example in self.examples)
+
+
+def one_graph(objective: Objective, records: Sequence[Windows]) -> float:
+    """Adds the gradient of the summed loss of ``records``, run as one micro-batch.
+
+    Returns:
+        The summed loss.
+    """
+    examples = [example for record in records for example in record.examples]
+    owners = [number for number, record in enumerate(records) for _ in record.examples]
+    outputs = objective.outputs(examples)
+    loss = objective.loss(
+        outputs,
+        _core_sizes(examples, objective.device),
+        torch.tensor(owners, device=objective.device),
+        [record.target for record in records],
+    )
+    loss.backward()  # type: ignore[no-untyped-call]
+    return float(loss.detach())
+
+
+def two_passes(
+    objective: Objective,
+    first: Iterable[Example],
+    again: Callable[[], Iterable[Example]],
+    target: int,
+    plan: BatchPlan,
+    seed: Seeder,
+    number: int,
+) -> tuple[float, int]:
+    """Adds the gradient of one record's loss, holding one micro-batch at a time.
+
+    Args:
+        objective: what is minimised.
+        first: the record's windows in order; consumed once.
+        again: the same windows once more, for the second pass.
+        plan: the budget of a micro-batch.
+        seed: seeds a micro-batch's random numbers, the same in both passes.
+        number: of the record's first micro-batch within the step.
+
+    Returns:
+        The loss, and how many micro-batches it took.
+    """
+    logits: list[Tensor] = []
+    features: list[Tensor] = []
+    sizes: list[Tensor] = []
+    with torch.no_grad(), _untouched_buffers(objective.network.module):
+        for part, examples in enumerate(split(first, plan)):
+            seed(number + part)
+            outputs = objective.outputs(examples)
+            logits.append(outputs.logits)
+            features.append(outputs.features)
+            sizes.append(_core_sizes(examples, objective.device))
+    cached = NetworkOutputs(
+        torch.cat(logits).requires_grad_(), torch.cat(features).requires_grad_()
+    )
+    owners = torch.zeros(len(cached.logits), dtype=torch.int64, device=objective.device)
+    loss = objective.loss(cached, torch.cat(sizes), owners, [target])
+    loss.backward()  # type: ignore[no-untyped-call]
+
+    done = 0
+    for part, examples in enumerate(split(again(), plan)):
+        seed(number + part)
+        outputs = objective.outputs(examples)
+        here = slice(done, done + len(examples))
+        done += len(examples)
+        pairs = [
+            (output, gradient[here])
+            for output, gradient in (
+                (outputs.logits, cached.logits.grad),
+                (outputs.features, cached.features.grad),
+            )
+            if gradient is not None and gradient.numel() and output.requires_grad
+        ]
+        torch.autograd.backward(*map(list, zip(*pairs, strict=True)))  # type: ignore[arg-type]
+    if done != len(owners):
+        raise RuntimeError(f"the record gave {len(owners)} windows, then {done}")
+    return float(loss.detach()), len(logits)
+
+
+def split(examples: Iterable[Example], plan: BatchPlan) -> Iterator[list[Example]]:
+    """Cuts windows into micro-batches under the budget, in the order in which they come."""
+    held: list[Example] = []
+    total = widest = 0
+    for example in examples:
+        grown = max(widest, example.cost)
+        cost = total + example.cost if plan.packed else grown * (len(held) + 1)
+        if held and (cost > plan.budget or len(held) == plan.most):
+            yield held
+            held, total, grown = [], 0, example.cost
+        held.append(example)
+        total += example.cost
+        widest = grown
+    if held:
+        yield held
+
+
+def cost(records: Sequence[Windows], plan: BatchPlan) -> int:
+    """What the records cost as one micro-batch."""
+    if plan.packed:
+        return sum(example.cost for record in records for example in record.examples)
+    windows = sum(len(record.examples) for record in records)
+    return windows * max((record.widest for record in records), default=0)
+
+
+def group(records: Sequence[Windows], plan: BatchPlan) -> list[list[Windows]]:
+    """Whole records to micro-batches under the budget; similar sizes together.
+
+    A record that alone is over the budget gets a group of its own.
+    """
+    groups: list[list[Windows]] = []
+    windows = 0
+    for record in sorted(records, key=lambda item: (-item.widest, -len(item.examples))):
+        windows += len(record.examples)
+        if groups and windows <= plan.most and cost([*groups[-1], record], plan) <= plan.budget:
+            groups[-1].append(record)
+        else:
+            groups.append([record])
+            windows = len(record.examples)
+    return groups
+
+
+def _core_sizes(examples: Sequence[Example], device: torch.device) -> Tensor:
+    return torch.tensor([example.window.core.size for example in examples], device=device)
+
+
+@contextmanager
+def _untouched_buffers(module: nn.Module) -> Iterator[None]:
+    """Puts buffers back afterwards: batch statistics must not count a forward pass twice."""
+    saved = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    try:
+        yield
+    finally:
+        for buffer, value in saved:
+            buffer.copy_(value)

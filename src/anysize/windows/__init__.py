@@ -1,0 +1,1 @@
+"""Splitting arithmetic in one and two dimensions, and text as a stream of token windows."""

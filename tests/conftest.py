@@ -1,0 +1,48 @@
+"""What every test shares: a quiet, offline, deterministic process and the place of the real data.
+
+Environment variables are set here, before any test imports torch, because the thread pools of
+torch, OpenMP and tokenizers read them once, and because processes that tests start inherit them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_THREADS = max(1, len(os.sched_getaffinity(0)) // _WORKERS)
+
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, str(_THREADS))
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["MPLBACKEND"] = "Agg"
+os.environ["NO_COLOR"] = "1"
+os.environ["COLUMNS"] = "100"
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of public data sets that ``ANYSIZE_DATA`` names; skips where it is unset."""
+    value = os.environ.get("ANYSIZE_DATA")
+    if not value:
+        pytest.skip("ANYSIZE_DATA is unset: no folder of public data sets to test with")
+    folder = Path(value)
+    if not folder.is_dir():
+        pytest.fail(f"ANYSIZE_DATA names {value!r}, which is not a folder")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what programs cache under the user's home inside the test's temporary folder."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))

@@ -1,0 +1,219 @@
+"""The rules of the house that a parser and a subprocess can check.
+
+Imports go down only, the core needs numpy alone, a key is provided once, no pickle is read, and
+starting up loads none of the heavy libraries.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "src" / "anysize"
+
+LEVELS = {
+    "core": 0,
+    **dict.fromkeys(
+        ("augment", "mergers", "models", "readers", "runtimes", "sources", "windows"), 1
+    ),
+    "tasks": 2,
+    **dict.fromkeys(("compress", "evaluate", "explain", "plan", "privacy", "scale", "train"), 3),
+    "api": 4,
+    **dict.fromkeys(("cli", "serve", "__init__", "__main__"), 5),
+}
+
+HEAVY = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "openvino",
+    "pyarrow",
+    "matplotlib",
+    "pyvips",
+    "cv2",
+    "PIL",
+    "sklearn",
+    "skimage",
+    "scipy",
+)
+
+
+def modules(package: Path) -> Iterator[tuple[str, str, ast.Module]]:
+    """Each module's dotted name below the package, its room and its syntax tree."""
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).with_suffix("").parts
+        yield ".".join(parts), parts[0], ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Every absolute name imported anywhere in a module, lazily or not, with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield node.lineno, f"{node.module}.{alias.name}"
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute | ast.Name)
+            and (node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id)
+            == "import_module"
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            yield node.lineno, str(node.args[0].value)
+
+
+def upward_imports(package: Path) -> list[str]:
+    """Imports of a room above the importing module's own, one line of text each."""
+    found = []
+    for name, room, tree in modules(package):
+        for line, target in imports(tree):
+            if not target.startswith("anysize."):
+                continue
+            other = target.split(".")[1]
+            if LEVELS.get(other, LEVELS["__init__"]) > LEVELS[room]:
+                found.append(f"{name}:{line} imports {target}")
+    return found
+
+
+def test_every_room_has_a_level() -> None:
+    rooms = {room for _, room, _ in modules(PACKAGE)}
+    assert rooms <= LEVELS.keys()
+
+
+def test_imports_go_down_only() -> None:
+    assert upward_imports(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from anysize.tasks import classification",
+        "import anysize.api",
+        "def lazily():\n    from anysize import train",
+        "import importlib\nimportlib.import_module('anysize.cli.main')",
+    ],
+)
+def test_an_upward_import_is_found(tmp_path: Path, statement: str) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "odd.py").write_text(statement, encoding="utf-8")
+    assert len(upward_imports(tmp_path)) == 1
+
+
+def test_core_needs_numpy_only() -> None:
+    allowed = {*sys.stdlib_module_names, "numpy", "anysize"}
+    foreign = [
+        f"{name}:{line} imports {target}"
+        for name, room, tree in modules(PACKAGE)
+        if room == "core"
+        for line, target in imports(tree)
+        if target.split(".")[0] not in allowed
+    ]
+    assert foreign == []
+
+
+def test_no_pickle_is_read_or_written() -> None:
+    banned = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+    found = [
+        f"{name}:{line} imports {target}"
+        for name, _, tree in modules(PACKAGE)
+        for line, target in imports(tree)
+        if target.split(".")[0] in banned
+    ]
+    assert found == []
+
+
+def test_plug_in_keys_are_given_once() -> None:
+    seen: dict[tuple[str, str], str] = {}
+    twice = []
+    for name, room, tree in modules(PACKAGE):
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and any(
+                isinstance(target, ast.Name) and target.id == "PROVIDES" for target in node.targets
+            ):
+                for key in ast.literal_eval(node.value):
+                    if (room, key) in seen:
+                        twice.append(f"{room} {key!r}: {seen[room, key]} and {name}")
+                    seen[room, key] = name
+    assert seen
+    assert twice == []
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(PACKAGE.parent),
+        "NO_COLOR": "1",
+    }
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+        timeout=120,
+    )
+
+
+def loaded(*arguments: str) -> set[str]:
+    """Top-level names of all modules that a Python command imports."""
+    report = run("-X", "importtime", *arguments).stderr
+    names = [line.rsplit("|", 1)[1].strip() for line in report.splitlines() if "|" in line]
+    return {name.split(".")[0] for name in names}
+
+
+STARTS = {
+    "import": ("-c", "import anysize"),
+    "public names": ("-c", "import anysize; dir(anysize); anysize.__version__"),
+    "help": ("-m", "anysize", "--help"),
+    "version": ("-m", "anysize", "--version"),
+    "help of a verb": ("-m", "anysize", "train", "--help"),
+    "list": ("-m", "anysize", "list", "models"),
+}
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS.keys())
+def test_starting_loads_nothing_heavy(start: tuple[str, ...]) -> None:
+    names = loaded(*start)
+    assert "anysize" in names
+    assert names.isdisjoint(HEAVY)
+
+
+def test_the_import_report_would_show_a_heavy_module() -> None:
+    assert "PIL" in loaded("-c", "import PIL.Image")
+
+
+def seconds(*arguments: str) -> float:
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        run(*arguments)
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
+
+
+def test_help_costs_little_more_than_an_empty_typer_application() -> None:
+    empty = (
+        "import sys, typer, rich.console\n"
+        "app = typer.Typer()\n"
+        "@app.command()\n"
+        "def nothing(name: str = 'x') -> None:\n"
+        "    'Do nothing.'\n"
+        "sys.argv[1:] = ['--help']\n"
+        "app()\n"
+    )
+    assert seconds("-m", "anysize", "--help") < 2.5 * seconds("-c", empty)
+
+
+def test_import_costs_little_more_than_the_interpreter() -> None:
+    assert seconds("-c", "import anysize") < 3 * seconds("-c", "pass")

@@ -1,0 +1,38 @@
+"""Plug-ins are found by file, listed without importing, and loaded when asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from anysize.core import plugins
+from anysize.core.errors import ConfigurationError
+
+ROOMS = ["tasks", "models", "mergers", "runtimes", "augment"]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_key_loads_and_its_module_says_it_provides_it(room: str) -> None:
+    keys = plugins.keys(room)
+    assert keys
+    for key in keys:
+        assert key in plugins.load(room, key).PROVIDES
+        assert plugins.summary(keys[key]).endswith((".", ":", ";")) or plugins.summary(keys[key])
+
+
+def test_an_unknown_key_suggests_a_near_one() -> None:
+    with pytest.raises(ConfigurationError, match="did you mean 'text-classification'"):
+        plugins.load("tasks", "text-clasification")
+
+
+def test_listing_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from anysize.core import plugins;"
+        f"[plugins.keys(room) for room in {ROOMS}];"
+        "heavy = {'torch', 'transformers', 'cv2', 'openvino', 'tokenizers'} & sys.modules.keys();"
+        "print(sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

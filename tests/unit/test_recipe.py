@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.train import recipe as recipes
+from anysize.train import toml
+from anysize.train.recipe import Recipe
+
+BASE = {"task": "text-classification", "data": "a.csv", "model": "minilm", "out": "runs/a"}
+TEXT = st.text(st.characters(exclude_categories=("Cs",)))
+
+
+@given(
+    st.dictionaries(
+        TEXT,
+        st.one_of(
+            TEXT,
+            st.booleans(),
+            st.integers(-(2**63), 2**63 - 1),
+            st.floats(allow_nan=False),
+            st.lists(TEXT),
+            st.dictionaries(TEXT, st.one_of(TEXT, st.integers(0, 9)), min_size=1),
+        ),
+    )
+)
+def test_toml_reads_back_what_was_written(entries: dict[str, object]) -> None:
+    assert tomllib.loads(toml.dumps(entries)) == entries
+
+
+def test_not_a_number_survives() -> None:
+    assert math.isnan(tomllib.loads(toml.dumps({"a": math.nan}))["a"])
+
+
+def test_recipe_reads_back_what_was_written(tmp_path: Path) -> None:
+    written = Recipe(
+        **BASE,
+        columns={"text": 'the "review"\n', "label": "星"},
+        labels=("good", "bad"),
+        image_size=(64, 32),
+        epochs=2.5,
+        compile=True,
+    )
+    written.write(tmp_path / "recipe.toml")
+    assert recipes.load(tmp_path / "recipe.toml") == written
+
+
+def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        'task = "t"\ndata = 3\nmodel = ""\nepochs = 1\nsteps = 0\nbatch = "many"\n'
+        'optimizer = "adam"\nlearnig_rate = 1.0\nwarmup = nan\nimage_size = [3]\n'
+        "validation = 0.6\ntest = 0.4\nstrict = 1\nlabels = ['a', 'a']\n"
+        "window = 10\noverlap = 9\n"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        recipes.load(path)
+    text = str(caught.value)
+    for expected in (
+        "'learnig_rate' is not a recipe field",
+        "out is missing",
+        "data must be a text, not 3",
+        "model must not be empty",
+        "steps must be at least 1",
+        "batch must be a whole number, not 'many'",
+        "optimizer must be one of adamw, sgd, not 'adam'",
+        "warmup must be at least 0",
+        "image_size must be width and height",
+        "only one of epochs, steps and minutes",
+        "validation and test together",
+        "strict must be true or false, not 1",
+        "labels must differ",
+        "overlap must be below window - 2 (8), not 9",
+    ):
+        assert expected in text
+    assert len(caught.value.problems) == 14
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"task = ", "not valid TOML"), (b'task = "\xff"', "must be UTF-8"), (None, "cannot be read")],
+)
+def test_unreadable_files_are_data_errors(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "recipe.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        recipes.load(path)
+
+
+def test_defaults_depend_on_the_kind_of_model_and_yield_to_the_user() -> None:
+    fine_tuned = recipes.resolve(Recipe(**BASE), role="text", pretrained=True)
+    drawn = recipes.resolve(Recipe(**BASE, batch=7, steps=5), role="image", pretrained=False)
+    assert fine_tuned.epochs is not None and fine_tuned.steps is None
+    assert fine_tuned.learning_rate is not None and drawn.learning_rate is not None
+    assert fine_tuned.learning_rate < drawn.learning_rate
+    assert (drawn.batch, drawn.steps, drawn.epochs) == (7, 5, None)
+    unresolved = {
+        item.name for item in dataclasses.fields(Recipe) if getattr(drawn, item.name) is None
+    }
+    assert unresolved == {
+        "labels", "epochs", "minutes", "window", "overlap", "image_size", "tile", "loaders",
+        "memory", "validate_every", "trace",
+    }  # fmt: skip
+
+
+def test_only_what_is_learned_must_stay_for_resuming() -> None:
+    recipe = Recipe(**BASE, columns={"a": "1", "b": "2"})
+    same = dataclasses.replace(recipe, columns={"b": "2", "a": "1"}, workers=3, out="b", epochs=9.0)
+    assert same.differences(recipe) == []
+    changed = dataclasses.replace(recipe, seed=1)
+    assert changed.differences(recipe) == ["seed is 1, but the run was started with 0"]
