@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +18,8 @@ from anysize.core.records import Field, Source
 from anysize.core.results import ErrorResult, Result
 
 if TYPE_CHECKING:
-    from anysize.evaluate import Evaluation
+    from anysize.evaluate.evaluation import Evaluation
+    from anysize.evaluate.statistics import ImageStatistics, TextStatistics
     from anysize.models.bundle import Card
     from anysize.models.network import Network
     from anysize.plan import PredictionPlan, TrainingPlan
@@ -126,6 +124,45 @@ def train_report(recipe: Recipe, *, resume: bool = False) -> TrainReport:
     return run(recipe, resume=resume)
 
 
+def card(spec: str | Path) -> dict[str, Any]:
+    """What a bundle's card says; of a Hugging Face folder, what its configuration tells."""
+    from anysize.models.bundle import is_bundle, read_card
+
+    if is_bundle(spec):
+        return read_card(spec).to_json()
+    return load(spec).card.to_json()
+
+
+def statistics(
+    data: str | Path,
+    *,
+    task: str | None = None,
+    model: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+) -> ImageStatistics | TextStatistics:
+    """Counts, lengths or sizes, duplicates and unreadable records of a dataset.
+
+    Args:
+        data: a table or a folder.
+        task: what to read it as; None looks for pictures first, then for text.
+        model: a bundle whose tokenizer and window text lengths are compared with.
+        columns: column of a table for each role.
+        encoding: of text files.
+    """
+    from anysize.evaluate import statistics as counting
+    from anysize.sources import open_source
+
+    opened = load(model) if model is not None else None
+    reading: dict[str, Any] = {"rename": columns or {}, "encoding": encoding}
+    chosen = opened.task if opened is not None else _task_of(data, task, **reading)
+    source = open_source(data, columns=chosen.columns, **reading)
+    if chosen.role == "image":
+        return counting.image_statistics(source)
+    preprocess = None if opened is None else chosen.preprocess(opened.network)
+    return counting.text_statistics(source, preprocess=preprocess)
+
+
 def plan(recipe: Recipe) -> TrainingPlan:
     """What training would do with the recipe's memory budget, and why, without training."""
     from anysize.train import make_plan
@@ -172,7 +209,7 @@ class Model:
             BudgetError: before work starts, when the budget is too small.
         """
         options = options or PredictOptions()
-        source = self._open(inputs, options)
+        source = self.open(inputs, options)
         return self._results(source, options, plan=plan, on_windows=on_windows)
 
     def evaluate(
@@ -193,7 +230,8 @@ class Model:
             split: ``train``, ``validation`` or ``test``; None takes the test split where the data
                 names one, else everything.
         """
-        from anysize.evaluate import evaluate, write_report
+        from anysize.evaluate.evaluation import evaluate
+        from anysize.evaluate.report import write_report
 
         options = options or PredictOptions()
         source = self._split(data, options, split)
@@ -278,10 +316,11 @@ class Model:
             )
         return network, merge
 
-    def _open(self, inputs: Input | Source | Iterable[Any], options: PredictOptions) -> Source:
+    def open(self, inputs: Input | Source | Iterable[Any], options: PredictOptions) -> Source:
+        """The inputs as one source; see ``predict``."""
         task = self.task
         if isinstance(inputs, Path) or (isinstance(inputs, str) and task.role == "image"):
-            return open_inputs([inputs], task, options)
+            return self._open_paths([inputs], options)
         if isinstance(inputs, str):
             return _in_memory(task, [inputs])
         if _is_source(inputs):
@@ -289,97 +328,60 @@ class Model:
         items = list(inputs)  # type: ignore[arg-type]
         paths = [_is_path(item, task) for item in items]
         if all(paths):
-            return open_inputs(items, task, options)
+            return self._open_paths(items, options)
         if not any(paths):
             return _in_memory(task, items)
-        from anysize.sources.joined import JoinedSource
+        from anysize.sources.concat import Concat
 
         groups = itertools.groupby(zip(paths, items, strict=True), key=lambda pair: pair[0])
         parts = [
-            open_inputs([item for _, item in group], task, options)
+            self._open_paths([item for _, item in group], options)
             if is_path
             else _in_memory(task, [item for _, item in group])
             for is_path, group in groups
         ]
-        return JoinedSource(parts)
+        return Concat("inputs", parts)
 
     def _split(self, data: Input | Source, options: PredictOptions, split: str | None) -> Source:
         if _is_source(data):
             return data  # type: ignore[return-value]
-        return open_split(data, self.task, options, split)  # type: ignore[arg-type]
+        from anysize.sources.inputs import open_split
 
-
-def check_paths(paths: Sequence[Input]) -> None:
-    """Raises a ``DataError`` for a path that does not exist, before anything heavy is loaded."""
-    from anysize.sources import missing_path
-
-    for path in paths:
-        if str(path) != "-" and not Path(path).exists():
-            raise missing_path(path)
-
-
-def open_inputs(paths: Sequence[Input], task: Task, options: PredictOptions) -> Source:
-    """Files, folders and tables, in the order given, as one source."""
-    from anysize.sources import open_source
-    from anysize.sources.joined import JoinedSource
-
-    if not paths:
-        raise ConfigurationError("no input given: name files, folders or tables, or '-'")
-    parts = [
-        open_source(
-            path, columns=task.columns, rename=options.columns, encoding=options.encoding
+        return open_split(
+            data,  # type: ignore[arg-type]
+            split,
+            columns=self.task.columns,
+            rename=options.columns,
+            encoding=options.encoding,
         )
-        for path in paths
-    ]
-    return parts[0] if len(parts) == 1 else JoinedSource(parts)
+
+    def _open_paths(self, paths: Sequence[Input], options: PredictOptions) -> Source:
+        from anysize.sources import open_source
+
+        if not paths:
+            raise ConfigurationError("no input given: name files, folders or tables, or '-'")
+        return open_source(
+            paths, columns=self.task.columns, rename=options.columns, encoding=options.encoding
+        )
 
 
-def open_split(data: Input, task: Task, options: PredictOptions, split: str | None) -> Source:
-    """The split to measure on: the one named, else ``test`` where the data has it, else all."""
-    from anysize.sources import open_source, open_splits
+def _task_of(data: str | Path, name: str | None, **arguments: Any) -> Task:
+    """The task that a dataset can be read for: the one named, or the first that opens."""
+    from anysize.sources import open_source
 
-    arguments: dict[str, Any] = {
-        "columns": task.columns,
-        "rename": options.columns,
-        "encoding": options.encoding,
-    }
-    path = Path(data)
-    if split is None and not path.is_dir():
-        return open_source(data, **arguments)
-    splits = open_splits(data, **arguments)
-    if split is None:
-        if splits.how == "hash" or splits.test is None:
-            return open_source(data, **arguments)
-        return splits.test
-    chosen: Source | None = getattr(splits, split, None)
-    if chosen is None:
-        raise DataError(str(data), f"has no split named {split!r}")
-    return chosen
-
-
-@contextlib.contextmanager
-def standard_input(stream: Iterable[str], role: str) -> Iterator[Path]:
-    """Spools standard input to a table: a record a line, plain or JSON Lines.
-
-    Yields:
-        The path of a temporary ``stdin.jsonl``, removed afterwards.
-    """
-    import json
-
-    with tempfile.TemporaryDirectory(prefix="anysize-") as folder:
-        path = Path(folder) / "stdin.jsonl"
-        with path.open("w", encoding="utf-8") as file:
-            for line in stream:
-                line = line.rstrip("\r\n")
-                if not line.strip():
-                    continue
-                if not line.lstrip().startswith("{"):
-                    value = os.path.abspath(line) if role == "image" else line
-                    line = json.dumps({role: value})
-                file.write(line + "\n")
-        if path.stat().st_size == 0:
-            raise DataError("standard input", "is empty: pass one record a line")
-        yield path
+    if name is not None:
+        return tasks.load(name)
+    # A table of texts may well have a column named "file"; a folder of pictures has no texts.
+    order = ["image-classification", "text-classification"]
+    names = order if Path(data).is_dir() else order[::-1]
+    problems = []
+    for candidate in map(tasks.load, names):
+        try:
+            if len(open_source(data, columns=candidate.columns, **arguments)):
+                return candidate
+        except DataError as error:
+            problems.append(f"{candidate.name}: {error.problem}")
+    raise DataError(str(data), "cannot be read as data of any task: " + "; ".join(problems))
 
 
 def _budget(memory: int | str | None) -> int:
@@ -401,7 +403,7 @@ def _is_source(item: object) -> bool:
 
 
 def _in_memory(task: Task, items: Sequence[Any]) -> Source:
-    from anysize.sources.joined import FieldSource
+    from anysize.sources.memory import FieldSource
 
     fields: list[Field] = []
     for item in items:

@@ -27,7 +27,8 @@ LEVELS = {
     "tasks": 2,
     **dict.fromkeys(("compress", "evaluate", "explain", "plan", "privacy", "scale", "train"), 3),
     "api": 4,
-    **dict.fromkeys(("cli", "serve", "__init__", "__main__"), 5),
+    "demo": 5,
+    **dict.fromkeys(("cli", "serve", "__init__", "__main__"), 6),
 }
 
 HEAVY = (

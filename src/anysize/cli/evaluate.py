@@ -39,6 +39,7 @@ def command(
 ) -> None:
     """Measure a model on labelled data: metrics.json and a self-contained report.html."""
     from anysize import api
+    from anysize.sources.inputs import check_paths
 
     options.choice(split, "--split", ("train", "validation", "test"))
     settings = prediction_options(
@@ -46,13 +47,13 @@ def command(
         runtime=runtime, precision=precision, threads=threads, columns=columns, encoding=encoding,
         strict=strict,
     )  # fmt: skip
-    api.check_paths([data])
+    check_paths([data])
     model = api.load(bundle, task)
     evaluation = model.evaluate(data, out, settings, split=split)
     if as_json:
         document(evaluation.to_json())
     else:
-        from anysize.evaluate import render
+        from anysize.evaluate.rendering import render
 
         show(render(evaluation))
     if out is not None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from anysize.cli import options
 from anysize.cli.output import document, show
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def command(
@@ -22,14 +26,15 @@ def command(
 ) -> None:
     """Print a bundle's card, or a dataset's counts, lengths, sizes and corrupt files."""
     from anysize import api
+    from anysize.sources.inputs import check_paths
 
-    api.check_paths([what])
-    if api.is_model(what):
+    check_paths([what])
+    if _is_model(Path(what)):
         card = api.card(what)
         if as_json:
             document(card)
         else:
-            show(api.render_card(card))
+            show(_card_table(card))
         return
     statistics = api.statistics(
         what,
@@ -41,6 +46,28 @@ def command(
     if as_json:
         document(statistics.to_json())
     else:
-        from anysize.evaluate import render
+        from anysize.evaluate.rendering import render
 
         show(render(statistics))
+
+
+def _is_model(path: Path) -> bool:
+    return any((path / name).is_file() for name in ("anysize.json", "config.json"))
+
+
+def _card_table(card: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table(show_header=False, title="bundle")
+    for key, value in card.items():
+        table.add_row(key, _short(value))
+    return table
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {_short(entry)}" for key, entry in value.items())
+    if isinstance(value, list | tuple):
+        shown = ", ".join(str(item) for item in value[:20])
+        return shown + (f", … ({len(value)} in all)" if len(value) > 20 else "")
+    return str(value)

@@ -23,10 +23,11 @@ def command(
 ) -> None:
     """Say what training would do with a memory budget, and why, without training."""
     from anysize import api
+    from anysize.sources.inputs import check_paths
     from anysize.core.memory import parse_size
     from anysize.train.recipe import Recipe
 
-    api.check_paths([data])
+    check_paths([data])
     recipe = Recipe(
         task=task,
         data=data,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -46,30 +47,31 @@ def command(
 ) -> None:
     """Predict on inputs of any size; one JSON object a line, each with a receipt."""
     from anysize import api
+    from anysize.sources.inputs import check_paths, standard_input
 
     settings = prediction_options(
         memory=memory, merge=merge, window=window, overlap=overlap, tiles=tiles, tile=tile,
         runtime=runtime, precision=precision, threads=threads, columns=columns, encoding=encoding,
         strict=strict,
     )  # fmt: skip
-    api.check_paths(inputs)
+    check_paths(inputs)
     model = api.load(bundle, task)
     with ExitStack() as stack:
         paths: list[str | Path] = []
         for item in inputs:
             if item == "-":
-                spooled = api.standard_input(sys.stdin, model.task.role)
+                spooled = standard_input(sys.stdin, model.task.role)
                 paths.append(stack.enter_context(spooled))
             else:
                 paths.append(item)
-        source = api.open_inputs(paths, model.task, settings)
+        source = model.open(paths, settings)
         plan = model.plan(source, settings)
         for line in plan.why:
             say(line)
         file = stack.enter_context(_destination(out))
         meter = stack.enter_context(Meter("records", len(source)))
-        results = model.predict(source, settings, plan=plan, on_windows=meter.windows)
         writer = _Writer(file, one_document=as_json and out is None)
+        results = model.predict(source, settings, plan=plan, on_windows=meter.windows)
         for result in results:
             writer.write(result)
             meter.record()
@@ -124,6 +126,7 @@ class _Writer:
         self._one_document = one_document
         self._results = 0
         self._errors = 0
+        self._start = time.monotonic()
         self._first_errors: list[ErrorResult] = []
         if one_document:
             file.write('{"results": [')
@@ -149,7 +152,11 @@ class _Writer:
         self._file.flush()
 
     def summary(self) -> dict[str, Any]:
-        return {"predicted": self._results, "errors": self._errors}
+        return {
+            "predicted": self._results,
+            "errors": self._errors,
+            "seconds": round(time.monotonic() - self._start, 3),
+        }
 
     def summary_lines(self) -> Iterator[str]:
         yield f"{self._results} predicted, {self._errors} could not be read"

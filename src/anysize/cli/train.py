@@ -77,6 +77,7 @@ def command(
 ) -> None:
     """Train a model, inside a memory budget; Ctrl-C leaves a checkpoint that --resume takes up."""
     from anysize import api
+    from anysize.sources.inputs import check_paths
     from anysize.core.memory import parse_size
 
     given: dict[str, Any] = {
@@ -117,7 +118,7 @@ def command(
         "strict": strict or None,
     }
     recipe = _recipe(task, {name: value for name, value in given.items() if value is not None})
-    api.check_paths([recipe.data])
+    check_paths([recipe.data])
     report = api.train_report(recipe, resume=resume)
     if as_json:
         document(report.to_json())

@@ -78,11 +78,32 @@ def default_budget() -> int:
 
 def resident(pid: int | None = None) -> int:
     """Resident bytes of a process now (this one by default)."""
-    try:
-        pages = int(Path(f"/proc/{pid or os.getpid()}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return _maxrss()
+    return _resident(pid or os.getpid()) or (_maxrss() if pid is None else 0)
+
+
+def descendants(pid: int | None = None) -> list[int]:
+    """Process ids of the children of a process (this one by default), and of theirs."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The command's name, in brackets, may hold spaces and brackets.
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+        children.setdefault(parent, []).append(int(path.parent.name))
+    found: list[int] = []
+    waiting = [pid or os.getpid()]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def tree_resident(pid: int | None = None) -> int:
+    """Resident bytes of a process and all its descendants now; shared pages count each time."""
+    root = pid or os.getpid()
+    return sum(_resident(each) for each in (root, *descendants(root)))
 
 
 def peak() -> int:
@@ -132,6 +153,15 @@ def bound_heap() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 8 << 20)
     except (OSError, AttributeError):
         pass
+
+
+def _resident(pid: int) -> int:
+    """0 where the process is gone or the system has no ``/proc``."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _maxrss() -> int:

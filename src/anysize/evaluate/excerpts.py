@@ -18,19 +18,20 @@ _SMALL = 96
 _OUTLINE = np.array([220, 38, 38], dtype=np.uint8)
 
 
-def excerpt_reader(record_at: Callable[[int], Record], role: str) -> ExcerptReader:
+def excerpt_reader(record_at: Callable[[int], Record], role: str | None = None) -> ExcerptReader:
     """Shows the records of a source.
 
     Args:
         record_at: the record at an ordinal of the evaluated stream.
-        role: which field to show (``text``, ``image``).
+        role: which field to show (``text``, ``image``); None is the first.
 
     A record that cannot be read any more is shown by the reason why.
     """
 
     def read(mistake: Mistake) -> Excerpt:
         try:
-            field = record_at(mistake.ordinal).fields[role]
+            fields = record_at(mistake.ordinal).fields
+            field = fields[role or next(iter(fields))]
             if isinstance(field, TextField):
                 return text_excerpt(field, mistake)
             return image_excerpt(field, mistake)
@@ -75,7 +76,10 @@ def image_excerpt(field: ImageField, mistake: Mistake, side: int = SIDE) -> Exce
 def _outline(pixels: NDArray[np.uint8], region: Mapping[str, int], x: float, y: float) -> None:
     """Draws the region's border, two pixels wide, into ``[height, width, 3]``."""
     left, top = int(region["left"] * x), int(region["top"] * y)
-    right, bottom = max(round(region["right"] * x), left + 2), max(round(region["bottom"] * y), top + 2)
+    right, bottom = (
+        max(round(region["right"] * x), left + 2),
+        max(round(region["bottom"] * y), top + 2),
+    )
     area = pixels[top:bottom, left:right]
     for border in (area[:2], area[-2:], area[:, :2], area[:, -2:]):
         border[:] = _OUTLINE

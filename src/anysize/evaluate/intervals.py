@@ -62,6 +62,8 @@ def bootstrap_macro_f1(
     Args:
         confusion: ``[targets, predictions]`` counts.
         replicates: resamples; fewer are drawn where the matrix has very many occupied cells.
+        level: share of resamples inside the interval.
+        seed: of the resamples.
     """
     _check_level(level)
     rows, columns = np.nonzero(confusion)
@@ -165,9 +167,7 @@ def paired_difference(
     low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
     return PairedDifference(
         difference=(counts.first_only - counts.second_only) / total,
-        interval=Interval(
-            low=float(low), high=float(high), level=level, method="paired bootstrap"
-        ),
+        interval=Interval(low=float(low), high=float(high), level=level, method="paired bootstrap"),
         p_value=mcnemar(counts.first_only, counts.second_only),
         counts=counts,
     )

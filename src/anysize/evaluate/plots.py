@@ -152,9 +152,7 @@ def confusion_image(confusion: NDArray[np.int64]) -> str:
     image = np.zeros((*share.shape, 4))
     image[..., :3] = (0.15, 0.39, 0.92)
     image[..., 3] = np.sqrt(share)
-    axes.imshow(
-        image, extent=(0, classes, classes, 0), interpolation="nearest", aspect="equal"
-    )
+    axes.imshow(image, extent=(0, classes, classes, 0), interpolation="nearest", aspect="equal")
     axes.set(xlabel="predicted class (number)", ylabel="class in the data (number)")
     axes.grid(visible=False)
     return _svg(figure, "Confusion matrix")

@@ -6,32 +6,39 @@ import json
 import os
 from collections.abc import Mapping
 from html import escape
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from anysize.evaluate import sections
+from anysize.core.records import Source
+from anysize.evaluate import class_sections, record_sections, sections
 from anysize.evaluate.evaluation import Evaluation
 from anysize.evaluate.stylesheet import STYLE
 
 
 def render_report(
-    evaluation: Evaluation, *, title: str, facts: Mapping[str, Any] | None = None
+    evaluation: Evaluation,
+    *,
+    card: Mapping[str, Any] | None = None,
+    source: Source | None = None,
+    title: str | None = None,
 ) -> str:
     """The page as text; the same evaluation gives the same page.
 
     Args:
         evaluation: what to show.
-        title: heading, such as the bundle's and the data's name.
-        facts: provenance by name (the bundle's card, the data, versions); nested values are
-            shown as JSON.
+        card: the bundle's card; nested values are shown as JSON.
+        source: the evaluated data, named with its fingerprint.
+        title: heading; made from the card and the source by default.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
+        MissingExtraError: matplotlib or pillow is not installed.
     """
-    facts = facts or {}
-    subtitle = " · ".join(
-        str(facts[name]) for name in ("task", "model", "data") if isinstance(facts.get(name), str)
-    )
+    card = card or {}
+    facts = _facts(card, source)
+    subtitle = " · ".join(str(card[name]) for name in ("task", "model") if name in card)
+    if title is None:
+        title = f"Evaluation on {_short(source.name)}" if source else "Evaluation"
     body = "".join(
         (
             sections.cards(evaluation),
@@ -39,11 +46,11 @@ def render_report(
             sections.baselines(evaluation),
             sections.sizes(evaluation),
             sections.calibration(evaluation),
-            sections.classes(evaluation),
-            sections.confusion(evaluation),
-            sections.mistakes(evaluation),
-            sections.failures(evaluation),
-            sections.provenance(facts),
+            class_sections.classes(evaluation),
+            class_sections.confusion(evaluation),
+            record_sections.mistakes(evaluation),
+            record_sections.failures(evaluation),
+            record_sections.provenance(facts),
         )
     )
     return (
@@ -59,18 +66,18 @@ def write_report(
     evaluation: Evaluation,
     folder: Path,
     *,
-    title: str,
-    facts: Mapping[str, Any] | None = None,
+    card: Mapping[str, Any] | None = None,
+    source: Source | None = None,
+    title: str | None = None,
 ) -> tuple[Path, Path]:
     """Writes ``metrics.json`` and ``report.html`` into ``folder`` and returns their paths.
 
     Each is written beside its place and then renamed, so a reader never sees half a file.
-    ``metrics.json`` has the metrics at the top level and ``facts`` under ``provenance``.
+    ``metrics.json`` has the metrics at the top level, the data and the card under
+    ``provenance``. The arguments are those of ``render_report``.
     """
-    page = render_report(evaluation, title=title, facts=facts)
-    entries = evaluation.to_json()
-    if facts:
-        entries["provenance"] = dict(facts)
+    page = render_report(evaluation, card=card, source=source, title=title)
+    entries = {**evaluation.to_json(), "provenance": _facts(card or {}, source)}
     folder.mkdir(parents=True, exist_ok=True)
     metrics, report = folder / "metrics.json", folder / "report.html"
     _replace(metrics, json.dumps(entries, ensure_ascii=False, indent=2, default=str) + "\n")
@@ -78,11 +85,33 @@ def write_report(
     return metrics, report
 
 
+def _facts(card: Mapping[str, Any], source: Source | None) -> dict[str, Any]:
+    """What was evaluated: the data first, then the card."""
+    facts: dict[str, Any] = {}
+    if source is not None:
+        facts["data"] = source.name
+        facts["data fingerprint"] = source.fingerprint()
+    facts["anysize version"] = _version()
+    return {**facts, **card}
+
+
+def _version() -> str:
+    try:
+        return metadata.version("anysize")
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _short(name: str) -> str:
+    """The last part of a path, which is what a reader knows the data by."""
+    return Path(name).name or name
+
+
 def _replace(path: Path, text: str) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         # A lone surrogate in a file name must not cost the whole report.
         beside.write_bytes(text.encode("utf-8", "replace"))
-        os.replace(beside, path)
+        beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

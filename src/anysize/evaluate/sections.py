@@ -1,26 +1,15 @@
-"""The report's sections, each a function from an evaluation to HTML."""
+"""The report's sections about the whole: main numbers, baselines, sizes, calibration."""
 
 from __future__ import annotations
 
-import base64
-import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from html import escape
-from typing import Any
 
 from anysize.evaluate import plots
 from anysize.evaluate.baselines import Baseline
 from anysize.evaluate.evaluation import Evaluation
-from anysize.evaluate.intervals import Interval
-from anysize.evaluate.metrics import ClassRow, most_confused
-from anysize.evaluate.mistakes import Mistake
-
-LARGEST_TABLE = 30
-"""A confusion matrix of more classes is drawn without names, beside its most confused pairs."""
-
-_DENSE_ABOVE = 14
-_UPRIGHT_ABOVE = 9
+from anysize.evaluate.markup import between, counted, percent, section
 
 
 def cards(evaluation: Evaluation) -> str:
@@ -59,30 +48,33 @@ def notices(evaluation: Evaluation) -> str:
     if evaluation.unknown_label_records:
         count = evaluation.unknown_label_records
         names = ", ".join(evaluation.unknown_labels)
-        counted = evaluation.summary.correct / (records + count)
+        lower = evaluation.summary.correct / (records + count)
         lines.append(
-            f"{count:,} records have labels that the model does not know ({names}) and are not "
-            f"scored; counted as mistakes they would make the accuracy {percent(counted)}."
+            f"{counted(count, 'record has a label', 'records have labels')} that the model does "
+            f"not know ({names}); not scored. Were they mistakes, the accuracy would be "
+            f"{percent(lower)}."
         )
     if evaluation.failure_count:
         lines.append(
-            f"{evaluation.failure_count:,} records could not be read and are not scored; "
-            "they are named at the end."
+            f"{counted(evaluation.failure_count, 'record', 'records')} could not be read; not "
+            "scored, but named at the end."
         )
     if evaluation.without_target:
-        lines.append(f"{evaluation.without_target:,} records have no label and are not scored.")
+        unlabelled = counted(evaluation.without_target, "record has", "records have")
+        lines.append(f"{unlabelled} no label; not scored.")
     absent = sum(1 for row in evaluation.summary.classes if not row.support)
     if absent:
         lines.append(
-            f"{absent:,} of the model's {len(evaluation.labels):,} classes do not occur in "
-            "these data."
+            f"{absent:,} of the model's {len(evaluation.labels):,} classes "
+            f"{'does' if absent == 1 else 'do'} not occur in these data."
         )
     receipts = evaluation.receipts
     if receipts.fully_covered < receipts.records:
         reasons = "; ".join(receipts.reasons)
         lines.append(
-            f"{receipts.records - receipts.fully_covered:,} records were not read completely "
-            f"(least: {percent(receipts.lowest_covered)}){': ' + reasons if reasons else ''}."
+            f"{counted(receipts.records - receipts.fully_covered, 'record was', 'records were')} "
+            f"not read completely (least: {percent(receipts.lowest_covered)})"
+            f"{': ' + reasons if reasons else ''}."
         )
     return "".join(f'<div class="notice">{escape(line)}</div>' for line in lines)
 
@@ -138,9 +130,8 @@ def sizes(evaluation: Evaluation) -> str:
         f"{receipts.fully_covered:,} records were read completely. "
         f"Joined by {_counts(receipts.merge)}; fidelity {_counts(receipts.fidelity)}."
     )
-    return section(
-        "By size of the input", words, f'<div class="plot">{plots.accuracy_by_size(shown, name)}</div>'
-    )
+    plot = plots.accuracy_by_size(shown, name) if len(shown) > 1 else ""
+    return section("By size of the input", words, f'<div class="plot">{plot}</div>')
 
 
 def _counts(values: Mapping[str, int]) -> str:
@@ -166,187 +157,3 @@ def calibration(evaluation: Evaluation) -> str:
         f'<div class="pair"><div class="plot">{plots.reliability(bins)}</div>'
         f'<div class="plot">{plots.confidence_histogram(bins)}</div></div>',
     )
-
-
-def classes(evaluation: Evaluation) -> str:
-    """Precision, recall and F1 of every class."""
-    rows = "".join(_class_row(row) for row in evaluation.summary.classes)
-    return section(
-        "Classes",
-        "Support is how many records of the data belong to the class.",
-        '<div class="scroll"><table class="wide"><thead><tr><th class="name-cell">class</th>'
-        "<th>precision</th><th>recall</th><th>F1</th><th>support</th><th>predicted</th></tr>"
-        f"</thead><tbody>{rows}</tbody></table></div>",
-    )
-
-
-def _class_row(row: ClassRow) -> str:
-    precision = percent(row.precision) if row.predicted else "never predicted"
-    recall = percent(row.recall) if row.support else "absent"
-    f1 = percent(row.f1) if row.predicted or row.support else ""
-    return (
-        f'<tr><td class="name-cell">{escape(row.label)}</td><td>{precision}</td><td>{recall}</td>'
-        f'<td>{f1}<span class="bar"><i style="width:{100 * row.f1:.1f}%"></i></span></td>'
-        f"<td>{row.support:,}</td><td>{row.predicted:,}</td></tr>"
-    )
-
-
-def confusion(evaluation: Evaluation) -> str:
-    """Which classes are taken for which."""
-    summary = evaluation.summary
-    pairs = most_confused(summary, 20)
-    table = (
-        '<h3>Most confused</h3><div class="scroll"><table><thead><tr>'
-        '<th class="name-cell">in the data</th><th class="name-cell">predicted</th>'
-        "<th>records</th><th>of the class</th></tr></thead><tbody>"
-        + "".join(
-            f'<tr><td class="name-cell">{escape(pair.target)}</td>'
-            f'<td class="name-cell">{escape(pair.prediction)}</td>'
-            f"<td>{pair.count:,}</td><td>{percent(pair.share)}</td></tr>"
-            for pair in pairs
-        )
-        + "</tbody></table></div>"
-    )
-    if summary.confusion is None:
-        return section("Confusion", "Not kept for so many classes.", "")
-    if len(summary.classes) <= LARGEST_TABLE:
-        body = f'<div class="scroll">{_confusion_table(evaluation)}</div>'
-        words = "Rows are classes of the data, columns predictions; shaded by share of the row."
-        if len(summary.classes) > _DENSE_ABOVE and pairs:
-            body += f"<p></p>{table}"
-    else:
-        image = plots.confusion_image(summary.confusion)
-        body = f'<div class="plot square">{image}</div>{table if pairs else ""}'
-        words = (
-            "Classes are numbered in the order of the table above; shaded by share of the row, "
-            "rare confusions lifted."
-        )
-    return section("Confusion", words, body)
-
-
-def _confusion_table(evaluation: Evaluation) -> str:
-    counts = evaluation.summary.confusion
-    if counts is None:
-        return ""
-    labels = evaluation.labels
-    style = "confusion"
-    if len(labels) > _UPRIGHT_ABOVE:
-        style += " upright"
-    if len(labels) > _DENSE_ABOVE:
-        style += " dense"
-    head = "".join(f"<th><div>{escape(label)}</div></th>" for label in labels)
-    rows = []
-    for place, label in enumerate(labels):
-        total = max(int(counts[place].sum()), 1)
-        cells = "".join(
-            _confusion_cell(int(count), int(count) / total, f"{label} → {labels[other]}")
-            for other, count in enumerate(counts[place])
-        )
-        rows.append(f"<tr><th>{escape(label)}</th>{cells}</tr>")
-    return (
-        f'<table class="{style}"><thead><tr><th></th>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>"
-    )
-
-
-def _confusion_cell(count: int, share: float, title: str) -> str:
-    strong = ' class="strong"' if share > 0.55 else ""
-    shade = f"background:rgba(var(--heat),{0.06 + 0.9 * share:.3f})" if count else ""
-    hint = escape(f"{title}: {count:,} ({percent(share)})", quote=True)
-    return f'<td{strong} style="{shade}" title="{hint}">{count or ""}</td>'
-
-
-def mistakes(evaluation: Evaluation) -> str:
-    """The worst mistakes, each with its picture or text."""
-    if not evaluation.mistakes:
-        return section("Worst mistakes", "There are none.", "")
-    texts = any(entry.excerpt and entry.excerpt.text is not None for entry in evaluation.mistakes)
-    style = "mistakes texts" if texts else "mistakes"
-    boxes = "".join(_mistake(entry) for entry in evaluation.mistakes)
-    return section(
-        "Worst mistakes",
-        "Where the right class got the least probability. A wrong label in the data shows here "
-        "first.",
-        f'<div class="{style}">{boxes}</div>',
-    )
-
-
-def _mistake(mistake: Mistake) -> str:
-    excerpt = mistake.excerpt
-    shown = ""
-    where = excerpt.where if excerpt else ""
-    if excerpt and excerpt.image is not None:
-        data = base64.b64encode(excerpt.image).decode("ascii")
-        tiny = ' class="tiny"' if excerpt.media_type == "image/png" else ""
-        shown = (
-            f'<img{tiny} alt="{escape(mistake.id, quote=True)}" '
-            f'src="data:{escape(excerpt.media_type, quote=True)};base64,{data}">'
-        )
-    if excerpt and excerpt.text is not None:
-        shown += f"<blockquote>{escape(excerpt.text)}</blockquote>"
-    receipt = mistake.receipt
-    plural = "window" if receipt.windows == 1 else "windows"
-    facts = f"{mistake.id} · {receipt.windows:,} {plural}" + (f" · {where}" if where else "")
-    return (
-        f'<div class="mistake">{shown}<div>'
-        f'<span class="wrong">{escape(mistake.prediction)}</span> {percent(mistake.score)}'
-        f' · should be <span class="right">{escape(mistake.target)}</span> '
-        f"{percent(mistake.target_probability)}</div>"
-        f'<div class="muted small">{escape(facts)}</div></div>'
-    )
-
-
-def failures(evaluation: Evaluation) -> str:
-    """Records that could not be read."""
-    if not evaluation.failure_count:
-        return ""
-    rows = "".join(
-        f'<tr><td class="name-cell">{escape(failure.id)}</td>'
-        f'<td class="name-cell">{escape(failure.error)}</td></tr>'
-        for failure in evaluation.failures
-    )
-    shown = len(evaluation.failures)
-    words = f"{evaluation.failure_count:,} records" + (
-        f"; the first {shown:,} are named." if shown < evaluation.failure_count else "."
-    )
-    return section(
-        "Could not be read",
-        words,
-        '<div class="scroll"><table class="wide"><thead><tr><th class="name-cell">record</th>'
-        f'<th class="name-cell">reason</th></tr></thead><tbody>{rows}</tbody></table></div>',
-    )
-
-
-def provenance(facts: Mapping[str, Any]) -> str:
-    """What was evaluated, as the caller states it; nested values as JSON."""
-    if not facts:
-        return ""
-    return section("Provenance", "", f'<dl class="facts">{"".join(_facts(facts))}</dl>')
-
-
-def _facts(facts: Mapping[str, Any]) -> Iterable[str]:
-    for name, value in facts.items():
-        if isinstance(value, Mapping | list | tuple):
-            text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
-            shown = f"<pre>{escape(text)}</pre>"
-            if text.count("\n") > 8:
-                shown = f"<details><summary>{len(value):,} entries</summary>{shown}</details>"
-        else:
-            shown = escape(str(value))
-        yield f"<dt>{escape(str(name))}</dt><dd>{shown}</dd>"
-
-
-def section(title: str, words: str, body: str) -> str:
-    """A titled panel; ``body`` is HTML, the rest is escaped."""
-    lead = f'<p class="muted small">{escape(words)}</p>' if words else ""
-    return f"<section><h2>{escape(title)}</h2>{lead}{body}</section>"
-
-
-def percent(value: float) -> str:
-    """``83.4 %``."""
-    return f"{100 * value:.1f} %"
-
-
-def between(interval: Interval) -> str:
-    """``81.9 … 84.7 %``."""
-    return f"{100 * interval.low:.1f} … {100 * interval.high:.1f} %"

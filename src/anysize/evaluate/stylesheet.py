@@ -34,14 +34,16 @@ section {
   padding: 18px 20px; margin-top: 18px;
 }
 .cards {
-  display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 12px;
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: 12px;
   margin-top: 18px;
 }
 .card {
   background: var(--panel); border: 1px solid var(--line); border-radius: 10px; padding: 12px 16px;
 }
 .card .name { color: var(--muted); font-size: 13px; }
-.card .value { font-size: 26px; font-weight: 650; font-variant-numeric: tabular-nums; }
+.card .value {
+  font-size: 25px; font-weight: 650; white-space: nowrap; font-variant-numeric: tabular-nums;
+}
 .card .note { color: var(--muted); font-size: 12.5px; font-variant-numeric: tabular-nums; }
 .notice {
   background: var(--warn); border: 1px solid var(--warn-line); border-radius: 10px;
@@ -54,10 +56,14 @@ section {
 .scroll { overflow: auto; max-height: 560px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
 table.wide { width: 100%; }
-th, td { padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--line); }
+th, td {
+  padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap;
+}
 th { font-weight: 600; color: var(--muted); font-size: 13px; }
 thead th { position: sticky; top: 0; background: var(--panel); }
-.name-cell { text-align: left; overflow-wrap: anywhere; min-width: 6em; max-width: 26em; }
+.name-cell {
+  text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 6em; max-width: 26em;
+}
 .bar {
   display: inline-block; width: 90px; height: 8px; border-radius: 4px; background: var(--line);
   vertical-align: middle; margin-left: 8px; overflow: hidden;
@@ -67,7 +73,9 @@ table.confusion { border-collapse: separate; border-spacing: 2px; }
 table.confusion td {
   border: 0; border-radius: 4px; text-align: center; min-width: 44px; padding: 6px 4px;
 }
-table.confusion th { border: 0; max-width: 12em; overflow-wrap: anywhere; font-size: 12.5px; }
+table.confusion th {
+  border: 0; max-width: 12em; white-space: normal; overflow-wrap: anywhere; font-size: 12.5px;
+}
 table.confusion thead th {
   position: static; text-align: center; vertical-align: bottom; color: var(--ink);
 }
@@ -79,9 +87,14 @@ table.confusion.upright thead th div {
   writing-mode: vertical-rl; transform: rotate(180deg); max-height: 9em; overflow: hidden;
   text-overflow: ellipsis; white-space: nowrap; margin: 0 auto;
 }
+table.confusion.upright thead th div.standing { transform: none; margin: 0 auto; }
 table.confusion.dense { border-spacing: 1px; }
-table.confusion.dense td { min-width: 24px; padding: 3px 1px; font-size: 11.5px; border-radius: 2px; }
-.mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap: 14px; }
+table.confusion.dense td {
+  min-width: 24px; padding: 3px 1px; font-size: 11.5px; border-radius: 2px;
+}
+.mistakes {
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap: 14px;
+}
 .mistakes.texts { grid-template-columns: 1fr; }
 .mistake {
   border: 1px solid var(--line); border-radius: 8px; padding: 12px; overflow-wrap: anywhere;

@@ -14,6 +14,7 @@ from typing import Any
 
 from anysize.core.errors import BundleError
 from anysize.models.network import ImageSettings, Network, TextSettings
+from anysize.models.quiet import quiet_transformers
 
 CARD = "anysize.json"
 FORMAT = 1
@@ -94,7 +95,8 @@ def save(folder: str | Path, network: Network, card: Card) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=".bundle-", dir=folder))
     try:
-        network.module.save_pretrained(beside, safe_serialization=True)
+        with quiet_transformers():
+            network.module.save_pretrained(beside)
         if network.tokenizer is not None:
             _save_tokenizer(beside, network)
         if network.image is not None:

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from anysize.core.errors import DataError
-from anysize.models._vision import (
+from anysize.models.network import BuildRequest, Network
+from anysize.models.vision import (
     PictureClassifier,
     PictureClassifierConfig,
+    build_network,
     register,
     size_problems,
 )
@@ -100,5 +102,11 @@ def cnn(
 
 
 BUILDERS: dict[str, Callable[..., PreTrainedModel]] = {"cnn": cnn}
+
+
+def build(key: str, request: BuildRequest) -> Network:
+    """A fresh network; see ``vision.build_network``."""
+    return build_network(BUILDERS, key, request, side=128)
+
 
 register(CNNConfig, CNNForImageClassification)

@@ -1,13 +1,17 @@
 """Attention inside segments that lie side by side in one row, without a padded batch.
 
-The segments of a `Packing` are sorted from the longest to the shortest, so that segments of equal
-length are neighbours and become one batched attention call on a view of the row. Neighbours of
-nearly equal length share a call too: those are copied into a slightly padded block whose padding
-is masked, which bounds the number of calls for any mix of lengths.
+The segments of a `Packing` are sorted from the longest to the shortest. Neighbours whose lengths
+round up to the same width become one batched attention call: on a view of the row where nothing
+has to be rounded, else on a slightly padded copy whose padding is masked. Widths and counts come
+from a short ladder of values, because oneDNN compiles a kernel for each new shape (about 1 ms) and
+keeps a thousand of them.
 
-Without dropout the calls are torch's fused ``scaled_dot_product_attention``. With dropout on the
-probabilities (Vaswani et al., 2017) torch has no fused kernel for a CPU, so `_DropoutAttention`
-does it with batched matrix products; the fate of a probability is kept in its sign bit.
+Three ways to compute a block, the fastest measured for each purpose on a CPU:
+
+- torch's fused ``scaled_dot_product_attention``: float32, or gradients without dropout;
+- batched matrix products in bfloat16 for prediction: twice as fast as the fused kernel there;
+- `_DropoutAttention` for dropout on the probabilities (Vaswani et al., 2017), for which torch has
+  no fused kernel on a CPU; the fate of a probability is kept in its sign bit.
 """
 
 from __future__ import annotations
@@ -26,15 +30,14 @@ from anysize.models.packed_dropout import (
     DropBits,
     draw_seed,
     drop_level,
+    dropped,
     negate_dropped_,
     survivor_scale,
 )
 
 ATTENTION_NAME = "anysize_packed"
 
-_SHARED_CALL_WASTE = 0.15
-_OWN_CALL_TOKENS = 512
-_SCORES_PER_CHUNK = 1 << 20
+_SCORES_PER_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,25 +47,24 @@ class Block:
     Attributes:
         start: first token of the block in the row.
         lengths: tokens of each segment, from long to short.
+        segments: how many the call takes, with dummies after the real ones.
+        width: tokens that the call has room for in each segment.
         gather: ``int64[segments * width]``, row positions relative to ``start`` that fill the
-            padded block; None when all lengths are equal.
+            padded block; None when nothing is padded.
         scatter: ``int64[tokens]``, where each token of the row stands in the padded block.
-        keys: ``bool[segments, 1, 1, width]``, true where a key is a token and not padding.
+        real: ``bool[segments, width]``, true where a token stands and not padding. A dummy
+            segment repeats tokens of the block; its keys count as tokens for attention.
+        keys: ``float32[segments, 1, 1, width]``, 0 where a key takes part and -inf where not.
     """
 
     start: int
     lengths: tuple[int, ...]
+    segments: int
+    width: int
     gather: Tensor | None = None
     scatter: Tensor | None = None
+    real: Tensor | None = None
     keys: Tensor | None = None
-
-    @property
-    def width(self) -> int:
-        return self.lengths[0]
-
-    @property
-    def segments(self) -> int:
-        return len(self.lengths)
 
     @property
     def tokens(self) -> int:
@@ -75,50 +77,77 @@ class Packing:
     Args:
         lengths: tokens per segment, from long to short, each at least 1.
         heads: attention heads of the model; with the width it bounds the scores of one call.
+
+    Attributes:
+        blocks: the calls; together they cover the row in order.
+        first: ``int64[segments]``, where the first token of each segment stands in the row.
     """
 
     def __init__(self, lengths: Sequence[int], heads: int) -> None:
         self.lengths = tuple(lengths)
         self.tokens = sum(self.lengths)
         self.blocks = tuple(_blocks(self.lengths, heads))
+        ends = np.cumsum(self.lengths, dtype=np.int64)
+        self.first = torch.from_numpy(ends - np.asarray(self.lengths, dtype=np.int64))
 
     def __repr__(self) -> str:
         return f"Packing({len(self.lengths)} segments, {self.tokens} tokens)"
 
 
+def ladder_width(length: int) -> int:
+    """The next width that calls have room for: steps of 8, and of an eighth above 128."""
+    step = 8
+    while step * 16 < length:
+        step *= 2
+    return -(-length // step) * step
+
+
+def ladder_count(count: int) -> int:
+    """The next number of segments that calls take: 1, 2, 3, 4, 6, 8, 12, 16, 24, ..."""
+    power = 1 << max(0, count - 1).bit_length()
+    return power * 3 // 4 if power >= 4 and count <= power * 3 // 4 else power
+
+
 def _blocks(lengths: tuple[int, ...], heads: int) -> Iterator[Block]:
     first = start = 0
     while first < len(lengths):
-        width = lengths[first]
-        limit = max(1, _SCORES_PER_CHUNK // (heads * width * width))
-        equal = first
-        while equal < len(lengths) and lengths[equal] == width:
-            equal += 1
-        last = equal
-        if (equal - first) * width < _OWN_CALL_TOKENS:
-            shortest = width * (1 - _SHARED_CALL_WASTE) - 2
-            while last < len(lengths) and lengths[last] >= shortest:
-                last += 1
-        last = min(last, first + limit)
-        yield _block(start, lengths[first:last])
-        start += sum(lengths[first:last])
+        width = ladder_width(lengths[first])
+        room = max(1, _SCORES_PER_BLOCK // (heads * width * width))
+        most = 1 << (room.bit_length() - 1)
+        last = first
+        while (
+            last < len(lengths) and last - first < most and ladder_width(lengths[last]) == width
+        ):
+            last += 1
+        block = _block(start, lengths[first:last], width)
+        yield block
+        start += block.tokens
         first = last
 
 
-def _block(start: int, lengths: tuple[int, ...]) -> Block:
-    width = lengths[0]
-    if lengths[-1] == width:
-        return Block(start=start, lengths=lengths)
-    sizes = np.asarray(lengths, dtype=np.int64)[:, None]
+def _block(start: int, lengths: tuple[int, ...], width: int) -> Block:
+    segments = ladder_count(len(lengths))
+    if lengths[-1] == width and segments == len(lengths):
+        return Block(start=start, lengths=lengths, segments=segments, width=width)
+    sizes = np.full((segments, 1), width, dtype=np.int64)
+    sizes[: len(lengths), 0] = lengths
     column = np.arange(width, dtype=np.int64)[None, :]
     begins = np.cumsum(sizes, axis=0) - sizes
-    real = column < sizes
+    keys = column < sizes
+    real = keys.copy()
+    real[len(lengths) :] = False
+    gather = np.where(keys, begins + column, 0)
+    gather[len(lengths) :] = 0
+    bias = np.where(keys, np.float32(0), np.float32(-np.inf))[:, None, None, :]
     return Block(
         start=start,
         lengths=lengths,
-        gather=torch.from_numpy((begins + np.minimum(column, sizes - 1)).reshape(-1)),
+        segments=segments,
+        width=width,
+        gather=torch.from_numpy(gather.reshape(-1)),
         scatter=torch.from_numpy(np.flatnonzero(real)),
-        keys=torch.from_numpy(real[:, None, None, :]),
+        real=torch.from_numpy(real),
+        keys=torch.from_numpy(bias),
     )
 
 
@@ -153,6 +182,8 @@ def packed_attention(
     if level:
         result: Tensor = _DropoutAttention.apply(query, key, value, packing, scale, level)
         return result
+    if query.dtype is torch.bfloat16 and not torch.is_grad_enabled():
+        return _product_attention(query * scale, key, value, packing)
     sizes = [block.tokens for block in packing.blocks]
     parts = []
     for block, q, k, v in zip(
@@ -162,10 +193,43 @@ def packed_attention(
             _padded(q, block),
             _padded(k, block),
             _padded(v, block),
-            attn_mask=block.keys,
+            attn_mask=None if block.keys is None else block.keys.to(q.dtype),
             scale=scale,
         )
         parts.append(_unpadded(attended, block))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def first_token_attention(
+    query: Tensor, key: Tensor, value: Tensor, packing: Packing, scale: float, dropout: float = 0.0
+) -> Tensor:
+    """Attention of each segment's first token over its segment.
+
+    Args:
+        query: ``[segments, heads, head_size]``, of the first tokens alone.
+        key, value: ``[tokens, heads, head_size]``.
+        packing, scale, dropout: as for `packed_attention`.
+
+    Returns:
+        ``[segments, heads, head_size]``.
+    """
+    level = drop_level(dropout)
+    tokens = [block.tokens for block in packing.blocks]
+    segments = [len(block.lengths) for block in packing.blocks]
+    parts = []
+    for block, q, k, v in zip(
+        packing.blocks, query.split(segments), key.split(tokens), value.split(tokens), strict=True
+    ):
+        dummies = block.segments - len(block.lengths)
+        q = functional.pad(q * scale, (0, 0, 0, 0, 0, dummies)).unsqueeze(2)
+        scores = q @ _padded(k, block).transpose(2, 3)
+        if block.keys is not None:
+            scores = scores + block.keys.to(scores.dtype)
+        probabilities = scores.softmax(-1)
+        if level:
+            probabilities = dropped(probabilities, level)
+        attended = probabilities.to(v.dtype) @ _padded(v, block)
+        parts.append(attended.squeeze(2)[: len(block.lengths)])
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
@@ -178,6 +242,25 @@ def _matrices(row: Tensor, block: Block) -> Tensor:
 def _into(row: Tensor, block: Block, matrices: Tensor) -> None:
     batch = matrices.view(block.segments, -1, block.width, matrices.shape[-1])
     row[block.start : block.start + block.tokens] = _unpadded(batch, block)
+
+
+def _probabilities(query: Tensor, key: Tensor, block: Block) -> Tensor:
+    """``[segments * heads, width, width]`` from queries that are scaled already."""
+    scores = torch.bmm(query, key.transpose(1, 2))
+    if block.keys is not None:
+        by_head = scores.view(block.segments, -1, block.width, block.width)
+        by_head.add_(block.keys.to(scores.dtype))
+    return scores.softmax(-1)
+
+
+def _product_attention(query: Tensor, key: Tensor, value: Tensor, packing: Packing) -> Tensor:
+    """Attention by batched products, queries scaled already; no gradients."""
+    output = torch.empty_like(value, memory_format=torch.contiguous_format)
+    with torch.autocast("cpu", enabled=False):
+        for block in packing.blocks:
+            q, k, v = (_matrices(row, block) for row in (query, key, value))
+            _into(output, block, torch.bmm(_probabilities(q, k, block), v))
+    return output
 
 
 class _DropoutAttention(torch.autograd.Function):
@@ -203,13 +286,10 @@ class _DropoutAttention(torch.autograd.Function):
         output = torch.empty_like(value, memory_format=torch.contiguous_format)
         signed = []
         with torch.autocast("cpu", enabled=False):
+            scaled = query * scale
             for block in packing.blocks:
-                q, k, v = (_matrices(row, block) for row in (query, key, value))
-                scores = torch.bmm(q, k.transpose(1, 2)).mul_(scale)
-                if block.keys is not None:
-                    by_head = scores.view(block.segments, -1, block.width, block.width)
-                    by_head.masked_fill_(~block.keys, float("-inf"))
-                marked = negate_dropped_(scores.softmax(-1), bits)
+                q, k, v = (_matrices(row, block) for row in (scaled, key, value))
+                marked = negate_dropped_(_probabilities(q, k, block), bits)
                 _into(output, block, torch.bmm(marked.relu(), v).mul_(survivors))
                 signed.append(marked)
         ctx.save_for_backward(query, key, value, output, *signed)
@@ -230,10 +310,10 @@ class _DropoutAttention(torch.autograd.Function):
             q, k, v, d_out, shift = (
                 _matrices(row, block) for row in (query, key, value, grad, delta)
             )
-            if block.keys is not None:
-                real = block.keys.transpose(2, 3).expand(-1, query.shape[1], -1, -1)
-                d_out = d_out.masked_fill(~real.reshape(-1, block.width, 1), 0.0)
-                shift = shift.masked_fill(~real.reshape(-1, block.width, 1), 0.0)
+            if block.real is not None:
+                real = block.real.to(grad.dtype)[:, None, :, None]
+                for each in (d_out, shift):
+                    each.view(block.segments, -1, block.width, each.shape[2]).mul_(real)
             kept = marked.relu()
             _into(grad_value, block, torch.bmm(kept.transpose(1, 2), d_out).mul_(survivors))
             d_scores = torch.bmm(d_out, v.transpose(1, 2)).mul_(kept)

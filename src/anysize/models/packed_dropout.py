@@ -71,7 +71,7 @@ def negate_dropped_(values: Tensor, bits: DropBits) -> Tensor:
     return values
 
 
-def _dropped(values: Tensor, seed: int, level: int) -> Tensor:
+def _masked(values: Tensor, seed: int, level: int) -> Tensor:
     kept = values.contiguous()
     integers = _WIDTHS[kept.element_size()]
     mask = DropBits(seed, level).keep_masks(kept.numel()).to(integers).view(kept.shape)
@@ -85,12 +85,18 @@ class _Dropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, level: int) -> Tensor:
         ctx.seed, ctx.level = draw_seed(), level
-        return _dropped(values, ctx.seed, level)
+        return _masked(values, ctx.seed, level)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return _dropped(grads[0], ctx.seed, ctx.level), None
+        return _masked(grads[0], ctx.seed, ctx.level), None
+
+
+def dropped(values: Tensor, level: int) -> Tensor:
+    """Dropout at the rate ``level / 32768`` of float32, bfloat16 or float16 on a CPU."""
+    result: Tensor = _Dropout.apply(values, level)
+    return result
 
 
 class PackedDropout(nn.Dropout):
@@ -104,8 +110,7 @@ class PackedDropout(nn.Dropout):
             return input
         if input.device.type != "cpu" or not input.is_floating_point() or input.element_size() > 4:
             return super().forward(input)
-        result: Tensor = _Dropout.apply(input, drop_level(self.p))
-        return result
+        return dropped(input, drop_level(self.p))
 
 
 def replace_dropout(module: nn.Module) -> int:

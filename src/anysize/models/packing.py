@@ -9,7 +9,7 @@ segments travel through the attention interface of transformers as a keyword arg
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -39,51 +39,104 @@ class PackedOutput(NamedTuple):
     features: Tensor
 
 
-class _Head(NamedTuple):
-    features: Callable[[nn.Module, nn.Module, Tensor], Tensor]
-    dropout: Callable[[nn.Module], nn.Module]
-    linear: Callable[[nn.Module], nn.Module]
+class _Family(NamedTuple):
+    """Where a family keeps what packed execution calls.
+
+    Attributes:
+        features: from the first tokens' states ``[n, size]`` to the head's features.
+        dropout, linear: the last dropout and linear layer of the head.
+        last_layer: the last encoder layer computed at first tokens only, from the layer, the
+            states ``[1, tokens, size]``, the packing; None to run the whole encoder.
+    """
+
+    features: Callable[[Any, Any, Tensor], Tensor]
+    dropout: Callable[[Any], nn.Module]
+    linear: Callable[[Any], nn.Module]
+    layers: Callable[[Any], Sequence[nn.Module]]
+    last_layer: Callable[[Any, Tensor, Packing], Tensor] | None
 
 
-def _pooler_features(model: nn.Module, encoder: nn.Module, first: Tensor) -> Tensor:
-    return encoder.pooler(first.unsqueeze(1))
+def _pooler_features(model: Any, encoder: Any, first: Tensor) -> Tensor:
+    return cast(Tensor, encoder.pooler(first.unsqueeze(1)))
 
 
-def _albert_features(model: nn.Module, encoder: nn.Module, first: Tensor) -> Tensor:
-    return encoder.pooler_activation(encoder.pooler(first))
+def _albert_features(model: Any, encoder: Any, first: Tensor) -> Tensor:
+    return cast(Tensor, encoder.pooler_activation(encoder.pooler(first)))
 
 
-def _tanh_features(model: nn.Module, encoder: nn.Module, first: Tensor) -> Tensor:
+def _roberta_features(model: Any, encoder: Any, first: Tensor) -> Tensor:
     head = model.classifier
     return torch.tanh(head.dense(head.dropout(first)))
 
 
-def _electra_features(model: nn.Module, encoder: nn.Module, first: Tensor) -> Tensor:
+def _electra_features(model: Any, encoder: Any, first: Tensor) -> Tensor:
     head = model.classifier
-    return head.activation(head.dense(head.dropout(first)))
+    return cast(Tensor, head.activation(head.dense(head.dropout(first))))
 
 
-def _distilbert_features(model: nn.Module, encoder: nn.Module, first: Tensor) -> Tensor:
+def _distilbert_features(model: Any, encoder: Any, first: Tensor) -> Tensor:
     return torch.relu(model.pre_classifier(first))
 
 
-_POOLER = _Head(_pooler_features, lambda m: m.dropout, lambda m: m.classifier)
-_ROBERTA = _Head(_tanh_features, lambda m: m.classifier.dropout, lambda m: m.classifier.out_proj)
-_HEADS = {
-    "BertForSequenceClassification": _POOLER,
-    "AlbertForSequenceClassification": _POOLER._replace(features=_albert_features),
+def _bert_last_layer(layer: Any, hidden: Tensor, packing: Packing) -> Tensor:
+    attention = layer.attention.self
+    first = hidden[:, packing.first]
+    attended = _attend_first(
+        attention, attention.query(first), attention.key(hidden), attention.value(hidden), packing
+    )
+    return cast(Tensor, layer.feed_forward_chunk(layer.attention.output(attended, first)))
+
+
+def _distilbert_last_layer(layer: Any, hidden: Tensor, packing: Packing) -> Tensor:
+    attention = layer.attention
+    first = hidden[:, packing.first]
+    attended = _attend_first(
+        attention, attention.q_lin(first), attention.k_lin(hidden), attention.v_lin(hidden), packing
+    )
+    states = layer.sa_layer_norm(attention.out_lin(attended) + first)
+    return cast(Tensor, layer.output_layer_norm(layer.ffn(states) + states))
+
+
+def _attend_first(
+    attention: Any, query: Tensor, key: Tensor, value: Tensor, packing: Packing
+) -> Tensor:
+    rows = (each.view(each.shape[1], -1, attention.attention_head_size) for each in (query, key, value))
+    dropout = attention.dropout.p if attention.training else 0.0
+    attended = packed_attention.first_token_attention(*rows, packing, attention.scaling, dropout)
+    return attended.reshape(1, attended.shape[0], -1)
+
+
+_BERT = _Family(
+    features=_pooler_features,
+    dropout=lambda model: model.dropout,
+    linear=lambda model: model.classifier,
+    layers=lambda encoder: encoder.encoder.layer,
+    last_layer=_bert_last_layer,
+)
+_ROBERTA = _BERT._replace(
+    features=_roberta_features,
+    dropout=lambda model: model.classifier.dropout,
+    linear=lambda model: model.classifier.out_proj,
+)
+_FAMILIES = {
+    "AlbertForSequenceClassification": _BERT._replace(features=_albert_features, last_layer=None),
+    "BertForSequenceClassification": _BERT,
+    "CamembertForSequenceClassification": _ROBERTA,
+    "DistilBertForSequenceClassification": _BERT._replace(
+        features=_distilbert_features,
+        layers=lambda encoder: encoder.transformer.layer,
+        last_layer=_distilbert_last_layer,
+    ),
+    "ElectraForSequenceClassification": _ROBERTA._replace(features=_electra_features),
     "RobertaForSequenceClassification": _ROBERTA,
     "XLMRobertaForSequenceClassification": _ROBERTA,
-    "CamembertForSequenceClassification": _ROBERTA,
-    "ElectraForSequenceClassification": _ROBERTA._replace(features=_electra_features),
-    "DistilBertForSequenceClassification": _POOLER._replace(features=_distilbert_features),
 }
 _POSITIONS_AFTER_PADDING = ("roberta", "xlm-roberta", "camembert")
 
 
 def supports_packing(model: PreTrainedModel) -> bool:
     """Whether `PackedClassifier` can run this model: a bidirectional encoder of a known family."""
-    return type(model).__name__ in _HEADS and not getattr(model.config, "is_decoder", False)
+    return type(model).__name__ in _FAMILIES and not getattr(model.config, "is_decoder", False)
 
 
 class PackedClassifier:
@@ -93,6 +146,9 @@ class PackedClassifier:
     on padded batches does what ``sdpa`` does) and its dropout layers become faster ones of the same
     law. Its parameters are the ones used, so an optimizer and ``save_pretrained`` work as ever.
     All randomness comes from torch's default CPU generator.
+
+    The last layer is computed only where the head reads it: keys and values of every token, the
+    rest for first tokens alone.
 
     Args:
         model: a model for which `supports_packing` is true.
@@ -104,15 +160,15 @@ class PackedClassifier:
     def __init__(self, model: PreTrainedModel) -> None:
         if not supports_packing(model):
             raise ConfigurationError(
-                f"model: packed execution needs one of {', '.join(sorted(_HEADS))} that is not a "
+                f"model: packed execution needs one of {', '.join(_FAMILIES)} that is not a "
                 f"decoder; found {type(model).__name__}; run it in padded batches instead"
             )
         packed_attention.register()
         model.set_attn_implementation(packed_attention.ATTENTION_NAME)
         replace_dropout(model)
         self.model = model
-        self._encoder: nn.Module = model.base_model
-        self._head = _HEADS[type(model).__name__]
+        self._encoder: Any = model.base_model
+        self._family = _FAMILIES[type(model).__name__]
         config = model.config
         self._heads = int(config.num_attention_heads)
         self._padding = (
@@ -131,21 +187,40 @@ class PackedClassifier:
         Raises:
             DataError: a sequence is empty or longer than the model's positions.
         """
-        row = pack(sequences, self._heads, self.max_length, self._padding)
-        device = self.model.device
-        hidden = self._encoder(
-            input_ids=row.ids.unsqueeze(0).to(device),
-            position_ids=row.positions.unsqueeze(0).to(device),
-            packing=row.packing,
-        )[0]
-        first = hidden[0].index_select(0, row.first.to(device))
-        features = self._head.features(self.model, self._encoder, first)
+        row = self.pack(sequences)
+        if self._family.last_layer is None:
+            hidden = self._encoder(
+                input_ids=row.ids[None], position_ids=row.positions[None], packing=row.packing
+            )[0]
+            first = hidden[0, row.packing.first]
+        else:
+            hidden = self.embed(row)[None]
+            layers = self._family.layers(self._encoder)
+            for layer in layers[:-1]:
+                hidden = layer(hidden, None, packing=row.packing)
+            first = self._family.last_layer(layers[-1], hidden, row.packing)[0]
+        return self.head(first[row.order])
+
+    def pack(self, sequences: Sequence[TokenIds]) -> PackedRow:
+        """The sequences as one row, filled up to a size that oneDNN meets often."""
+        return pack(sequences, self._heads, self.max_length, self._padding)
+
+    def embed(self, row: PackedRow) -> Tensor:
+        """What enters the first layer: ``[tokens, size]``."""
+        hidden = self._encoder.embeddings(input_ids=row.ids[None], position_ids=row.positions[None])
+        if hasattr(self._encoder, "embeddings_project"):
+            hidden = self._encoder.embeddings_project(hidden)
+        return cast(Tensor, hidden[0])
+
+    def head(self, first: Tensor) -> PackedOutput:
+        """The classification head on the encoder's output at first tokens, ``[n, size]``."""
+        features = self._family.features(self.model, self._encoder, first)
         return PackedOutput(self.classify(features), features)
 
     def classify(self, features: Tensor) -> Tensor:
         """The model's last dropout and linear layer: ``[n, feature_size]`` to ``[n, labels]``."""
-        logits: Tensor = self._head.linear(self.model)(self._head.dropout(self.model)(features))
-        return logits
+        family = self._family
+        return cast(Tensor, family.linear(self.model)(family.dropout(self.model)(features)))
 
 
 class PackedRow(NamedTuple):
@@ -154,20 +229,28 @@ class PackedRow(NamedTuple):
     Attributes:
         ids: ``int64[tokens]``.
         positions: ``int64[tokens]``, restarting with each sequence.
-        first: ``int64[n]``, where the first token of each sequence stands, in the order given.
-        packing: the segments for attention.
+        order: ``int64[n]``, which segment each sequence is, in the order given.
+        packing: the segments, with those that only fill the row up.
     """
 
     ids: Tensor
     positions: Tensor
-    first: Tensor
+    order: Tensor
     packing: Packing
+
+
+def row_size(tokens: int) -> int:
+    """The next size that rows are filled up to: steps of a sixteenth, 8 to 64 tokens."""
+    step = 8
+    while step < 64 and step * 16 < tokens:
+        step *= 2
+    return -(-tokens // step) * step
 
 
 def pack(
     sequences: Sequence[TokenIds], heads: int, max_length: int, padding: int | None = None
 ) -> PackedRow:
-    """Lays sequences side by side.
+    """Lays sequences side by side and fills the row up to `row_size` with dummy segments.
 
     Args:
         sequences: token ids, each of 1 to ``max_length`` tokens.
@@ -181,30 +264,35 @@ def pack(
     """
     if not len(sequences):
         raise DataError("sequences", "at least one is needed; found none; give one or more")
-    lengths = np.fromiter((len(each) for each in sequences), dtype=np.int64, count=len(sequences))
-    for ordinal in np.flatnonzero((lengths < 1) | (lengths > max_length))[:1]:
+    sizes = np.fromiter((len(each) for each in sequences), dtype=np.int64, count=len(sequences))
+    for ordinal in np.flatnonzero((sizes < 1) | (sizes > max_length))[:1]:
         raise DataError(
             f"sequences[{ordinal}]",
-            f"must have 1 to {max_length} tokens; found {lengths[ordinal]}; "
+            f"must have 1 to {max_length} tokens; found {sizes[ordinal]}; "
             "split longer inputs into windows",
         )
-    order = np.argsort(-lengths, kind="stable")
-    sorted_lengths = lengths[order]
-    ends = np.cumsum(sorted_lengths)
-    begins = ends - sorted_lengths
-    ids = np.concatenate([np.asarray(sequences[i], dtype=np.int64) for i in order])
+    spare = row_size(int(sizes.sum())) - int(sizes.sum())
+    fillers = [min(max_length, spare - at) for at in range(0, spare, max_length)]
+    rows = [np.asarray(each, dtype=np.int64) for each in sequences]
+    rows += [np.zeros(size, dtype=np.int64) for size in fillers]
+    lengths = np.fromiter((len(each) for each in rows), dtype=np.int64, count=len(rows))
+    by_length = np.argsort(-lengths, kind="stable")
+    lengths = lengths[by_length]
+    ids = np.concatenate([rows[i] for i in by_length])
+    packing = Packing(lengths.tolist(), heads)
+    begins = packing.first.numpy()
     if padding is None:
-        positions = np.arange(len(ids), dtype=np.int64) - np.repeat(begins, sorted_lengths)
+        positions = np.arange(len(ids), dtype=np.int64) - np.repeat(begins, lengths)
     else:
         real = ids != padding
         counted = np.cumsum(real)
         before = np.where(begins > 0, counted[begins - 1], 0)
-        positions = (counted - np.repeat(before, sorted_lengths)) * real + padding
-    first = np.empty_like(begins)
-    first[order] = begins
+        positions = (counted - np.repeat(before, lengths)) * real + padding
+    order = np.empty_like(by_length)
+    order[by_length] = np.arange(len(by_length))
     return PackedRow(
         ids=torch.from_numpy(ids),
         positions=torch.from_numpy(positions),
-        first=torch.from_numpy(first),
-        packing=Packing(sorted_lengths.tolist(), heads),
+        order=torch.from_numpy(order[: len(sequences)]),
+        packing=packing,
     )

@@ -14,9 +14,11 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers import initialization as init
 
-from anysize.models._vision import (
+from anysize.models.network import BuildRequest, Network
+from anysize.models.vision import (
     PictureClassifier,
     PictureClassifierConfig,
+    build_network,
     register,
     size_problems,
 )
@@ -243,5 +245,11 @@ BUILDERS: dict[str, Callable[..., PreTrainedModel]] = {
     "resnet34": resnet34,
     "resnet50": resnet50,
 }
+
+
+def build(key: str, request: BuildRequest) -> Network:
+    """A fresh network; see ``vision.build_network``."""
+    return build_network(BUILDERS, key, request, side=224)
+
 
 register(ResNetConfig, ResNetForImageClassification)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models.bundle import Card, is_bundle, read_card
+from anysize.models.quiet import quiet_transformers
 from anysize.models.network import BuildRequest, ImageSettings, Network, TextSettings
 
 if TYPE_CHECKING:
@@ -82,6 +84,8 @@ def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
 
 def _from_bundle(folder: Path) -> tuple[Network, Card]:
     card = read_card(folder)
+    if card.model in plugins.keys("models"):
+        plugins.load("models", card.model)  # registers its architecture
     network = _from_hub(str(folder), card.task, None)
     network.text = card.text
     network.image = card.image
@@ -101,8 +105,8 @@ def _from_hub(spec: str, task: str | None, request: BuildRequest | None) -> Netw
     """Loads through transformers; ``request`` asks for a new head where the labels differ."""
     import transformers
 
-    register_own()
     with _loading(spec):
+        _register(spec)
         config = transformers.AutoConfig.from_pretrained(spec, trust_remote_code=False)
         task = task or _task_of(config, spec)
         if task not in _HEADS:
@@ -139,27 +143,14 @@ def _loading(spec: str) -> Iterator[None]:
         raise BundleError(spec, f"cannot be loaded as a model: {first}") from error
 
 
-@contextlib.contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Silences transformers while it announces new heads and draws progress bars."""
-    from transformers.utils import logging
+def _register(spec: str) -> None:
+    """Makes an architecture of ours known to transformers' Auto classes, if it is one."""
+    from transformers import PretrainedConfig
 
-    level = logging.get_verbosity()
-    bars = logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
-
-
-def register_own() -> None:
-    """Makes our own architectures known to transformers' Auto classes."""
-    for name in ("mlp", "cnn", "resnet18", "lstm", "attention"):
-        plugins.load("models", name)
+    entries, _ = PretrainedConfig.get_config_dict(spec)
+    family = str(entries.get("model_type", "")).removeprefix("anysize_")
+    if f"anysize_{family}" == entries.get("model_type"):
+        importlib.import_module(f"anysize.models.{family}")
 
 
 def _task_of(config: PretrainedConfig, spec: str) -> str:

@@ -63,8 +63,8 @@ def suggest(sample: bytes) -> str | None:
     chinese = _decodes(sample, "gb18030")
     if chinese is not None:
         foreign = [char for char in chinese if ord(char) > 127]
-        common = sum("\u3000" <= char <= "\u9fff" or "\uff00" <= char <= "\uffef" for char in foreign)
-        if common * 10 >= len(foreign) * 9:
+        common = [char for char in foreign if "\u3000" <= char <= "\u9fff" or char >= "\uff00"]
+        if len(common) * 10 >= len(foreign) * 9:
             return "gb18030"
     return "cp1252"
 

@@ -149,9 +149,7 @@ class Text:
                 if piece:
                     if "\0" in piece:
                         sample = os.pread(file.fileno(), 4096, 0)
-                        _refuse_nul(
-                            piece, characters, self._origin, advice(sample, self._encoding)
-                        )
+                        _refuse_nul(piece, characters, self._origin, advice(sample, self._encoding))
                     yield characters, piece
                     characters += len(piece)
                 if not data:

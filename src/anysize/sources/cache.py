@@ -1,9 +1,15 @@
-"""Where indexes are kept between runs."""
+"""Where indexes are kept between runs, and when they are valid.
+
+A cache file begins with ``HEAD`` bytes of JSON padded with spaces: ``signature`` and other facts.
+The signature holds the data file's size and modification time, a digest of its first and last
+64 KiB, and whatever else the contents depend on (the format's version above all).
+"""
 
 from __future__ import annotations
 
 import atexit
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -11,7 +17,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+HEAD = 4096
+_EDGE = 1 << 16
 
 
 def cache_folder(chosen: Path | None = None) -> Path:
@@ -21,12 +30,13 @@ def cache_folder(chosen: Path | None = None) -> Path:
     ``~/.cache/anysize``; where that cannot be written, a temporary folder that is removed when
     the process ends.
     """
-    folder = chosen or _usual()
     try:
+        folder = chosen or _usual()
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK | os.X_OK):
             return folder
-    except OSError:
+    except (OSError, RuntimeError):
+        # RuntimeError: there is no home folder.
         pass
     return _temporary()
 
@@ -44,10 +54,44 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(descriptor, "w+b") as file:
             yield file
-        os.replace(name, path)
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def signature(file: BinaryIO, **depends: Any) -> dict[str, Any]:
+    """What a cache file of an open data file must have been made from to be valid."""
+    status = os.fstat(file.fileno())
+    digest = hashlib.blake2b(os.pread(file.fileno(), _EDGE, 0), digest_size=16)
+    digest.update(os.pread(file.fileno(), _EDGE, max(status.st_size - _EDGE, 0)))
+    return {
+        "size": status.st_size,
+        "modified": status.st_mtime_ns,
+        "edges": digest.hexdigest(),
+        **depends,
+    }
+
+
+def write_facts(out: BinaryIO, signed: dict[str, Any], **facts: Any) -> None:
+    """Writes a cache file's head; ``out`` is complete with it."""
+    head = json.dumps({"signature": signed, "size": out.seek(0, os.SEEK_END), **facts}).encode()
+    if len(head) > HEAD:
+        raise ValueError(f"the head of a cache file has {HEAD} bytes, not {len(head)}")
+    out.seek(0)
+    out.write(head.ljust(HEAD))
+
+
+def kept_facts(target: Path, signed: dict[str, Any]) -> dict[str, Any] | None:
+    """The facts of a cache file, or None where it is missing, incomplete or out of date."""
+    try:
+        with target.open("rb") as file:
+            facts: dict[str, Any] = json.loads(file.read(HEAD))
+            size = os.fstat(file.fileno()).st_size
+    except (OSError, ValueError):
+        return None
+    valid = facts.get("signature") == signed and facts.get("size") == size
+    return facts if valid else None
 
 
 def _usual() -> Path:

@@ -159,6 +159,4 @@ def assign(origin: str, columns: Sequence[str], request: Request) -> tuple[Role,
 def _role(spec: ColumnSpec, columns: Sequence[str], place: int) -> Role:
     name = columns[place]
     named_file = spec.kind == "text" and name.strip().lower() == FILE_COLUMN
-    return Role(
-        spec=spec, column=name, place=place, from_file=spec.kind == "image" or named_file
-    )
+    return Role(spec=spec, column=name, place=place, from_file=spec.kind == "image" or named_file)

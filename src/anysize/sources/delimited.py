@@ -16,8 +16,8 @@ from anysize.sources.rows import (
     ROW_LIMIT,
     Delimited,
     JsonLines,
+    RowError,
     RowFormat,
-    RowProblem,
     sniff_delimiter,
     split_row,
 )
@@ -123,7 +123,7 @@ def _header(
     line = _line(path, data, offsets, 0, encoding)
     try:
         return split_row(line, dialect.delimiter, dialect.quoting)
-    except RowProblem as problem:
+    except RowError as problem:
         raise DataError(str(path), f"the header {problem}") from None
 
 

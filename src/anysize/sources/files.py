@@ -16,12 +16,13 @@ from anysize.readers.text import Text
 from anysize.sources.columns import ColumnSpec, Request
 from anysize.sources.stores import ByteRows
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif"}
-)
-TEXT_SUFFIXES = frozenset({".txt", ".text"})
+PROVIDES = (
+    "jpg", "jpeg", "jpe", "jfif", "png", "tif", "tiff", "bmp", "webp", "gif",
+    "txt", "text",
+)  # fmt: skip
 
-PROVIDES = tuple(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES | TEXT_SUFFIXES))
+TEXT_SUFFIXES = frozenset({".txt", ".text"})
+IMAGE_SUFFIXES = frozenset("." + key for key in PROVIDES) - TEXT_SUFFIXES
 
 
 class FileSource:
@@ -90,7 +91,7 @@ class FileSource:
         digest = hashlib.blake2b(digest_size=16)
         for path in self._paths:
             try:
-                status = os.stat(self._root / os.fsdecode(path))
+                status = (self._root / os.fsdecode(path)).stat()
                 facts = f"\0{status.st_size}\0{status.st_mtime_ns}\n"
             except OSError:
                 facts = "\0gone\n"

@@ -22,7 +22,7 @@ from anysize.sources.files import (
     file_content,
     refuse_targets_missing,
 )
-from anysize.sources.listing import Skipped, natural, sorted_rows, walk
+from anysize.sources.listing import Skipped, natural, sorted_rows, suffix_of, walk
 
 SplitName: TypeAlias = Literal["train", "validation", "test"]
 
@@ -62,8 +62,10 @@ class Contents:
         return found
 
     def split_tables(self) -> dict[SplitName, list[Path]]:
-        """Tables with one split's name in theirs (``train.csv``, ``train-00000-of-00002.parquet``,
-        ``reviews_test.tsv``), by split."""
+        """Tables with one split's name as a word of theirs, by split.
+
+        ``train.csv``, ``train-00000-of-00002.parquet``, ``reviews_test.tsv``.
+        """
         found: dict[SplitName, list[Path]] = {}
         for table in self.tables:
             words = [word for word in re.split(r"[^a-z]+", table.stem.lower()) if word]
@@ -84,7 +86,7 @@ def contents(folder: Path) -> Contents:
                     continue
                 if entry.is_dir():
                     found.folders.append(folder / entry.name)
-                elif os.path.splitext(entry.name)[1][1:].lower() in tables:
+                elif suffix_of(entry.name)[1:] in tables:
                     found.tables.append(folder / entry.name)
                 else:
                     found.loose = True
@@ -124,8 +126,7 @@ def open_folder(folder: Path, request: Request) -> Source:
 def joined(folder: Path, paths: list[Path], request: Request) -> Source:
     """Tables or folders as one source."""
     parts = [
-        open_folder(path, request) if path.is_dir() else open_file(path, request)
-        for path in paths
+        open_folder(path, request) if path.is_dir() else open_file(path, request) for path in paths
     ]
     return parts[0] if len(parts) == 1 else Concat(str(folder), parts)
 
@@ -181,7 +182,7 @@ def _open_files(folder: Path, found: Contents, request: Request) -> Source:
             for entry in entries:
                 if entry.name.startswith((".", "__")) or entry.is_dir():
                     continue
-                suffix = os.path.splitext(entry.name)[1].lower()
+                suffix = suffix_of(entry.name)
                 if suffix in suffixes:
                     yield entry.name
                 else:

@@ -18,11 +18,16 @@ _NUMBER = re.compile(r"(\d+)")
 
 
 def natural(name: str) -> tuple[list[str | int], str]:
-    """A key that sorts ``2.jpg`` before ``10.jpg``; names that differ only in zeros keep an order.
-    """
+    """A key that sorts ``2.jpg`` before ``10.jpg``."""
     parts: list[str | int] = list(_NUMBER.split(name))
-    parts[1::2] = map(int, parts[1::2])  # type: ignore[arg-type]
+    parts[1::2] = map(int, parts[1::2])
+    # The name itself orders names that differ only in leading zeros.
     return parts, name
+
+
+def suffix_of(name: str) -> str:
+    """``.jpg`` of ``A.JPG``; much faster than a ``Path`` for millions of names."""
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122
 
 
 @dataclass
@@ -39,9 +44,19 @@ class Skipped:
 
 
 def walk(folder: Path, suffixes: frozenset[str], skipped: Skipped) -> Iterator[str]:
-    """Files below ``folder`` with one of the suffixes (lower case, with the dot), as relative
-    paths with forward slashes, in no order. Names that begin with a dot or ``__`` are left out;
-    links to folders are followed, except into a folder that is being walked."""
+    """Files below ``folder`` with one of the suffixes, in no order.
+
+    Names that begin with a dot or ``__`` are left out; links to folders are followed, except into
+    a folder that is being walked.
+
+    Args:
+        folder: where to begin.
+        suffixes: in lower case, with the dot.
+        skipped: counts the other files.
+
+    Yields:
+        Relative paths with forward slashes.
+    """
     stack = [("", frozenset[tuple[int, int]]())]
     while stack:
         prefix, above = stack.pop()
@@ -58,7 +73,7 @@ def walk(folder: Path, suffixes: frozenset[str], skipped: Skipped) -> Iterator[s
                     if entry.is_dir():
                         stack.append((f"{prefix}{entry.name}/", above | {inode}))
                         continue
-                    suffix = os.path.splitext(entry.name)[1].lower()
+                    suffix = suffix_of(entry.name)
                     if suffix in suffixes:
                         yield prefix + entry.name
                     else:

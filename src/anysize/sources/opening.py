@@ -48,9 +48,7 @@ def open_source(
     if not paths:
         raise DataError("data", "at least one path is needed, none was given")
     if len(paths) == 1:
-        return open_source(
-            paths[0], columns=columns, rename=rename, encoding=encoding, cache=cache
-        )
+        return open_source(paths[0], columns=columns, rename=rename, encoding=encoding, cache=cache)
     base = Path(os.path.commonpath([one.absolute().parent for one in paths]))
     request = request_at(base, columns, rename, encoding, cache)
     parts = [_open(one.absolute(), request) for one in paths]
@@ -75,8 +73,8 @@ def existing(path: str | Path) -> Path:
             names = [entry.name for entry, _ in zip(entries, range(10_000), strict=False)]
     missing = where.parts[len(above.parts)] if len(where.parts) > len(above.parts) else where.name
     near = difflib.get_close_matches(missing, names, n=3)
-    hint = f"; did you mean {' or '.join(repr(str(above / name)) for name in near)}?" if near else ""
-    raise DataError(str(path), f"does not exist{hint}")
+    meant = " or ".join(repr(str(above / name)) for name in near)
+    raise DataError(str(path), "does not exist" + (f"; did you mean {meant}?" if near else ""))
 
 
 def request_for(

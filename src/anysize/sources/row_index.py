@@ -1,15 +1,11 @@
-"""The index of a text table: built in one pass, kept in the cache, valid while the file is the same.
+"""The index of a text table: built in one pass and kept while the file is the same.
 
-Format of a cache file: ``_HEAD`` bytes of JSON padded with spaces (``signature``, ``rows``), then
-``rows + 1`` positions as little-endian uint64: the rows' starts (the header line's included) and
-the end of the file. The signature holds the format's version, the dialect, the file's size and
-modification time, and a digest of its first and last 64 KiB.
+Behind the cache file's head (``rows``: how many) come ``rows + 1`` positions as little-endian
+uint64: the rows' starts, the header line's included, and the end of the file.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
 from dataclasses import asdict
@@ -17,15 +13,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
-from anysize.sources.cache import cache_file, replacing
+from anysize.sources.cache import HEAD, cache_file, kept_facts, replacing, signature, write_facts
 from anysize.sources.offsets import WORD, Offsets, RandomFile
 from anysize.sources.scan import Dialect, RowScanner
 
 _VERSION = 1
-_HEAD = 4096
-_EDGE = 1 << 16
 _SMALL = 1 << 20
 _LARGE = 1 << 28
 
@@ -53,22 +48,25 @@ def row_index(path: Path, dialect: Dialect, start: int, cache: Path | None) -> O
             bounds = np.concatenate(list(scanner.starts(file)))
             _refuse_unclosed(path, file, scanner, bounds[-2:], len(bounds) - 1)
             return Offsets(bounds)
-        signature = _signature(file, dialect)
+        signed = signature(file, version=_VERSION, dialect=asdict(dialect))
         target = cache_file(path, "rows", cache)
-        kept = _kept(target, signature)
-        if kept is not None:
-            return kept
+        facts = kept_facts(target, signed)
+        if facts is not None:
+            return _offsets(target, facts["rows"])
         if size >= _LARGE:
             _log.info("indexing %s once (%.1f GB)", path, size / 1e9)
         with replacing(target) as out:
             rows = _build(path, file, RowScanner(dialect, start), out)
-            out.seek(0)
-            out.write(json.dumps({"signature": signature, "rows": rows}).encode().ljust(_HEAD))
-        return Offsets(RandomFile(target, _HEAD + WORD * (rows + 1)), _HEAD, rows)
+            write_facts(out, signed, rows=rows)
+        return _offsets(target, rows)
+
+
+def _offsets(target: Path, rows: int) -> Offsets:
+    return Offsets(RandomFile(target, HEAD + WORD * (rows + 1)), HEAD, rows)
 
 
 def _build(path: Path, file: BinaryIO, scanner: RowScanner, out: BinaryIO) -> int:
-    out.write(b" " * _HEAD)
+    out.write(b" " * HEAD)
     count = 0
     last = np.empty(0, dtype=np.uint64)
     for starts in scanner.starts(file):
@@ -80,10 +78,12 @@ def _build(path: Path, file: BinaryIO, scanner: RowScanner, out: BinaryIO) -> in
 
 
 def _refuse_unclosed(
-    path: Path, file: BinaryIO, scanner: RowScanner, last: np.ndarray, rows: int
+    path: Path, file: BinaryIO, scanner: RowScanner, last: NDArray[np.uint64], rows: int
 ) -> None:
-    """A quote that is never closed makes one cell of the rest of the file, which would drop every
-    row in it; in the last line it only spoils that row, which then fails alone."""
+    """Refuses a quote that makes one cell of the rest of the file, dropping every row in it.
+
+    In the last line a quote left open only spoils that row, which then fails alone.
+    """
     if scanner.unclosed is None:
         return
     file.seek(scanner.unclosed)
@@ -93,35 +93,10 @@ def _refuse_unclosed(
         block = file.read(min(1 << 20, rest - read))
         place = block.find(b"\n")
         read += len(block)
-        if 0 <= place and read - len(block) + place < rest - 1:
+        if place >= 0 and read - len(block) + place < rest - 1:
             raise DataError(
                 str(path),
                 f"the quote at byte {scanner.unclosed}, in row {rows - 2} of the data, is never "
                 "closed, so that all that follows would be one cell; close it, double it, or "
                 "save the table as TSV, where quotes mean nothing",
             )
-
-
-def _signature(file: BinaryIO, dialect: Dialect) -> dict[str, object]:
-    status = os.fstat(file.fileno())
-    digest = hashlib.blake2b(os.pread(file.fileno(), _EDGE, 0), digest_size=16)
-    digest.update(os.pread(file.fileno(), _EDGE, max(status.st_size - _EDGE, 0)))
-    return {
-        "version": _VERSION,
-        "dialect": asdict(dialect),
-        "size": status.st_size,
-        "modified": status.st_mtime_ns,
-        "edges": digest.hexdigest(),
-    }
-
-
-def _kept(target: Path, signature: dict[str, object]) -> Offsets | None:
-    try:
-        with target.open("rb") as file:
-            head = json.loads(file.read(_HEAD))
-            size = os.fstat(file.fileno()).st_size
-    except (OSError, ValueError):
-        return None
-    if head.get("signature") != signature or size != _HEAD + WORD * (head["rows"] + 1):
-        return None
-    return Offsets(RandomFile(target, size), _HEAD, head["rows"])

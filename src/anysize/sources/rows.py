@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
@@ -17,7 +18,7 @@ DELIMITERS = (",", ";", "\t", "|")
 Row: TypeAlias = Mapping[str, Any]
 
 
-class RowProblem(ValueError):
+class RowError(ValueError):
     """What is wrong with one row; the table adds where it stands."""
 
 
@@ -31,7 +32,7 @@ class RowFormat(Protocol):
         """Cells by column.
 
         Raises:
-            RowProblem: the row does not have the form of the table.
+            RowError: the row does not have the form of the table.
         """
         ...
 
@@ -59,7 +60,7 @@ class Delimited:
     def parse(self, line: str) -> dict[str, str]:
         cells = split_row(line, self.delimiter, self.quoting)
         if len(cells) != len(self.columns):
-            raise RowProblem(
+            raise RowError(
                 f"has {len(cells)} cells where the header has {len(self.columns)} columns "
                 f"({', '.join(self.columns)}); "
                 + (
@@ -81,12 +82,38 @@ class JsonLines:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise RowProblem(f"is not JSON: {error}") from None
+            raise RowError(f"is not JSON: {error}") from None
         except RecursionError:
-            raise RowProblem("is not usable JSON: nested too deeply") from None
+            raise RowError("is not usable JSON: nested too deeply") from None
         if not isinstance(row, dict):
-            raise RowProblem(f"must be a JSON object, not {type(row).__name__}")
+            raise RowError(f"must be a JSON object, not {type(row).__name__}")
         return row
+
+
+class SpooledRows(JsonLines):
+    """JSON objects in which bytes are written as ``{"base64": …}``."""
+
+    @staticmethod
+    def line(row: Row) -> bytes:
+        """The line that ``parse`` turns back into the row.
+
+        Numbers with no JSON form, dates and the like become strings.
+        """
+        return json.dumps(row, ensure_ascii=False, default=_spooled).encode("utf-8", "replace")
+
+    def parse(self, line: str) -> dict[str, Any]:
+        row: dict[str, Any] = json.loads(line, object_hook=_unspooled)
+        return row
+
+
+def _spooled(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode("ascii")}
+    return str(value)
+
+
+def _unspooled(found: dict[str, Any]) -> Any:
+    return base64.b64decode(found["base64"]) if found.keys() == {"base64"} else found
 
 
 def split_row(line: str, delimiter: str, quoting: bool) -> list[str]:
@@ -95,7 +122,7 @@ def split_row(line: str, delimiter: str, quoting: bool) -> list[str]:
     With quoting the cells are those of ``csv.reader``; without, a quote is an ordinary character.
 
     Raises:
-        RowProblem: a quote that is never closed.
+        RowError: a quote that is never closed.
     """
     line = line.rstrip("\r\n")
     if not quoting or '"' not in line:
@@ -123,7 +150,7 @@ def _quoted(line: str, place: int) -> tuple[list[str], int]:
     while True:
         quote = line.find('"', place)
         if quote < 0:
-            raise RowProblem("has a quote that is never closed")
+            raise RowError("has a quote that is never closed")
         parts.append(line[place:quote])
         if not line.startswith('"', quote + 1):
             return parts, quote + 1
@@ -143,7 +170,7 @@ def sniff_delimiter(sample: Sequence[str]) -> str:
         for line in sample:
             try:
                 counts.append(len(split_row(line, delimiter, True)))
-            except RowProblem:
+            except RowError:
                 continue
         if not counts or counts[0] < 2:
             continue
@@ -154,8 +181,7 @@ def sniff_delimiter(sample: Sequence[str]) -> str:
 
 
 def as_string(value: Any) -> str | None:
-    """A cell as a string: strings as they are, numbers and the rest as JSON writes them, None for
-    null."""
+    """A cell as a string: numbers and the like as JSON writes them, None for null."""
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, default=str)

@@ -59,8 +59,10 @@ class RowScanner:
         self._previous = _LINE
 
     def starts(self, file: BinaryIO) -> Iterator[NDArray[np.uint64]]:
-        """Starts of the rows that are not blank, in order; the last array holds only the file's
-        end. A row lasts to the next one's start, so blank lines stand at the end of rows."""
+        """Starts of the rows that are not blank, in order, and in the last array the file's end.
+
+        A row lasts to the next one's start, so blank lines stand at the end of rows.
+        """
         file.seek(self._start)
         base = self._start
         carry = b""
@@ -109,7 +111,8 @@ class RowScanner:
                 if starts[place] >= 0 and not buffer[starts[place] : ends[place]].strip():
                     blank[place] = True
         self._row = base + int(ends[-1]) + 1
-        return (starts[~blank] + base).astype(np.uint64)
+        rows: NDArray[np.uint64] = (starts[~blank] + base).astype(np.uint64)
+        return rows
 
     def _toggles(self, array: NDArray[np.uint8], base: int) -> NDArray[np.int64]:
         """Places of the quotes that open or close a cell; moves the state to the block's end."""

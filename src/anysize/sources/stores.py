@@ -13,8 +13,11 @@ _MEMORY = 1 << 23
 
 
 class ByteRows:
-    """An append-only list of byte strings, in memory up to 8 MiB, behind that in temporary files
-    without a name. Appending is for one thread; reading is for several."""
+    """An append-only list of byte strings.
+
+    In memory up to 8 MiB, behind that in temporary files without a name. Appending is for one
+    thread; reading, once all is appended, is for several.
+    """
 
     def __init__(self) -> None:
         self._blob = bytearray()
@@ -56,9 +59,7 @@ class ByteRows:
 
     def _flush(self) -> None:
         if self._files is None:
-            self._files = tempfile.TemporaryFile(), tempfile.TemporaryFile()
-            for file in self._files:
-                weakref.finalize(self, file.close)
+            self._files = _temporary(self), _temporary(self)
         blob, bounds = self._files
         blob.write(self._blob)
         blob.flush()
@@ -76,3 +77,9 @@ class ByteRows:
         self.__init__()  # type: ignore[misc]
         for row in rows:
             self.append(row)
+
+
+def _temporary(owner: ByteRows) -> IO[bytes]:
+    file = tempfile.TemporaryFile(prefix="anysize-")  # noqa: SIM115  closed with its owner
+    weakref.finalize(owner, file.close)
+    return file

@@ -90,5 +90,5 @@ class Subset:
 
     def fingerprint(self) -> str:
         digest = hashlib.blake2b(self.source.fingerprint().encode(), digest_size=16)
-        digest.update(self._bits)
+        digest.update(self._bits.tobytes())
         return digest.hexdigest()

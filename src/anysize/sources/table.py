@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from anysize.readers.encodings import advice
 from anysize.readers.text import Text
 from anysize.sources.columns import Request, Role, assign
 from anysize.sources.offsets import Offsets, RandomFile
-from anysize.sources.rows import CELL_LIMIT, ROW_LIMIT, Row, RowFormat, RowProblem, as_string
+from anysize.sources.rows import CELL_LIMIT, ROW_LIMIT, Row, RowError, RowFormat, as_string
 
 _BLOCK = 8192
 
@@ -96,8 +97,11 @@ class TableSource:
         return (f"{self._id}:{index}" for index in range(len(self)))
 
     def id_hashes(self, start: int, stop: int) -> NDArray[np.uint64]:
-        """A hash of each id ``[start, stop)``: of the file's part by BLAKE2, joined to the row's
-        number by the finaliser of SplitMix64 (Steele et al., 2014)."""
+        """A hash of each id ``[start, stop)``.
+
+        BLAKE2 of the file's part, and the row's number, mixed as SplitMix64 does (Steele et al.,
+        2014).
+        """
         seed = int.from_bytes(hashlib.blake2b(self._id.encode(), digest_size=8).digest(), "little")
         value = np.arange(start, stop, dtype=np.uint64)
         value *= np.uint64(0x9E3779B97F4A7C15)
@@ -120,7 +124,7 @@ class TableSource:
             bounds = self._offsets.block(
                 at + self._first, min(at + _BLOCK, len(self)) + self._first
             ).tolist()
-            for index, (start, stop) in enumerate(zip(bounds, bounds[1:], strict=False), at):
+            for index, (start, stop) in enumerate(pairwise(bounds), at):
                 try:
                     row = self._parse(index, start, self._data.read(start, stop - start))
                     yield as_string(row.get(key)) or None
@@ -145,7 +149,7 @@ class TableSource:
             raise self._problem(index, "must not contain NUL bytes")
         try:
             return self._format.parse(line)
-        except RowProblem as problem:
+        except RowError as problem:
             raise self._problem(index, str(problem)) from None
 
     def _record(self, index: int, row: Row) -> Record:
@@ -210,7 +214,7 @@ class TableSource:
                 index, f"names the address {name!r} in the column {key!r}; only files are read"
             )
         relative = Path(name)
-        if not relative.is_absolute() and os.path.normpath(relative).split(os.sep)[0] == "..":
+        if not relative.is_absolute() and Path(os.path.normpath(relative)).parts[:1] == ("..",):
             raise self._problem(
                 index,
                 f"names {name!r} in the column {key!r}, which leads out of the table's folder; "

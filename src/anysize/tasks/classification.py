@@ -41,20 +41,15 @@ class Classification:
     main_metric = "accuracy"
 
     def labels(self, source: Source) -> tuple[str, ...]:
-        found: set[str] = set()
-        for index in range(len(source)):
-            try:
-                target = source[index].target
-            except DataError:
-                continue
-            if target is not None:
-                found.add(target)
-                if len(found) > MOST_LABELS:
-                    raise DataError(
-                        source.name,
-                        f"more than {MOST_LABELS} different labels: is the label column right? "
-                        "Name it with --columns label=NAME",
-                    )
+        from anysize.sources import target_counts
+
+        found = target_counts(source)
+        if len(found) > MOST_LABELS:
+            raise DataError(
+                source.name,
+                f"{len(found)} different labels, more than {MOST_LABELS}: is the label column "
+                "right? Name it with --columns label=NAME",
+            )
         if not found:
             raise DataError(
                 source.name,
@@ -63,7 +58,7 @@ class Classification:
             )
         if len(found) < 2:
             raise DataError(
-                source.name, f"only one label, {found.pop()!r}: there is nothing to tell apart"
+                source.name, f"only one label, {next(iter(found))!r}: there is nothing to tell apart"
             )
         return tuple(sorted(found, key=_label_order))
 

@@ -183,7 +183,7 @@ def _commit(beside: Path, path: Path) -> None:
     """Renames into place, once the content and then the name are on the disk."""
     with beside.open("rb") as file:
         os.fsync(file.fileno())
-    os.replace(beside, path)
+    beside.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -23,11 +23,11 @@ class Limit:
     steps: int | None = None
     seconds: float | None = None
 
-    def progress(self, step: int, elapsed: float, reserve: float) -> float:
+    def progress(self, step: float, elapsed: float, reserve: float) -> float:
         """How much is done, 0 to 1.
 
         Args:
-            step: steps made.
+            step: steps made; a half is the middle of one.
             elapsed: seconds since the start.
             reserve: seconds to keep for the last validation and for saving.
         """

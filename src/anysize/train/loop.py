@@ -8,48 +8,28 @@ and the last checkpoint, the log, and a clean end.
 from __future__ import annotations
 
 import dataclasses
-import os
+import signal
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from anysize.core.batches import BatchPlan
 from anysize.core.errors import DataError
-from anysize.models.execution import make_execution
-from anysize.runtimes.torch import fast_bfloat16
 from anysize.train import checkpoint
-from anysize.train.checkpoint import MOST_NAMED, Score, State
+from anysize.train.checkpoint import MOST_NAMED, State
 from anysize.train.job import Job
 from anysize.train.limits import limit_of
-from anysize.train.optimization import (
-    AveragedWeights,
-    load_optimizer,
-    make_optimizer,
-    optimizer_tensors,
-    rate_factor,
-)
-from anysize.train.order import Cursor, Order
-from anysize.train.pooled import Objective
-from anysize.train.progress import Display, Journal, Moment
-from anysize.train.step import Stepper, Totals
+from anysize.train.machinery import Machinery
+from anysize.train.meter import Meter
+from anysize.train.optimization import load_optimizer, optimizer_tensors, rate_factor
+from anysize.train.order import Cursor
+from anysize.train.progress import Display, Journal
+from anysize.train.step import Totals
 from anysize.train.stopping import Stopped, StopRequest
-from anysize.train.stream import Labelled, Stream
 from anysize.train.team import Team
 from anysize.train.trace import Trace
 from anysize.train.validation import validate
-
-_LOOK_AHEAD = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a run ended: its last state, and why."""
-
-    state: State
-    ended: str
 
 
 class Loop:
@@ -58,7 +38,7 @@ class Loop:
     Args:
         job: what is trained on what.
         team: this worker and the others.
-        state: where to go on from; a fresh ``State`` starts at the beginning.
+        state: where to go on from; one at step 0 starts at the beginning.
         display: shows progress (silent on all workers but the leader).
         request: asks for a stop.
     """
@@ -66,120 +46,101 @@ class Loop:
     def __init__(
         self, job: Job, team: Team, state: State, display: Display, request: StopRequest
     ) -> None:
-        recipe = job.recipe
-        self._job, self._team, self._state = job, team, state
-        self._display, self._request = display, request
-        self._recipe = recipe
+        self._job, self._team, self._display, self._request = job, team, display, request
+        self._recipe = job.recipe
+        self._machinery = Machinery(job, team)
+        self._order = self._machinery.order
+        self._limit = limit_of(job.recipe, self._order)
+        self.state = state
         self._earlier = state.elapsed
-        self._trained = _trained(job, team.device)
-        if recipe.compile:
-            job.network.module.compile()
-        execution = make_execution(job.network, team.device)
-        self._objective = Objective(
-            task=job.task,
-            network=job.network,
-            execution=execution,
-            rule=recipe.merge,
-            label_smoothing=recipe.label_smoothing or 0.0,
-            device=team.device,
-            bfloat16=recipe.precision == "bfloat16"
-            or (recipe.precision == "auto" and fast_bfloat16(team.device)),
-        )
-        self._plan = BatchPlan(
-            budget=recipe.micro_cost,
-            packed=execution.packed,
-            look_ahead=_LOOK_AHEAD * recipe.micro_cost,
-        )
-        self._threads = _threads(recipe.loaders, team.size)
-        self._order = Order(
-            records=len(job.training), batch=recipe.batch or 1, seed=recipe.seed
-        )
-        self._limit = limit_of(recipe, self._order)
-        self._optimizer = make_optimizer(self._trained, recipe)
-        self._averages = AveragedWeights(self._trained, recipe.ema) if recipe.ema else None
-        self._stream = Stream(
-            job.training,
-            Labelled(
-                job.task.preprocess(job.network, augment=job.augmentation, seed=recipe.seed),
-                job.task,
-                job.card.labels,
-            ),
-            self._order,
-            worker=team.rank,
-            workers=team.size,
-            threads=self._threads,
-            hold=self._plan.gathered,
-            strict=recipe.strict,
-        )
+        self._validated_at = -1
+        self._saved = time.monotonic()
         if state.cursor.step:
             self._restore()
-        self._stepper = Stepper(
-            self._objective,
-            self._trained,
-            self._optimizer,
-            self._stream,
-            self._plan,
-            team,
-            seed=recipe.seed,
-            clip=recipe.clip or 0.0,
-        )
-        self._saved_at = time.monotonic()
 
-    def run(self) -> Outcome:
+    def run(self) -> str:
         """Trains to the end and leaves the best weights in the network.
+
+        Returns:
+            What ended the run: ``epochs``, ``steps``, ``minutes`` or ``patience``.
 
         Raises:
             Stopped: a signal asked for it; the last checkpoint is written.
             RunError: the run failed.
-            DataError: no record of an epoch could be read.
+            DataError: no record could be read.
         """
-        journal = self._open_journal()
-        trace = Trace.open(self._recipe.trace, self._team, self._state.cursor.step)
-        meter = _Meter(self._state)
+        step = self.state.cursor.step
+        trace = Trace(self._recipe.trace, self._team, step)
+        journal = Journal(self._job, self._display, step) if self._team.leads else None
+        meter = Meter()
         ended = self._limit.name
-        used = 0
         try:
             while not self._reached():
-                block = self._order.block(self._state.cursor)
-                totals = self._stepper.gradients(
-                    block, stop=bool(self._request.signal), elapsed=self._clock()
-                )
-                progress = self._limit.progress(block.step + 1, totals.elapsed, self._reserve())
-                # Half a step back: with a limit by steps the first rate is not 0, nor the last.
-                half = 0.5 / self._limit.steps if self._limit.steps else 0.0
-                rate = self._rate(progress - half)
-                self._stepper.update(totals, block, rate)
-                if self._averages is not None:
-                    self._averages.update(block.step)
-                self._commit(self._order.after(block), totals)
-                trace.write(block, self._order)
-                used = totals.records + (used if block.start else 0)
-                if not used and block.stop == self._order.records and block.start == 0:
-                    raise self._nothing_readable(totals)
+                totals, rate = self._step(trace)
                 meter.add(totals)
-                if self._due(self._recipe.log_every) or self._reached():
-                    self._log(journal, meter.moment(self, rate, progress))
+                if self._every(self._recipe.log_every) or self._reached():
+                    moment = meter.moment(self.state, self._limit, rate, self._reserve())
+                    self._display.show(moment)
+                    if journal is not None:
+                        journal.moment(moment)
                 if totals.stop:
                     self._save()
-                    raise Stopped(
-                        self._request.signal or 2, self._state.cursor.step, self._recipe.out
-                    )
-                if self._validation_due() and self._validate(journal):
-                    ended = "patience"
-                    break
+                    number = self._request.signal or signal.SIGINT
+                    raise Stopped(number, self.state.cursor.step, self._recipe.out)
+                if self._validation_due():
+                    self._validate(journal)
+                    if 0 < self._recipe.patience <= self.state.stale:
+                        ended = "patience"
+                        break
                 self._save_if_due()
-            if not self._validated() and self._state.cursor.step:
+            if self._validated_at != self.state.cursor.step:
                 self._validate(journal)
             self._save()
         finally:
-            self._stream.close()
+            self._machinery.stream.close()
             trace.close()
             if journal is not None:
                 journal.close()
         self._take_best()
-        return Outcome(state=self._state, ended=ended)
+        return ended
 
-    # What the state says.
+    def _step(self, trace: Trace) -> tuple[Totals, float]:
+        cursor = self.state.cursor
+        block = self._order.block(cursor)
+        stepper, averages = self._machinery.stepper, self._machinery.averages
+        totals = stepper.gradients(block, stop=self._request.signal > 0, elapsed=self._clock())
+        # The middle of the step: neither the first rate nor the last of a run is zero.
+        progress = self._limit.progress(cursor.step + 0.5, totals.elapsed, self._reserve())
+        recipe = self._recipe
+        rate = (recipe.learning_rate or 0.0) * rate_factor(
+            recipe.schedule or "constant", recipe.warmup or 0.0, progress
+        )
+        stepper.update(totals, block, rate)
+        if averages is not None:
+            averages.update(cursor.step)
+        trace.write(block, self._machinery.stream.taken)
+        self._commit(self._order.after(block), totals)
+        return totals, rate
+
+    def _commit(self, cursor: Cursor, totals: Totals) -> None:
+        state = self.state
+        failures = dict(state.failures)
+        new = [record for record in totals.failures if record not in failures]
+        for record in new[: MOST_NAMED - len(failures)]:
+            failures[record] = totals.failures[record]
+        self.state = dataclasses.replace(
+            state,
+            cursor=cursor,
+            elapsed=totals.elapsed,
+            used=state.used + totals.records,
+            failed=state.failed + (len(new) if len(state.failures) < MOST_NAMED else 0),
+            failures=failures,
+        )
+        if cursor.place == 0 and self.state.used == 0:
+            first = next(iter(failures.values()), "unknown")
+            raise DataError(
+                self._job.training.name, f"no record could be used; the first problem: {first}"
+            )
 
     def _clock(self) -> float:
         return self._earlier + time.monotonic() - self._job.started
@@ -188,21 +149,99 @@ class Loop:
         """Seconds that the last validation and the saving will take."""
         if self._limit.seconds is None:
             return 0.0
-        measured = self._state.validation_seconds
-        if not measured and self._job.validation is not None and self._state.used:
-            # A forward pass is a third of a step, and larger batches make it no slower.
-            a_record = self._state.elapsed / self._state.used
-            measured = a_record * len(self._job.validation) / 2
-        return 1.25 * measured + min(5.0, 0.05 * self._limit.seconds)
+        seconds = self.state.validation_seconds
+        if not seconds and self._job.validation is not None and self.state.used:
+            # Not measured yet: a forward pass is about a third of a step.
+            seconds = self.state.elapsed / self.state.used * len(self._job.validation) / 2
+        return 1.2 * seconds + min(5.0, 0.05 * self._limit.seconds)
 
     def _reached(self) -> bool:
-        progress = self._limit.progress(
-            self._state.cursor.step, self._state.elapsed, self._reserve()
+        step, elapsed = self.state.cursor.step, self.state.elapsed
+        return self._limit.progress(step, elapsed, self._reserve()) >= 1.0
+
+    def _every(self, steps: int) -> bool:
+        return self.state.cursor.step % steps == 0
+
+    def _validation_due(self) -> bool:
+        every = self._recipe.validate_every
+        return self.state.cursor.place == 0 if every is None else self._every(every)
+
+    def _validate(self, journal: Journal | None) -> None:
+        """Measures, keeps the best weights and counts what was no better."""
+        self._validated_at = self.state.cursor.step
+        if self._job.validation is None:
+            return
+        started = time.monotonic()
+        averages = self._machinery.averages
+        with averages.applied() if averages is not None else nullcontext():
+            score = validate(
+                self._machinery.objective,
+                self._job.validation,
+                self._job.task.preprocess(self._job.network),
+                self._job.card.labels,
+                self._machinery.plan,
+                self._team,
+                self.state.cursor.step,
+                self._machinery.threads,
+            )
+            better = score.better_than(self.state.best)
+            self.state = dataclasses.replace(
+                self.state,
+                best=score if better else self.state.best,
+                stale=0 if better else self.state.stale + 1,
+            )
+            if better and self._team.leads:
+                checkpoint.save(
+                    self._job.best, self.state, {"weights": self._machinery.weights()}
+                )
+        seconds, elapsed = self._team.from_leader(time.monotonic() - started, self._clock())
+        self.state = dataclasses.replace(
+            self.state, validation_seconds=seconds, elapsed=elapsed
         )
-        return progress >= 1.0
+        metric = self._job.task.main_metric
+        self._display.say(
+            f"validation after step {score.step}: {metric} {score.metric:.4f}, loss "
+            f"{score.loss:.4f}{' (best)' if better else ''}"
+        )
+        if journal is not None:
+            journal.write(
+                score.step, {f"validation_{metric}": score.metric, "validation_loss": score.loss}
+            )
 
-    def _due(self, every: int) -> bool:
-        return self._state.cursor.step % every == 0
+    def _save_if_due(self) -> None:
+        recipe = self._recipe
+        by_step = recipe.checkpoint_steps > 0 and self._every(recipe.checkpoint_steps)
+        waited = time.monotonic() - self._saved
+        if by_step or 0 < recipe.checkpoint_seconds <= waited:
+            self._save()
 
-    def _validated(self) -> bool:
-        return self._job.validation is None or self._validated_at == self._state.cursor.step
+    def _save(self) -> None:
+        """Renews the last checkpoint; the workers are alike, so the leader's will do."""
+        if self._team.leads:
+            tensors = {
+                "weights": self._machinery.weights(),
+                "optimizer": optimizer_tensors(self._machinery.optimizer),
+            }
+            if self._machinery.averages is not None:
+                tensors["averages"] = self._machinery.averages.tensors
+            checkpoint.save(self._job.last, self.state, tensors)
+        self._saved = time.monotonic()
+
+    def _restore(self) -> None:
+        folder = self._job.last
+        self._machinery.load_weights(checkpoint.read_tensors(folder, "weights"))
+        load_optimizer(self._machinery.optimizer, checkpoint.read_tensors(folder, "optimizer"))
+        if self._machinery.averages is not None:
+            self._machinery.averages.load(checkpoint.read_tensors(folder, "averages"))
+
+    def _take_best(self) -> None:
+        """Leaves in the network what is to be saved: the best weights, or the averaged ones."""
+        tensors: dict[str, Tensor] = {}
+        if self.state.best is not None and self._team.leads:
+            tensors = checkpoint.read_tensors(self._job.best, "weights")
+        elif self._machinery.averages is not None:
+            tensors = self._machinery.averages.tensors
+        self._machinery.load_weights(tensors)
+        module: torch.nn.Module = self._job.network.module
+        module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        module.eval()

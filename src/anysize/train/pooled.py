@@ -100,7 +100,7 @@ def one_graph(objective: Objective, records: Sequence[Windows]) -> float:
         torch.tensor(owners, device=objective.device),
         [record.target for record in records],
     )
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     return float(loss.detach())
 
 
@@ -119,6 +119,7 @@ def two_passes(
         objective: what is minimised.
         first: the record's windows in order; consumed once.
         again: the same windows once more, for the second pass.
+        target: the record's target.
         plan: the budget of a micro-batch.
         seed: seeds a micro-batch's random numbers, the same in both passes.
         number: of the record's first micro-batch within the step.
@@ -141,7 +142,7 @@ def two_passes(
     )
     owners = torch.zeros(len(cached.logits), dtype=torch.int64, device=objective.device)
     loss = objective.loss(cached, torch.cat(sizes), owners, [target])
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
 
     done = 0
     for part, examples in enumerate(split(again(), plan)):

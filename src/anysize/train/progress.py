@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol, TextIO
+
+from anysize.train.checkpoint import drop_after
+from anysize.train.job import Job
 
 LOG = "training.jsonl"
 _PLAIN_SECONDS = 10.0
@@ -136,15 +138,17 @@ class Journal:
     """The lines of ``training.jsonl``, and TensorBoard scalars where asked for.
 
     Args:
-        folder: of the run.
-        tensorboard: whether to write scalars, into ``folder/tensorboard``.
+        job: the run; its folder gets ``training.jsonl`` and ``tensorboard/``.
         display: is told where TensorBoard is missing.
+        step: committed steps; lines that a killed run wrote after them are removed.
     """
 
-    def __init__(self, folder: Path, *, tensorboard: bool, display: Display) -> None:
-        self._file = (folder / LOG).open("a", encoding="utf-8")
+    def __init__(self, job: Job, display: Display, step: int) -> None:
+        path = job.out / LOG
+        drop_after(path, step)
+        self._file = path.open("a" if step else "w", encoding="utf-8")
         self._board: Any = None
-        if tensorboard:
+        if job.recipe.tensorboard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
@@ -152,7 +156,13 @@ class Journal:
                     "no TensorBoard scalars: pip install 'anysize[tensorboard]' brings them"
                 )
             else:
-                self._board = SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
+                self._board = SummaryWriter(str(job.out / "tensorboard"), purge_step=step)
+
+    def moment(self, moment: Moment) -> None:
+        """Where training stands."""
+        entries = asdict(moment)
+        kept = ("epoch", "records", "loss", "learning_rate", "rate")
+        self.write(moment.step, {name: entries[name] for name in kept})
 
     def write(self, step: int, entries: dict[str, float]) -> None:
         """One line of numbers, with the step."""

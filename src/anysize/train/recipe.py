@@ -52,6 +52,7 @@ _RANGES: tuple[tuple[str, float, bool, float], ...] = (
     ("validation", 0, True, 0.9999),
     ("test", 0, True, 0.9999),
 )
+_LIMITS = ("epochs", "steps", "minutes")
 # What may change between a run and its resumption without changing what is learned.
 _FREE = frozenset(
     {
@@ -73,7 +74,7 @@ class Recipe:
         out: folder of the run.
         columns: column of the data for each role (``{"text": "review"}``).
         labels: class names in the order of the logits; None takes them from the data.
-        encoding: of text files; ``auto`` looks at the file.
+        encoding: of text files and tables.
         options: options of the model family.
         epochs, steps, minutes: the limit of the run; at most one. An epoch may be a fraction.
         batch: records an optimizer step, over all workers.
@@ -115,7 +116,7 @@ class Recipe:
     out: str
     columns: Mapping[str, str] = field(default_factory=dict)
     labels: tuple[str, ...] | None = None
-    encoding: str = "auto"
+    encoding: str = "utf-8"
     options: Mapping[str, str] = field(default_factory=dict)
     epochs: float | None = None
     steps: int | None = None
@@ -150,7 +151,7 @@ class Recipe:
     log_every: int = 10
     compile: bool = False
     validation: float = 0.1
-    test: float = 0.0
+    test: float = 0.1
     strict: bool = False
     trace: str | None = None
     tensorboard: bool = True
@@ -205,13 +206,14 @@ def from_mapping(entries: Mapping[str, Any], origin: str) -> Recipe:
         and item.default is dataclasses.MISSING
         and item.default_factory is dataclasses.MISSING
     ]
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in entries.items()
         if name in known
     }
     # With a required field missing, the given ones are still checked: all faults in one go.
-    stand_ins = {name: "-" for name in ("task", "data", "model", "out") if name not in values}
+    required = ("task", "data", "model", "out")
+    stand_ins: dict[str, Any] = {name: "-" for name in required if name not in values}
     try:
         recipe = Recipe(**{**values, **stand_ins})
     except ConfigurationError as error:
@@ -237,7 +239,7 @@ class _Defaults:
 
 
 _DEFAULTS: Mapping[tuple[str, bool], _Defaults] = {
-    # (role, pretrained)
+    # By role, and whether the weights are pretrained.
     ("text", True): _Defaults(
         epochs=3, batch=32, learning_rate=5e-5, optimizer="adamw", weight_decay=0.01,
         schedule="linear", warmup=0.08, clip=1.0, label_smoothing=0.0,
@@ -283,9 +285,11 @@ def resolve(recipe: Recipe, *, role: str, pretrained: bool) -> Recipe:
 
 def _value_problems(recipe: Recipe) -> list[str]:
     problems: list[str] = []
-    for name in ("task", "data", "model", "out"):
-        if getattr(recipe, name) == "":
-            problems.append(f"{name} must not be empty")
+    problems += [
+        f"{name} must not be empty"
+        for name in ("task", "data", "model", "out")
+        if getattr(recipe, name) == ""
+    ]
     for name, choices in _CHOICES.items():
         value = getattr(recipe, name)
         if isinstance(value, str) and value not in choices:
@@ -301,7 +305,7 @@ def _value_problems(recipe: Recipe) -> list[str]:
             problems.append(
                 f"{name} must be {bound} {smallest:g} and at most {largest:g}, not {value!r}"
             )
-    limits = [name for name in ("epochs", "steps", "minutes") if getattr(recipe, name) is not None]
+    limits = [name for name in _LIMITS if getattr(recipe, name) is not None]
     if len(limits) > 1:
         problems.append(f"only one of epochs, steps and minutes can limit a run, not {limits}")
     if isinstance(recipe.image_size, tuple) and (
@@ -310,19 +314,20 @@ def _value_problems(recipe: Recipe) -> list[str]:
         problems.append(
             f"image_size must be width and height of at least 1 pixel, not {recipe.image_size!r}"
         )
-    if isinstance(recipe.window, int) and isinstance(recipe.overlap, int):
-        if recipe.overlap >= recipe.window - 2:
-            problems.append(
-                f"overlap must be below window - 2 ({recipe.window - 2}), not {recipe.overlap}"
-            )
+    both = isinstance(recipe.window, int) and isinstance(recipe.overlap, int)
+    if both and recipe.overlap >= recipe.window - 2:  # type: ignore[operator]
+        problems.append(
+            f"overlap must be below window - 2 ({recipe.window - 2}), "  # type: ignore[operator]
+            f"not {recipe.overlap}"
+        )
     if recipe.labels is not None and len(set(recipe.labels)) != len(recipe.labels):
         problems.append(f"labels must differ from each other, not {recipe.labels!r}")
-    if isinstance(recipe.validation, float) and isinstance(recipe.test, float):
-        if recipe.validation + recipe.test >= 1:
-            problems.append(
-                "validation and test together must leave records for training, not "
-                f"{recipe.validation:g} + {recipe.test:g}"
-            )
+    shares = (recipe.validation, recipe.test)
+    if all(isinstance(share, int | float) for share in shares) and sum(shares) >= 1:
+        problems.append(
+            "validation and test together must leave records for training, not "
+            f"{recipe.validation:g} + {recipe.test:g}"
+        )
     return problems
 
 
@@ -362,3 +367,19 @@ def _described(hint: Any) -> str:
     if origin is not None:
         return "a table of texts"
     return {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}[hint]
+
+
+def completed(recipe: Recipe, before: Recipe) -> Recipe:
+    """Fills in what ``recipe`` leaves open from the resolved recipe of the run it resumes.
+
+    The limit is taken over only where the recipe sets none itself.
+    """
+    limited = any(getattr(recipe, name) is not None for name in _LIMITS)
+    chosen = {
+        item.name: getattr(before, item.name)
+        for item in dataclasses.fields(recipe)
+        if getattr(recipe, item.name) is None and not (limited and item.name in _LIMITS)
+    }
+    if recipe.micro_cost == 0:
+        chosen["micro_cost"] = before.micro_cost
+    return dataclasses.replace(recipe, **chosen)

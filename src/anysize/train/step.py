@@ -18,7 +18,7 @@ from anysize.core.examples import Example, Failure
 from anysize.train.optimization import set_rate
 from anysize.train.order import Block, mix
 from anysize.train.pooled import Objective, Windows, cost, group, one_graph, two_passes
-from anysize.train.stream import Arrival, RecordFailed, Stream
+from anysize.train.stream import Arrival, Stream, UnreadableError
 from anysize.train.team import FlatGradients, Team
 
 
@@ -104,7 +104,8 @@ class Stepper:
 
         Args:
             block: the step's records.
-            stop, elapsed: this worker's, shared with the others on the way.
+            stop: whether this worker was asked to stop; shared with the others on the way.
+            elapsed: this worker's clock; the leader's is shared.
 
         Raises:
             RunError: the loss is not a finite number.
@@ -189,7 +190,7 @@ class Stepper:
                 partial(self._sow, block.step),
                 tally.parts,
             )
-        except RecordFailed as failed:
+        except UnreadableError as failed:
             tally.failures[failed.failure.record] = failed.failure.problem
         except DataError as error:
             # The first pass read it: it has changed, and part of its gradient is already in.

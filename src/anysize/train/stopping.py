@@ -11,12 +11,13 @@ from types import FrameType
 from anysize.core.errors import RunError
 
 
-class Stopped(RunError):
+class Stopped(RunError):  # noqa: N818 - it is the end that was asked for, not an error
     """The run was asked to stop and left a resumable checkpoint.
 
     Attributes:
         signal: what asked: ``SIGINT`` (Ctrl-C) or ``SIGTERM``.
         step: steps made.
+        out: folder of the run.
     """
 
     def __init__(self, number: int, step: int, out: str) -> None:

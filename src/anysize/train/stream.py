@@ -32,7 +32,7 @@ class Labelled:
             yield dataclasses.replace(example, arrays={**example.arrays, TARGET: target})
 
 
-class RecordFailed(Exception):
+class UnreadableError(Exception):
     """A record could not be read to its end."""
 
     def __init__(self, failure: Failure) -> None:
@@ -48,7 +48,7 @@ class Arrival:
         position: its place in the epoch's order, and its index.
         held: its first windows; all of them where ``complete``.
         rest: the windows after the held ones. Must be consumed before the next arrival; raises
-            `RecordFailed`.
+            `UnreadableError`.
     """
 
     position: Position
@@ -99,9 +99,11 @@ class Stream:
         self._strict = strict
         self._items: Iterator[Example | Failure] | None = None
         self._next: tuple[int, int] | None = None
+        self.taken: list[int] = []
 
     def take(self, block: Block) -> Iterator[Arrival | Failure]:
-        """This worker's records of one step, in order. Blocks must follow each other."""
+        """This worker's records of one step, in order; ``taken`` lists their indices."""
+        self.taken = []
         if self._items is None or self._next != (block.epoch, block.start):
             self._open(block)
         assert self._items is not None
@@ -109,6 +111,7 @@ class Stream:
         indices = permutation.block(block.start, block.stop)
         for place in block.share(*self._share):
             position = Position(place, int(indices[place - block.start]))
+            self.taken.append(position.index)
             yield self._arrival(position)
         self._next = (block.epoch, block.stop)
 
@@ -144,7 +147,7 @@ class Stream:
                 cost += example.cost
                 if cost > self._hold and not example.window.last:
                     return Arrival(position, held, False, rest)
-        except RecordFailed as failed:
+        except UnreadableError as failed:
             return failed.failure
         return Arrival(position, held, True, rest)
 
@@ -154,7 +157,7 @@ class Stream:
             if item.ordinal != position.ordinal:
                 raise RuntimeError(f"expected place {position.ordinal}, found {item.ordinal}")
             if isinstance(item, Failure):
-                raise RecordFailed(item)
+                raise UnreadableError(item)
             yield item
             if item.window.last:
                 return

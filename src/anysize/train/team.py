@@ -62,9 +62,10 @@ class Team:
         torch.distributed.all_gather_object(values, value)
         return values
 
-    def from_leader(self, value: float) -> float:
-        """The leader's number, on every worker."""
-        return float(self.gather(value)[0])
+    def from_leader(self, *values: float) -> tuple[float, ...]:
+        """The leader's numbers, on every worker."""
+        leaders: tuple[float, ...] = self.gather(values)[0]
+        return leaders
 
 
 def alone() -> Team:

@@ -23,7 +23,7 @@ from anysize.train.team import Team
 _LEAST = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _LiveRuntime:
     """Runs the network that is being trained."""
 

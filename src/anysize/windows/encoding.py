@@ -1,74 +1,178 @@
 """Tokenising a text of any length as a stream, with the same tokens as all of it at once.
 
 The text is tokenised in pieces that overlap. Two neighbouring pieces are joined at a place where
-both have a token border, with the same token (id and characters) on either side of it, and far
-enough from the ends of both pieces that what was cut off there cannot matter. Why that gives the
+both have a token border, with the same token (id and characters) on either side of it, and so
+far from the ends of both pieces that what was cut off there cannot matter. Why that gives the
 tokens of the whole text:
 
-* WordPiece and every tokenizer that splits words first: the words on both sides of the border
-  were seen whole, and a word's tokens depend on nothing else.
+* WordPiece, and all that splits words first: the words on both sides of the border were seen
+  whole, and a word's tokens depend on nothing else.
 * Byte-pair encoding: a sequence of tokens is the encoding of its text if and only if each
   adjacent pair is the encoding of its own text; every pair of the joined sequence, the one across
   the border included, stands in one of the two encodings.
 * Unigram: both are best paths, and the best path of the whole is made of their parts as soon as it
-  touches the stretch where they agree; a border at a space, or the middle of the longest
-  agreeing stretch, is chosen.
+  touches the stretch where they agree; that is certain at a border that is a space, and
+  elsewhere the middle of a long agreeing stretch is taken. Where several paths are equally
+  good (a long run of one character), another of them may be found.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 
-import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-if TYPE_CHECKING:
-    from tokenizers import Encoding
+from anysize.core.errors import ConfigurationError
+from anysize.windows.pieces import Joint, Piece, joint
 
-# The library's own threads print a warning in every later fork; readers have threads of their own.
+# The library's own threads print a warning at every later fork; readers have threads of their own.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-# Longer pieces fall out of the processor's cache and are slower a token.
+# Characters that each further piece adds. Longer pieces fall out of the processor's cache: 64 KiB
+# take up to twice the time a token.
 CHUNK = 8192
-# Characters on each side of a border that both pieces must have seen. More than the 100 after
-# which BERT's WordPiece gives a word up as unknown.
+# Characters on both sides of a border that both pieces must have seen, at least.
 _GUARD = 128
-_SHARED = 4 * _GUARD
-# Tokens that must agree around a border that is not at a space.
-_AGREE = 8
 # A piece grows to at most this many characters while no border is found.
 _LONGEST = 1 << 18
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Tokens:
-    """Consecutive tokens of a text: arrays ``[length]``, characters counted from its beginning."""
+@dataclass(frozen=True, eq=False)
+class TextEncoder:
+    """A tokenizer without truncation and padding, for texts of any length.
 
-    ids: NDArray[np.int32]
-    starts: NDArray[np.int64]
-    stops: NDArray[np.int64]
+    Safe to use from several threads; the tokenizer passed in is copied, not changed.
 
-    def __len__(self) -> int:
-        return len(self.ids)
+    Attributes:
+        tokenizer: any tokenizer of the ``tokenizers`` library.
+        chunk: characters that each further piece of a long text adds.
+    """
+
+    tokenizer: Tokenizer
+    chunk: int = CHUNK
+    _guard: int = field(init=False, default=_GUARD)
+
+    def __post_init__(self) -> None:
+        if self.chunk < 1:
+            raise ConfigurationError(f"chunk must be at least 1 character, not {self.chunk}")
+        settings = json.loads(self.tokenizer.to_str())
+        settings["truncation"] = settings["padding"] = None
+        if settings["model"].get("dropout"):
+            settings["model"]["dropout"] = None
+        # WordPiece gives words above this length up as unknown: it must see that they are.
+        longest_word = settings["model"].get("max_input_chars_per_word") or 0
+        object.__setattr__(self, "tokenizer", Tokenizer.from_str(json.dumps(settings)))
+        object.__setattr__(self, "_guard", max(_GUARD, longest_word + 28))
+
+    @cached_property
+    def template(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Ids of the special tokens before and after a text, from the post-processor."""
+        for probe in ("a", "的", "0", "."):  # one that the vocabulary knows tells them apart
+            encoding = self.tokenizer.encode(probe, add_special_tokens=True)
+            mask, ids = encoding.special_tokens_mask, encoding.ids
+            if 0 in mask:
+                first, last = mask.index(0), len(mask) - mask[::-1].index(0)
+                return tuple(ids[:first]), tuple(ids[last:])
+        return tuple(ids[:1]), tuple(ids[1:])
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids of a whole text in memory, special tokens left out; the fastest way."""
+        # A batch of one: unlike encode, it lets other threads run.
+        encoding = self.tokenizer.encode_batch_fast([text], add_special_tokens=False)[0]
+        return list(encoding.ids)
+
+    def encode(self, text: str, start: int = 0) -> Piece:
+        """The tokens of one piece of text that begins at character ``start``."""
+        encoding = self.tokenizer.encode_batch([text], add_special_tokens=False)[0]
+        return Piece(encoding, text, start)
+
+    def stream(self, chunks: Iterator[str]) -> Iterator[tuple[Piece, int, int]]:
+        """(piece, first, last): tokens ``[first, last)`` of each piece, in order.
+
+        Joined, they are the tokens of the whole text. Holds a few pieces' worth of text: a piece
+        grows only where no border is found in it, and to at most 262,144 characters; a stretch
+        longer than that without any border (a word of that length) is cut there.
+        """
+        reader = _Reader(chunks)
+        shared = 4 * self._guard
+        piece, final = self._piece(reader, 0, shared + self.chunk)
+        here = Joint(0, 0, 0)
+        while not final:
+            reach = piece.stop - piece.start
+            longest = reach >= _LONGEST
+            begin = _begin(piece, piece.stop - shared, self._guard)
+            ahead = piece.stop + self.chunk
+            follower, follower_final = self._piece(reader, begin, ahead)
+            low, high = begin + self._guard, piece.stop - self._guard
+            there = joint(piece, follower, low, high, lenient=longest)
+            if there is None and not longest:
+                # Doubling keeps the work of a piece that must grow several times linear.
+                piece, final = self._piece(reader, piece.start, piece.stop + max(self.chunk, reach))
+                right = piece.index(here.character) if here.right else 0
+                here = Joint(0, right, here.character)
+                continue
+            if there is None:
+                follower, follower_final = self._piece(reader, piece.stop, ahead)
+                there = Joint(len(piece), 0, piece.stop)
+            yield piece, here.right, there.left
+            piece, final, here = follower, follower_final, there
+            reader.forget(piece.start)
+        yield piece, here.right, len(piece)
+
+    def _piece(self, reader: _Reader, start: int, stop: int) -> tuple[Piece, bool]:
+        """The piece of characters ``[start, stop)``, and whether the text ends with it."""
+        text, final = reader.read(start, stop)
+        return self.encode(text, start), final
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
-    """Ids of the special tokens that the tokenizer puts before and after a text."""
+def _begin(piece: Piece, wanted: int, guard: int) -> int:
+    """Where the next piece begins: after a token that ends near ``wanted``.
 
-    prefix: tuple[int, ...]
-    suffix: tuple[int, ...]
+    Beginning at a border makes the tokens agree soon, also where a long run of one character is
+    cut into equal parts.
+    """
+    index = piece.index(wanted)
+    if index > 0:
+        after = piece.characters(index - 1)[1]
+        if wanted - guard <= after <= wanted + guard:
+            return after
+    return wanted
 
 
-def plain(tokenizer: Tokenizer) -> Tokenizer:
-    """A copy that neither truncates nor pads and has no random merges."""
-    settings = json.loads(tokenizer.to_str())
-    settings["truncation"] = settings["padding"] = None
-    if settings["model"].get("dropout"):
-        settings["model"]["dropout"] = None
-    return Tokenizer.from_str(json.dumps(settings))
+class _Reader:
+    """Characters of a stream by position, holding what is not yet forgotten."""
+
+    def __init__(self, chunks: Iterator[str]) -> None:
+        self._chunks = chunks
+        self._held = ""
+        self._start = 0
+        self._forgotten = 0
+        self._ended = False
+
+    def read(self, start: int, stop: int) -> tuple[str, bool]:
+        """Characters ``[start, stop)``, fewer at the end, and whether nothing comes after."""
+        # One more than asked for tells whether the text goes on.
+        missing = stop + 1 - self._start - len(self._held)
+        parts = [self._held]
+        while missing > 0 and not self._ended:
+            part = next(self._chunks, None)
+            if part is None:
+                self._ended = True
+            else:
+                parts.append(part)
+                missing -= len(part)
+        if len(parts) > 1:
+            self._held = "".join(parts)
+        end = self._start + len(self._held)
+        return self._held[start - self._start : stop - self._start], end <= stop
+
+    def forget(self, before: int) -> None:
+        """Characters before this position will not be asked for again."""
+        # By halves, so that a large chunk is not copied once for each small piece.
+        if before - self._start > len(self._held) // 2:
+            self._held = self._held[before - self._start :]
+            self._start = before

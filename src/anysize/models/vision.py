@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from transformers import initialization as init
 from transformers.utils.generic import ModelOutput
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.models.network import BuildRequest, ImageSettings, Network
 
 
 @dataclass
@@ -153,3 +155,67 @@ def register(config: type[PictureClassifierConfig], model: type[PictureClassifie
     """Make ``AutoConfig`` and ``AutoModelForImageClassification`` load this family's folders."""
     AutoConfig.register(config.model_type, config, exist_ok=True)
     AutoModelForImageClassification.register(config, model, exist_ok=True)
+
+
+def build_network(
+    builders: Mapping[str, Callable[..., PreTrainedModel]],
+    key: str,
+    request: BuildRequest,
+    side: int,
+) -> Network:
+    """A fresh network of a picture family.
+
+    The input size is the one asked for, else that of the data where its pictures are small (both
+    sides at most 64 pixels), else ``side`` squared.
+
+    Args:
+        builders: the family's constructors by key.
+        key: which of them.
+        request: labels, sizes and options; options are passed on as keyword arguments.
+        side: input size for pictures that are not small.
+
+    Raises:
+        ConfigurationError: another task, or an option that the family does not have.
+    """
+    if request.task != "image-classification":
+        raise ConfigurationError(
+            f"model {key!r} is for image-classification, not for {request.task}"
+        )
+    size = request.image_size
+    if size is None:
+        found = request.picture_size
+        size = found if found is not None and max(found) <= 64 else (side, side)
+    builder = builders[key]
+    module = builder(
+        num_labels=len(request.labels), image_size=size, **_options(builder, key, request.options)
+    )
+    module.config.id2label = dict(enumerate(request.labels))
+    module.config.label2id = {label: index for index, label in enumerate(request.labels)}
+    return Network(
+        module=module,
+        spec=key,
+        image=ImageSettings(width=size[0], height=size[1]),
+        licence="Apache-2.0",
+    )
+
+
+def _options(
+    builder: Callable[..., PreTrainedModel], key: str, given: Mapping[str, str]
+) -> dict[str, Any]:
+    """The request's texts as the builder's types: numbers, or numbers with ``x`` between."""
+    allowed = inspect.signature(builder).parameters.keys() - {"num_labels", "image_size"}
+    problems = [
+        f"model {key!r} has no option {name!r}; it has: {', '.join(sorted(allowed))}"
+        for name in given
+        if name not in allowed
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+    return {name: _value(text) for name, text in given.items()}
+
+
+def _value(text: str) -> int | tuple[int, ...] | str:
+    parts = text.split("x")
+    if not all(part.isdigit() for part in parts):
+        return text
+    return int(text) if len(parts) == 1 else tuple(map(int, parts))

@@ -1,0 +1,1 @@
+"""Measurements against peers, each script one row or two of docs/benchmarks.md."""

@@ -1,0 +1,1 @@
+"""Planning inside a memory budget: probe the work, fit its memory, choose, and say why."""

@@ -1,0 +1,94 @@
+"""What a budget allows, and refusing what it does not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from anysize.core import memory
+from anysize.core.errors import BudgetError
+
+STEP = 64 << 20
+# Interpreter, torch and transformers with nothing loaded; a little below what is seen, because
+# a refusal before loading must be certain.
+LIBRARIES = 224 << 20
+
+
+def margin(dynamic: float) -> int:
+    """What is kept free beside ``dynamic`` bytes of measured work.
+
+    Batches differ in shape and the heap keeps holes between them; the probe sees little of it.
+    """
+    return int(0.15 * dynamic) + (24 << 20)
+
+
+def share(budget: int, workers: int) -> int:
+    """What one of ``workers`` processes may use: the launcher's own memory goes off first.
+
+    Args:
+        budget: of all processes together.
+        workers: how many; with one, there is no launcher.
+    """
+    if workers == 1:
+        return budget
+    return max(budget - memory.resident(os.getppid()), 0) // workers
+
+
+def whole(needed: int, workers: int) -> int:
+    """The budget that gives each worker ``needed`` bytes, rounded up to 64 MiB.
+
+    Two percent are added, so that the next measurement of the same thing does not differ by more.
+    """
+    launcher = memory.resident(os.getppid()) if workers > 1 else 0
+    total = int(1.02 * (needed * workers + launcher)) + (8 << 20)
+    return -(-total // STEP) * STEP
+
+
+def refuse(what: str, budget: int, needed: int, workers: int, tried: list[str]) -> BudgetError:
+    """The error for work that does not fit.
+
+    Args:
+        what: the work, for the message (``training minilm``).
+        budget: what the user allowed, of all processes.
+        needed: bytes that one process needs at the least.
+        workers: how many processes.
+        tried: what was given up already to make it fit.
+    """
+    smallest = whole(needed, workers)
+    given_up = f" with {', '.join(tried)}" if tried else ""
+    fewer = "; fewer --workers need less" if workers > 1 else ""
+    return BudgetError(
+        f"memory {memory.format_size(budget)} is not enough for {what}{given_up}: "
+        f"the smallest budget that would do is {memory.format_size(smallest)} "
+        f"(--memory {smallest >> 20}MiB){fewer}",
+        smallest,
+    )
+
+
+def weights_size(folder: str | Path) -> int:
+    """Bytes of the safetensors files of a model folder; 0 where it is no folder."""
+    path = Path(folder)
+    return sum(file.stat().st_size for file in path.glob("*.safetensors")) if path.is_dir() else 0
+
+
+def refuse_early(
+    what: str, budget: int, weights: int, *, training: bool, workers: int = 1, states: int = 2
+) -> None:
+    """Refuses, before anything heavy is loaded, what can never fit.
+
+    Args:
+        what: the work, for the message.
+        budget: bytes, of all processes.
+        weights: bytes of the weights, see `weights_size`.
+        training: gradients and optimizer states are needed too.
+        workers: how many processes.
+        states: optimizer states as large as the weights (2 for AdamW, 1 for momentum).
+
+    Raises:
+        BudgetError: libraries and weights alone are over the budget. The budget that it names
+            leaves room for the work itself.
+    """
+    copies = 2 + states if training else 1
+    fixed = LIBRARIES + copies * weights
+    if fixed * workers > budget:
+        raise refuse(what, budget, int(1.3 * fixed) + (384 << 20), workers, [])

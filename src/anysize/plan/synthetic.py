@@ -1,0 +1,91 @@
+"""Examples made up for probing: the right sizes, no meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from anysize.core.examples import Example
+from anysize.core.windows import Box, Span, Window
+from anysize.models.network import Network
+
+_SEED = 20
+
+
+def texts(network: Network, lengths: Sequence[int]) -> list[Example]:
+    """Windows of random tokens.
+
+    Args:
+        network: whose vocabulary the tokens are from.
+        lengths: tokens of each window.
+    """
+    random = np.random.default_rng(_SEED)
+    vocabulary = int(network.module.config.vocab_size)
+    # Special tokens come first in most vocabularies; some families count padding differently.
+    lowest = min(1000, vocabulary // 2)
+    found = []
+    for ordinal, length in enumerate(lengths):
+        ids = random.integers(lowest, vocabulary, length, dtype=np.int32)
+        found.append(_example(ordinal, Span(0, length), "input_ids", ids, length))
+    return found
+
+
+def pictures(width: int, height: int, count: int) -> list[Example]:
+    """Pictures of noise, uint8 ``[height, width, 3]``."""
+    random = np.random.default_rng(_SEED)
+    found = []
+    for ordinal in range(count):
+        pixels = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        box = Box(0, 0, width, height)
+        found.append(_example(ordinal, box, "pixels", pixels, width * height))
+    return found
+
+
+def _example(
+    ordinal: int, region: Span | Box, name: str, array: np.ndarray, cost: int
+) -> Example:
+    window = Window(record=f"probe-{ordinal}", index=0, region=region, core=region, last=True)
+    return Example(ordinal=ordinal, window=window, arrays={name: array}, cost=cost)
+
+
+def windows(network: Network, count: int, *, longest: int | None = None) -> list[Example]:
+    """``count`` windows as large as they come.
+
+    Args:
+        network: text or picture.
+        count: how many.
+        longest: tokens of the longest window of the data, where it is below the model's.
+    """
+    if network.text is not None:
+        length = network.text.window if longest is None else min(longest, network.text.window)
+        return texts(network, [length] * count)
+    assert network.image is not None
+    return pictures(network.image.width, network.image.height, count)
+
+
+def part_of_window(network: Network, share: float, *, longest: int | None = None) -> list[Example]:
+    """One window of a part of the size (of the area, for a picture)."""
+    if network.text is not None:
+        length = network.text.window if longest is None else min(longest, network.text.window)
+        return texts(network, [max(int(length * share), 4)])
+    assert network.image is not None
+    side = share**0.5
+    return pictures(
+        max(int(network.image.width * side), 1), max(int(network.image.height * side), 1), 1
+    )
+
+
+def parts(network: Network, *, longest: int | None = None) -> tuple[float, ...]:
+    """Rising parts of a window to probe before a whole one."""
+    if network.text is not None:
+        whole = network.text.window if longest is None else min(longest, network.text.window)
+        smallest, step = 64, 2
+    else:
+        assert network.image is not None
+        whole = network.image.width * network.image.height
+        smallest, step = 64 * 64, 4
+    found = [1.0]
+    while whole * found[-1] / step >= smallest:
+        found.append(found[-1] / step)
+    return tuple(reversed(found))

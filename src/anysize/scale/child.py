@@ -1,0 +1,74 @@
+"""What every worker process does around its work: die with its launcher, and report its end."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from anysize.core.errors import AnysizeError
+
+LAUNCHER = "ANYSIZE_LAUNCHER"
+REPORTS = "ANYSIZE_WORKER_REPORTS"
+_SET_PARENT_DEATH_SIGNAL = 1
+
+
+def guarded(main: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> None:
+    """Runs ``main`` and exits: 0 when it ended or was asked to stop, 1 when it failed.
+
+    A failure is written as one JSON file for the launcher.
+    """
+    die_with_launcher()
+    try:
+        main(arguments)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the launcher must hear it
+        _report(error)
+        # Asked to stop is no failure: the launcher would kill the others before they have saved.
+        code = 0 if getattr(error, "signal", 0) else 1
+        if not isinstance(error, AnysizeError):
+            traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def die_with_launcher() -> None:
+    """Makes the system end this process when its launcher is gone, killed or not (Linux)."""
+    try:
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    except (OSError, AttributeError):
+        return
+    launcher = os.environ.get(LAUNCHER)
+    if launcher is not None and os.getppid() != int(launcher):
+        os._exit(1)  # it was gone before the request
+
+
+def _report(error: BaseException) -> None:
+    folder = os.environ.get(REPORTS)
+    if folder is None:
+        return
+    entries = {
+        "type": type(error).__name__,
+        "arguments": list(_arguments(error)),
+        "message": str(error) or type(error).__name__,
+        "time": time.monotonic(),
+        "rank": int(os.environ.get("RANK", "0")),
+    }
+    path = Path(folder) / f"worker-{os.environ.get('RANK', '0')}.json"
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(entries), encoding="utf-8")
+    beside.replace(path)
+
+
+def _arguments(error: BaseException) -> tuple[object, ...]:
+    """What the error's class is called with to make it again."""
+    if not isinstance(error, AnysizeError):
+        return ()
+    reduced = error.__reduce__()
+    arguments = reduced[1] if isinstance(reduced, tuple) else ()
+    return arguments if isinstance(arguments, tuple) else ()

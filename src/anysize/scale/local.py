@@ -1,0 +1,182 @@
+"""Several workers on this machine, through PyTorch's elastic launcher.
+
+Each worker is a process of its own (``python -m MODULE ARGUMENTS``) that finds its rank in the
+environment. If one fails, the others are ended and its error is raised here; if this process is
+ended, however, the workers end as well.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from anysize.core import errors
+from anysize.core.errors import AnysizeError, RunError
+from anysize.scale.child import LAUNCHER, REPORTS
+
+_SHUTDOWN_SECONDS = 600
+
+
+def launch(module: str, arguments: Sequence[str], *, workers: int) -> None:
+    """Runs ``module`` in ``workers`` processes and waits for their end.
+
+    The cores are divided among the workers. SIGINT and SIGTERM are passed on, and the workers get
+    time to save.
+
+    Args:
+        module: dotted name; ``python -m`` runs it.
+        arguments: of the module, the same for every worker.
+        workers: how many.
+
+    Raises:
+        AnysizeError: the error of the worker that failed first, of its own class.
+        RunError: a worker ended without saying why, or was stopped by a signal.
+    """
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    with tempfile.TemporaryDirectory(prefix="anysize-workers-") as folder:
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=workers,
+            run_id=Path(folder).name,
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            local_addr="localhost",
+            max_restarts=0,
+            monitor_interval=0.1,
+            logs_specs=DefaultLogsSpecs(log_dir=str(Path(folder) / "logs")),
+            signals_to_handle="SIGTERM,SIGINT",
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+        )
+        command = ["-m", module, *arguments]
+        with _environment(_settings(folder, workers)), _own_signals(), _quiet_launcher():
+            failure: ChildFailedError | None = None
+            stopped: SignalException | None = None
+            try:
+                elastic_launch(config, sys.executable)(*command)
+            except ChildFailedError as error:
+                failure = error
+            except SignalException as error:
+                stopped = error
+        reports = _reports(Path(folder))
+        if reports:
+            raise _again(reports[0]) from failure
+        if failure is not None:
+            raise RunError(_unexplained(failure)) from failure
+        if stopped is not None:
+            raise RunError(f"stopped by {stopped.sigval.name} before the first step") from stopped
+
+
+def _settings(folder: str, workers: int) -> dict[str, str]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    settings = {
+        LAUNCHER: str(os.getpid()),
+        REPORTS: folder,
+        "OMP_NUM_THREADS": str(max((cores or 1) // workers, 1)),
+    }
+    # All workers are here: the loopback interface needs no name to be resolved.
+    loopback = {name for _, name in socket.if_nameindex()} & {"lo", "lo0"}
+    if loopback:
+        settings["GLOO_SOCKET_IFNAME"] = loopback.pop()
+    # The workers must find the same package as this process, installed or not.
+    package = str(Path(__file__).resolve().parents[2])
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    if package not in paths:
+        settings["PYTHONPATH"] = os.pathsep.join([*paths, package])
+    return settings
+
+
+@contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Environment of the processes started inside."""
+    before = {name: os.environ.get(name) for name in (*settings, "TORCHELASTIC_SIGNALS_TO_HANDLE")}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """The launcher installs handlers and leaves them; this puts the caller's back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            try:
+                signal.signal(number, handler)
+            except ValueError:
+                return  # not the main thread: nothing was installed
+
+
+@contextmanager
+def _quiet_launcher() -> Iterator[None]:
+    """What the launcher logs about failures is said better by the error that is raised."""
+    logger = logging.getLogger("torch.distributed.elastic")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _reports(folder: Path) -> list[dict[str, Any]]:
+    """What failed workers wrote, the most telling first.
+
+    When one fails, the others fail for want of it. So errors that anysize raised on purpose go
+    before others, and the earliest before later ones.
+    """
+    reports = [json.loads(path.read_text("utf-8")) for path in folder.glob("worker-*.json")]
+    return sorted(reports, key=lambda entry: (not _known(entry["type"]), entry["time"]))
+
+
+def _known(name: str) -> bool:
+    return _class(name) is not None
+
+
+def _class(name: str) -> type[AnysizeError] | None:
+    """The class of that name in the error tree, wherever it is defined."""
+    waiting: list[type[AnysizeError]] = [errors.AnysizeError]
+    while waiting:
+        found = waiting.pop()
+        if found.__name__ == name:
+            return found
+        waiting += found.__subclasses__()
+    return None
+
+
+def _again(report: Mapping[str, Any]) -> AnysizeError:
+    kind = _class(report["type"])
+    if kind is not None:
+        return kind(*report["arguments"])
+    return RunError(f"worker {report['rank']} failed with {report['type']}: {report['message']}")
+
+
+def _unexplained(failure: Any) -> str:
+    rank, first = failure.get_first_failure()
+    if first.exitcode >= 0:
+        return f"worker {rank} ended with exit code {first.exitcode}; see its messages above"
+    name = signal.Signals(-first.exitcode).name
+    hint = ""
+    if name == "SIGKILL":
+        hint = "; if nobody did, the system ran out of memory: lower --memory or --workers"
+    return f"worker {rank} was ended by {name}{hint}"

@@ -1,0 +1,76 @@
+"""What the verbs are given: paths to check, a split to choose, standard input to spool."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from anysize.core.errors import DataError
+from anysize.core.records import Source
+from anysize.sources.columns import ColumnSpec
+from anysize.sources.opening import existing, open_source
+from anysize.sources.splits import open_splits
+
+
+def check_paths(paths: Sequence[str | Path]) -> None:
+    """Raises a ``DataError`` for a path that does not exist, before anything heavy is loaded."""
+    for path in paths:
+        if str(path) != "-":
+            existing(path)
+
+
+def open_split(
+    data: str | Path,
+    split: str | None,
+    *,
+    columns: Sequence[ColumnSpec],
+    rename: Mapping[str, str],
+    encoding: str,
+) -> Source:
+    """The split to measure on: the one named, else ``test`` where the data names one, else all.
+
+    Raises:
+        DataError: the data has no such split.
+    """
+    if split is None and not Path(data).is_dir():
+        return open_source(data, columns=columns, rename=rename, encoding=encoding)
+    splits = open_splits(data, columns=columns, rename=rename, encoding=encoding)
+    if split is None:
+        if splits.how == "hash" or splits.test is None:
+            return open_source(data, columns=columns, rename=rename, encoding=encoding)
+        return splits.test
+    chosen: Source | None = getattr(splits, split)
+    if chosen is None:
+        raise DataError(str(data), f"has no split named {split!r}")
+    return chosen
+
+
+@contextlib.contextmanager
+def standard_input(stream: Iterable[str], role: str) -> Iterator[Path]:
+    """Spools standard input to a table: a record a line, plain or JSON Lines.
+
+    Args:
+        stream: the lines.
+        role: what a plain line is: ``text``, or ``image`` for the path of a picture.
+
+    Yields:
+        The path of a temporary ``stdin.jsonl``, removed afterwards.
+    """
+    with tempfile.TemporaryDirectory(prefix="anysize-") as folder:
+        path = Path(folder) / "stdin.jsonl"
+        with path.open("w", encoding="utf-8") as file:
+            for line in stream:
+                line = line.rstrip("\r\n")
+                if not line.strip():
+                    continue
+                if not line.lstrip().startswith("{"):
+                    value = os.path.abspath(line) if role == "image" else line
+                    line = json.dumps({role: value})
+                file.write(line + "\n")
+        if path.stat().st_size == 0:
+            raise DataError("standard input", "is empty: pass one record a line")
+        yield path

