@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 TEST_WORKERS ?= 2
 PYTEST ?=
 CANDIDATES := $(PYTHON) python3.11 python3 python3.12 python3.13 python
@@ -68,7 +68,7 @@ bench: $(BENCH_STAMP)
 	@$(BIN)/python -m benchmarks
 
 docs: install
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf $(VENV) site dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -45,4 +45,4 @@ def data_folder() -> Path:
 def _own_caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what programs cache under the user's home inside the test's temporary folder."""
     folder = tmp_path_factory.getbasetemp() / "cache"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    monkeypatch.setenv("ANYSIZE_CACHE", str(folder))

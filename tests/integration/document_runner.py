@@ -21,7 +21,6 @@ import re
 import shlex
 import subprocess
 import sys
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,10 +135,9 @@ def run_document(path: Path) -> int:
                 compare(block.text, expected, run_python(block.text, names))
             else:
                 continue
-        except BaseException:
-            print(f"{path.name}, block at line {block.line}:", file=sys.stderr)
-            traceback.print_exc()
-            raise SystemExit(1) from None
+        except Exception as error:
+            error.add_note(f"in {path.name}, the block at line {block.line}")
+            raise
         ran += 1
     return ran
 

@@ -186,7 +186,7 @@ def test_nothing_to_score_is_explained(stream: list[Result | ErrorResult], words
 
 
 def test_unusable_probabilities_stop_the_run() -> None:
-    with pytest.raises(RunError, match="record 'r7'.*not finite"):
+    with pytest.raises(RunError, match=r"record 'r7'.*not finite"):
         evaluate([result(7, "yes", math.nan)], LABELS)
     with pytest.raises(RunError, match="lack the model's label 'third'"):
         evaluate([result(7, "yes", 0.5)], (*LABELS, "third"))

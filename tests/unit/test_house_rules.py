@@ -218,3 +218,12 @@ def test_help_costs_little_more_than_an_empty_typer_application() -> None:
 
 def test_import_costs_little_more_than_the_interpreter() -> None:
     assert seconds("-c", "import anysize") < 3 * seconds("-c", "pass")
+
+
+def test_public_names_survive_the_import_of_rooms_of_the_same_name() -> None:
+    # Importing a submodule binds its name in the package, over a function of that name.
+    run(
+        "-c",
+        "import anysize, anysize.train.recipe, anysize.plan.budget\n"
+        "assert all(callable(getattr(anysize, name)) for name in ('train', 'plan', 'load'))",
+    )

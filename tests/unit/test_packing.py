@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from anysize.core.errors import ConfigurationError, DataError
-from anysize.models.packed_attention import Packing, packed_attention
+from anysize.models.packed_attention import Packing, ladder_width, packed_attention
 from anysize.models.packing import PackedClassifier, pack, supports_packing
+from anysize.runtimes.packed import PackedInference, native_bfloat16
 
 LENGTHS = [7, 1, 30, 30, 12, 3, 29, 48, 12, 2]
 
@@ -184,7 +185,8 @@ def test_packing_covers_each_token_once(lengths: list[int], heads: int) -> None:
         assert block.start == covered
         covered += block.tokens
         assert len(block.lengths) <= block.segments <= 1.5 * len(block.lengths)
-        assert block.width - 8 < min(block.lengths) <= max(block.lengths) <= block.width
+        assert {ladder_width(length) for length in block.lengths} == {block.width}
+        assert max(block.lengths) <= block.width <= max(16, 1.5 * min(block.lengths) + 8)
         if block.gather is None or block.scatter is None or block.keys is None:
             assert set(block.lengths) == {block.width}
             continue
@@ -244,3 +246,52 @@ def test_pretrained_minilm_equals_single_runs() -> None:
         expected = torch.stack([alone(model, each) for each in sequences])
         output = PackedClassifier(model)(sequences)
     torch.testing.assert_close(output.logits, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_float32_equals_single_runs(family: str) -> None:
+    model = make(family)
+    sequences = sequences_of([min(length, 47) for length in LENGTHS])
+    with torch.inference_mode():
+        expected = torch.stack([alone(model, each) for each in sequences]).numpy()
+    result = PackedInference(model, "float32").run(sequences)
+    np.testing.assert_allclose(result.logits, expected, rtol=1e-5, atol=2e-5)
+    assert result.logits.dtype == result.features.dtype == np.float32
+    assert len(result.features) == len(sequences)
+
+
+@pytest.mark.skipif(not native_bfloat16(), reason="the processor has no bfloat16 products")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_bfloat16_is_near_and_neighbours_do_not_change(family: str) -> None:
+    model = make(family)
+    sequences = sequences_of([min(length, 47) for length in LENGTHS])
+    exact = PackedInference(model, "float32").run(sequences).logits
+    runtime = PackedInference(model, "bfloat16")
+    rounded = runtime.run(sequences).logits
+    assert np.abs(rounded - exact).max() < 0.1 * np.abs(exact).max()
+    changed = list(sequences)
+    changed[3] = (changed[3] + 1) % 60
+    others = [i for i in range(len(sequences)) if i != 3]
+    again = runtime.run(changed).logits
+    assert np.array_equal(again[others], rounded[others])
+    assert not np.array_equal(again[3], rounded[3])
+
+
+def test_adapters_fall_back_to_the_models_own_code() -> None:
+    class Doubled(torch.nn.Module):
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            return 2 * rows
+
+    model = make("Bert")
+    layer = model.bert.encoder.layer[0].output
+    layer.dense = torch.nn.Sequential(layer.dense, Doubled())
+    sequences = sequences_of([5, 9])
+    with torch.inference_mode():
+        expected = torch.stack([alone(model, each) for each in sequences]).numpy()
+    result = PackedInference(model, "float32").run(sequences)
+    np.testing.assert_allclose(result.logits, expected, rtol=1e-5, atol=2e-5)
+
+
+def test_unknown_precision_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"precision.*'int3'"):
+        PackedInference(make("Bert"), "int3")  # type: ignore[arg-type]

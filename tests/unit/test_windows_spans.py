@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anysize.core.errors import ConfigurationError
@@ -20,6 +20,7 @@ def size_and_overlap(draw: st.DrawFn, most: int = 40) -> tuple[int, int]:
     return size, draw(st.integers(0, size - 1))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 400), size_and_overlap())
 def test_spans_partition(extent: int, cut: tuple[int, int]) -> None:
     size, overlap = cut
@@ -39,6 +40,7 @@ def test_spans_partition(extent: int, cut: tuple[int, int]) -> None:
         assert left.stop - right.start == overlap
 
 
+@settings(deadline=None)
 @given(st.integers(1, 400), size_and_overlap())
 def test_spans_are_as_few_as_can_be(extent: int, cut: tuple[int, int]) -> None:
     size, overlap = cut
@@ -46,6 +48,7 @@ def test_spans_are_as_few_as_can_be(extent: int, cut: tuple[int, int]) -> None:
     assert len(list(spans(extent, size, overlap))) == needed
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 60), max_size=12), size_and_overlap())
 def test_growing_extent_gives_the_same_windows(steps: list[int], cut: tuple[int, int]) -> None:
     size, overlap = cut
@@ -84,9 +87,8 @@ def test_spans_report_all_faults_at_once() -> None:
         spans(-1, 5, 0)
 
 
-@given(
-    st.integers(1, 60), st.integers(1, 60), st.integers(1, 20), st.integers(1, 20), st.data()
-)
+@settings(deadline=None)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 20), st.integers(1, 20), st.data())
 def test_tiles_partition(
     width: int, height: int, tile_width: int, tile_height: int, data: st.DataObject
 ) -> None:

@@ -18,6 +18,8 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
+    # Plain help: drawing it with rich would double the time that --help takes.
+    rich_markup_mode=None,
     help="Train, evaluate and run deep-learning models on inputs of any size, "
     "inside a memory budget that you state.",
 )
@@ -30,18 +32,22 @@ app.command("plan")(plan.command)
 app.command("list")(listing.command)
 
 
-@app.callback()
-def root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True)
-    ] = False,
-) -> None:
-    """Options of the command itself."""
-    if version:
+def _version(wanted: bool) -> None:
+    if wanted:
         from anysize import __version__
 
         print(__version__)
         raise typer.Exit()
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_version),
+    ] = False,
+) -> None:
+    """Options of the command itself."""
 
 
 def run() -> None:
@@ -59,12 +65,13 @@ def run() -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
-        from click.exceptions import ClickException
-
-        if not isinstance(error, ClickException):
+        # The parser's own errors. Typer carries its copy of click or uses the installed one, so
+        # they are known by what they can do.
+        show, status = getattr(error, "show", None), getattr(error, "exit_code", None)
+        if show is None or not isinstance(status, int):
             raise
-        error.show()
-        sys.exit(error.exit_code)
+        show()
+        sys.exit(status)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -58,7 +58,7 @@ def load(room: str, key: str) -> ModuleType:
     known = keys(room)
     if key not in known:
         near = difflib.get_close_matches(key, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ConfigurationError(
             f"{room.rstrip('s')} {key!r} is not known{hint} Known: {', '.join(known)}"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,16 +90,16 @@ class Record:
     def text(self, role: str) -> TextField:
         """The field of that role, which must be text."""
         value = self.fields[role]
-        if not isinstance(value, TextField):
+        if not hasattr(value, "chunks"):
             raise TypeError(f"field {role!r} of record {self.id!r} is not text")
-        return value
+        return cast(TextField, value)
 
     def image(self, role: str) -> ImageField:
         """The field of that role, which must be a picture."""
         value = self.fields[role]
-        if not isinstance(value, ImageField):
+        if not hasattr(value, "regions"):
             raise TypeError(f"field {role!r} of record {self.id!r} is not a picture")
-        return value
+        return cast(ImageField, value)
 
 
 class Source(Protocol):

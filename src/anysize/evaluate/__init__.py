@@ -9,12 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anysize.evaluate.evaluation import Evaluation, EvaluationOptions
+    from anysize.evaluate.evaluation import Evaluation, EvaluationOptions, evaluate
     from anysize.evaluate.intervals import PairedCounts, paired_difference, wilson
     from anysize.evaluate.metrics import ClassificationMetrics
     from anysize.evaluate.rendering import render
     from anysize.evaluate.report import render_report, write_report
-    from anysize.evaluate.scoring import evaluate
     from anysize.evaluate.statistics import (
         ImageStatistics,
         TextStatistics,
@@ -46,7 +45,7 @@ _HOMES = {
     "ImageStatistics": "statistics",
     "PairedCounts": "intervals",
     "TextStatistics": "statistics",
-    "evaluate": "scoring",
+    "evaluate": "evaluation",
     "image_statistics": "statistics",
     "paired_difference": "intervals",
     "render": "rendering",

@@ -59,7 +59,7 @@ def confusion(evaluation: Evaluation) -> str:
     if summary.confusion is None:
         return section("Confusion", "Not kept for so many classes.", "")
     if len(summary.classes) <= LARGEST_TABLE:
-        body = f'<div class="scroll">{_confusion_table(evaluation)}</div>'
+        body = f'<div class="across">{_confusion_table(evaluation)}</div>'
         words = "Rows are classes of the data, columns predictions; shaded by share of the row."
         if len(summary.classes) > _DENSE_ABOVE and pairs:
             body += f"<p></p>{table}"

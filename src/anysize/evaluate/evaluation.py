@@ -1,18 +1,22 @@
-"""What an evaluation found, and what ``metrics.json`` says of it."""
+"""From a stream of results to an ``Evaluation``, and what ``metrics.json`` says of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anysize.core.errors import ConfigurationError
-from anysize.core.results import ErrorResult
-from anysize.evaluate.baselines import Baseline
-from anysize.evaluate.intervals import Interval
+from anysize.core.errors import ConfigurationError, DataError, RunError
+from anysize.core.records import Source
+from anysize.core.results import ErrorResult, Result
+from anysize.evaluate.baselines import Baseline, majority_class
+from anysize.evaluate.excerpts import excerpt_reader
+from anysize.evaluate.intervals import Interval, bootstrap_macro_f1, wilson
 from anysize.evaluate.lengths import LengthBin, ReceiptSummary
 from anysize.evaluate.metrics import ClassificationSummary, most_confused
-from anysize.evaluate.mistakes import Mistake
+from anysize.evaluate.mistakes import ExcerptReader, Mistake
+from anysize.evaluate.run import EvaluationRun
 
 _LARGEST_MATRIX_IN_JSON = 100
 
@@ -113,3 +117,95 @@ class Evaluation:
         if confusion is not None and len(self.labels) <= _LARGEST_MATRIX_IN_JSON:
             return {"labels": list(self.labels), "matrix": confusion.tolist()}
         return {"most_confused": [pair.to_json() for pair in most_confused(self.summary, 100)]}
+
+
+def evaluate(
+    results: Iterable[Result | ErrorResult],
+    labels: Sequence[str],
+    *,
+    source: Source | None = None,
+    training_counts: Mapping[str, int] | None = None,
+    one_window_results: Iterable[Result | ErrorResult] | None = None,
+    excerpt: ExcerptReader | None = None,
+    options: EvaluationOptions | None = None,
+) -> Evaluation:
+    """Scores a stream of results against their targets.
+
+    Args:
+        results: in input order; each with ``details["probabilities"]`` (by label).
+        labels: the model's classes, in the order of its outputs.
+        source: where the results' records stand, in the same order. It tells the target of a
+            result that has none of its own, and shows the worst mistakes.
+        training_counts: records per label in the training data, for the majority baseline.
+        one_window_results: the same records, in the same order, predicted from one window each
+            (a picture resized whole). Without it, ``details["first_window"]`` of each result
+            is used where present; a record of a single window needs neither.
+        excerpt: shows a record in its own way; called for the worst mistakes alone, at the end.
+        options: see ``EvaluationOptions``.
+
+    Raises:
+        DataError: no record has a target that the model knows.
+        RunError: a result has no usable probabilities, or the two streams do not match.
+    """
+    options = options or EvaluationOptions()
+    run = EvaluationRun(
+        tuple(labels),
+        most_mistakes=options.mistakes,
+        most_failures=options.failures,
+        source=source,
+        second_run=one_window_results is not None,
+    )
+    for result, one in _pairs(results, one_window_results):
+        run.add(result, one)
+    run.flush()
+    if not run.metrics.records:
+        raise DataError(source.name if source else "results", run.nothing_to_score())
+    if excerpt is None and source is not None:
+        excerpt = excerpt_reader(source.__getitem__)
+    return _finished(run, options, training_counts, excerpt)
+
+
+def _finished(
+    run: EvaluationRun,
+    options: EvaluationOptions,
+    training_counts: Mapping[str, int] | None,
+    excerpt: ExcerptReader | None,
+) -> Evaluation:
+    level, seed, summary = options.level, options.seed, run.metrics.summary()
+    one = run.one_window.baseline(run.one_window_words(), level=level, seed=seed)
+    majority = majority_class(summary, training_counts, level=level, seed=seed)
+    return Evaluation(
+        labels=run.labels,
+        summary=summary,
+        accuracy_interval=wilson(summary.correct, summary.records, level),
+        macro_f1_interval=None
+        if summary.confusion is None
+        else bootstrap_macro_f1(summary.confusion, level=level, seed=seed),
+        baselines=(majority,) if one is None else (majority, one),
+        receipts=run.receipts.summary(),
+        by_windows=run.by_windows.bins(level, one_window=one is not None),
+        by_extent=run.by_extent.bins(level, one_window=one is not None),
+        mistakes=run.worst.worst_first(excerpt),
+        without_target=run.without_target,
+        unknown_labels=dict(run.unknown.most_common()),
+        unknown_label_records=run.unknown_records,
+        failure_count=run.failure_count,
+        failures=tuple(run.failures),
+    )
+
+
+def _pairs(
+    results: Iterable[Result | ErrorResult],
+    others: Iterable[Result | ErrorResult] | None,
+) -> Iterator[tuple[Result | ErrorResult, Result | ErrorResult | None]]:
+    if others is None:
+        yield from ((result, None) for result in results)
+        return
+    for result, other in itertools.zip_longest(results, others):
+        if result is None or other is None or result.id != other.id:
+            left, right = getattr(result, "id", None), getattr(other, "id", None)
+            raise RunError(
+                f"the one-window results must be of the same records in the same order, "
+                f"but {right!r} came beside {left!r}"
+            )
+        yield result, other

@@ -1,4 +1,4 @@
-"""Small pieces of the report's HTML."""
+"""Numbers and panels as the report and the terminal tables write them."""
 
 from __future__ import annotations
 
@@ -26,3 +26,8 @@ def percent(value: float) -> str:
 def between(interval: Interval) -> str:
     """``81.9 … 84.7 %``."""
     return f"{100 * interval.low:.1f} … {100 * interval.high:.1f} %"
+
+
+def probability(value: float) -> str:
+    """A p-value to three digits."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,8 @@ CALIBRATION_BINS = 15
 LARGEST_CONFUSION = 2048
 """Above so many classes only per-class counts are kept, not the confusion matrix."""
 
-_SMALLEST_PROBABILITY = 1e-12
+# Results carry six decimals, so 0 stands for anything below half of the last one.
+_SMALLEST_PROBABILITY = 5e-7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +76,8 @@ class ClassificationSummary:
             ``sklearn.metrics.f1_score(average="macro")`` computes).
         ece: expected calibration error of the predicted class's probability over 15 bins of
             equal width (Guo et al. 2017, "On Calibration of Modern Neural Networks").
-        log_loss: mean negative natural logarithm of the target's probability, which is kept
-            from falling under 1e-12.
+        log_loss: mean negative natural logarithm of the target's probability, which counts
+            as 5e-7 at least (results are rounded to six decimals).
         top5: share of records whose target is among the five most probable classes; None with
             five classes or fewer.
         classes: one row per class, in the order of the labels.
@@ -294,11 +294,6 @@ def most_confused(summary: ClassificationSummary, most: int = 20) -> tuple[Confu
                 )
             )
     return tuple(pairs)
-
-
-def log_loss_of(probability: float) -> float:
-    """One record's log-loss from its target's probability."""
-    return -math.log(max(probability, _SMALLEST_PROBABILITY))
 
 
 def _ratio(above: NDArray[Any], below: NDArray[Any]) -> NDArray[np.float64]:

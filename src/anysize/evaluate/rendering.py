@@ -12,7 +12,7 @@ from rich.text import Text
 
 from anysize.core.results import ErrorResult
 from anysize.evaluate.evaluation import Evaluation
-from anysize.evaluate.markup import between, percent
+from anysize.evaluate.markup import between, percent, probability
 from anysize.evaluate.sketches import Distribution
 from anysize.evaluate.statistics import DataStatistics, ImageStatistics, TextStatistics
 
@@ -44,7 +44,7 @@ def _evaluation(evaluation: Evaluation) -> RenderableType:
             percent(baseline.accuracy),
             f"{100 * gap.difference:+.1f} ({100 * gap.interval.low:+.1f} … "
             f"{100 * gap.interval.high:+.1f})",
-            f"{gap.p_value:.3f}",
+            probability(gap.p_value),
         )
     words = (
         f"{summary.records:,} records in {receipts.windows:,} windows; "

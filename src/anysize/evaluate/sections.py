@@ -9,7 +9,7 @@ from html import escape
 from anysize.evaluate import plots
 from anysize.evaluate.baselines import Baseline
 from anysize.evaluate.evaluation import Evaluation
-from anysize.evaluate.markup import between, counted, percent, section
+from anysize.evaluate.markup import between, counted, percent, probability, section
 
 
 def cards(evaluation: Evaluation) -> str:
@@ -104,13 +104,12 @@ def _baseline_row(baseline: Baseline) -> str:
     gap = baseline.difference
     points = f"{100 * gap.difference:+.1f}"
     bounds = f"{100 * gap.interval.low:+.1f} … {100 * gap.interval.high:+.1f}"
-    p_value = "< 0.001" if gap.p_value < 0.001 else f"{gap.p_value:.3f}"
     return (
         f'<tr><td class="name-cell">{escape(baseline.name.replace("_", " "))}'
         f'<div class="muted small">{escape(baseline.description)}</div></td>'
         f"<td>{percent(baseline.accuracy)}</td><td>{between(baseline.interval)}</td>"
         f"<td>{percent(baseline.macro_f1)}</td><td>{points}</td><td>{bounds}</td>"
-        f"<td>{p_value}</td></tr>"
+        f"<td>{escape(probability(gap.p_value))}</td></tr>"
     )
 
 

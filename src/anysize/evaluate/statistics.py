@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,6 +144,7 @@ def text_statistics(
     role: str = "text",
     preprocess: Preprocess | None = None,
     limit: int | None = None,
+    on_record: Callable[[int], None] | None = None,
 ) -> TextStatistics:
     """Reads every document once (twice with ``preprocess``), as a stream.
 
@@ -152,13 +153,14 @@ def text_statistics(
         role: the field to look at.
         preprocess: of a text model; counts tokens and windows as the model would see them.
         limit: look at only so many records, evenly spread over the source.
+        on_record: told how many records were looked at, for progress.
 
     Raises:
         ConfigurationError: ``limit`` is below 1.
     """
     common, empty, windows, longer = _Common(), 0, 0, 0
     characters, tokens = LengthSketch(), LengthSketch()
-    for index, record in common.readable(source, limit):
+    for index, record in common.readable(source, limit, on_record):
         try:
             length, blank, digest = _read_text(record.text(role))
             cut = _cut(preprocess, index, record) if preprocess else None
@@ -204,7 +206,11 @@ def _cut(preprocess: Preprocess, index: int, record: Record) -> tuple[int, int]:
 
 
 def image_statistics(
-    source: Source, *, role: str = "image", limit: int | None = None
+    source: Source,
+    *,
+    role: str = "image",
+    limit: int | None = None,
+    on_record: Callable[[int], None] | None = None,
 ) -> ImageStatistics:
     """Decodes every picture once, in bounded memory, so that a truncated file is found.
 
@@ -214,6 +220,7 @@ def image_statistics(
         source: where the records come from.
         role: the field to look at.
         limit: look at only so many records, evenly spread over the source.
+        on_record: told how many records were looked at, for progress.
 
     Raises:
         ConfigurationError: ``limit`` is below 1.
@@ -223,7 +230,7 @@ def image_statistics(
     sizes: Counter[tuple[int, int]] = Counter()
     formats: Counter[str] = Counter()
     modes: Counter[str] = Counter()
-    for index, record in common.readable(source, limit):
+    for index, record in common.readable(source, limit, on_record):
         try:
             image = record.image(role)
             width, height = image.extent
@@ -275,7 +282,9 @@ class _Common:
     named: list[ErrorResult] = field(default_factory=list)
     sketch: DuplicateSketch = field(default_factory=DuplicateSketch)
 
-    def readable(self, source: Source, limit: int | None) -> Iterator[tuple[int, Record]]:
+    def readable(
+        self, source: Source, limit: int | None, on_record: Callable[[int], None] | None
+    ) -> Iterator[tuple[int, Record]]:
         """The looked-at records with their indices; rows that cannot be read are counted."""
         if limit is not None and limit < 1:
             raise ConfigurationError(f"limit must be at least 1, not {limit}")
@@ -288,8 +297,10 @@ class _Common:
                 record = source[index]
             except DataError as error:
                 self.failed(error.origin, error)
-                continue
-            yield index, record
+            else:
+                yield index, record
+            if on_record is not None:
+                on_record(self.read)
 
     def failed(self, record: str, error: DataError) -> None:
         self.unreadable += 1

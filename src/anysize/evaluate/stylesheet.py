@@ -54,6 +54,7 @@ section {
 .plot svg text { font-family: inherit !important; }
 .plot.square { max-width: 620px; }
 .scroll { overflow: auto; max-height: 560px; }
+.across { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
 table.wide { width: 100%; }
 th, td {
@@ -84,7 +85,7 @@ table.confusion .strong { color: #ffffff; }
 @media (prefers-color-scheme: dark) { table.confusion .strong { color: #10131a; } }
 table.confusion.upright thead th { padding: 2px; }
 table.confusion.upright thead th div {
-  writing-mode: vertical-rl; transform: rotate(180deg); max-height: 9em; overflow: hidden;
+  writing-mode: vertical-rl; transform: rotate(180deg); max-height: 14em; overflow: hidden;
   text-overflow: ellipsis; white-space: nowrap; margin: 0 auto;
 }
 table.confusion.upright thead th div.standing { transform: none; margin: 0 auto; }

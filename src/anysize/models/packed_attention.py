@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -95,9 +95,9 @@ class Packing:
 
 
 def ladder_width(length: int) -> int:
-    """The next width that calls have room for: steps of 8, and of an eighth above 128."""
-    step = 8
-    while step * 16 < length:
+    """The next width that calls have room for: steps of 16 to 64, then coarser."""
+    step = 16 if length <= 64 else 32
+    while step * 8 < length:
         step *= 2
     return -(-length // step) * step
 
@@ -115,9 +115,7 @@ def _blocks(lengths: tuple[int, ...], heads: int) -> Iterator[Block]:
         room = max(1, _SCORES_PER_BLOCK // (heads * width * width))
         most = 1 << (room.bit_length() - 1)
         last = first
-        while (
-            last < len(lengths) and last - first < most and ladder_width(lengths[last]) == width
-        ):
+        while last < len(lengths) and last - first < most and ladder_width(lengths[last]) == width:
             last += 1
         block = _block(start, lengths[first:last], width)
         yield block
@@ -170,7 +168,9 @@ def packed_attention(
     """Attention of each segment over itself.
 
     Args:
-        query, key, value: ``[tokens, heads, head_size]``, the segments in the packing's order.
+        query: ``[tokens, heads, head_size]``, the segments in the packing's order.
+        key: of the same shape.
+        value: of the same shape.
         packing: the segments.
         scale: what the scores are multiplied by.
         dropout: probability with which an attention probability is dropped.
@@ -180,8 +180,8 @@ def packed_attention(
     """
     level = drop_level(dropout)
     if level:
-        result: Tensor = _DropoutAttention.apply(query, key, value, packing, scale, level)
-        return result
+        result = _DropoutAttention.apply(query, key, value, packing, scale, level)  # type: ignore[no-untyped-call]
+        return cast(Tensor, result)
     if query.dtype is torch.bfloat16 and not torch.is_grad_enabled():
         return _product_attention(query * scale, key, value, packing)
     sizes = [block.tokens for block in packing.blocks]
@@ -207,8 +207,11 @@ def first_token_attention(
 
     Args:
         query: ``[segments, heads, head_size]``, of the first tokens alone.
-        key, value: ``[tokens, heads, head_size]``.
-        packing, scale, dropout: as for `packed_attention`.
+        key: ``[tokens, heads, head_size]``.
+        value: of the same shape.
+        packing: the segments.
+        scale: what the scores are multiplied by.
+        dropout: probability with which an attention probability is dropped.
 
     Returns:
         ``[segments, heads, head_size]``.
@@ -292,14 +295,14 @@ class _DropoutAttention(torch.autograd.Function):
                 marked = negate_dropped_(_probabilities(q, k, block), bits)
                 _into(output, block, torch.bmm(marked.relu(), v).mul_(survivors))
                 signed.append(marked)
-        ctx.save_for_backward(query, key, value, output, *signed)
+        ctx.save_for_backward(scaled, key, value, output, *signed)
         ctx.packing, ctx.scale, ctx.survivors = packing, scale, survivors
         return output
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, output, *signed = ctx.saved_tensors
+        scaled, key, value, output, *signed = ctx.saved_tensors
         grad = grads[0]
         grad_query, grad_key, grad_value = (torch.empty_like(output) for _ in range(3))
         survivors, scale = ctx.survivors, ctx.scale
@@ -308,7 +311,7 @@ class _DropoutAttention(torch.autograd.Function):
         delta = delta.to(grad.dtype)
         for block, marked in zip(ctx.packing.blocks, signed, strict=True):
             q, k, v, d_out, shift = (
-                _matrices(row, block) for row in (query, key, value, grad, delta)
+                _matrices(row, block) for row in (scaled, key, value, grad, delta)
             )
             if block.real is not None:
                 real = block.real.to(grad.dtype)[:, None, :, None]
@@ -319,7 +322,7 @@ class _DropoutAttention(torch.autograd.Function):
             d_scores = torch.bmm(d_out, v.transpose(1, 2)).mul_(kept)
             d_scores.addcmul_(marked.abs(), shift)
             _into(grad_query, block, torch.bmm(d_scores, k).mul_(scale * survivors))
-            _into(grad_key, block, torch.bmm(d_scores.transpose(1, 2), q).mul_(scale * survivors))
+            _into(grad_key, block, torch.bmm(d_scores.transpose(1, 2), q).mul_(survivors))
         return grad_query, grad_key, grad_value, None, None, None
 
 
@@ -347,8 +350,8 @@ def attention_forward(
         )
         return padded
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    rows = (each.squeeze(0).transpose(0, 1) for each in (query, key, value))
-    return packed_attention(*rows, packing, scale, dropout).unsqueeze(0), None
+    query, key, value = (each.squeeze(0).transpose(0, 1) for each in (query, key, value))
+    return packed_attention(query, key, value, packing, scale, dropout).unsqueeze(0), None
 
 
 def register() -> None:

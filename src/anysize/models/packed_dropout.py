@@ -12,12 +12,12 @@ generator: restoring ``torch.get_rng_state()`` replays a forward pass bit for bi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 LEVELS = 1 << 15
 _SIGN_BIT = -(1 << 15)
@@ -54,7 +54,9 @@ class DropBits:
     def keep_masks(self, count: int) -> Tensor:
         """``int16[count]``: all bits set where the element is kept, else 0."""
         raw = torch.from_numpy(self._bits.random_raw((count + 3) // 4)).view(torch.int16)[:count]
-        return raw.bitwise_and_(LEVELS - 1).sub_(self._level).bitwise_right_shift_(15).bitwise_not_()
+        return (
+            raw.bitwise_and_(LEVELS - 1).sub_(self._level).bitwise_right_shift_(15).bitwise_not_()
+        )
 
 
 def negate_dropped_(values: Tensor, bits: DropBits) -> Tensor:
@@ -88,15 +90,14 @@ class _Dropout(torch.autograd.Function):
         return _masked(values, ctx.seed, level)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         return _masked(grads[0], ctx.seed, ctx.level), None
 
 
 def dropped(values: Tensor, level: int) -> Tensor:
     """Dropout at the rate ``level / 32768`` of float32, bfloat16 or float16 on a CPU."""
-    result: Tensor = _Dropout.apply(values, level)
-    return result
+    return cast(Tensor, _Dropout.apply(values, level))  # type: ignore[no-untyped-call]
 
 
 class PackedDropout(nn.Dropout):
@@ -105,7 +106,7 @@ class PackedDropout(nn.Dropout):
     Other devices and dtypes than float32, bfloat16 and float16 take torch's own dropout.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (the name is nn.Dropout's)
         if not self.training or self.p == 0.0:
             return input
         if input.device.type != "cpu" or not input.is_floating_point() or input.element_size() > 4:

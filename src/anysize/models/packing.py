@@ -100,9 +100,13 @@ def _distilbert_last_layer(layer: Any, hidden: Tensor, packing: Packing) -> Tens
 def _attend_first(
     attention: Any, query: Tensor, key: Tensor, value: Tensor, packing: Packing
 ) -> Tensor:
-    rows = (each.view(each.shape[1], -1, attention.attention_head_size) for each in (query, key, value))
+    query, key, value = (
+        each.view(each.shape[1], -1, attention.attention_head_size) for each in (query, key, value)
+    )
     dropout = attention.dropout.p if attention.training else 0.0
-    attended = packed_attention.first_token_attention(*rows, packing, attention.scaling, dropout)
+    attended = packed_attention.first_token_attention(
+        query, key, value, packing, attention.scaling, dropout
+    )
     return attended.reshape(1, attended.shape[0], -1)
 
 

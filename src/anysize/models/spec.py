@@ -212,7 +212,9 @@ def _image_settings(
 def _preprocessor(spec: str) -> Mapping[str, Any]:
     from transformers.utils import cached_file
 
-    path = cached_file(spec, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
+    path = cached_file(
+        spec, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False
+    )
     if path is None:
         return {}
     return cast(Mapping[str, Any], json.loads(Path(path).read_text(encoding="utf-8")))

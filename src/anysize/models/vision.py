@@ -187,7 +187,9 @@ def build_network(
         size = found if found is not None and max(found) <= 64 else (side, side)
     builder = builders[key]
     module = builder(
-        num_labels=len(request.labels), image_size=size, **_options(builder, key, request.options)
+        num_labels=len(request.labels),
+        image_size=(size[1], size[0]),
+        **_options(builder, key, request.options),
     )
     module.config.id2label = dict(enumerate(request.labels))
     module.config.label2id = {label: index for index, label in enumerate(request.labels)}
@@ -214,8 +216,11 @@ def _options(
     return {name: _value(text) for name, text in given.items()}
 
 
-def _value(text: str) -> int | tuple[int, ...] | str:
+def _value(text: str) -> int | float | tuple[int, ...] | str:
     parts = text.split("x")
-    if not all(part.isdigit() for part in parts):
+    if all(part.isdigit() for part in parts):
+        return int(text) if len(parts) == 1 else tuple(map(int, parts))
+    try:
+        return float(text)
+    except ValueError:
         return text
-    return int(text) if len(parts) == 1 else tuple(map(int, parts))

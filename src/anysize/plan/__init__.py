@@ -1,1 +1,30 @@
-"""Planning inside a memory budget: probe the work, fit its memory, choose, and say why."""
+"""Planning inside a memory budget: probe the work, fit its memory, choose, and say why.
+
+Importing this package loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anysize.plan.guard import MemoryGuard
+    from anysize.plan.prediction import PredictionPlan, plan_prediction
+    from anysize.plan.training import TrainingPlan, plan_training
+
+__all__ = ["MemoryGuard", "PredictionPlan", "TrainingPlan", "plan_prediction", "plan_training"]
+
+_HOMES = {
+    "MemoryGuard": "anysize.plan.guard",
+    "PredictionPlan": "anysize.plan.prediction",
+    "TrainingPlan": "anysize.plan.training",
+    "plan_prediction": "anysize.plan.prediction",
+    "plan_training": "anysize.plan.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

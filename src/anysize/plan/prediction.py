@@ -1,25 +1,31 @@
-"""Planning prediction: how much goes through the model at once."""
+"""Planning prediction: runtime, precision, batches and readers, inside a memory budget."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import importlib.util
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, cast
 
 from anysize.core.batches import BatchPlan
+from anysize.core.errors import BudgetError
 from anysize.core.examples import Example
-from anysize.core.memory import format_size, resident
+from anysize.core.memory import resident, trim
 from anysize.core.protocols import Runtime
+from anysize.core.records import Source
 from anysize.models.network import Network
-from anysize.plan import budget, synthetic
-from anysize.plan.probe import Climb, Work, climb
+from anysize.plan.batching import plan_batches
+from anysize.plan.guard import GuardedRuntime, MemoryGuard
+from anysize.plan.sampling import Sample, sample
+from anysize.plan.selection import Candidate, fastest, remembered
+from anysize.tasks.protocols import Task
 
-# More at once was never faster on a processor.
-_MOST_TOKENS = 16384
-_MOST_PIXELS = 64 * 224 * 224
-_SECONDS = 3.0
-# What core.pipeline.examples lets reader threads hold: records under way and windows of each.
-_AHEAD = 32
-_FIRST = 8
+# A job that takes less time than trying other runtimes would is not worth the try.
+_WORTH_SECONDS = 20.0
+_TRIED_COST = 8192
+# What running a few windows takes, at the least, beside the weights.
+_TRIAL = 512 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +35,11 @@ class PredictionPlan:
     Attributes:
         batches: cost of a batch, look-ahead, most windows.
         threads: reader threads.
-        runtime, precision: what it was planned for.
+        runtime, precision: what runs the model.
         memory: the budget in bytes.
         predicted_peak: largest resident size that is expected, in bytes.
-        smallest_cost: what a guard must not go below: one window.
+        window: cost of one whole window; batches are never smaller.
+        work: bytes that a batch needs while it runs.
         why: one sentence for each choice.
     """
 
@@ -42,103 +49,205 @@ class PredictionPlan:
     precision: str
     memory: int
     predicted_peak: int
-    smallest_cost: int
+    window: int
+    work: int
     why: tuple[str, ...]
+    opener: Callable[[], Runtime] = field(repr=False, compare=False)
+    opened: list[Runtime] = field(default_factory=list, repr=False, compare=False)
+
+    def open_runtime(self) -> Runtime:
+        """The runtime that was planned for: the probed one, or where it is taken a new one."""
+        return self.opened.pop() if self.opened else self.opener()
+
+    def guarded(self, runtime: Runtime) -> Runtime:
+        """The runtime under a guard that makes batches smaller before memory runs out."""
+        guard = MemoryGuard(self.memory, self.batches.budget, self.window, self.work)
+        return GuardedRuntime(runtime, guard, packed=self.batches.packed)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "batches": asdict(self.batches),
+            "threads": self.threads,
+            "runtime": self.runtime,
+            "precision": self.precision,
+            "memory": self.memory,
+            "predicted_peak": self.predicted_peak,
+            "why": list(self.why),
+        }
 
 
 def plan_prediction(
-    runtime: Runtime,
     network: Network,
+    task: Task,
+    source: Source | None = None,
     *,
     memory: int,
-    packed: bool,
-    longest: int | None = None,
-    windows: int | None = None,
-    threads: int = 0,
-    extra: int = 0,
-    seconds: float = _SECONDS,
+    runtime: str = "auto",
+    precision: str = "auto",
+    folder: Path | None = None,
+    threads: int | None = None,
 ) -> PredictionPlan:
-    """Probes a loaded runtime and chooses the cost of a batch.
+    """Looks at the data, chooses a runtime, probes it and chooses the batches.
 
     Args:
-        runtime: with its weights loaded, in this process.
-        network: whose windows it reads.
+        network: loaded.
+        task: what it does.
+        source: what will be predicted; None plans for any input.
         memory: budget of this process in bytes.
-        packed: whether padding is free for this runtime (`TorchRuntime.packed`).
-        longest: tokens of the longest window of the data, where known to be below the model's.
-        windows: how many there will be at most, where known; a small job is probed less.
-        threads: reader threads that are wished for.
-        extra: bytes that the readers need on top (decoders, rows of tiles).
-        seconds: how long the probe may take, about.
+        runtime: ``torch``, ``openvino``, or ``auto``: the fastest by measurement where the job
+            is long enough to be worth the measurement or the answer is known, else torch.
+        precision: ``float32``, ``bfloat16`` or ``auto``: as for the runtime.
+        folder: the bundle, where compiled forms are kept.
+        threads: reader threads; None leaves it to the planner.
 
     Raises:
         BudgetError: not even one window fits.
+        MissingExtraError: the runtime asked for is not installed.
     """
-    window = synthetic.windows(network, 1, longest=longest)[0]
-    most = max((_MOST_TOKENS if network.text is not None else _MOST_PIXELS) // window.cost, 1)
-    if windows is not None:
-        most = max(min(most, windows), 1)
-    found = climb(
-        lambda share: _work(runtime, synthetic.part_of_window(network, share, longest=longest)),
-        lambda count: _work(runtime, synthetic.windows(network, count, longest=longest)),
-        allowed=memory - extra,
-        parts=synthetic.parts(network, longest=longest),
-        most=most,
-        seconds=seconds,
-    )
-    why = [
-        f"{runtime.name} in {runtime.precision}: {format_size(resident())} are taken before the "
-        f"first batch, a window of {window.cost} takes {_growth(found, window.cost)} more"
-    ]
-    held = _bytes_per_cost(window)
-    waiting = int(_AHEAD * _FIRST * held * window.cost)
-    if threads and _needed(found, window.cost, extra + waiting, held) > memory:
-        threads = 0
-        why.append("no reader threads, to save what they would read ahead")
-    extra += waiting if threads else 0
-    needed = _needed(found, window.cost, extra, held)
-    if needed > memory:
-        raise budget.refuse(
-            f"predicting with {network.spec}", memory, needed, 1, ["one window at a time"]
+    seen = None if source is None else sample(source, task.preprocess(network))
+    candidates = _candidates(network, runtime, precision, folder)
+    chosen, why = _choose(candidates, network, seen, memory)
+    wished = threads if threads is not None else _readers(network, seen)
+    first: BudgetError | None = None
+    # Where the choice does not fit, another runtime still may.
+    for candidate in [chosen, *(item for item in candidates if item is not chosen)]:
+        opened = candidate.open()
+        packed = bool(getattr(opened, "packed", False))
+        try:
+            batching = plan_batches(
+                opened,
+                network,
+                memory=memory,
+                packed=packed,
+                total_cost=None if seen is None else max(seen.total_cost, 1),
+                threads=wished,
+                extra=0 if seen is None else seen.reading,
+            )
+        except BudgetError as error:
+            opened.close()
+            trim()
+            if first is None or error.smallest < first.smallest:
+                first = error
+            continue
+        except BaseException:
+            opened.close()
+            raise
+        return PredictionPlan(
+            batches=batching.batches,
+            threads=batching.threads,
+            runtime=opened.name,
+            precision=opened.precision,
+            memory=memory,
+            predicted_peak=batching.predicted_peak,
+            window=batching.window,
+            work=batching.work,
+            why=(*why, *batching.why),
+            opener=candidate.open,
+            opened=[opened],
         )
-    wished = found.efficient_cost() if found.measurements else window.cost
-    cost = window.cost
-    while cost * 2 <= wished and _needed(found, cost * 2, extra, held) <= memory:
-        cost *= 2
-    why.append(
-        f"{cost // window.cost} windows of {window.cost} at once"
-        + (": more would not be faster" if cost * 2 > wished else ": more would not fit")
+    assert first is not None
+    raise first
+
+
+def _candidates(
+    network: Network, runtime: str, precision: str, folder: Path | None
+) -> list[Candidate]:
+    """What the caller's wishes leave, the surest first."""
+    import torch
+
+    from anysize.runtimes.torch import TorchRuntime, fast_bfloat16
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if precision == "auto":
+        precisions = ["bfloat16", "float32"] if fast_bfloat16(device, network.module) else ["float32"]
+    else:
+        precisions = [precision]
+
+    def torch_opener(precision: str) -> Callable[[], Runtime]:
+        return lambda: TorchRuntime(network, precision)
+
+    def openvino_opener(precision: str) -> Callable[[], Runtime]:
+        def opened() -> Runtime:
+            from anysize.runtimes.openvino import OpenVinoRuntime
+
+            return cast(Runtime, OpenVinoRuntime(network, precision, folder))
+
+        return opened
+
+    found = []
+    if runtime in ("auto", "torch"):
+        found += [Candidate("torch", each, torch_opener(each)) for each in precisions]
+    installed = importlib.util.find_spec("openvino") is not None
+    if runtime == "openvino" or (runtime == "auto" and installed and device.type == "cpu"):
+        found += [Candidate("openvino", each, openvino_opener(each)) for each in precisions]
+    return found
+
+
+def _choose(
+    candidates: list[Candidate], network: Network, seen: Sample | None, memory: int
+) -> tuple[Candidate, list[str]]:
+    first = candidates[0]
+    if len(candidates) == 1 or seen is None or not seen.examples:
+        return first, []
+    if resident() + _TRIAL > memory:
+        return first, ["torch, because trying other runtimes takes memory"]
+    if not remembered(candidates, network):
+        seconds = _estimated_seconds(first, seen)
+        if seconds < _WORTH_SECONDS:
+            return first, []
+    weights = sum(item.numel() * item.element_size() for item in network.module.parameters())
+
+    def fits(candidate: Candidate) -> bool:
+        # OpenVINO holds the weights again, twice while it compiles.
+        more = 0 if candidate.name == "torch" else 3 * weights
+        return resident() + more + _TRIAL <= memory
+
+    name, precision, rates = fastest(candidates, _calibration(seen), network, fits=fits)
+    trim()
+    chosen = next(
+        (item for item in candidates if (item.name, item.precision) == (name, precision)), first
     )
-    peak = _needed(found, cost, extra, held)
-    # Pictures are all of one size, there is nothing to sort.
-    look_ahead = 4 * cost if network.text is not None else 0
-    plan = BatchPlan(budget=cost, packed=packed, look_ahead=look_ahead, most=max(cost // 4, 1))
-    return PredictionPlan(
-        batches=plan,
-        threads=threads,
-        runtime=runtime.name,
-        precision=runtime.precision,
-        memory=memory,
-        predicted_peak=peak,
-        smallest_cost=window.cost,
-        why=tuple(why),
-    )
+    if not fits(chosen):
+        return first, []
+    if not rates:
+        return chosen, [f"{name} {precision} was the fastest here when it was measured"]
+    unit = "tokens" if network.text is not None else "pixels"
+    measured = ", ".join(f"{key} {rate:,.0f}" for key, rate in rates.items())
+    return chosen, [f"{name} {precision} is the fastest ({unit} a second: {measured})"]
 
 
-def _work(runtime: Runtime, examples: Sequence[Example]) -> tuple[Work, int]:
-    return lambda: runtime.run(examples), sum(example.cost for example in examples)
+def _estimated_seconds(candidate: Candidate, seen: Sample) -> float:
+    """How long the whole job takes with a candidate, from a few windows."""
+    import time
+
+    runtime = candidate.open()
+    try:
+        few = seen.examples[:4]
+        runtime.run(few)
+        started = time.perf_counter()
+        runtime.run(few)
+        elapsed = time.perf_counter() - started
+    finally:
+        runtime.close()
+    return elapsed * seen.total_cost / sum(example.cost for example in few)
 
 
-def _needed(found: Climb, cost: int, extra: int, held: float) -> int:
-    """Expected peak of a whole run at this cost, margin included."""
-    peak = found.line.peak(cost)
-    waiting = 5 * cost * held
-    return int(peak + budget.margin(peak - found.floor) + extra + waiting)
+def _calibration(seen: Sample) -> list[Example]:
+    """Windows of the job's own sizes, enough for a fair measurement and no more."""
+    found: list[Example] = []
+    total = 0
+    most = _TRIED_COST * (1 if "input_ids" in seen.examples[0].arrays else 128)
+    step = max(len(seen.examples) // 64, 1)
+    for example in seen.examples[::step]:
+        found.append(example)
+        total += example.cost
+        if total >= most:
+            break
+    return found
 
 
-def _bytes_per_cost(window: Example) -> float:
-    return sum(array.nbytes for array in window.arrays.values()) / window.cost
-
-
-def _growth(found: Climb, cost: int) -> str:
-    return format_size(max(found.line.peak(cost) - found.floor, 0))
+def _readers(network: Network, seen: Sample | None) -> int:
+    """Pictures are decoded beside the model; tokenizing is too quick to be worth a thread."""
+    if network.text is not None or (seen is not None and len(seen.examples) < 8):
+        return 0
+    return 2

@@ -166,7 +166,8 @@ def climb(
     part: Callable[[float], tuple[Work, int]],
     several: Callable[[int], tuple[Work, int]],
     *,
-    allowed: int,
+    ceiling: int,
+    fixed: int,
     parts: Sequence[float],
     most: int,
     seconds: float,
@@ -176,14 +177,16 @@ def climb(
     Args:
         part: for a part of a window (0 to 1), the work on it and its cost.
         several: for a number of whole windows, the work on them and their cost.
-        allowed: resident bytes that must not be passed.
+        ceiling: resident bytes that the probe must not pass. Where the process is over it
+            already, two percent more are taken, to find out how much would do.
+        fixed: bytes that the run will need on top of what the probe sees.
         parts: rising; the last is 1.0.
         most: windows at once that are worth knowing.
         seconds: no further rung is begun after so long.
     """
     started = time.perf_counter()
-    work, cost = part(parts[0])
     try:
+        work, cost = part(parts[0])
         measure(work, cost)  # the first run also pays for kernels, threads and their stacks
     except (RuntimeError, ValueError):
         if len(parts) == 1:
@@ -195,11 +198,12 @@ def climb(
     memory.trim()
     floor = memory.resident()
     rungs = [measure(work, cost)]
+    whole = several(1)[1]
     for share in parts[1:]:
         work, cost = part(share)
-        if _extrapolated(rungs, floor, cost) > allowed:
-            whole = several(1)[1]
-            needed = _extrapolated(rungs, floor, whole)
+        # Two rungs are always made: one says nothing of how memory grows.
+        if len(rungs) > 1 and extrapolate(rungs, cost) > max(ceiling, 1.02 * floor):
+            needed = extrapolate(rungs, whole)
             return Climb(line=Line(floor, (needed - floor) / whole), measurements=(), floor=floor)
         rungs.append(measure(work, cost))
     found: list[Measurement] = []
@@ -208,7 +212,8 @@ def climb(
         work, cost = several(count)
         if found:
             predicted = fit(found).peak(cost) if len(found) > 1 else 2 * found[0].peak - floor
-            if predicted > allowed or time.perf_counter() - started > seconds:
+            late = time.perf_counter() - started > seconds
+            if predicted + fixed > ceiling or late:
                 break
         found.append(measure(work, cost))
         count *= 2
@@ -219,17 +224,19 @@ def climb(
     return Climb(line=line, measurements=tuple(found), floor=floor)
 
 
-def _extrapolated(rungs: Sequence[Measurement], floor: int, cost: int) -> float:
+def extrapolate(rungs: Sequence[Measurement], cost: int) -> float:
     """The peak that a larger part of a window is expected to have.
 
-    Attention grows with the square of the window and everything else with the window, so the
-    growth is taken as a power between 1 and 2, as measured from the last two rungs.
+    Attention grows with the square of the window, everything else with the window. With two rungs
+    all of the growth is taken for the square; from three on it is divided as they say.
     """
-    last = rungs[-1]
-    growth = float(max(last.peak - floor, 1))
-    power = 1.5
-    if len(rungs) > 1:
-        before = max(rungs[-2].peak - floor, 1)
-        power = float(np.log(growth / before) / np.log(last.cost / rungs[-2].cost))
-        power = min(max(power * 1.1, 1.0), 2.0)
-    return floor + growth * float((cost / last.cost) ** power)
+    last, before = rungs[-1], rungs[-2]
+    slope = max(last.peak - before.peak, 0) / (last.cost - before.cost)
+    bend = slope / (last.cost + before.cost)
+    if len(rungs) > 2:
+        third = rungs[-3]
+        earlier = max(before.peak - third.peak, 0) / (before.cost - third.cost)
+        bend = max(slope - earlier, 0) / (last.cost - third.cost)
+        slope = max(slope, earlier)
+    more = cost - last.cost
+    return last.peak + slope * more + bend * more * (cost - before.cost)

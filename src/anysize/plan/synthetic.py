@@ -42,9 +42,7 @@ def pictures(width: int, height: int, count: int) -> list[Example]:
     return found
 
 
-def _example(
-    ordinal: int, region: Span | Box, name: str, array: np.ndarray, cost: int
-) -> Example:
+def _example(ordinal: int, region: Span | Box, name: str, array: np.ndarray, cost: int) -> Example:
     window = Window(record=f"probe-{ordinal}", index=0, region=region, core=region, last=True)
     return Example(ordinal=ordinal, window=window, arrays={name: array}, cost=cost)
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from anysize.core.examples import Example
 from anysize.core.memory import format_size, resident, trim
 from anysize.plan import budget, synthetic
+from anysize.plan.batching import READ_AHEAD
+from anysize.plan.guard import MemoryGuard
 from anysize.plan.probe import Climb, Work, climb
 from anysize.train.pooled import Objective, Windows, one_graph
 
 if TYPE_CHECKING:
     from torch import nn
 
-_MOST_TOKENS = 16384
-_MOST_PIXELS = 128 * 224 * 224
-_SECONDS = 5.0
-_AHEAD = 32
-_FIRST = 8
+# More at once was not faster on a processor.
+_MOST_TOKENS = 8192
+_MOST_PIXELS = 32 * 224 * 224
+# Beyond what was measured a line is trusted this far.
+_REACH = 4
+# The loop holds this many micro-batches before it sorts them (train.machinery), and one more.
+_HELD = 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,8 @@ class TrainingPlan:
         loaders: reader threads.
         memory: the budget of this worker in bytes.
         predicted_peak: largest resident size of this worker that is expected, in bytes.
-        smallest_cost: what a guard must not go below: one window.
+        window: cost of one whole window; micro-batches are never smaller.
+        work: bytes that a micro-batch needs while it runs.
         why: one sentence for each choice.
     """
 
@@ -46,16 +51,25 @@ class TrainingPlan:
     loaders: int
     memory: int
     predicted_peak: int
-    smallest_cost: int
+    window: int
+    work: int
     why: tuple[str, ...]
+
+    def guard(self) -> MemoryGuard:
+        """A guard to ask before every step."""
+        return MemoryGuard(self.memory, self.micro_cost, self.window, self.work)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "why": list(self.why)}
 
     @classmethod
     def agreed(cls, plans: Sequence[TrainingPlan]) -> TrainingPlan:
-        """The most frugal of the workers' plans, for all of them."""
+        """The most frugal of the workers' plans, for all of them; each keeps its own budget."""
         chosen = min(plans, key=lambda plan: (not plan.checkpointing, plan.micro_cost))
         return replace(
             chosen,
             loaders=min(plan.loaders for plan in plans),
+            memory=min(plan.memory for plan in plans),
             predicted_peak=max(plan.predicted_peak for plan in plans),
         )
 
@@ -65,31 +79,27 @@ def plan_training(
     *,
     memory: int,
     workers: int = 1,
-    records: int,
     states: int = 2,
-    longest: int | None = None,
-    most_cost: int | None = None,
+    step_cost: int | None = None,
     loaders: int = 0,
     extra: int = 0,
     may_use_bfloat16: bool = False,
-    seconds: float = _SECONDS,
+    seconds: float = 4.0,
 ) -> TrainingPlan:
     """Probes forward and backward passes and chooses the micro-batch.
 
     To be called before gradients and optimizer states exist: they are added here. Weights,
-    buffers, gradients and torch's random state are left as they were. The choice depends on
-    measured memory only, never on time, and is a power of two of windows, so that runs of the
-    same recipe in the same budget agree unless the budget is at the very edge.
+    buffers, gradients and torch's random state are left as they were. The choice is by memory
+    alone, never by time, and a power of two of windows, so that runs of the same recipe in the
+    same budget agree unless the budget is at the very edge.
 
     Args:
         objective: as the loop will run it.
         memory: budget in bytes of all workers and their launcher together.
         workers: how many processes share it.
-        records: of one optimizer step on this worker.
-        states: optimizer states as large as the weights: 2 for AdamW, 1 for momentum, and one
-            more for averaged weights.
-        longest: tokens of the longest window of the data, where known to be below the model's.
-        most_cost: the largest cost of one step on this worker, where known.
+        states: tensors as large as the weights that the optimizer keeps: 2 for AdamW, 1 for
+            momentum, and one more for averaged weights.
+        step_cost: of one step on this worker, where known: more at once is not needed.
         loaders: reader threads that are wished for.
         extra: bytes that the readers need on top (decoders, rows of tiles).
         may_use_bfloat16: whether bfloat16 may be taken to save memory.
@@ -99,75 +109,94 @@ def plan_training(
         BudgetError: not even one window fits, whatever is given up.
     """
     allowed = budget.share(memory, workers)
-    module = objective.network.module
-    window = synthetic.windows(objective.network, 1, longest=longest)[0]
-    text = objective.network.text is not None
+    network = objective.network
+    window = synthetic.windows(network, 1)[0]
+    text = network.text is not None
     most = max((_MOST_TOKENS if text else _MOST_PIXELS) // window.cost, 1)
-    if most_cost is not None:
-        most = min(most, -(-most_cost // window.cost))
-    weights = sum(
-        item.numel() * item.element_size() for item in module.parameters() if item.requires_grad
-    )
-    # The flat gradients are there beside the probe's own only while it runs; a sum over the
-    # workers passes through a buffer of the same size.
+    if step_cost is not None:
+        most = max(min(most, -(-step_cost // window.cost)), 1)
+    weights = _trained_size(objective)
+    held = sum(array.nbytes for array in window.arrays.values()) / window.cost
+    # The workers' sum of gradients passes through a buffer of the communication library.
     fixed = extra + weights * (states + (1 if workers > 1 else 0))
-    held = int(sum(array.nbytes for array in window.arrays.values()))
     why = [
         f"{format_size(resident())} are taken before training, gradients and optimizer add "
         f"{format_size(weights * (states + 1))}"
     ]
-    if loaders and _tight(allowed, fixed, _AHEAD * _FIRST * held, weights):
+    ahead = int(READ_AHEAD * held * window.cost)
+    if loaders and ahead > (allowed - resident() - fixed - weights) / 8:
         loaders = 0
         why.append("no reader threads, to save what they would read ahead")
-    fixed += _AHEAD * _FIRST * held if loaders else records * held
+    fixed += ahead if loaders else 0
 
-    tried: list[str] = ["one window at a time"]
-    least = 0
-    for checkpointing, bfloat16 in _options(module, objective.bfloat16, may_use_bfloat16):
-        if checkpointing:
+    def needed(found: Climb, cost: int) -> int:
+        peak = found.line.peak(cost)
+        waiting = _HELD * cost if step_cost is None else min(_HELD * cost, step_cost + cost)
+        return peak + budget.margin(peak - found.floor) + fixed + int(waiting * held)
+
+    tried = ["one window at a time"]
+    least: int | None = None
+    for checkpointing, bfloat16 in _options(network.module, objective.bfloat16, may_use_bfloat16):
+        if checkpointing and "gradient checkpointing" not in tried:
             tried.append("gradient checkpointing")
         if bfloat16 and not objective.bfloat16:
             tried.append("bfloat16")
         found = _probe(
             replace(objective, bfloat16=bfloat16),
             checkpointing,
-            allowed=allowed - fixed,
+            ceiling=allowed,
+            fixed=fixed,
             most=most,
-            longest=longest,
             seconds=seconds,
         )
-        needed = _needed(found, window.cost, fixed)
-        least = min(least or needed, needed)
-        if needed > allowed:
+        smallest = needed(found, window.cost)
+        least = smallest if least is None else min(least, smallest)
+        if smallest > allowed:
             continue
         cost = window.cost
-        reach = min(most * window.cost, 8 * max(found.largest, window.cost))
-        while cost * 2 <= reach and _needed(found, cost * 2, fixed) <= allowed:
+        reach = min(most * window.cost, _REACH * max(found.largest, window.cost))
+        while cost * 2 <= reach and needed(found, cost * 2) <= allowed:
             cost *= 2
         why.append(
-            f"{cost // window.cost} windows of {window.cost} at once"
-            + (": more would not fit" if cost * 2 <= reach else ": more is not needed")
+            f"{cost // window.cost} windows of {window.cost} {'tokens' if text else 'pixels'} "
+            f"at once ({'more is not needed' if cost * 2 > reach else 'all that fits'})"
         )
         why += [f"{item}, because it would not fit without" for item in tried[1:]]
+        peak = needed(found, cost)
+        why.append(f"{format_size(peak)} of {format_size(allowed)} are expected to be used")
         return TrainingPlan(
             micro_cost=cost,
             checkpointing=checkpointing,
             bfloat16=bfloat16,
             loaders=loaders,
             memory=allowed,
-            predicted_peak=_needed(found, cost, fixed),
-            smallest_cost=window.cost,
+            predicted_peak=peak,
+            window=window.cost,
+            work=max(found.line.peak(cost) - found.floor, 0),
             why=tuple(why),
         )
-    raise budget.refuse(
-        f"training {objective.network.spec}", memory, least, workers, tried
-    )
+    assert least is not None
+    raise budget.refuse(f"training {network.spec}", memory, least, workers, tried)
+
+
+def set_checkpointing(module: nn.Module, on: bool) -> None:
+    """Switches activation checkpointing (Chen et al. 2016) of a transformers model.
+
+    transformers calls it gradient checkpointing up to 5.x.
+    """
+    name = "enable" if on else "disable"
+    switch = getattr(module, f"activation_checkpointing_{name}", None)
+    switch = switch or getattr(module, f"gradient_checkpointing_{name}")
+    if on:
+        switch({"use_reentrant": False})
+    else:
+        switch()
 
 
 def _options(
     module: nn.Module, bfloat16: bool, may_use_bfloat16: bool
 ) -> Iterator[tuple[bool, bool]]:
-    """What is tried, from the fastest to the most frugal."""
+    """Checkpointing and bfloat16 as they are tried, from the fastest to the most frugal."""
     checkpointing = bool(getattr(module, "supports_gradient_checkpointing", False))
     yield False, bfloat16
     if checkpointing:
@@ -176,21 +205,24 @@ def _options(
         yield checkpointing, True
 
 
-def set_checkpointing(module: nn.Module, on: bool) -> None:
-    """Switches gradient checkpointing of a transformers model (Chen et al. 2016)."""
-    if on:
-        module.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
-    elif getattr(module, "is_gradient_checkpointing", False):
-        module.gradient_checkpointing_disable()  # type: ignore[operator]
+def _trained_size(objective: Objective) -> int:
+    modules = [objective.network.module, objective.network.pool]
+    return sum(
+        item.numel() * item.element_size()
+        for module in modules
+        if module is not None
+        for item in module.parameters()
+        if item.requires_grad
+    )
 
 
 def _probe(
     objective: Objective,
     checkpointing: bool,
     *,
-    allowed: int,
+    ceiling: int,
+    fixed: int,
     most: int,
-    longest: int | None,
     seconds: float,
 ) -> Climb:
     network = objective.network
@@ -201,10 +233,11 @@ def _probe(
 
     with _undisturbed(network.module, checkpointing):
         return climb(
-            lambda share: work(synthetic.part_of_window(network, share, longest=longest)),
-            lambda count: work(synthetic.windows(network, count, longest=longest)),
-            allowed=allowed,
-            parts=synthetic.parts(network, longest=longest),
+            lambda share: work(synthetic.part_of_window(network, share)),
+            lambda count: work(synthetic.windows(network, count)),
+            ceiling=ceiling,
+            fixed=fixed,
+            parts=synthetic.parts(network),
             most=most,
             seconds=seconds,
         )
@@ -214,13 +247,12 @@ def _probe(
 def _undisturbed(module: nn.Module, checkpointing: bool) -> Iterator[None]:
     """Train mode with gradients of the probe's own; everything is put back afterwards."""
     training = module.training
-    before = bool(getattr(module, "is_gradient_checkpointing", False))
     buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
     gradients = [(item, item.grad) for item in module.parameters()]
     random = torch.get_rng_state()
     module.train()
-    if checkpointing != before:
-        set_checkpointing(module, checkpointing)
+    if checkpointing:
+        set_checkpointing(module, True)
     for item, _ in gradients:
         item.grad = None
     try:
@@ -230,19 +262,8 @@ def _undisturbed(module: nn.Module, checkpointing: bool) -> Iterator[None]:
             item.grad = gradient
         for buffer, value in buffers:
             buffer.copy_(value)
-        if checkpointing != before:
-            set_checkpointing(module, before)
+        if checkpointing:
+            set_checkpointing(module, False)
         module.train(training)
         torch.set_rng_state(random)
         trim()
-
-
-def _needed(found: Climb, cost: int, fixed: int) -> int:
-    """Expected peak of a whole run at this cost, margin included."""
-    peak = found.line.peak(cost)
-    return peak + budget.margin(peak - found.floor) + fixed
-
-
-def _tight(allowed: int, fixed: int, waiting: int, weights: int) -> bool:
-    """Whether reading ahead would take more than a tenth of what is left for the work."""
-    return waiting > (allowed - resident() - fixed - weights) / 10

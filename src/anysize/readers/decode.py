@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from anysize.core.errors import DataError, MissingExtraError
 from anysize.readers.header import DAMAGE, Header, open_pillow
 from anysize.readers.pixels import to_rgb
+from anysize.readers.strips import StripReader
 
 
 def decode(
@@ -32,6 +33,10 @@ def decode(
         pixels = _jpeg(data, -(-header.width // shrink), -(-header.height // shrink))
         if pixels is not None:
             return pixels
+    if header.format == "TIFF":
+        # Pillow would turn the picture while it loads it.
+        reader = StripReader(data, origin)
+        return np.concatenate(list(reader.strips()))
     return _pillow(data, header, origin)
 
 
@@ -53,10 +58,6 @@ def _jpeg(data: bytes, width: int, height: int) -> NDArray[np.uint8] | None:
 def _pillow(data: bytes, header: Header, origin: str) -> NDArray[np.uint8]:
     try:
         picture = open_pillow(io.BytesIO(data), header.format)
-        if header.format == "TIFF":
-            # Pillow turns a TIFF while it loads it; here orientation comes later.
-            picture._size = header.width, header.height
-            picture.tag_v2[274] = 1
         picture.load()
     except DAMAGE as error:
         raise DataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 from anysize.core.errors import ConfigurationError
 
@@ -13,6 +14,9 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+
+_HIGH = re.compile(rb"[\x80-\xff]+")
+_CHINESE = re.compile(rb"([\xa1-\xf7][\xa1-\xfe])+")
 
 
 def canonical(encoding: str) -> str:
@@ -44,8 +48,8 @@ def suggest(sample: bytes) -> str | None:
     """The encoding that ``sample`` most probably has, None for binary data.
 
     A byte order mark decides; then NUL bytes in every other place (UTF-16); then what decodes:
-    UTF-8, GB 18030 where most of what is not ASCII comes out as common Chinese characters,
-    and Windows-1252 as the last resort for text.
+    UTF-8, GB 18030 where nearly all that is not ASCII are common Chinese characters, and
+    Windows-1252 as the last resort for text.
     """
     mark = mark_of(sample)
     if mark is not None:
@@ -60,11 +64,12 @@ def suggest(sample: bytes) -> str | None:
         return None
     if _decodes(sample, "utf-8") is not None:
         return "utf-8"
-    chinese = _decodes(sample, "gb18030")
-    if chinese is not None:
-        foreign = [char for char in chinese if ord(char) > 127]
-        common = [char for char in foreign if "\u3000" <= char <= "\u9fff" or char >= "\uff00"]
-        if len(common) * 10 >= len(foreign) * 9:
+    if _decodes(sample, "gb18030") is not None:
+        # The characters of GB 2312, which nearly all Chinese text is made of, are two bytes from
+        # these ranges; letters with accents mostly stand alone.
+        foreign = _HIGH.findall(sample)
+        chinese = [run for run in foreign if _CHINESE.fullmatch(run)]
+        if len(chinese) * 5 >= len(foreign) * 4:
             return "gb18030"
     return "cp1252"
 

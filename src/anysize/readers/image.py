@@ -24,8 +24,8 @@ MAX_PIXELS = 10_000_000_000
 MAX_ROW_BYTES = 1 << 26
 """Bytes of one row of pixels at most (64 MiB), because rows are what is decoded at a time."""
 
-WHOLE_PIXELS = 1 << 24
-"""Pictures up to this size (16.8 megapixels, 48 MiB) are decoded at once; larger ones by strips."""
+WHOLE_PIXELS = 1 << 22
+"""Pictures up to this size (4.2 megapixels, 12 MiB) are decoded at once; larger ones by strips."""
 
 MAX_WHOLE_BYTES = 1 << 29
 """What a decoder that must hold the whole picture may take (512 MiB, at six bytes a pixel)."""
@@ -133,8 +133,8 @@ class Image:
         """The whole picture as uint8 RGB ``[height, width, 3]``.
 
         A side that shrinks is averaged by area, one that grows is interpolated linearly; a JPEG is
-        decoded at a half, a quarter or an eighth where that is at least twice the result. A picture larger than
-        ``WHOLE_PIXELS`` takes one strip of memory and the result.
+        decoded at a half, a quarter or an eighth where that is at least twice the result. A picture
+        larger than ``WHOLE_PIXELS`` takes one strip of memory and the result.
 
         Raises:
             DataError: damaged or truncated.
@@ -145,7 +145,7 @@ class Image:
         turned = ORIENTATIONS[header.orientation][0]
         target = (height, width) if turned else (width, height)
         shrink = _jpeg_shrink(header, *target)
-        if self._streams(header):
+        if _streams(header, shrink):
             stored = self._resized_by_strips(shrink, *target)
         else:
             stored = resize(self._decoded(header, shrink), *target)
@@ -163,7 +163,7 @@ class Image:
         """
         header = self.header
         checked = _checked(boxes, header.extent, self._origin)
-        if not self._streams(header):
+        if not _streams(header):
             return self._from_whole(header, checked)
         if header.orientation != 1:
             return self._from_turned(header, checked)
@@ -225,10 +225,6 @@ class Image:
             resizer.add(strip)
         return resizer.finish()
 
-    def _streams(self, header: Header) -> bool:
-        large = header.width * header.height > WHOLE_PIXELS
-        return large and header.format in ("JPEG", "PNG", "TIFF")
-
     def _refuse_oversize(self, header: Header) -> None:
         pixels = header.width * header.height
         size = f"{header.width}x{header.height}"
@@ -251,6 +247,12 @@ class Image:
                 f"picture, which is read up to {MAX_WHOLE_BYTES // _WHOLE_BYTES_PER_PIXEL} pixels; "
                 "convert it once to a tiled TIFF or a PNG without interlacing",
             )
+
+
+def _streams(header: Header, shrink: int = 1) -> bool:
+    """Whether what is decoded is too large to hold at once."""
+    large = header.width * header.height > WHOLE_PIXELS * shrink**2
+    return large and header.format in ("JPEG", "PNG", "TIFF")
 
 
 def _jpeg_shrink(header: Header, width: int, height: int) -> int:

@@ -37,7 +37,13 @@ class StripReader:
         self._origin = origin
         # The bytes must outlive the reader, which does not copy them.
         self._content = content
-        options: dict[str, Any] = {"access": "sequential", "fail_on": "truncated"}
+        # Of a TIFF that is cut off, "truncated" gives black pixels; of a JPEG, "error" refuses
+        # some that every viewer shows.
+        jpeg = _head(content, origin) == b"\xff\xd8"
+        options: dict[str, Any] = {
+            "access": "sequential",
+            "fail_on": "truncated" if jpeg else "error",
+        }
         if shrink > 1:
             options["shrink"] = shrink
         try:
@@ -80,8 +86,19 @@ class StripReader:
             yield to_rgb(samples.reshape(count, self.width, image.bands), self._cmyk)
 
     def _damaged(self, error: Exception) -> DataError:
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        return DataError(self._origin, f"is damaged or truncated: {lines[-1] if lines else error}")
+        # The first line says what failed, the second why; the rest are repetitions.
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        return DataError(self._origin, f"is damaged or truncated: {'; '.join(lines[1:2] or lines)}")
+
+
+def _head(content: Path | bytes, origin: str) -> bytes:
+    try:
+        if isinstance(content, bytes):
+            return content[:2]
+        with content.open("rb") as file:
+            return file.read(2)
+    except OSError as error:
+        raise DataError(origin, f"cannot be read: {error.strerror or error}") from None
 
 
 @cache

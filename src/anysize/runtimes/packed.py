@@ -5,8 +5,8 @@ scale folded in), all linear layers are reordered for oneDNN, and activation and
 fused into them. The last layer computes only what the classification head reads: keys and
 values of every token, but queries, output and feed-forward of each sequence's first token alone.
 
-Memory grows with the tokens of one call and nothing else: rows are filled up to few different sizes,
-so that the kernels that oneDNN compiles for each shape and keeps are few.
+Memory grows with the tokens of one call and nothing else: rows are filled up to few different
+sizes, so that the kernels that oneDNN compiles for each shape and keeps are few.
 """
 
 from __future__ import annotations
@@ -125,9 +125,7 @@ class _Norm:
         self._epsilon = norm.eps
 
     def __call__(self, rows: Tensor) -> Tensor:
-        return functional.layer_norm(
-            rows, rows.shape[-1:], self._weight, self._bias, self._epsilon
-        )
+        return functional.layer_norm(rows, rows.shape[-1:], self._weight, self._bias, self._epsilon)
 
 
 class _Parts(NamedTuple):
@@ -211,7 +209,8 @@ def _distilbert_parts(layer: Any) -> _Parts:
 
 
 def _fused_layers(model: PreTrainedModel, dtype: torch.dtype) -> list[_Layer] | None:
-    config, encoder = model.config, model.base_model
+    config = model.config
+    encoder: Any = model.base_model
     distilbert = config.model_type == "distilbert"
     activation = _FUSED_ACTIVATIONS.get(config.activation if distilbert else config.hidden_act)
     if config.model_type == "albert" or activation is None:

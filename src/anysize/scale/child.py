@@ -31,7 +31,7 @@ def guarded(main: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> 
         _report(error)
         # Asked to stop is no failure: the launcher would kill the others before they have saved.
         code = 0 if getattr(error, "signal", 0) else 1
-        if not isinstance(error, AnysizeError):
+        if not isinstance(error, AnysizeError | KeyboardInterrupt):
             traceback.print_exc()
         sys.stderr.flush()
         os._exit(code)
@@ -53,6 +53,7 @@ def _report(error: BaseException) -> None:
     if folder is None:
         return
     entries = {
+        "module": type(error).__module__,
         "type": type(error).__name__,
         "arguments": list(_arguments(error)),
         "message": str(error) or type(error).__name__,

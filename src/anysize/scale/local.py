@@ -7,6 +7,7 @@ ended, however, the workers end as well.
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -19,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from anysize.core import errors
 from anysize.core.errors import AnysizeError, RunError
 from anysize.scale.child import LAUNCHER, REPORTS
 
@@ -39,7 +39,9 @@ def launch(module: str, arguments: Sequence[str], *, workers: int) -> None:
 
     Raises:
         AnysizeError: the error of the worker that failed first, of its own class.
-        RunError: a worker ended without saying why, or was stopped by a signal.
+        RunError: a worker ended without saying why.
+        KeyboardInterrupt, SystemExit: stopped by SIGINT or SIGTERM before anything was worth
+            saving.
     """
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -71,12 +73,15 @@ def launch(module: str, arguments: Sequence[str], *, workers: int) -> None:
             except SignalException as error:
                 stopped = error
         reports = _reports(Path(folder))
+        if stopped is not None and not any(_class(report) for report in reports):
+            # The workers had nothing to save yet: end as without them.
+            if stopped.sigval == signal.SIGINT:
+                raise KeyboardInterrupt
+            raise SystemExit(128 + stopped.sigval)
         if reports:
             raise _again(reports[0]) from failure
         if failure is not None:
             raise RunError(_unexplained(failure)) from failure
-        if stopped is not None:
-            raise RunError(f"stopped by {stopped.sigval.name} before the first step") from stopped
 
 
 def _settings(folder: str, workers: int) -> dict[str, str]:
@@ -130,13 +135,20 @@ def _own_signals() -> Iterator[None]:
 @contextmanager
 def _quiet_launcher() -> Iterator[None]:
     """What the launcher logs about failures is said better by the error that is raised."""
-    logger = logging.getLogger("torch.distributed.elastic")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    # Each of its modules has set a level of its own.
+    loggers = [
+        logging.getLogger(name)
+        for name in list(logging.root.manager.loggerDict)
+        if name.startswith("torch.distributed.elastic")
+    ]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _reports(folder: Path) -> list[dict[str, Any]]:
@@ -146,26 +158,19 @@ def _reports(folder: Path) -> list[dict[str, Any]]:
     before others, and the earliest before later ones.
     """
     reports = [json.loads(path.read_text("utf-8")) for path in folder.glob("worker-*.json")]
-    return sorted(reports, key=lambda entry: (not _known(entry["type"]), entry["time"]))
+    return sorted(reports, key=lambda entry: (_class(entry) is None, entry["time"]))
 
 
-def _known(name: str) -> bool:
-    return _class(name) is not None
-
-
-def _class(name: str) -> type[AnysizeError] | None:
-    """The class of that name in the error tree, wherever it is defined."""
-    waiting: list[type[AnysizeError]] = [errors.AnysizeError]
-    while waiting:
-        found = waiting.pop()
-        if found.__name__ == name:
-            return found
-        waiting += found.__subclasses__()
-    return None
+def _class(report: Mapping[str, Any]) -> type[AnysizeError] | None:
+    """The class of a reported error, if it is one that anysize raises on purpose."""
+    if not report["module"].startswith("anysize."):
+        return None
+    kind = getattr(importlib.import_module(report["module"]), report["type"], None)
+    return kind if isinstance(kind, type) and issubclass(kind, AnysizeError) else None
 
 
 def _again(report: Mapping[str, Any]) -> AnysizeError:
-    kind = _class(report["type"])
+    kind = _class(report)
     if kind is not None:
         return kind(*report["arguments"])
     return RunError(f"worker {report['rank']} failed with {report['type']}: {report['message']}")

@@ -104,11 +104,12 @@ class RowScanner:
         starts[0] = self._row - base
         starts[1:] = ends[:-1] + 1
         sizes = ends - starts
-        blank = (sizes == 0) | ((sizes == 1) & (array[ends - 1] == _RETURN))
+        # A row that began before the buffer did not begin with a carriage return: that is carried.
+        first = np.where(starts >= 0, array[np.maximum(starts, 0)], 0)
+        blank = (sizes == 0) | ((sizes == 1) & (first == _RETURN))
         if self._dialect.spaces:
-            first = array[np.maximum(starts, 0)]
             for place in np.flatnonzero((first == _BLANK[0]) | (first == _BLANK[1])):
-                if starts[place] >= 0 and not buffer[starts[place] : ends[place]].strip():
+                if not buffer[starts[place] : ends[place]].strip():
                     blank[place] = True
         self._row = base + int(ends[-1]) + 1
         rows: NDArray[np.uint64] = (starts[~blank] + base).astype(np.uint64)
@@ -130,16 +131,13 @@ class RowScanner:
         behind[1:] = quotes[1:] - quotes[:-1] == 1
         opening = slice(int(self._inside), None, 2)
         if not (may_open | behind)[opening].all():
-            quotes = self._walk(quotes, may_open, base)
-            if not len(quotes):
-                return quotes
-        elif (len(quotes) + self._inside) & 1:
-            cells = quotes[opening][~behind[opening]]
-            if len(cells):
-                self._opened = base + int(cells[-1])
-            self._inside = True
-        else:
-            self._inside, self._closed = False, base + int(quotes[-1])
+            return self._walk(quotes, may_open, base)
+        cells = quotes[opening][~behind[opening]]
+        if len(cells):
+            self._opened = base + int(cells[-1])
+        self._inside = bool((len(quotes) + self._inside) & 1)
+        if not self._inside:
+            self._closed = base + int(quotes[-1])
         return quotes
 
     def _walk(
@@ -167,4 +165,4 @@ class RowScanner:
             return False
         file.seek(self._row)
         tail = file.read(end - self._row)
-        return not (tail.strip() if self._dialect.spaces else tail.strip(b"\r\n"))
+        return tail == b"\r" or (self._dialect.spaces and not tail.strip())

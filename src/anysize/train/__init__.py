@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anysize.train.job import TrainReport
     from anysize.train.recipe import Recipe
-    from anysize.train.session import run
+    from anysize.train.session import make_plan, run
+    from anysize.train.stopping import Stopped
 
-__all__ = ["Recipe", "TrainReport", "run"]
+__all__ = ["Recipe", "Stopped", "TrainReport", "make_plan", "run"]
 
 _HOMES = {
     "Recipe": "anysize.train.recipe",
     "TrainReport": "anysize.train.job",
+    "Stopped": "anysize.train.stopping",
+    "make_plan": "anysize.train.session",
     "run": "anysize.train.session",
 }
 

@@ -49,6 +49,8 @@ class Loop:
         self._job, self._team, self._display, self._request = job, team, display, request
         self._recipe = job.recipe
         self._machinery = Machinery(job, team)
+        budget = self._machinery.budget
+        self._guard = None if budget is None else budget.guard()
         self._order = self._machinery.order
         self._limit = limit_of(job.recipe, self._order)
         self.state = state
@@ -108,6 +110,8 @@ class Loop:
         cursor = self.state.cursor
         block = self._order.block(cursor)
         stepper, averages = self._machinery.stepper, self._machinery.averages
+        if self._guard is not None:
+            stepper.limit(self._guard.check())
         totals = stepper.gradients(block, stop=self._request.signal > 0, elapsed=self._clock())
         # The middle of the step: neither the first rate nor the last of a run is zero.
         progress = self._limit.progress(cursor.step + 0.5, totals.elapsed, self._reserve())
@@ -245,3 +249,10 @@ class Loop:
         module: torch.nn.Module = self._job.network.module
         module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         module.eval()
+
+
+def warm_up() -> None:
+    """Loads what takes long to load, while others prepare."""
+    import transformers
+
+    _ = transformers.PreTrainedModel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +12,14 @@ from torch import Tensor, nn
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import DataError
 from anysize.models.execution import make_execution
+from anysize.models.network import Network
 from anysize.runtimes.torch import fast_bfloat16
+from anysize.train.budget import agree
 from anysize.train.job import Job
 from anysize.train.optimization import AveragedWeights, make_optimizer
 from anysize.train.order import Order
 from anysize.train.pooled import Objective
+from anysize.train.recipe import Recipe
 from anysize.train.step import Stepper
 from anysize.train.stream import Labelled, Stream
 from anysize.train.team import Team
@@ -30,7 +34,8 @@ class Machinery:
     Attributes:
         trained: everything with weights that are trained.
         objective: what is minimised.
-        plan: budget of a micro-batch.
+        budget: the planner's choices; None where the recipe says how large micro-batches are.
+        plan: cost of a micro-batch.
         order: which records when.
         optimizer, averages, stream, stepper: as named; ``averages`` only with ``ema``.
         threads: reader threads.
@@ -38,34 +43,21 @@ class Machinery:
 
     def __init__(self, job: Job, team: Team) -> None:
         recipe, network = job.recipe, job.network
-        module: nn.Module = network.module
-        module.to(team.device)
-        if network.image is not None:
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if recipe.compile:
-            module.compile()
-        parts: dict[str, nn.Module] = {"model": module}
-        if network.pool is not None:
-            parts["pool"] = network.pool.to(team.device)
-        self.trained = nn.ModuleDict(parts)
-        execution = make_execution(network, team.device)
-        automatic = recipe.precision == "auto" and fast_bfloat16(team.device)
-        self.objective = Objective(
-            task=job.task,
-            network=network,
-            execution=execution,
-            rule=recipe.merge,
-            label_smoothing=recipe.label_smoothing or 0.0,
-            device=team.device,
-            bfloat16=automatic or recipe.precision == "bfloat16",
-        )
+        self.objective = make_objective(job, team)
+        self.trained = _trained(network)
+        self.threads = readers(recipe)
+        micro_cost = recipe.micro_cost
+        self.budget = None
+        if not micro_cost:
+            self.budget = agree(job, self.objective, team, self.threads)
+            micro_cost, self.threads = self.budget.micro_cost, self.budget.loaders
+            self.objective = replace(self.objective, bfloat16=self.budget.bfloat16)
         self.plan = BatchPlan(
-            budget=recipe.micro_cost,
-            packed=execution.packed,
-            look_ahead=_LOOK_AHEAD * recipe.micro_cost,
+            budget=micro_cost,
+            packed=self.objective.execution.packed,
+            look_ahead=_LOOK_AHEAD * micro_cost,
         )
         self.order = Order(records=len(job.training), batch=recipe.batch or 1, seed=recipe.seed)
-        self.threads = recipe.loaders if recipe.loaders is not None else _readers(team.size)
         self.optimizer = make_optimizer(self.trained, recipe)
         self.averages = AveragedWeights(self.trained, recipe.ema) if recipe.ema else None
         self.stream = Stream(
@@ -113,7 +105,40 @@ class Machinery:
             own[name].copy_(value)
 
 
-def _readers(workers: int) -> int:
-    """Reader threads of a worker: its share of the cores."""
+def make_objective(job: Job, team: Team) -> Objective:
+    """Puts the network on the device, in the layout and precision that it is trained in."""
+    recipe, network = job.recipe, job.network
+    module: nn.Module = network.module
+    module.to(team.device)
+    if network.pool is not None:
+        network.pool.to(team.device)
+    if network.image is not None:
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if recipe.compile:
+        module.compile()
+    automatic = recipe.precision == "auto" and fast_bfloat16(team.device, module)
+    return Objective(
+        task=job.task,
+        network=network,
+        execution=make_execution(network, team.device),
+        rule=recipe.merge,
+        label_smoothing=recipe.label_smoothing or 0.0,
+        device=team.device,
+        bfloat16=automatic or recipe.precision == "bfloat16",
+    )
+
+
+def readers(recipe: Recipe) -> int:
+    """Reader threads of a worker: as asked for, or its share of the cores."""
+    if recipe.loaders is not None:
+        return recipe.loaders
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    return max(1, min(_MOST_READERS, cores // workers))
+    return max(1, min(_MOST_READERS, cores // recipe.workers))
+
+
+def _trained(network: Network) -> nn.Module:
+    """Everything with weights, as one module."""
+    parts: dict[str, nn.Module] = {"model": network.module}
+    if network.pool is not None:
+        parts["pool"] = network.pool
+    return nn.ModuleDict(parts)

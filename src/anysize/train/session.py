@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +19,13 @@ from anysize.train.job import Job, TrainReport
 from anysize.train.recipe import Recipe
 
 if TYPE_CHECKING:
+    from anysize.plan.training import TrainingPlan
     from anysize.train.progress import Display
     from anysize.train.team import Team
 
 RECIPE = "recipe.toml"
 REPORT = "report.json"
+PLAN = "plan.json"
 _MOST_SHOWN = 20
 
 
@@ -45,21 +48,58 @@ def run(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> TrainRe
         RunError: the run failed; the last checkpoint stays.
     """
     started = time.monotonic()
-    job, state = _resumed(recipe, started, quiet) if resume else (None, State())
-    if job is None:
-        job = _fresh(recipe, started, quiet)
-    job.recipe.write(job.out / RECIPE)
-    (job.out / REPORT).unlink(missing_ok=True)
-    if job.recipe.workers > 1:
-        return _with_workers(job, resume=state.cursor.step > 0)
+    _check_out(recipe, resume=resume)
+    if recipe.workers > 1:
+        return _with_workers(recipe, started, resume=resume, quiet=quiet)
     from anysize.train.team import alone
 
-    report = work(job, alone(), state)
+    report = work(*begin(recipe, started=started, resume=resume, quiet=quiet), alone())
     assert report is not None
     return report
 
 
-def work(job: Job, team: Team, state: State) -> TrainReport | None:
+def begin(recipe: Recipe, *, started: float, resume: bool, quiet: bool) -> tuple[Job, State]:
+    """Prepares the run's folder; the leader calls it, before the others `join_in`.
+
+    Args:
+        recipe: as the user gave it.
+        started: when the run's clock started, by ``time.monotonic()``.
+        resume: see `run`.
+        quiet: show no progress.
+
+    Returns:
+        The job, and the state to go on from.
+    """
+    out = Path(recipe.out)
+    last = out / "checkpoints" / "last"
+    if resume and checkpoint.exists(last):
+        before = recipes.load(out / RECIPE)
+        after = recipes.completed(recipe, before)
+        problems = after.differences(before)
+        if problems:
+            raise ConfigurationError([f"--resume: {problem}" for problem in problems])
+        state = checkpoint.read_state(last)
+        job = preparation.reopen(after, started=started, quiet=quiet)
+    else:
+        state = State()
+        job = preparation.prepare(recipe, started=started, quiet=quiet)
+        _clear(out)
+        from anysize.models import bundle
+
+        bundle.save(preparation.initial(recipe), job.network, job.card)
+    job.recipe.write(out / RECIPE)
+    (out / REPORT).unlink(missing_ok=True)
+    return job, state
+
+
+def join_in(out: Path, *, started: float, quiet: bool) -> tuple[Job, State]:
+    """What `begin` has prepared in the run's folder ``out``, for the other workers."""
+    recipe = dataclasses.replace(recipes.load(out / RECIPE), out=str(out))
+    job = preparation.reopen(recipe, started=started, quiet=quiet)
+    return job, checkpoint.read_state(job.last) if checkpoint.exists(job.last) else State()
+
+
+def work(job: Job, state: State, team: Team) -> TrainReport | None:
     """Trains as one worker; the leader writes the bundle and returns the report.
 
     Raises:
@@ -69,11 +109,11 @@ def work(job: Job, team: Team, state: State) -> TrainReport | None:
     from anysize.train.progress import make_display
     from anysize.train.stopping import StopRequest
 
+    state = dataclasses.replace(state, fingerprint=job.fingerprint)
     display = make_display(job.quiet or not team.leads)
     with StopRequest().listening() as request:
         try:
-            loop = Loop(job, team, dataclasses.replace(state, fingerprint=job.fingerprint),
-                        display, request)  # fmt: skip
+            loop = Loop(job, team, state, display, request)
             ended = loop.run()
             peak = sum(team.gather(memory.peak()))
             report = _report(job, loop.state, ended, peak)
@@ -88,54 +128,56 @@ def work(job: Job, team: Team, state: State) -> TrainReport | None:
     return report
 
 
-def _fresh(recipe: Recipe, started: float, quiet: bool) -> Job:
+def make_plan(recipe: Recipe) -> TrainingPlan:
+    """What a run would do with its memory budget, and why; writes nothing.
+
+    Raises:
+        ConfigurationError, DataError, BudgetError: as `run`.
+    """
+    from anysize.train.budget import agree
+    from anysize.train.machinery import make_objective, readers
+    from anysize.train.team import alone
+
+    job = preparation.prepare(recipe, started=time.monotonic(), quiet=True)
+    team = alone()
+    return agree(job, make_objective(job, team), team, readers(job.recipe), writable=False)
+
+
+def _check_out(recipe: Recipe, *, resume: bool) -> None:
     out = Path(recipe.out)
     if out.exists() and not out.is_dir():
         raise ConfigurationError(f"out must be a folder, but {out} is a file")
     last = out / "checkpoints" / "last"
-    if checkpoint.exists(last) and not (out / REPORT).is_file():
+    if not resume and checkpoint.exists(last) and not (out / REPORT).is_file():
         step = checkpoint.read_state(last).cursor.step
         raise ConfigurationError(
             f"out={str(out)!r} holds a run that stopped after step {step}; go on with --resume, "
             "choose another --out, or delete the folder"
         )
-    job = preparation.prepare(recipe, started=started, quiet=quiet)
-    for stale in (last.parent, preparation.initial(recipe), out / "tensorboard"):
-        shutil.rmtree(stale, ignore_errors=True)
-    from anysize.models import bundle
 
+
+def _clear(out: Path) -> None:
+    """Removes what an earlier run left that the new one does not write over."""
+    for folder in ("checkpoints", "initial", "tensorboard"):
+        shutil.rmtree(out / folder, ignore_errors=True)
+    (out / PLAN).unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    bundle.save(preparation.initial(recipe), job.network, job.card)
-    return job
 
 
-def _resumed(recipe: Recipe, started: float, quiet: bool) -> tuple[Job | None, State]:
-    """The job and state to go on from; no job where nothing has been committed yet."""
-    out = Path(recipe.out)
-    last = out / "checkpoints" / "last"
-    if not checkpoint.exists(last) or not (out / RECIPE).is_file():
-        return None, State()
-    before = recipes.load(out / RECIPE)
-    after = recipes.completed(recipe, before)
-    problems = after.differences(before)
-    if problems:
-        raise ConfigurationError([f"--resume: {problem}" for problem in problems])
-    state = checkpoint.read_state(last)
-    return preparation.reopen(after, started=started, quiet=quiet), state
-
-
-def _with_workers(job: Job, *, resume: bool) -> TrainReport:
+def _with_workers(recipe: Recipe, started: float, *, resume: bool, quiet: bool) -> TrainReport:
+    """Starts workers that do everything; this process loads no model and no data."""
     from anysize.scale import local
 
-    recipe, started, quiet = job.recipe, job.started, job.quiet
-    del job  # the workers open their own; this process keeps no weights
-    memory.trim()
-    arguments = [str(Path(recipe.out).absolute()), "--started", repr(started)]
-    arguments += ["--resume"] if resume else []
-    arguments += ["--quiet"] if quiet else []
-    local.launch("anysize.train.worker", arguments, workers=recipe.workers)
-    entries = json.loads((Path(recipe.out) / REPORT).read_text(encoding="utf-8"))
-    return TrainReport(**entries)
+    out = Path(recipe.out).absolute()
+    with tempfile.TemporaryDirectory(prefix="anysize-run-") as folder:
+        request = Path(folder) / RECIPE
+        dataclasses.replace(recipe, out=str(out)).write(request)
+        arguments = [str(request), "--started", repr(started)]
+        arguments += ["--resume"] if resume else []
+        arguments += ["--quiet"] if quiet else []
+        local.launch("anysize.train.worker", arguments, workers=recipe.workers)
+    entries = json.loads((out / REPORT).read_text(encoding="utf-8"))
+    return TrainReport(**entries | {"bundle": recipe.out})
 
 
 def _report(job: Job, state: State, ended: str, peak: int) -> TrainReport:

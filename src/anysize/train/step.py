@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 
@@ -142,6 +142,13 @@ class Stepper:
         set_rate(self._optimizer, rate)
         self._optimizer.step()
         self._team.average_buffers(self._trained)
+
+    def limit(self, cost: int) -> None:
+        """Sets the cost of a micro-batch; the memory guard lowers it when memory runs short."""
+        if cost != self._plan.budget:
+            self._plan = replace(
+                self._plan, budget=cost, look_ahead=self._plan.look_ahead // self._plan.budget * cost
+            )
 
     def _accumulate(self, block: Block) -> _Tally:
         tally = _Tally()

@@ -30,6 +30,9 @@ class Stopped(RunError):  # noqa: N818 - it is the end that was asked for, not a
             f"the run in {out} goes on with --resume"
         )
 
+    def __reduce__(self) -> tuple[type[Stopped], tuple[int, int, str]]:
+        return type(self), (int(self.signal), self.step, self.out)
+
 
 class StopRequest:
     """The number of the signal that asked for the stop; 0 while nobody has."""

@@ -73,8 +73,13 @@ def alone() -> Team:
     return Team(0, 1, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def join(timeout: timedelta = timedelta(minutes=30)) -> Team:
-    """Joins the process group that the elastic launcher describes in the environment."""
+def join(timeout: timedelta = timedelta(hours=12)) -> Team:
+    """Joins the process group that the elastic launcher describes in the environment.
+
+    Args:
+        timeout: for others to join, and for every exchange. Long, since the leader may have to
+            index data or train a tokenizer first; a worker that ends is noticed at once anyway.
+    """
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
         torch.cuda.set_device(device)

@@ -1,4 +1,4 @@
-"""A worker process of a training run: ``python -m anysize.train.worker RUN …``.
+"""A worker process of a training run: ``python -m anysize.train.worker RECIPE …``.
 
 Started by ``anysize.scale.local``; not for people.
 """
@@ -6,7 +6,8 @@ Started by ``anysize.scale.local``; not for people.
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +18,14 @@ from anysize.core import memory
 def main(arguments: Sequence[str]) -> None:
     """Trains as one of the workers that the environment describes.
 
+    The leader prepares the run's folder and joins last; the others load what takes long to load,
+    wait for it, and open what it has prepared.
+
     Args:
-        arguments: the run's folder, and the options below.
+        arguments: the recipe's file, and the options below.
     """
     parser = argparse.ArgumentParser(prog="anysize.train.worker")
-    parser.add_argument("run", type=Path, help="folder of the run, with its recipe.toml")
+    parser.add_argument("recipe", type=Path, help="the recipe as the user gave it")
     parser.add_argument("--started", type=float, required=True, help="time.monotonic()")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--quiet", action="store_true")
@@ -29,16 +33,25 @@ def main(arguments: Sequence[str]) -> None:
 
     import torch
 
-    from anysize.train import checkpoint, preparation, recipe, session, team
+    from anysize.train import loop, recipe, session, team
 
     memory.bound_heap()
-    own = recipe.load(options.run / session.RECIPE)
-    own = dataclasses.replace(own, out=str(options.run))
-    crew = team.join()
-    job = preparation.reopen(own, started=options.started, quiet=options.quiet)
-    state = checkpoint.read_state(job.last) if options.resume else checkpoint.State()
+    asked = recipe.load(options.recipe)
+    if int(os.environ["RANK"]) == 0:
+        prepared = session.begin(
+            asked, started=options.started, resume=options.resume, quiet=options.quiet
+        )
+        crew = team.join()
+    else:
+        # Python sees no signal while it waits in the process group's own code.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        loop.warm_up()
+        crew = team.join()
+        prepared = session.join_in(
+            Path(asked.out), started=options.started, quiet=options.quiet
+        )
     try:
-        session.work(job, crew, state)
+        session.work(*prepared, crew)
     finally:
         torch.distributed.destroy_process_group()
 

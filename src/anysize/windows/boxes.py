@@ -19,8 +19,10 @@ def tiles(
     Memory grows with the number of columns only.
 
     Args:
-        width, height: of the picture in pixels, at least 1.
-        tile_width, tile_height: of a tile in pixels, at least 1.
+        width: of the picture in pixels, at least 1.
+        height: of the picture in pixels, at least 1.
+        tile_width: in pixels, at least 1.
+        tile_height: in pixels, at least 1.
         overlap: pixels that neighbouring tiles share in both directions, at least 0 and below
             both sides of a tile.
 

@@ -104,16 +104,23 @@ class TextEncoder:
         while not final:
             reach = piece.stop - piece.start
             longest = reach >= _LONGEST
-            begin = _begin(piece, piece.stop - shared, self._guard)
+            begin = max(_begin(piece, piece.stop - shared, self._guard), piece.start)
             ahead = piece.stop + self.chunk
             follower, follower_final = self._piece(reader, begin, ahead)
-            low, high = begin + self._guard, piece.stop - self._guard
+            low = max(begin + self._guard, here.character)
+            high = piece.stop - self._guard
             there = joint(piece, follower, low, high, lenient=longest)
             if there is None and not longest:
                 # Doubling keeps the work of a piece that must grow several times linear.
-                piece, final = self._piece(reader, piece.start, piece.stop + max(self.chunk, reach))
-                right = piece.index(here.character) if here.right else 0
-                here = Joint(0, right, here.character)
+                ahead = piece.stop + max(self.chunk, reach)
+                piece, final = self._piece(reader, piece.start, ahead)
+                right = piece.index(here.character)
+                if right > 0 and piece.characters(right - 1)[1] > here.character:
+                    # More text has moved a border that was given out already (one of several
+                    # equally good paths): go on from there, so that nothing is lost.
+                    piece, final = self._piece(reader, here.character, ahead)
+                    right = 0
+                here = Joint(0, right if here.character else 0, here.character)
                 continue
             if there is None:
                 follower, follower_final = self._piece(reader, piece.stop, ahead)

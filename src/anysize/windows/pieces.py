@@ -74,6 +74,8 @@ def joint(left: Piece, right: Piece, low: int, high: int, *, lenient: bool) -> J
     longest stretch of agreeing borders, which must have at least ``_AGREE`` of them, or at least
     one if ``lenient``.
     """
+    if low >= high:
+        return None
     gap = _gap(left, right, low, high)
     if gap is not None:
         return gap
@@ -129,9 +131,7 @@ def _agreeing(left: Piece, right: Piece, low: int, high: int) -> Iterator[list[J
         yield run
 
 
-def _around(
-    piece: Piece, low: int, high: int
-) -> tuple[int, NDArray[np.int32], NDArray[np.int64]]:
+def _around(piece: Piece, low: int, high: int) -> tuple[int, NDArray[np.int32], NDArray[np.int64]]:
     """Index, ids and offsets of the tokens that start in ``[low, high)`` and of one before."""
     first, last = max(piece.index(low) - 1, 0), piece.index(high)
     return first, piece.ids[first:last], piece.offsets(first, last)

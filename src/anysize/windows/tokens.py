@@ -187,7 +187,8 @@ class _Held:
     """The tokens that a later window may still need."""
 
     def __init__(self) -> None:
-        self._runs: deque[tuple[int, Piece, int, int]] = deque()  # extent before, piece, first, last
+        # Tokens before the run; the piece; its first and last token that count.
+        self._runs: deque[tuple[int, Piece, int, int]] = deque()
         self.extent = 0
         self.stop = 0
 

@@ -1,94 +1,43 @@
-"""From a stream of results to an ``Evaluation``: one pass, bounded memory."""
+"""The state of an evaluation under way: one pass over the results, bounded memory."""
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.core.errors import DataError, RunError
+from anysize.core.errors import RunError
 from anysize.core.receipts import Receipt
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
-from anysize.evaluate.baselines import OneWindow, majority_class
-from anysize.evaluate.evaluation import Evaluation, EvaluationOptions
-from anysize.evaluate.excerpts import excerpt_reader
-from anysize.evaluate.intervals import bootstrap_macro_f1, wilson
+from anysize.evaluate.baselines import OneWindow
 from anysize.evaluate.lengths import AccuracyBySize, ReceiptCounter
 from anysize.evaluate.metrics import ClassificationMetrics
-from anysize.evaluate.mistakes import ExcerptReader, Mistake, WorstMistakes
+from anysize.evaluate.mistakes import Mistake, WorstMistakes
 
 _BLOCK = 256
 _MOST_UNKNOWN_NAMES = 100
 
 
-def evaluate(
-    results: Iterable[Result | ErrorResult],
-    labels: Sequence[str],
-    *,
-    source: Source | None = None,
-    training_counts: Mapping[str, int] | None = None,
-    one_window_results: Iterable[Result | ErrorResult] | None = None,
-    excerpt: ExcerptReader | None = None,
-    options: EvaluationOptions | None = None,
-) -> Evaluation:
-    """Scores a stream of results against their targets.
-
-    Args:
-        results: in input order; each with ``details["probabilities"]`` (by label).
-        labels: the model's classes, in the order of its outputs.
-        source: where the results' records stand, in the same order. It tells the target of a
-            result that has none of its own, and shows the worst mistakes.
-        training_counts: records per label in the training data, for the majority baseline.
-        one_window_results: the same records, in the same order, predicted from one window each
-            (a picture resized whole). Without it, ``details["first_window"]`` of each result
-            is used where present; a record of a single window needs neither.
-        excerpt: shows a record in its own way; called for the worst mistakes alone, at the end.
-        options: see ``EvaluationOptions``.
-
-    Raises:
-        DataError: no record has a target that the model knows.
-        RunError: a result has no usable probabilities, or the two streams do not match.
-    """
-    run = _Run(
-        tuple(labels), options or EvaluationOptions(), source, one_window_results is not None
-    )
-    for result, one in _pairs(results, one_window_results):
-        run.add(result, one)
-    if excerpt is None and source is not None:
-        excerpt = excerpt_reader(source.__getitem__)
-    return run.finish(training_counts, excerpt)
-
-
-def _pairs(
-    results: Iterable[Result | ErrorResult],
-    others: Iterable[Result | ErrorResult] | None,
-) -> Iterator[tuple[Result | ErrorResult, Result | ErrorResult | None]]:
-    if others is None:
-        yield from ((result, None) for result in results)
-        return
-    for result, other in itertools.zip_longest(results, others):
-        if result is None or other is None or result.id != other.id:
-            left, right = getattr(result, "id", None), getattr(other, "id", None)
-            raise RunError(
-                f"the one-window results must be of the same records in the same order, "
-                f"but {right!r} came beside {left!r}"
-            )
-        yield result, other
-
-
 @dataclass(slots=True)
-class _Run:
-    """What an evaluation under way holds."""
+class EvaluationRun:
+    """What an evaluation under way holds: counts, and a bounded choice of records.
+
+    Attributes:
+        labels: the model's classes.
+        most_mistakes, most_failures: how many to keep.
+        source: tells the targets of results that have none of their own.
+        second_run: whether one-window answers come as results of their own.
+    """
 
     labels: tuple[str, ...]
-    options: EvaluationOptions
-    source: Source | None
-    second_run: bool
+    most_mistakes: int
+    most_failures: int
+    source: Source | None = None
+    second_run: bool = False
     ordinal: int = 0
     without_target: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
@@ -107,14 +56,15 @@ class _Run:
     def __post_init__(self) -> None:
         self.metrics = ClassificationMetrics(self.labels)
         self.one_window = OneWindow(self.labels)
-        self.worst = WorstMistakes(self.options.mistakes)
+        self.worst = WorstMistakes(self.most_mistakes)
         self.index = {label: index for index, label in enumerate(self.labels)}
 
-    def add(self, result: Result | ErrorResult, other: Result | ErrorResult | None) -> None:
+    def add(self, result: Result | ErrorResult, other: Result | ErrorResult | None = None) -> None:
+        """Adds a record's result, with its one-window result where that is a run of its own."""
         ordinal, self.ordinal = self.ordinal, self.ordinal + 1
         if isinstance(result, ErrorResult):
             self.failure_count += 1
-            if len(self.failures) < self.options.failures:
+            if len(self.failures) < self.most_failures:
                 self.failures.append(result)
             return
         target = result.target
@@ -140,7 +90,7 @@ class _Run:
             )
         )
         if len(self.block) == _BLOCK:
-            self._flush()
+            self.flush()
 
     def _row(self, result: Result, key: str) -> NDArray[np.float64]:
         named = result.details.get(key)
@@ -171,7 +121,8 @@ class _Run:
         self.one_window.missing += 1
         return None
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Counts the results that wait for a full block."""
         if not self.block:
             return
         targets = np.array([entry.target for entry in self.block])
@@ -205,46 +156,17 @@ class _Run:
                 )
             )
 
-    def finish(
-        self,
-        training_counts: Mapping[str, int] | None,
-        excerpt: ExcerptReader | None,
-    ) -> Evaluation:
-        self._flush()
-        if not self.metrics.records:
-            raise DataError(self.source.name if self.source else "results", self._nothing())
-        options, summary = self.options, self.metrics.summary()
-        level, seed = options.level, options.seed
-        one = self.one_window.baseline(self._one_window_words(), level=level, seed=seed)
-        majority = majority_class(summary, training_counts, level=level, seed=seed)
-        return Evaluation(
-            labels=self.labels,
-            summary=summary,
-            accuracy_interval=wilson(summary.correct, summary.records, level),
-            macro_f1_interval=None
-            if summary.confusion is None
-            else bootstrap_macro_f1(summary.confusion, level=level, seed=seed),
-            baselines=(majority,) if one is None else (majority, one),
-            receipts=self.receipts.summary(),
-            by_windows=self.by_windows.bins(level, one_window=one is not None),
-            by_extent=self.by_extent.bins(level, one_window=one is not None),
-            mistakes=self.worst.worst_first(excerpt),
-            without_target=self.without_target,
-            unknown_labels=dict(self.unknown.most_common()),
-            unknown_label_records=self.unknown_records,
-            failure_count=self.failure_count,
-            failures=tuple(self.failures),
-        )
-
-    def _one_window_words(self) -> str:
+    def one_window_words(self) -> str:
+        """What the one-window baseline is."""
         if self.second_run:
             return "the same model on the whole input made to fit one window"
-        words = "the same model on the first window of each record alone"
         if self.receipts.longer == 0:
-            words += "; every record fits into one, so it is the same"
-        return words
+            return "the same model; every record fits into one window, so nothing differs"
+        if "pixels" in self.receipts.units:
+            return "the same model on the first tile of each picture alone"
+        return "the same model on the first window of each record alone"
 
-    def _nothing(self) -> str:
+    def nothing_to_score(self) -> str:
         """Why there is nothing to score."""
         if self.unknown_records:
             found = ", ".join(repr(label) for label in list(self.unknown)[:10])

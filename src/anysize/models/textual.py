@@ -1,0 +1,247 @@
+"""What the text families have in common: settings, output, loss, registration, building."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+from transformers import initialization as init
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from anysize.core.errors import ConfigurationError
+from anysize.models.network import BuildRequest, Network, TextSettings
+from anysize.models.tokenizers import PADDING, train_tokenizer
+
+TASK = "text-classification"
+WINDOW = 512
+
+
+class TextClassifierConfig(PretrainedConfig):
+    """Settings that every built-in text classifier has.
+
+    Args:
+        vocab_size: tokens that have an embedding.
+        hidden_size: width of the embeddings and of the layer on top of them.
+        dropout: probability with which a unit is set to zero in training.
+        pad_token_id: the token that fills short rows of a batch.
+        **kwargs: what every transformers configuration has, ``num_labels`` for one.
+
+    Raises:
+        ConfigurationError: settings that break their rules; all are named.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int = 8000,
+        hidden_size: int = 256,
+        dropout: float = 0.1,
+        pad_token_id: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        self.vocab_size = vocab_size
+        self.hidden_size = hidden_size
+        self.dropout = dropout
+        self.pad_token_id = pad_token_id
+        super().__init__(**kwargs)
+        problems = self.problems()
+        if problems:
+            raise ConfigurationError(problems)
+
+    def problems(self) -> list[str]:
+        """One sentence for each setting that breaks its rule."""
+        found = [
+            f"{name} must be a whole number of at least 1, not {value!r}"
+            for name in ("vocab_size", "hidden_size")
+            if not isinstance(value := getattr(self, name), int) or value < 1
+        ]
+        if not 0.0 <= self.dropout < 1.0:
+            found.append(f"dropout must be at least 0 and below 1, not {self.dropout!r}")
+        return found
+
+
+class TextClassifier(PreTrainedModel, ABC):
+    """Features of a token sequence with one linear layer, ``classifier``, on top."""
+
+    config_class: type[PretrainedConfig] = TextClassifierConfig
+    main_input_name = "input_ids"
+    input_modalities = "text"
+    classifier: nn.Linear
+
+    @abstractmethod
+    def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Vectors ``[n, classifier.in_features]`` of token ids ``[n, length]``.
+
+        ``attention_mask`` ``[n, length]`` is 1 at tokens and 0 at the padding, which comes
+        after them.
+        """
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits ``[n, num_labels]`` of features."""
+        logits: Tensor = self.classifier(features)
+        return logits
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        return_dict: bool | None = None,
+        **_unused: Any,
+    ) -> SequenceClassifierOutput | tuple[Tensor, ...]:
+        """Classify token sequences.
+
+        Args:
+            input_ids: ``[n, length]`` whole numbers.
+            attention_mask: ``[n, length]``, 1 at tokens, 0 at the padding after them; all are
+                tokens where it is missing.
+            labels: ``[n]`` class numbers; the mean cross entropy is returned as ``loss``.
+            return_dict: false gives the fields that are set as a tuple.
+        """
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
+        logits = self.classify(self.features(input_ids, attention_mask))
+        # The loss is taken in float32: bfloat16 has 8 bits of mantissa, too few for log-softmax.
+        loss = None if labels is None else functional.cross_entropy(logits.float(), labels)
+        output = SequenceClassifierOutput(loss=loss, logits=logits)
+        if return_dict is False:
+            fields: tuple[Tensor, ...] = output.to_tuple()
+            return fields
+        return output
+
+    def _finish(self, width: int) -> None:
+        """Add the linear layer over ``width`` features and draw all weights."""
+        self.classifier = nn.Linear(width, self.config.num_labels or 0)
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Glorot uniform for layers, orthogonal recurrences, small normal embeddings.
+
+        The functions are transformers' own: they leave weights alone that a checkpoint filled.
+        """
+        if isinstance(module, nn.Embedding):
+            init.normal_(module.weight, std=0.1)
+            if module.padding_idx is not None:
+                init.zeros_(module.weight[module.padding_idx])
+        elif isinstance(module, nn.Linear):
+            init.xavier_uniform_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.LayerNorm):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.LSTM):
+            for name, weight in module.named_parameters():
+                if name.startswith("weight_ih"):
+                    init.xavier_uniform_(weight)
+                elif name.startswith("weight_hh"):
+                    init.orthogonal_(weight)
+                else:
+                    init.zeros_(weight)
+
+
+def masked_mean(hidden: Tensor, attention_mask: Tensor) -> Tensor:
+    """Mean over the tokens: ``[n, length, width]`` to ``[n, width]``."""
+    weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+
+def register(config: type[PretrainedConfig], model: type[TextClassifier]) -> None:
+    """Make ``AutoConfig`` and ``AutoModelForSequenceClassification`` load this family's folders."""
+    AutoConfig.register(config.model_type, config, exist_ok=True)
+    AutoModelForSequenceClassification.register(config, model, exist_ok=True)
+
+
+def check_task(key: str, request: BuildRequest) -> None:
+    """Refuse a task that text families cannot do.
+
+    Raises:
+        ConfigurationError: the task is not text classification.
+    """
+    if request.task != TASK:
+        raise ConfigurationError(f"model {key!r} is for {TASK}, not for {request.task}")
+
+
+def labelled(request: BuildRequest) -> dict[str, Any]:
+    """The configuration entries that name the classes."""
+    return {
+        "num_labels": len(request.labels),
+        "id2label": dict(enumerate(request.labels)),
+        "label2id": {label: index for index, label in enumerate(request.labels)},
+    }
+
+
+def build_network(
+    builder: Callable[..., PreTrainedModel], key: str, request: BuildRequest
+) -> Network:
+    """A fresh network of a text family, with a tokenizer trained on the request's texts.
+
+    Args:
+        builder: the family's constructor; called with ``vocab_size``, ``pad_token_id``,
+            ``window`` and the label entries, and the user's options as further keyword arguments.
+        key: the family's name.
+        request: labels, texts, window and options; besides the builder's own there is the option
+            ``vocabulary``, the most tokens of the tokenizer.
+
+    Raises:
+        ConfigurationError: another task, no texts, or an option that the family does not have
+            or whose value is not a number.
+    """
+    check_task(key, request)
+    options = _options(builder, key, request.options)
+    if request.texts is None:
+        raise ConfigurationError(
+            f"model {key!r} trains its tokenizer on the training texts, and there are none: "
+            "take a pretrained model (minilm, a folder or a hub id) instead"
+        )
+    settings = TextSettings(window=request.window or WINDOW)
+    tokenizer = train_tokenizer(request.texts(), int(options.pop("vocabulary", 8000)))
+    module = builder(
+        vocab_size=tokenizer.get_vocab_size(),
+        pad_token_id=tokenizer.token_to_id(PADDING),
+        window=settings.window,
+        **labelled(request),
+        **options,
+    )
+    module.eval()
+    return Network(
+        module=module, spec=key, text=settings, tokenizer=tokenizer, licence="Apache-2.0"
+    )
+
+
+def _options(
+    builder: Callable[..., PreTrainedModel], key: str, given: Mapping[str, str]
+) -> dict[str, int | float]:
+    """The request's texts as the numbers that the builder takes."""
+    parameters = inspect.signature(builder).parameters
+    allowed: dict[str, type] = {"vocabulary": int} | {
+        name: type(parameter.default)
+        for name, parameter in parameters.items()
+        if isinstance(parameter.default, int | float)
+    }
+    problems = []
+    values: dict[str, int | float] = {}
+    for name, text in given.items():
+        if name not in allowed:
+            problems.append(
+                f"model {key!r} has no option {name!r}; it has: {', '.join(sorted(allowed))}"
+            )
+            continue
+        try:
+            values[name] = allowed[name](text)
+        except ValueError:
+            kind = "a whole number" if allowed[name] is int else "a number"
+            problems.append(f"option {name!r} of model {key!r} must be {kind}, not {text!r}")
+    if problems:
+        raise ConfigurationError(problems)
+    return values

@@ -1,0 +1,145 @@
+"""How much goes through a loaded runtime at once: measured, and inside the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anysize.core.batches import BatchPlan
+from anysize.core.examples import Example
+from anysize.core.memory import format_size
+from anysize.core.protocols import Runtime
+from anysize.models.network import Network
+from anysize.plan import budget, synthetic
+from anysize.plan.probe import Climb, Work, climb
+
+# More at once was never faster on a processor.
+MOST_TOKENS = 16384
+MOST_PIXELS = 32 * 224 * 224
+# Taken even where the probe finds less to be as fast: its rates are rough.
+_ENOUGH_TOKENS = 4096
+_ENOUGH_PIXELS = 4 * 224 * 224
+_LOOK_AHEAD = 4
+# What core.pipeline.examples lets reader threads hold: records under way and windows of each.
+READ_AHEAD = 32 * 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batching:
+    """What was chosen for a runtime.
+
+    Attributes:
+        batches: cost of a batch, look-ahead, most windows.
+        threads: reader threads.
+        window: cost of one whole window; batches are never smaller.
+        work: bytes that a batch needs while it runs.
+        predicted_peak: largest resident size that is expected, in bytes.
+        why: one sentence for each choice.
+    """
+
+    batches: BatchPlan
+    threads: int
+    window: int
+    work: int
+    predicted_peak: int
+    why: tuple[str, ...]
+
+
+def plan_batches(
+    runtime: Runtime,
+    network: Network,
+    *,
+    memory: int,
+    packed: bool,
+    total_cost: int | None = None,
+    threads: int = 0,
+    extra: int = 0,
+    seconds: float = 3.0,
+) -> Batching:
+    """Probes a loaded runtime and chooses the cost of a batch.
+
+    Args:
+        runtime: with its weights loaded, in this process.
+        network: whose windows it reads.
+        memory: budget of this process in bytes.
+        packed: whether padding is free for this runtime.
+        total_cost: of the whole job, where known; a small job is probed less.
+        threads: reader threads that are wished for.
+        extra: bytes that readers need on top (decoders, rows of tiles).
+        seconds: how long the probe may take, about.
+
+    Raises:
+        BudgetError: not even one window fits.
+    """
+    window = synthetic.windows(network, 1)[0]
+    text = network.text is not None
+    most = max((MOST_TOKENS if text else MOST_PIXELS) // window.cost, 1)
+    if total_cost is not None:
+        most = max(min(most, -(-total_cost // window.cost)), 1)
+    found = climb(
+        lambda share: _work(runtime, synthetic.part_of_window(network, share)),
+        lambda count: _work(runtime, synthetic.windows(network, count)),
+        ceiling=memory,
+        fixed=extra,
+        parts=synthetic.parts(network),
+        most=most,
+        seconds=seconds,
+    )
+    held = sum(array.nbytes for array in window.arrays.values()) / window.cost
+    # Pictures are all of one size, there is nothing to sort.
+    look_ahead = _LOOK_AHEAD if text else 0
+
+    def needed(cost: int, reading: int) -> int:
+        waiting = (look_ahead + 1) * cost * held
+        return int(_peak(found, cost) + reading + waiting)
+
+    why: list[str] = []
+    ahead = int(READ_AHEAD * held * window.cost)
+    if threads and needed(window.cost, extra + ahead) > memory:
+        threads = 0
+        why.append("no reader threads, to save what they would read ahead")
+    reading = extra + (ahead if threads else 0)
+    if needed(window.cost, reading) > memory:
+        raise budget.refuse(
+            f"predicting with {network.spec}",
+            memory,
+            needed(window.cost, reading),
+            1,
+            ["one window at a time"],
+        )
+    enough = min(_ENOUGH_TOKENS if text else _ENOUGH_PIXELS, most * window.cost)
+    wished = max(found.efficient_cost() if found.measurements else 0, enough, window.cost)
+    cost = window.cost
+    while cost * 2 <= wished and needed(cost * 2, reading) <= memory:
+        cost *= 2
+    work = max(_peak(found, cost) - found.floor, 0)
+    unit = "tokens" if text else "pixels"
+    why.append(
+        f"{runtime.name} {runtime.precision}, {cost // window.cost} windows of {window.cost} "
+        f"{unit} at once ({'more would not be faster' if cost * 2 > wished else 'all that fits'})"
+    )
+    peak = needed(cost, reading)
+    why.append(
+        f"{format_size(found.floor)} are taken already, a batch needs {format_size(work)}: "
+        f"{format_size(peak)} of {format_size(memory)}"
+    )
+    return Batching(
+        batches=BatchPlan(
+            budget=cost, packed=packed, look_ahead=look_ahead * cost, most=max(cost // 4, 1)
+        ),
+        threads=threads,
+        window=window.cost,
+        work=work,
+        predicted_peak=peak,
+        why=tuple(why),
+    )
+
+
+def _work(runtime: Runtime, examples: Sequence[Example]) -> tuple[Work, int]:
+    return lambda: runtime.run(examples), sum(example.cost for example in examples)
+
+
+def _peak(found: Climb, cost: int) -> int:
+    """Expected peak of the network's part of the run, margin included."""
+    peak = found.line.peak(cost)
+    return peak + budget.margin(peak - found.floor)

@@ -1,0 +1,144 @@
+"""The fastest runtime and precision for a network here, by measurement, remembered."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib import metadata
+from pathlib import Path
+
+from anysize.core.batches import BatchPlan, cut
+from anysize.core.errors import AnysizeError
+from anysize.core.examples import Example
+from anysize.core.protocols import Runtime
+from anysize.models.network import Network
+from anysize.sources.cache import cache_folder, replacing
+
+_CALIBRATION_COST = 4096
+_ROUNDS = 3
+_SLOWER = 2.0
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A runtime to try: ``name`` and ``precision``, and how to open it."""
+
+    name: str
+    precision: str
+    open: Callable[[], Runtime]
+
+
+def fastest(
+    candidates: Sequence[Candidate],
+    examples: Sequence[Example],
+    network: Network,
+    *,
+    fits: Callable[[Candidate], bool],
+) -> tuple[str, str, dict[str, float]]:
+    """Which candidate runs the examples fastest.
+
+    Each runs the same examples, sorted into batches, a few times; the fastest round counts,
+    because other work on the machine can only slow a round down. The answer is kept in the
+    cache folder by processor, versions and architecture.
+
+    Args:
+        candidates: in order of preference; the first is the answer where nothing is faster.
+        examples: of the sizes of the job.
+        network: for the key of the cache.
+        fits: whether a candidate can be opened within the budget.
+
+    Returns:
+        Name, precision, and cost units a second of each candidate (empty where the answer was
+        remembered).
+    """
+    path = cache_folder() / f"runtime-{_key(candidates, network)}.json"
+    known = _read(path)
+    if known is not None:
+        return (*known, {})
+    rates: dict[str, float] = {}
+    best = candidates[0]
+    for candidate in candidates:
+        if not fits(candidate):
+            continue
+        try:
+            runtime = candidate.open()
+        except AnysizeError:
+            continue
+        try:
+            rate = _rate(runtime, examples, max(rates.values(), default=0.0))
+        finally:
+            runtime.close()
+        rates[f"{candidate.name} {candidate.precision}"] = rate
+        if rate > 1.05 * rates.get(f"{best.name} {best.precision}", 0.0):
+            best = candidate
+    with replacing(path) as file:
+        entries = {"format": _FORMAT, "runtime": best.name, "precision": best.precision}
+        file.write(json.dumps({**entries, "rates": rates}, indent=2).encode())
+    return best.name, best.precision, rates
+
+
+def remembered(candidates: Sequence[Candidate], network: Network) -> bool:
+    """Whether the answer for these candidates is in the cache."""
+    return _read(cache_folder() / f"runtime-{_key(candidates, network)}.json") is not None
+
+
+def _rate(runtime: Runtime, examples: Sequence[Example], best: float) -> float:
+    """Cost units a second; a candidate that is clearly slower than ``best`` gets one round."""
+    packed = bool(getattr(runtime, "packed", False))
+    largest = max(example.cost for example in examples)
+    plan = BatchPlan(budget=max(_CALIBRATION_COST, largest), packed=packed)
+    batches = cut(examples, plan)
+    total = sum(example.cost for example in examples)
+    for batch in batches:
+        runtime.run(batch.examples)  # kernels are compiled for each new shape
+    highest = 0.0
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        for batch in batches:
+            runtime.run(batch.examples)
+        highest = max(highest, total / (time.perf_counter() - started))
+        if highest * _SLOWER < best:
+            break
+    return highest
+
+
+def _key(candidates: Sequence[Candidate], network: Network) -> str:
+    parts = [
+        _processor(),
+        str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        network.module.config.to_json_string(use_diff=False),
+        repr(network.text or network.image),
+        *(f"{candidate.name} {candidate.precision}" for candidate in candidates),
+    ]
+    for package in ("anysize", "torch", "transformers", "openvino"):
+        try:
+            parts.append(metadata.version(package))
+        except metadata.PackageNotFoundError:
+            parts.append("")
+    return blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _read(path: Path) -> tuple[str, str] | None:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        if entries["format"] != _FORMAT:
+            return None
+        return str(entries["runtime"]), str(entries["precision"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

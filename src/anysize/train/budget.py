@@ -1,0 +1,98 @@
+"""The memory budget of a run: one plan that all workers agree on, kept for resuming."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anysize.core.errors import BudgetError
+from anysize.core.memory import default_budget
+from anysize.plan.training import TrainingPlan, plan_training, set_checkpointing
+
+if TYPE_CHECKING:
+    from anysize.train.job import Job
+    from anysize.train.pooled import Objective
+    from anysize.train.recipe import Recipe
+    from anysize.train.team import Team
+
+PLAN = "plan.json"
+_log = logging.getLogger("anysize")
+
+
+def agree(
+    job: Job, objective: Objective, team: Team, loaders: int, *, writable: bool = True
+) -> TrainingPlan:
+    """The plan of this run.
+
+    A run that is resumed with the same budget and workers takes the plan that it had, so that its
+    micro-batches, and with them its weights, are the same to the bit.
+
+    Args:
+        job: what is trained.
+        objective: as the loop will run it; not run yet.
+        team: the workers, who all get the most frugal of their plans.
+        loaders: reader threads that are wished for.
+        writable: whether the plan may be kept in the run's folder.
+
+    Raises:
+        BudgetError: not even one window fits.
+    """
+    recipe = job.recipe
+    path = job.out / PLAN
+    key = {"memory": recipe.memory, "workers": recipe.workers, "micro_cost": recipe.micro_cost}
+    kept = _read(path, key)
+    if kept is None:
+        kept = _shared(_own(recipe, objective, loaders), team)
+        if team.leads and writable:
+            job.out.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"for": key, "plan": asdict(kept)}, indent=2) + "\n")
+    set_checkpointing(objective.network.module, kept.checkpointing)
+    return kept
+
+
+def _own(
+    recipe: Recipe, objective: Objective, loaders: int
+) -> TrainingPlan | BudgetError:
+    states = (2 if recipe.optimizer == "adamw" else 1) + (1 if recipe.ema else 0)
+    records = math.ceil((recipe.batch or 1) / recipe.workers)
+    image = objective.network.image
+    try:
+        return plan_training(
+            objective,
+            memory=recipe.memory or default_budget(),
+            workers=recipe.workers,
+            states=states,
+            step_cost=None if image is None else records * image.width * image.height,
+            loaders=loaders,
+            may_use_bfloat16=recipe.precision == "auto",
+        )
+    except BudgetError as error:
+        return error
+
+
+def _shared(own: TrainingPlan | BudgetError, team: Team) -> TrainingPlan:
+    """What all workers can do; refused where one of them cannot."""
+    found: Sequence[TrainingPlan | BudgetError] = team.gather(own)
+    refused = [item for item in found if isinstance(item, BudgetError)]
+    if refused:
+        raise max(refused, key=lambda error: error.smallest)
+    return TrainingPlan.agreed([item for item in found if isinstance(item, TrainingPlan)])
+
+
+def _read(path: Path, key: dict[str, int | None]) -> TrainingPlan | None:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        if entries["for"] != key:
+            return None
+        plan = entries["plan"]
+        return TrainingPlan(**{**plan, "why": tuple(plan["why"])})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _log.warning("%s cannot be used (%s): planning anew", path, error)
+        return None

@@ -1,0 +1,252 @@
+"""Runs that are killed and resumed: every record exactly once, and the same weights bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+RECORDS = 150
+WORDS = [f"w{number}" for number in range(40)]
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A table of short and long texts, and a tiny encoder that reads 32 tokens at once."""
+    folder = tmp_path_factory.mktemp("texts")
+    generator = random.Random(1)
+    with (folder / "data.csv").open("w", encoding="utf-8") as file:
+        file.write("text,label\n")
+        for _ in range(RECORDS):
+            label = generator.choice(("no", "yes"))
+            known = WORDS[:20] if label == "no" else WORDS[20:]
+            length = generator.choice((3, 10, 25, 70))
+            text = " ".join(generator.choice((known, WORDS)[index % 2]) for index in range(length))
+            file.write(f"{text},{label}\n")
+    save_tiny_encoder(folder / "model")
+    return {
+        "task": "text-classification",
+        "data": str(folder / "data.csv"),
+        "model": str(folder / "model"),
+        "epochs": 2.0,
+        "batch": 8,
+        "micro_cost": 64,
+        "validation": 0.0,
+        "test": 0.0,
+    }
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Folders of small pictures, for a net with batch statistics."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("pictures")
+    generator = np.random.default_rng(2)
+    for number in range(RECORDS):
+        label = ("dark", "light")[number % 2]
+        pixels = generator.integers(0, 160, size=(10, 12, 3)) + (80 if label == "light" else 0)
+        (folder / label).mkdir(exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / label / f"{number}.png")
+    return {
+        "task": "image-classification",
+        "data": str(folder),
+        "model": "cnn",
+        "epochs": 2.0,
+        "batch": 8,
+        "micro_cost": 4 * 12 * 10,
+        "ema": 0.9,
+        "validation": 0.2,
+        "test": 0.0,
+    }
+
+
+def save_tiny_encoder(folder: Path) -> None:
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    vocabulary = {word: number for number, word in enumerate([*special, *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=32,
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    BertForSequenceClassification(
+        BertConfig(
+            vocab_size=len(vocabulary),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=32,
+        )
+    ).save_pretrained(folder)
+
+
+PROGRAM = """
+import json, sys
+from anysize.train import Recipe, run
+options = json.loads(sys.argv[1])
+run(Recipe(**options), resume=sys.argv[2] == "resume")
+"""
+
+
+def start(recipe: dict[str, Any], *, resume: bool) -> subprocess.Popen[bytes]:
+    source = Path(__file__).resolve().parents[2] / "src"
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, json.dumps(recipe), "resume" if resume else "start"],
+        env={**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+    )
+
+
+def finish(recipe: dict[str, Any], *, resume: bool) -> None:
+    process = start(recipe, resume=resume)
+    _, messages = process.communicate(timeout=240)
+    assert process.returncode == 0, messages.decode()
+
+
+def kill_at(recipe: dict[str, Any], step: int, *, resume: bool) -> None:
+    """Runs until ``step`` steps are noted in the trace, then ends it with SIGKILL."""
+    process = start(recipe, resume=resume)
+    try:
+        while process.poll() is None and last_step(Path(recipe["trace"])) < step:
+            time.sleep(0.005)
+    finally:
+        process.kill()
+        _, messages = process.communicate()
+    assert process.returncode == -signal.SIGKILL, messages.decode()
+
+
+def lines(trace: Path) -> Iterator[dict[str, Any]]:
+    for line in trace.read_text(encoding="utf-8").splitlines():
+        yield json.loads(line)
+
+
+def last_step(trace: Path) -> int:
+    try:
+        *_, last = trace.read_text(encoding="utf-8").rstrip().splitlines() or ["{}"]
+        return int(json.loads(last).get("step", 0))
+    except (OSError, ValueError):
+        return 0
+
+
+def committed(out: Path) -> int:
+    entries = json.loads((out / "checkpoints" / "last" / "state.json").read_text())
+    return int(entries["cursor"]["step"])
+
+
+def test_exactly_once_across_three_kills_and_other_workers(
+    texts: dict[str, Any], tmp_path: Path
+) -> None:
+    out, trace = tmp_path / "run", tmp_path / "trace.jsonl"
+    recipe = {
+        **texts, "out": str(out), "trace": str(trace), "checkpoint_steps": 3, "tensorboard": False
+    }  # fmt: skip
+    generator = random.Random(7)
+    steps_per_epoch = -(-RECORDS // 8)
+    segments = [(1, 2), (2, 1), (3, 0)]
+    for number, (workers, loaders) in enumerate(segments):
+        target = generator.randrange(4 + 12 * number, 12 + 12 * number)
+        changed = {**recipe, "workers": workers, "loaders": loaders}
+        kill_at(changed, target, resume=number > 0)
+        assert 0 < committed(out) <= last_step(trace) < 2 * steps_per_epoch
+    finish({**recipe, "workers": 2, "loaders": 2}, resume=True)
+
+    written = list(lines(trace))
+    assert [line["step"] for line in written] == list(range(1, 2 * steps_per_epoch + 1))
+    for epoch in range(2):
+        visited = [index for line in written if line["epoch"] == epoch for index in line["records"]]
+        assert sorted(visited) == list(range(RECORDS))
+    assert json.loads((out / "report.json").read_text())["records"] == 2 * RECORDS
+
+
+@pytest.mark.parametrize(("kind", "workers"), [("texts", 2), ("pictures", 1)])
+def test_resumed_weights_equal_the_uninterrupted_bit_for_bit(
+    kind: str, workers: int, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    recipe = {
+        **request.getfixturevalue(kind), "workers": workers, "checkpoint_steps": 4,
+        "tensorboard": False, "seed": 3,
+    }  # fmt: skip
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    finish({**recipe, "out": str(straight)}, resume=False)
+    broken = {**recipe, "out": str(killed), "trace": str(tmp_path / "trace.jsonl")}
+    for resume, step in ((False, 6), (True, 19)):
+        kill_at({**broken, "loaders": int(resume)}, step, resume=resume)
+    finish(broken, resume=True)
+
+    files = [
+        "model.safetensors",
+        *sorted(
+            str(path.relative_to(straight))
+            for path in (straight / "checkpoints").rglob("*.safetensors")
+        ),
+    ]
+    assert len(files) == (3 if kind == "texts" else 5)
+    for name in files:
+        assert (killed / name).read_bytes() == (straight / name).read_bytes(), name
+
+
+def test_resuming_refuses_other_data_and_another_recipe(
+    texts: dict[str, Any], tmp_path: Path
+) -> None:
+    from anysize.core.errors import ConfigurationError, DataError
+    from anysize.train import Recipe, run
+
+    data = tmp_path / "data.csv"
+    data.write_text(Path(texts["data"]).read_text())
+    recipe = Recipe(
+        **{**texts, "data": str(data), "epochs": None},
+        steps=2, out=str(tmp_path / "run"), tensorboard=False,
+    )  # fmt: skip
+    first = run(recipe, quiet=True)
+    assert (first.steps, first.ended) == (2, "steps")
+
+    import dataclasses
+
+    with pytest.raises(ConfigurationError) as caught:
+        run(dataclasses.replace(recipe, seed=9, merge="max"), resume=True, quiet=True)
+    assert "seed is 9, but the run was started with 0" in str(caught.value)
+    assert len(caught.value.problems) == 2
+
+    longer = run(dataclasses.replace(recipe, steps=3), resume=True, quiet=True)
+    assert (longer.steps, longer.records) == (3, 24)
+
+    data.write_text(data.read_text() + "w1 w2,yes\n")
+    with pytest.raises(DataError, match="has changed since the run"):
+        run(dataclasses.replace(recipe, steps=4), resume=True, quiet=True)
+
+
+def test_an_unfinished_run_is_not_overwritten(texts: dict[str, Any], tmp_path: Path) -> None:
+    from anysize.core.errors import ConfigurationError
+    from anysize.train import Recipe, run
+
+    recipe = Recipe(
+        **{**texts, "epochs": None}, steps=2, out=str(tmp_path / "run"), tensorboard=False
+    )
+    run(recipe, quiet=True)
+    (tmp_path / "run" / "report.json").unlink()
+    with pytest.raises(ConfigurationError, match="go on with --resume"):
+        run(recipe, quiet=True)
