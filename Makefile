@@ -1,6 +1,7 @@
 # `make install` builds .venv here; every other target calls it and costs nothing when it is done.
 #   PYTHON=python3.12 make install    another interpreter (3.11 or newer)
 #   make test PYTEST="-k receipts"    options for pytest
+#   make bench BENCH=startup          one measurement instead of all
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -13,6 +14,7 @@ BENCH_STAMP := $(VENV)/.installed-bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 TEST_WORKERS ?= 2
 PYTEST ?=
+BENCH ?= $(filter-out __init__ common,$(basename $(notdir $(wildcard benchmarks/*.py))))
 CANDIDATES := $(PYTHON) python3.11 python3 python3.12 python3.13 python
 
 .PHONY: help install demo test lint format types bench docs clean
@@ -65,7 +67,9 @@ types: install
 	@$(BIN)/mypy
 
 bench: $(BENCH_STAMP)
-	@$(BIN)/python -m benchmarks
+	@for name in $(BENCH); do \
+	  echo "== benchmarks.$$name"; $(BIN)/python -m benchmarks.$$name; \
+	done
 
 docs: install
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

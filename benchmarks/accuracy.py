@@ -1,7 +1,7 @@
 """What a limited time of training reaches.
 
-    python -m benchmarks.accuracy rotten_tomatoes [--minutes 6]
-    python -m benchmarks.accuracy cifar10 [--minutes 10]
+python -m benchmarks.accuracy rotten_tomatoes [--minutes 6]
+python -m benchmarks.accuracy cifar10 [--minutes 10]
 """
 
 from __future__ import annotations

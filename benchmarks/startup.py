@@ -1,6 +1,6 @@
 """How long ``anysize --help`` and ``import anysize`` take, against the bare interpreter.
 
-    python -m benchmarks.startup
+python -m benchmarks.startup
 """
 
 from __future__ import annotations

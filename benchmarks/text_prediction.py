@@ -14,7 +14,6 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -124,7 +123,7 @@ def cut(model: anysize.Model, texts: list[str]) -> list[str]:
 
 
 def pipeline(bundle: str, windows: list[str], precision: str, batch: int) -> Callable[[], Any]:
-    """transformers' own way."""
+    """Transformers' own way."""
     import transformers
 
     classify = transformers.pipeline(

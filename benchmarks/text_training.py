@@ -121,7 +121,7 @@ def trainer(records: int, *, best: bool) -> dict[str, Any]:
             "learning_rate": 1e-4,
             "optim": "adamw_torch_fused",
         }
-    known = {item for item in transformers.TrainingArguments.__dataclass_fields__}
+    known = set(transformers.TrainingArguments.__dataclass_fields__)
     if best and "train_sampling_strategy" not in known:
         settings.pop("train_sampling_strategy")
         settings["group_by_length"] = True

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,3 +81,17 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Package(ModuleType):
+    """Keeps ``anysize.train`` and ``anysize.plan`` the functions.
+
+    Rooms of the same names exist, and importing one would set it as the attribute.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in ("plan", "train") and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

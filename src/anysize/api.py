@@ -7,10 +7,11 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anysize import tasks
 from anysize.core import memory as memory_sizes
+from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.pipeline import Position
 from anysize.core.predict import predict
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from anysize.train.recipe import Recipe
 
 Input: TypeAlias = str | Path
-Tiles: TypeAlias = Literal["auto", "always", "never"]
-RuntimeName: TypeAlias = Literal["auto", "torch", "openvino"]
-Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +52,43 @@ class PredictOptions:
     merge: str | None = None
     window: int | None = None
     overlap: int | None = None
-    tiles: Tiles | None = None
+    tiles: str | None = None
     tile: int | None = None
-    runtime: RuntimeName = "auto"
-    precision: Precision = "auto"
+    runtime: str = "auto"
+    precision: str = "auto"
     threads: int | None = None
     strict: bool = False
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     encoding: str = "utf-8"
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} must be one of {', '.join(allowed)}, not {value!r}"
+            for name, value, allowed in (
+                ("tiles", self.tiles, ("auto", "always", "never")),
+                ("runtime", self.runtime, ("auto", *plugins.keys("runtimes"))),
+                ("precision", self.precision, ("auto", "float32", "bfloat16")),
+                ("merge", self.merge, tuple(plugins.keys("mergers"))),
+            )
+            if value is not None and value not in allowed
+        ]
+        problems += [
+            f"{name} must be at least {least}, not {value}"
+            for name, value, least in (
+                ("window", self.window, 4),
+                ("overlap", self.overlap, 0),
+                ("tile", self.tile, 1),
+                ("threads", self.threads, 0),
+            )
+            if value is not None and value < least
+        ]
+        if self.memory is not None:
+            try:
+                memory_sizes.parse_size(self.memory)
+            except ConfigurationError as error:
+                problems += error.problems
+        if problems:
+            raise ConfigurationError(problems)
 
 
 def load(spec: str | Path, task: str | None = None) -> Model:
@@ -229,6 +256,7 @@ class Model:
             options: see ``PredictOptions``.
             split: ``train``, ``validation`` or ``test``; None takes the test split where the data
                 names one, else everything.
+            on_windows: told how many windows went through the model, for progress.
         """
         from anysize.evaluate.evaluation import evaluate
         from anysize.evaluate.report import write_report

@@ -128,7 +128,8 @@ def test_grid_lists_windows_in_reading_order() -> None:
     cores = [Box(4, 2, 8, 4), Box(0, 0, 4, 2), Box(4, 0, 8, 2), Box(0, 2, 4, 4)]
     for i, core in enumerate(cores):
         logits = np.eye(3, dtype=np.float32)[i % 3] * 9
-        merger.add(Window(record="r", index=i, region=core, core=core, last=False), {"logits": logits})
+        window = Window(record="r", index=i, region=core, core=core, last=False)
+        merger.add(window, {"logits": logits})
     result = merger.finish()
     found = [(region["core"], region["label"]) for region in result.details["regions"]]
     assert found == [

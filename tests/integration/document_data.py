@@ -28,12 +28,12 @@ def write_texts(folder: Path) -> None:
     with (folder / "reviews.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "label"])
-        for number in range(240):
+        for number in range(160):
             label = ("positive", "negative")[number % 2]
             writer.writerow([" ".join(next(streams[label]) for _ in range(2)), label])
     with (folder / "stars.tsv").open("w", encoding="utf-8") as file:
         file.write("review\tstars\n")
-        for number in range(120):
+        for number in range(40):
             label, stars = (("positive", 5), ("negative", 1))[number % 2]
             file.write(f"{next(streams[label])}\t{stars}\n")
     (folder / "notes").mkdir()
@@ -83,6 +83,7 @@ def train_bundles(folder: Path) -> None:
         model="minilm",
         out=folder / "runs" / "reviews",
         epochs=2,
+        batch=16,
     )
     anysize.train(
         "image-classification",

@@ -182,9 +182,15 @@ def test_exactly_once_across_three_kills_and_other_workers(
     assert json.loads((out / "report.json").read_text())["records"] == 2 * RECORDS
 
 
-@pytest.mark.parametrize(("kind", "workers"), [("texts", 2), ("pictures", 1)])
+@pytest.mark.parametrize(
+    ("kind", "workers", "kills"), [("texts", 2, (14,)), ("pictures", 1, (6, 19))]
+)
 def test_resumed_weights_equal_the_uninterrupted_bit_for_bit(
-    kind: str, workers: int, request: pytest.FixtureRequest, tmp_path: Path
+    kind: str,
+    workers: int,
+    kills: tuple[int, ...],
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
 ) -> None:
     recipe = {
         **request.getfixturevalue(kind), "workers": workers, "checkpoint_steps": 4,
@@ -193,8 +199,8 @@ def test_resumed_weights_equal_the_uninterrupted_bit_for_bit(
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     finish({**recipe, "out": str(straight)}, resume=False)
     broken = {**recipe, "out": str(killed), "trace": str(tmp_path / "trace.jsonl")}
-    for resume, step in ((False, 6), (True, 19)):
-        kill_at({**broken, "loaders": int(resume)}, step, resume=resume)
+    for number, step in enumerate(kills):
+        kill_at({**broken, "loaders": number}, step, resume=number > 0)
     finish(broken, resume=True)
 
     files = [

@@ -14,7 +14,8 @@ from anysize.core.windows import Span, Window
 
 
 def example(ordinal: int, cost: int) -> Example:
-    window = Window(record=str(ordinal), index=0, region=Span(0, cost), core=Span(0, cost), last=True)
+    span = Span(0, cost)
+    window = Window(record=str(ordinal), index=0, region=span, core=span, last=True)
     return Example(ordinal=ordinal, window=window, arrays={"x": np.zeros(cost)}, cost=cost)
 
 

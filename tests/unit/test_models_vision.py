@@ -16,6 +16,7 @@ from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.models.cnn import cnn
 from anysize.models.mlp import mlp
+from anysize.models.network import BuildRequest
 from anysize.models.resnet import (
     ResidualBlock,
     ResNetConfig,
@@ -120,25 +121,25 @@ def test_the_global_seed_alone_decides_the_weights(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn", "resnet18", "resnet50"])
-def test_the_loss_is_cross_entropy_and_can_be_trained_away(name: str) -> None:
+def test_the_loss_is_cross_entropy_and_training_halves_it(name: str) -> None:
     model = tiny(name)
     pictures = torch.randn(12, 3, 32, 32)
     labels = torch.arange(12) % 3
     first = model(pictures, labels=labels)
     torch.testing.assert_close(first.loss, nn.functional.cross_entropy(first.logits, labels))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    for _ in range(100):
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(25):
         loss = model(pictures, labels=labels).loss
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert loss.item() < 0.1 < first.loss.item()
+    assert loss.item() < 0.5 * first.loss.item()
 
 
 @pytest.mark.parametrize(
     ("model", "weights"),
     [
-        # 64-bit counts worked out from the layer tables of the paper, 1,000 classes, 3 channels.
+        # Worked out from table 1 of the paper, with batch norms and 1,000 classes.
         (resnet18, 11_689_512),
         (resnet34, 21_797_672),
         (resnet50, 25_557_032),
@@ -217,6 +218,28 @@ def test_pictures_of_the_wrong_size_are_refused_where_size_matters() -> None:
         tiny("mlp")(torch.zeros(1, 3, 16, 64))
     with pytest.raises(DataError, match=r"at least 2 x 2.*\(1, 3, 1, 64\)"):
         tiny("cnn")(torch.zeros(1, 3, 1, 64))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_request_with_a_wide_picture_gives_a_network_for_it(name: str) -> None:
+    request = BuildRequest(
+        task="image-classification", labels=("ham", "egg"), picture_size=(40, 20)
+    )
+    network = plugins.load("models", name).build(name, request)
+    assert network.image is not None
+    assert (network.image.width, network.image.height) == (40, 20)
+    assert network.module.config.id2label == {0: "ham", 1: "egg"}
+    with torch.no_grad():
+        assert network.module.eval()(torch.zeros(1, 3, 20, 40)).logits.shape == (1, 2)
+
+
+def test_options_reach_the_family_and_unknown_ones_are_refused() -> None:
+    options = {"hidden_sizes": "12x6", "dropout": "0.25"}
+    request = BuildRequest(task="image-classification", labels=("a", "b"), options=options)
+    config = plugins.load("models", "mlp").build("mlp", request).module.config
+    assert (config.hidden_sizes, config.dropout) == ([12, 6], 0.25)
+    with pytest.raises(ConfigurationError, match="dropout"):
+        plugins.load("models", "cnn").build("cnn", request)
 
 
 def test_all_wrong_settings_are_named_at_once() -> None:

@@ -13,6 +13,7 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.train import recipe as recipes
 from anysize.train import toml
 from anysize.train.recipe import Recipe
+from anysize.train.recipe_defaults import resolve
 
 BASE = {"task": "text-classification", "data": "a.csv", "model": "minilm", "out": "runs/a"}
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
@@ -98,8 +99,8 @@ def test_unreadable_files_are_data_errors(
 
 
 def test_defaults_depend_on_the_kind_of_model_and_yield_to_the_user() -> None:
-    fine_tuned = recipes.resolve(Recipe(**BASE), role="text", pretrained=True)
-    drawn = recipes.resolve(Recipe(**BASE, batch=7, steps=5), role="image", pretrained=False)
+    fine_tuned = resolve(Recipe(**BASE), role="text", pretrained=True)
+    drawn = resolve(Recipe(**BASE, batch=7, steps=5), role="image", pretrained=False)
     assert fine_tuned.epochs is not None and fine_tuned.steps is None
     assert fine_tuned.learning_rate is not None and drawn.learning_rate is not None
     assert fine_tuned.learning_rate < drawn.learning_rate

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import document
+from anysize.cli.output import document, out
 from anysize.core import plugins
 
 _ROOMS = {
@@ -30,4 +30,4 @@ def command(
         document({what: list(found)})
         return
     for key, module in found.items():
-        print(f"{key:<22}{plugins.summary(module)}")
+        out(f"{key:<22}{plugins.summary(module)}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from anysize.cli import demo, evaluate, inspect, listing, plan, predict, train
-from anysize.cli.output import say
+from anysize.cli.output import out, say
 from anysize.core.errors import AnysizeError
 
 app = typer.Typer(
@@ -36,7 +36,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from anysize import __version__
 
-        print(__version__)
+        out(__version__)
         raise typer.Exit()
 
 
@@ -79,5 +79,5 @@ def _fail(message: str, code: int) -> None:
     for line in message.splitlines() or [""]:
         say(f"anysize: {line}")
     if "--json" in sys.argv:
-        print(json.dumps({"error": message, "exit_code": code}, ensure_ascii=False))
+        out(json.dumps({"error": message, "exit_code": code}, ensure_ascii=False))
     sys.exit(code)

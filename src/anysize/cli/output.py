@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def say(line: str) -> None:
     """A line for the person at the terminal."""
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 def show(renderable: RenderableType) -> None:
@@ -26,9 +27,14 @@ def show(renderable: RenderableType) -> None:
     Console(highlight=False).print(renderable)
 
 
+def out(line: str) -> None:
+    """A line of what the command was asked for, on standard output."""
+    sys.stdout.write(line + "\n")
+
+
 def document(entries: Mapping[str, Any]) -> None:
     """The one JSON document of ``--json``."""
-    print(json.dumps(entries, ensure_ascii=False, indent=2))
+    out(json.dumps(entries, ensure_ascii=False, indent=2))
 
 
 class Meter:

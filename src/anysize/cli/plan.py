@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import document
+from anysize.cli.output import document, out
 
 
 def command(
@@ -23,8 +23,8 @@ def command(
 ) -> None:
     """Say what training would do with a memory budget, and why, without training."""
     from anysize import api
-    from anysize.sources.inputs import check_paths
     from anysize.core.memory import parse_size
+    from anysize.sources.inputs import check_paths
     from anysize.train.recipe import Recipe
 
     check_paths([data])
@@ -44,4 +44,4 @@ def command(
         document(plan.to_json())
         return
     for line in plan.why:
-        print(line)
+        out(line)

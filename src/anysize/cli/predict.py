@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import Meter, say
+from anysize.cli.output import Meter, document, say
 from anysize.core.results import ErrorResult, Result
 
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ def command(
     check_paths(inputs)
     model = api.load(bundle, task)
     with ExitStack() as stack:
-        paths: list[str | Path] = []
+        paths: list[Path] = []
         for item in inputs:
             if item == "-":
                 spooled = standard_input(sys.stdin, model.task.role)
                 paths.append(stack.enter_context(spooled))
             else:
-                paths.append(item)
+                paths.append(Path(item))
         source = model.open(paths, settings)
         plan = model.plan(source, settings)
         for line in plan.why:
@@ -79,7 +79,7 @@ def command(
     for line in writer.summary_lines():
         say(line)
     if as_json and out is not None:
-        print(json.dumps(writer.summary() | {"out": str(out)}, ensure_ascii=False))
+        document(writer.summary() | {"out": str(out)})
 
 
 def prediction_options(
@@ -177,6 +177,6 @@ def _destination(out: Path | None) -> Iterator[TextIO]:
     try:
         with beside.open("w", encoding="utf-8") as file:
             yield file
-        os.replace(beside, out)
+        beside.replace(out)
     finally:
         beside.unlink(missing_ok=True)

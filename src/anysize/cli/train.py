@@ -77,8 +77,8 @@ def command(
 ) -> None:
     """Train a model, inside a memory budget; Ctrl-C leaves a checkpoint that --resume takes up."""
     from anysize import api
-    from anysize.sources.inputs import check_paths
     from anysize.core.memory import parse_size
+    from anysize.sources.inputs import check_paths
 
     given: dict[str, Any] = {
         "data": data,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import re
@@ -128,10 +129,8 @@ def reset_peak() -> bool:
 
 def trim() -> None:
     """Gives freed heap pages back to the system (glibc)."""
-    try:
+    with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-    except (OSError, AttributeError):
-        pass
 
 
 _M_ARENA_MAX = -8
@@ -140,19 +139,33 @@ _M_TRIM_THRESHOLD = -1
 
 
 def bound_heap() -> None:
-    """Keeps glibc's heap from growing by fragmentation.
+    """Keeps what costs memory and gives nothing small: heap arenas and compiled kernels.
 
-    Two arenas, and blocks of 1 MiB and more mapped for themselves, so that freeing them gives
-    their pages back at once. Setting the threshold also switches off glibc's habit of raising
-    it, which otherwise leaves tens of megabytes behind every large tensor.
+    Two arenas of glibc's heap instead of eight for each core, and 256 of oneDNN's compiled
+    kernels instead of 1024 (texts come in ever new shapes, each with kernels of its own). To be
+    called before torch is loaded; no measurable cost in time. Blocks are left on the heap:
+    see `tighten_heap`.
     """
-    try:
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
+    _mallopt({_M_ARENA_MAX: 2})
+
+
+def tighten_heap() -> None:
+    """Maps blocks of 1 MiB and more for themselves, so that freeing them gives them back at once.
+
+    Spares what glibc's heap holds between blocks: 220 MiB of 1.3 GiB in training a MiniLM on
+    2,048 tokens at a time. Costs a page fault for each page of each large block, there a third
+    more processor time, so it is the last resort.
+    """
+    _mallopt({_M_ARENA_MAX: 2, _M_MMAP_THRESHOLD: 1 << 20, _M_TRIM_THRESHOLD: 8 << 20})
+    trim()
+
+
+def _mallopt(settings: dict[int, int]) -> None:
+    with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(_M_ARENA_MAX, 2)
-        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 20)
-        libc.mallopt(_M_TRIM_THRESHOLD, 8 << 20)
-    except (OSError, AttributeError):
-        pass
+        for name, value in settings.items():
+            libc.mallopt(name, value)
 
 
 def _resident(pid: int) -> int:

@@ -16,7 +16,6 @@ import ast
 import difflib
 import importlib
 from functools import cache
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +26,8 @@ from anysize.core.errors import ConfigurationError
 @cache
 def keys(room: str) -> dict[str, str]:
     """Every key of a room and the module (dotted name) that provides it, sorted by key."""
+    from importlib import metadata  # a third of this module's import time
+
     found: dict[str, str] = {}
     spec = find_spec(f"anysize.{room}")
     if spec is None or not spec.submodule_search_locations:
@@ -65,6 +66,8 @@ def load(room: str, key: str) -> ModuleType:
     name = known[key]
     if not name.startswith("entry point "):
         return importlib.import_module(name)
+    from importlib import metadata
+
     (point,) = metadata.entry_points(group=f"anysize.{room}", name=key)
     module = point.load()
     if not isinstance(module, ModuleType):

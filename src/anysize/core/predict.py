@@ -79,10 +79,14 @@ def predict(
     held is bounded by the plan's look-ahead.
 
     Args:
-        source, positions, preprocess, strict, threads: see ``core.pipeline.examples``.
+        source: where records come from.
+        positions: which records, in which order.
+        preprocess: turns a record into its windows' examples.
         runtime: runs the model.
         new_merger: makes the merger of a record from its id.
         plan: how examples become batches.
+        strict: stop at the first record that cannot be read.
+        threads: reader threads; see ``core.pipeline.examples``.
         on_windows: told how many windows went through the model, for progress.
     """
     state = _Open()

@@ -52,7 +52,7 @@ def write_folders(folder: Path, train: Digits, test: Digits) -> None:
 
 
 def write_page(path: Path, digits: Digits, seed: int = 0) -> NDArray[np.int64]:
-    """A page of ``CELLS`` rows of ``CELLS`` digits; returns what stands where, ``[rows, columns]``."""
+    """A page of ``CELLS`` rows of ``CELLS`` digits; returns the labels ``[rows, columns]``."""
     import cv2
 
     rng = np.random.default_rng(seed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -111,7 +110,7 @@ def save(folder: str | Path, network: Network, card: Card) -> Path:
         shutil.rmtree(folder / "runtimes", ignore_errors=True)
         # The card goes last: a folder without it is not a bundle yet.
         for path in sorted(beside.iterdir(), key=lambda item: item.name == CARD):
-            os.replace(path, folder / path.name)
+            path.replace(folder / path.name)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder
@@ -155,7 +154,8 @@ def _save_tokenizer(folder: Path, network: Network) -> None:
 
     tokenizer = network.hub_tokenizer
     if tokenizer is None:
-        assert network.tokenizer is not None and network.text is not None
+        assert network.tokenizer is not None
+        assert network.text is not None
         tokenizer = wrap_tokenizer(network.tokenizer, window=network.text.window)
     tokenizer.save_pretrained(folder)
 

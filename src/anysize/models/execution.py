@@ -18,8 +18,10 @@ from anysize.models.network import Network
 
 
 class NetworkOutputs(NamedTuple):
-    """``logits`` ``[windows, classes]`` and ``features`` ``[windows, hidden]``: the vector that
-    the final linear layer reads."""
+    """``logits`` ``[windows, classes]`` and ``features`` ``[windows, hidden]``.
+
+    The features are what the final linear layer reads.
+    """
 
     logits: Tensor
     features: Tensor
@@ -53,8 +55,10 @@ class FeatureTap:
         self._caught = inputs[0]
 
     def take(self, logits: Tensor) -> Tensor:
-        """The features of the forward pass that gave ``logits``; the logits where the model
-        has no final linear layer of its own."""
+        """The features of the forward pass that gave ``logits``.
+
+        Where the model has no final linear layer of its own: the logits.
+        """
         caught, self._caught = self._caught, None
         if caught is None or caught.shape[0] != logits.shape[0]:
             return logits
@@ -63,7 +67,7 @@ class FeatureTap:
 
 def feature_tap(network: Network) -> FeatureTap:
     """A tap on the network's final linear layer."""
-    return FeatureTap(network.module, network.module.config.num_labels)
+    return FeatureTap(network.module, int(network.module.config.num_labels or 0))
 
 
 class PaddedText:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, cast
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models.bundle import Card, is_bundle, read_card
-from anysize.models.quiet import quiet_transformers
 from anysize.models.network import BuildRequest, ImageSettings, Network, TextSettings
+from anysize.models.quiet import quiet_transformers
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -70,10 +70,10 @@ def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
     if not path.exists() and not _HUB_ID.fullmatch(spec):
         raise BundleError(spec, "no such folder, and not a hub id (owner/name)")
     network = _from_hub(spec, task, None)
-    labels = network.module.config.id2label
+    labels = network.module.config.id2label or {}
     card = Card(
         task=task or _task_of(network.module.config, spec),
-        labels=tuple(labels[index] for index in sorted(labels)),
+        labels=tuple(label for _, label in sorted(labels.items(), key=lambda pair: int(pair[0]))),
         model=spec,
         text=network.text,
         image=network.image,

@@ -11,7 +11,7 @@ from anysize.core.memory import format_size
 from anysize.core.protocols import Runtime
 from anysize.models.network import Network
 from anysize.plan import budget, synthetic
-from anysize.plan.probe import Climb, Work, climb
+from anysize.plan.probe import Climb, Work, climb, no_longer_faster
 
 # More at once was never faster on a processor.
 MOST_TOKENS = 16384
@@ -83,6 +83,7 @@ def plan_batches(
         fixed=extra,
         parts=synthetic.parts(network),
         most=most,
+        enough=no_longer_faster,
         seconds=seconds,
     )
     held = sum(array.nbytes for array in window.arrays.values()) / window.cost

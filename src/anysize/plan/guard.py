@@ -45,6 +45,7 @@ class MemoryGuard:
         self._work = work
         self._limit = int(limit * budget)
         self._handled = memory.peak()
+        self._tight = False
 
     def check(self) -> int:
         """The cost that the next batch may have."""
@@ -65,6 +66,15 @@ class MemoryGuard:
             )
             self._work = int(self._work * smaller / self.cost)
             self.cost = smaller
+        elif not self._tight:
+            self._tight = True
+            memory.tighten_heap()
+            _log.warning(
+                "memory has reached %s of %s with one window at a time: large blocks are given "
+                "back at once from now on, which is slower",
+                format_size(highest),
+                format_size(self._budget),
+            )
         elif highest > self._budget:
             _log.warning(
                 "memory has reached %s, over the budget of %s, with one window at a time",

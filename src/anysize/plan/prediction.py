@@ -159,7 +159,8 @@ def _candidates(
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if precision == "auto":
-        precisions = ["bfloat16", "float32"] if fast_bfloat16(device, network.module) else ["float32"]
+        fast = fast_bfloat16(device, network.module)
+        precisions = ["bfloat16", "float32"] if fast else ["float32"]
     else:
         precisions = [precision]
 

@@ -170,6 +170,7 @@ def climb(
     fixed: int,
     parts: Sequence[float],
     most: int,
+    enough: Callable[[Sequence[Measurement]], bool],
     seconds: float,
 ) -> Climb:
     """Probes from a small part of one window up to ``most`` windows at once.
@@ -182,6 +183,7 @@ def climb(
         fixed: bytes that the run will need on top of what the probe sees.
         parts: rising; the last is 1.0.
         most: windows at once that are worth knowing.
+        enough: whether the measurements of whole windows say enough.
         seconds: no further rung is begun after so long.
     """
     started = time.perf_counter()
@@ -212,8 +214,9 @@ def climb(
         work, cost = several(count)
         if found:
             predicted = fit(found).peak(cost) if len(found) > 1 else 2 * found[0].peak - floor
-            late = time.perf_counter() - started > seconds
-            if predicted + fixed > ceiling or late:
+            # One count says nothing of how memory grows either.
+            late = len(found) > 1 and time.perf_counter() - started > seconds
+            if predicted + fixed > ceiling or late or enough(found):
                 break
         found.append(measure(work, cost))
         count *= 2
@@ -221,7 +224,23 @@ def climb(
         line = Line(floor, max(found[0].peak - floor, 0) / found[0].cost)
     else:
         line = fit(found)
+    # Kernels of new shapes stay, so the process has grown a little while it was probed.
+    memory.trim()
+    line = Line(max(line.base, memory.resident()), line.slope)
     return Climb(line=line, measurements=tuple(found), floor=floor)
+
+
+def no_longer_faster(found: Sequence[Measurement]) -> bool:
+    """Whether the last doubling brought less than five percent: rates rise, then stay."""
+    if len(found) < 3:
+        return False
+    last, before = (item.cost / item.seconds for item in (found[-1], found[-2]))
+    return last < 1.05 * before
+
+
+def three(found: Sequence[Measurement]) -> bool:
+    """Enough for a line that one odd measurement does not move far."""
+    return len(found) >= 3
 
 
 def extrapolate(rungs: Sequence[Measurement], cost: int) -> float:

@@ -14,7 +14,7 @@ from anysize.core.memory import format_size, resident, trim
 from anysize.plan import budget, synthetic
 from anysize.plan.batching import READ_AHEAD
 from anysize.plan.guard import MemoryGuard
-from anysize.plan.probe import Climb, Work, climb
+from anysize.plan.probe import Climb, Work, climb, three
 from anysize.train.pooled import Objective, Windows, one_graph
 
 if TYPE_CHECKING:
@@ -239,6 +239,7 @@ def _probe(
             fixed=fixed,
             parts=synthetic.parts(network),
             most=most,
+            enough=three,
             seconds=seconds,
         )
 

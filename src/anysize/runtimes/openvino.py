@@ -150,8 +150,8 @@ def _converted(network: Network, cache: Path | None) -> Any:
     beside = Path(tempfile.mkdtemp(prefix=".convert-", dir=cache))
     try:
         openvino.save_model(model, beside / "model.xml", compress_to_fp16=False)
-        os.replace(beside / "model.bin", target.with_suffix(".bin"))
-        os.replace(beside / "model.xml", target)
+        (beside / "model.bin").replace(target.with_suffix(".bin"))
+        (beside / "model.xml").replace(target)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return str(target)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example, Outputs
 from anysize.models.execution import make_execution
 from anysize.models.network import Network
+from anysize.runtimes.packed import PackedInference
 
 PROVIDES = ("torch",)
 
@@ -21,7 +24,7 @@ def fast_bfloat16(device: torch.device, module: nn.Module) -> bool:
     oneDNN's bfloat16 convolutions were measured at a ninth of the speed of float32.
     """
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     if device.type != "cpu":
         return False
     capability = torch.cpu.get_capabilities()
@@ -35,6 +38,9 @@ def fast_bfloat16(device: torch.device, module: nn.Module) -> bool:
 class TorchRuntime:
     """Runs a network in torch.
 
+    Encoders of text on a processor run packed, in a form of their weights made for prediction
+    (``runtimes.packed``); everything else runs as in training, under autocast for bfloat16.
+
     Args:
         network: put into evaluation mode and moved to ``device``.
         precision: ``float32`` or ``bfloat16``.
@@ -46,26 +52,37 @@ class TorchRuntime:
     def __init__(
         self, network: Network, precision: str = "float32", device: str | None = None
     ) -> None:
+        if precision not in ("float32", "bfloat16"):
+            raise ConfigurationError(f"precision must be float32 or bfloat16, not {precision!r}")
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.precision = precision
-        self._network = network
+        self._pool = network.pool
         network.module.eval().to(self.device)
         self._execution = make_execution(network, self.device)
         self.packed = self._execution.packed
+        self._fused: PackedInference | None = None
+        if self.packed and self.device.type == "cpu":
+            form = cast(Literal["float32", "bfloat16"], precision)
+            self._fused = PackedInference(network.module, form)
 
     def run(self, examples: Sequence[Example]) -> Outputs:
-        with (
-            torch.inference_mode(),
-            torch.autocast(
-                self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
-            ),
-        ):
-            outputs = self._execution(examples)
-            arrays = {"logits": outputs.logits.float().cpu().numpy()}
-            if self._network.pool is not None:
-                scores = self._network.pool(outputs.features.float()).squeeze(-1)
+        with torch.inference_mode():
+            logits, features = self._outputs(examples)
+            arrays = {"logits": logits.float().cpu().numpy()}
+            if self._pool is not None:
+                scores = self._pool(features.float()).squeeze(-1)
                 arrays["scores"] = scores.float().cpu().numpy()
         return Outputs(arrays)
 
     def close(self) -> None:
-        """Nothing to release: the weights are the network's."""
+        """Releases the form made for prediction; the weights are the network's."""
+        self._fused = None
+
+    def _outputs(self, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
+        if self._fused is not None:
+            found = self._fused.run([example.arrays["input_ids"] for example in examples])
+            return torch.from_numpy(found.logits), torch.from_numpy(found.features)
+        bfloat16 = self.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
+            outputs = self._execution(examples)
+        return outputs.logits, outputs.features

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -68,7 +67,7 @@ def standard_input(stream: Iterable[str], role: str) -> Iterator[Path]:
                 if not line.strip():
                     continue
                 if not line.lstrip().startswith("{"):
-                    value = os.path.abspath(line) if role == "image" else line
+                    value = str(Path(line).absolute()) if role == "image" else line
                     line = json.dumps({role: value})
                 file.write(line + "\n")
         if path.stat().st_size == 0:

@@ -57,9 +57,8 @@ class Classification:
                 "or use one folder per class",
             )
         if len(found) < 2:
-            raise DataError(
-                source.name, f"only one label, {next(iter(found))!r}: there is nothing to tell apart"
-            )
+            only = next(iter(found))
+            raise DataError(source.name, f"only one label, {only!r}: there is nothing to tell apart")
         return tuple(sorted(found, key=_label_order))
 
     def encode_target(self, record: Record, labels: Sequence[str]) -> int:

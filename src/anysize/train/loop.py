@@ -29,7 +29,7 @@ from anysize.train.step import Totals
 from anysize.train.stopping import Stopped, StopRequest
 from anysize.train.team import Team
 from anysize.train.trace import Trace
-from anysize.train.validation import validate
+from anysize.train.validation import rehearse, validate
 
 
 class Loop:
@@ -74,9 +74,12 @@ class Loop:
         step = self.state.cursor.step
         trace = Trace(self._recipe.trace, self._team, step)
         journal = Journal(self._job, self._display, step) if self._team.leads else None
+        for reason in self._machinery.reasons:
+            self._display.say(reason)
         meter = Meter()
         ended = self._limit.name
         try:
+            self._rehearse()
             while not self._reached():
                 totals, rate = self._step(trace)
                 meter.add(totals)
@@ -153,11 +156,29 @@ class Loop:
         """Seconds that the last validation and the saving will take."""
         if self._limit.seconds is None:
             return 0.0
-        seconds = self.state.validation_seconds
-        if not seconds and self._job.validation is not None and self.state.used:
-            # Not measured yet: a forward pass is about a third of a step.
-            seconds = self.state.elapsed / self.state.used * len(self._job.validation) / 2
-        return 1.2 * seconds + min(5.0, 0.05 * self._limit.seconds)
+        return 1.2 * self.state.validation_seconds + min(5.0, 0.05 * self._limit.seconds)
+
+    def _rehearse(self) -> None:
+        """A run by the clock must know what its last validation will take."""
+        job, parts = self._job, self._machinery
+        known = self.state.validation_seconds > 0
+        if self._limit.seconds is None or known or job.validation is None:
+            return
+        seconds, elapsed = self._team.from_leader(
+            rehearse(
+                parts.objective,
+                job.validation,
+                job.task.preprocess(job.network),
+                job.card.labels,
+                parts.plan,
+                self._team,
+                parts.threads,
+            ),
+            self._clock(),
+        )
+        self.state = dataclasses.replace(
+            self.state, validation_seconds=seconds, elapsed=elapsed
+        )
 
     def _reached(self) -> bool:
         step, elapsed = self.state.cursor.step, self.state.elapsed

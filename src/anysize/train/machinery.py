@@ -85,6 +85,11 @@ class Machinery:
             clip=recipe.clip or 0.0,
         )
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the budget is spent as it is, one sentence for each choice."""
+        return () if self.budget is None else self.budget.why
+
     def weights(self) -> dict[str, Tensor]:
         """Parameters and buffers by name; shared ones once."""
         return {**dict(self.trained.named_parameters()), **dict(self.trained.named_buffers())}

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize import tasks
-from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.records import Source
 from anysize.models.network import BuildRequest, Network
@@ -18,7 +17,8 @@ from anysize.sources import open_splits, target_counts
 from anysize.tasks.protocols import Task
 from anysize.train.job import Job
 from anysize.train.order import mix
-from anysize.train.recipe import Recipe, resolve
+from anysize.train.recipe import Recipe
+from anysize.train.recipe_defaults import resolve
 
 if TYPE_CHECKING:
     from anysize.augment import Augmentation
@@ -49,7 +49,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     training, validation = _open_data(recipe, task)
     labels = recipe.labels or task.labels(training)
     network = _build(recipe, task, training, labels)
-    resolved = resolve(recipe, role=task.role, pretrained=_pretrained(recipe.model))
+    resolved = resolve(recipe, role=task.role, pretrained=_pretrained(network))
     from anysize.models.bundle import Card
 
     card = Card(
@@ -214,11 +214,9 @@ def _picture_size(source: Source) -> tuple[int, int] | None:
     return int(statistics.median(widths)), int(statistics.median(heights))
 
 
-def _pretrained(spec: str) -> bool:
-    """Whether a spec brings trained weights: folders and hub ids do, and built-ins that say so."""
-    if spec not in plugins.keys("models"):
-        return True
-    return bool(getattr(plugins.load("models", spec), "PRETRAINED", False))
+def _pretrained(network: Network) -> bool:
+    """Whether weights were loaded: transformers notes where from; drawn ones come from nowhere."""
+    return bool(getattr(network.module, "name_or_path", ""))
 
 
 def _augmentation(recipe: Recipe, task: Task) -> Augmentation | None:

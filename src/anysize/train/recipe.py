@@ -3,56 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from anysize.core.errors import ConfigurationError
+from anysize.train.recipe_rules import LIMITS, problems
 from anysize.train.toml import dumps, read
 
-Optimizer = Literal["adamw", "sgd"]
-Schedule = Literal["constant", "linear", "cosine", "one-cycle"]
-
-_CHOICES: Mapping[str, tuple[str, ...]] = {
-    "optimizer": ("adamw", "sgd"),
-    "schedule": ("constant", "linear", "cosine", "one-cycle"),
-    "merge": ("mean", "max", "attention"),
-    "tiles": ("auto", "always", "never"),
-    "precision": ("auto", "bfloat16", "float32"),
-}
-# (field, smallest, whether the smallest itself is allowed, largest)
-_RANGES: tuple[tuple[str, float, bool, float], ...] = (
-    ("epochs", 0, False, 1e6),
-    ("steps", 1, True, 2**53),
-    ("minutes", 0, False, 1e7),
-    ("batch", 1, True, 1 << 24),
-    ("learning_rate", 0, False, 1e3),
-    ("weight_decay", 0, True, 1e3),
-    ("momentum", 0, True, 0.9999),
-    ("warmup", 0, True, 0.9999),
-    ("clip", 0, True, 1e9),
-    ("label_smoothing", 0, True, 0.9999),
-    ("ema", 0, True, 0.999999),
-    ("window", 4, True, 1 << 24),
-    ("overlap", 0, True, 1 << 24),
-    ("tile", 1, True, 1 << 20),
-    ("workers", 1, True, 4096),
-    ("loaders", 0, True, 1024),
-    ("memory", 1 << 20, True, 1 << 60),
-    ("micro_cost", 0, True, 1 << 50),
-    ("seed", 0, True, 2**63 - 1),
-    ("validate_every", 1, True, 2**53),
-    ("patience", 0, True, 1e9),
-    ("checkpoint_steps", 0, True, 2**53),
-    ("checkpoint_seconds", 0, True, 1e9),
-    ("log_every", 1, True, 2**53),
-    ("validation", 0, True, 0.9999),
-    ("test", 0, True, 0.9999),
-)
-_LIMITS = ("epochs", "steps", "minutes")
 # What may change between a run and its resumption without changing what is learned.
 _FREE = frozenset(
     {
@@ -157,9 +116,9 @@ class Recipe:
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
-        problems = [*_type_problems(self), *_value_problems(self)]
-        if problems:
-            raise ConfigurationError(problems)
+        found = problems(self)
+        if found:
+            raise ConfigurationError(found)
 
     def to_toml(self) -> str:
         """The recipe as a TOML document; fields that are None are left out."""
@@ -194,12 +153,12 @@ def load(path: str | Path) -> Recipe:
 def from_mapping(entries: Mapping[str, Any], origin: str) -> Recipe:
     """Makes a recipe of plain values (as from TOML or JSON)."""
     known = {item.name: item for item in dataclasses.fields(Recipe)}
-    problems = [
+    faults = [
         f"{origin}: {name!r} is not a recipe field; known: {', '.join(known)}"
         for name in entries
         if name not in known
     ]
-    problems += [
+    faults += [
         f"{origin}: {name} is missing and has no default"
         for name, item in known.items()
         if name not in entries
@@ -217,156 +176,10 @@ def from_mapping(entries: Mapping[str, Any], origin: str) -> Recipe:
     try:
         recipe = Recipe(**{**values, **stand_ins})
     except ConfigurationError as error:
-        raise ConfigurationError([*problems, *error.problems]) from None
-    if problems:
-        raise ConfigurationError(problems)
+        raise ConfigurationError([*faults, *error.problems]) from None
+    if faults:
+        raise ConfigurationError(faults)
     return recipe
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Defaults:
-    """What a kind of model is trained with unless the recipe says otherwise."""
-
-    epochs: float
-    batch: int
-    learning_rate: float
-    optimizer: Optimizer
-    weight_decay: float
-    schedule: Schedule
-    warmup: float
-    clip: float
-    label_smoothing: float
-
-
-_DEFAULTS: Mapping[tuple[str, bool], _Defaults] = {
-    # By role, and whether the weights are pretrained.
-    ("text", True): _Defaults(
-        epochs=3, batch=32, learning_rate=5e-5, optimizer="adamw", weight_decay=0.01,
-        schedule="linear", warmup=0.08, clip=1.0, label_smoothing=0.0,
-    ),
-    ("text", False): _Defaults(
-        epochs=8, batch=32, learning_rate=1e-3, optimizer="adamw", weight_decay=0.05,
-        schedule="cosine", warmup=0.05, clip=1.0, label_smoothing=0.0,
-    ),
-    ("image", True): _Defaults(
-        epochs=5, batch=32, learning_rate=1e-4, optimizer="adamw", weight_decay=0.05,
-        schedule="cosine", warmup=0.08, clip=1.0, label_smoothing=0.1,
-    ),
-    ("image", False): _Defaults(
-        epochs=20, batch=128, learning_rate=2e-3, optimizer="adamw", weight_decay=0.05,
-        schedule="one-cycle", warmup=0.25, clip=1.0, label_smoothing=0.1,
-    ),
-}  # fmt: skip
-_SGD_RATES: Mapping[tuple[str, bool], float] = {
-    ("text", True): 1e-2, ("text", False): 0.1, ("image", True): 1e-2, ("image", False): 0.1,
-}  # fmt: skip
-
-
-def resolve(recipe: Recipe, *, role: str, pretrained: bool) -> Recipe:
-    """Fills in what the recipe leaves to the kind of model.
-
-    Args:
-        recipe: what the user asked for.
-        role: ``text`` or ``image``.
-        pretrained: whether the weights are fine-tuned rather than drawn.
-    """
-    defaults = _DEFAULTS[role, pretrained]
-    chosen: dict[str, Any] = {
-        item.name: getattr(defaults, item.name)
-        for item in dataclasses.fields(defaults)
-        if item.name != "epochs" and getattr(recipe, item.name) is None
-    }
-    if recipe.optimizer == "sgd" and recipe.learning_rate is None:
-        chosen["learning_rate"] = _SGD_RATES[role, pretrained]
-    if recipe.epochs is None and recipe.steps is None and recipe.minutes is None:
-        chosen["epochs"] = float(defaults.epochs)
-    return dataclasses.replace(recipe, **chosen)
-
-
-def _value_problems(recipe: Recipe) -> list[str]:
-    problems: list[str] = []
-    problems += [
-        f"{name} must not be empty"
-        for name in ("task", "data", "model", "out")
-        if getattr(recipe, name) == ""
-    ]
-    for name, choices in _CHOICES.items():
-        value = getattr(recipe, name)
-        if isinstance(value, str) and value not in choices:
-            problems.append(f"{name} must be one of {', '.join(choices)}, not {value!r}")
-    for name, smallest, included, largest in _RANGES:
-        value = getattr(recipe, name)
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            continue
-        # A comparison with not-a-number is false, so it is refused as well.
-        enough = value >= smallest if included else value > smallest
-        if not (enough and value <= largest):
-            bound = "at least" if included else "above"
-            problems.append(
-                f"{name} must be {bound} {smallest:g} and at most {largest:g}, not {value!r}"
-            )
-    limits = [name for name in _LIMITS if getattr(recipe, name) is not None]
-    if len(limits) > 1:
-        problems.append(f"only one of epochs, steps and minutes can limit a run, not {limits}")
-    if isinstance(recipe.image_size, tuple) and (
-        len(recipe.image_size) != 2 or min(recipe.image_size) < 1
-    ):
-        problems.append(
-            f"image_size must be width and height of at least 1 pixel, not {recipe.image_size!r}"
-        )
-    both = isinstance(recipe.window, int) and isinstance(recipe.overlap, int)
-    if both and recipe.overlap >= recipe.window - 2:  # type: ignore[operator]
-        problems.append(
-            f"overlap must be below window - 2 ({recipe.window - 2}), "  # type: ignore[operator]
-            f"not {recipe.overlap}"
-        )
-    if recipe.labels is not None and len(set(recipe.labels)) != len(recipe.labels):
-        problems.append(f"labels must differ from each other, not {recipe.labels!r}")
-    shares = (recipe.validation, recipe.test)
-    if all(isinstance(share, int | float) for share in shares) and sum(shares) >= 1:
-        problems.append(
-            "validation and test together must leave records for training, not "
-            f"{recipe.validation:g} + {recipe.test:g}"
-        )
-    return problems
-
-
-def _type_problems(recipe: Recipe) -> list[str]:
-    hints = typing.get_type_hints(Recipe)
-    return [
-        f"{name} must be {_described(hint)}, not {value!r}"
-        for name, hint in hints.items()
-        if not _fits(value := getattr(recipe, name), hint)
-    ]
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:
-        return any(_fits(value, item) for item in arguments)
-    if origin is tuple:
-        inner = arguments[0]
-        return isinstance(value, tuple) and all(_fits(item, inner) for item in value)
-    if origin is not None:
-        return isinstance(value, Mapping) and all(
-            isinstance(item, str) for pair in value.items() for item in pair
-        )
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
-def _described(hint: Any) -> str:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:
-        return _described(next(item for item in arguments if item is not types.NoneType))
-    if origin is tuple:
-        return "a list of numbers" if arguments[0] is int else "a list of texts"
-    if origin is not None:
-        return "a table of texts"
-    return {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}[hint]
 
 
 def completed(recipe: Recipe, before: Recipe) -> Recipe:
@@ -374,11 +187,11 @@ def completed(recipe: Recipe, before: Recipe) -> Recipe:
 
     The limit is taken over only where the recipe sets none itself.
     """
-    limited = any(getattr(recipe, name) is not None for name in _LIMITS)
+    limited = any(getattr(recipe, name) is not None for name in LIMITS)
     chosen = {
         item.name: getattr(before, item.name)
         for item in dataclasses.fields(recipe)
-        if getattr(recipe, item.name) is None and not (limited and item.name in _LIMITS)
+        if getattr(recipe, item.name) is None and not (limited and item.name in LIMITS)
     }
     if recipe.micro_cost == 0:
         chosen["micro_cost"] = before.micro_cost

@@ -146,9 +146,8 @@ class Stepper:
     def limit(self, cost: int) -> None:
         """Sets the cost of a micro-batch; the memory guard lowers it when memory runs short."""
         if cost != self._plan.budget:
-            self._plan = replace(
-                self._plan, budget=cost, look_ahead=self._plan.look_ahead // self._plan.budget * cost
-            )
+            times = self._plan.look_ahead // self._plan.budget
+            self._plan = replace(self._plan, budget=cost, look_ahead=times * cost)
 
     def _accumulate(self, block: Block) -> _Tally:
         tally = _Tally()

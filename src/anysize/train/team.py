@@ -21,6 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+_BUCKET = 1 << 23
+
 
 @dataclass(frozen=True, slots=True)
 class Team:
@@ -38,7 +40,9 @@ class Team:
     def add_up(self, values: Tensor) -> None:
         """Sums over the workers, in place."""
         if self.size > 1:
-            torch.distributed.all_reduce(values)
+            # In buckets: the communication library holds a copy of what is under way.
+            for bucket in values.split(_BUCKET):
+                torch.distributed.all_reduce(bucket)
 
     def average_buffers(self, module: nn.Module) -> None:
         """Averages floating-point buffers (batch statistics) over the workers."""

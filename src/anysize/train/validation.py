@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ from anysize.train.pooled import Objective
 from anysize.train.team import Team
 
 _LEAST = 1e-6
+_SAMPLE = 64
 
 
 @dataclass(slots=True)
@@ -59,6 +61,52 @@ class _Targets:
             self.objective.task.encode_target(record, self.labels)
         ]
         yield from self.preprocess(ordinal, record, draw)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """The first records of a source."""
+
+    source: Source
+    size: int
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> Record:
+        return self.source[index]
+
+    def fingerprint(self) -> str:
+        return self.source.fingerprint()
+
+
+def rehearse(
+    objective: Objective,
+    source: Source,
+    preprocess: Preprocess,
+    labels: Sequence[str],
+    plan: BatchPlan,
+    team: Team,
+    threads: int,
+) -> float:
+    """About how many seconds `validate` will take, from a sample.
+
+    The sample is run twice, since the first time pays for what is only done once.
+    """
+    sample = _Sample(source, min(len(source), _SAMPLE * team.size))
+    seconds = 0.0
+    for _ in range(2):
+        started = time.monotonic()
+        try:
+            validate(objective, sample, preprocess, labels, plan, team, 0, threads)
+        except DataError:
+            return 0.0
+        seconds = time.monotonic() - started
+    return seconds * len(source) / len(sample)
 
 
 def validate(

@@ -157,7 +157,6 @@ class _Reader:
         self._chunks = chunks
         self._held = ""
         self._start = 0
-        self._forgotten = 0
         self._ended = False
 
     def read(self, start: int, stop: int) -> tuple[str, bool]:

@@ -1,0 +1,140 @@
+"""What a recipe's fields must fulfil; all faults are found at once."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anysize.train.recipe import Recipe
+
+LIMITS = ("epochs", "steps", "minutes")
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "optimizer": ("adamw", "sgd"),
+    "schedule": ("constant", "linear", "cosine", "one-cycle"),
+    "merge": ("mean", "max", "attention"),
+    "tiles": ("auto", "always", "never"),
+    "precision": ("auto", "bfloat16", "float32"),
+}
+# (field, smallest, whether the smallest itself is allowed, largest)
+_RANGES: tuple[tuple[str, float, bool, float], ...] = (
+    ("epochs", 0, False, 1e6),
+    ("steps", 1, True, 2**53),
+    ("minutes", 0, False, 1e7),
+    ("batch", 1, True, 1 << 24),
+    ("learning_rate", 0, False, 1e3),
+    ("weight_decay", 0, True, 1e3),
+    ("momentum", 0, True, 0.9999),
+    ("warmup", 0, True, 0.9999),
+    ("clip", 0, True, 1e9),
+    ("label_smoothing", 0, True, 0.9999),
+    ("ema", 0, True, 0.999999),
+    ("window", 4, True, 1 << 24),
+    ("overlap", 0, True, 1 << 24),
+    ("tile", 1, True, 1 << 20),
+    ("workers", 1, True, 4096),
+    ("loaders", 0, True, 1024),
+    ("memory", 1 << 20, True, 1 << 60),
+    ("micro_cost", 0, True, 1 << 50),
+    ("seed", 0, True, 2**63 - 1),
+    ("validate_every", 1, True, 2**53),
+    ("patience", 0, True, 1e9),
+    ("checkpoint_steps", 0, True, 2**53),
+    ("checkpoint_seconds", 0, True, 1e9),
+    ("log_every", 1, True, 2**53),
+    ("validation", 0, True, 0.9999),
+    ("test", 0, True, 0.9999),
+)
+
+
+def problems(recipe: Recipe) -> list[str]:
+    """One sentence for each fault, naming the field, the rule and the value."""
+    return [*_type_problems(recipe), *_value_problems(recipe)]
+
+
+def _value_problems(recipe: Recipe) -> list[str]:
+    problems: list[str] = []
+    problems += [
+        f"{name} must not be empty"
+        for name in ("task", "data", "model", "out")
+        if getattr(recipe, name) == ""
+    ]
+    for name, choices in _CHOICES.items():
+        value = getattr(recipe, name)
+        if isinstance(value, str) and value not in choices:
+            problems.append(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+    for name, smallest, included, largest in _RANGES:
+        value = getattr(recipe, name)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            continue
+        # A comparison with not-a-number is false, so it is refused as well.
+        enough = value >= smallest if included else value > smallest
+        if not (enough and value <= largest):
+            bound = "at least" if included else "above"
+            problems.append(
+                f"{name} must be {bound} {smallest:g} and at most {largest:g}, not {value!r}"
+            )
+    limits = [name for name in LIMITS if getattr(recipe, name) is not None]
+    if len(limits) > 1:
+        problems.append(f"only one of epochs, steps and minutes can limit a run, not {limits}")
+    if isinstance(recipe.image_size, tuple) and (
+        len(recipe.image_size) != 2 or min(recipe.image_size) < 1
+    ):
+        problems.append(
+            f"image_size must be width and height of at least 1 pixel, not {recipe.image_size!r}"
+        )
+    both = isinstance(recipe.window, int) and isinstance(recipe.overlap, int)
+    if both and recipe.overlap >= recipe.window - 2:  # type: ignore[operator]
+        problems.append(
+            f"overlap must be below window - 2 ({recipe.window - 2}), "  # type: ignore[operator]
+            f"not {recipe.overlap}"
+        )
+    if recipe.labels is not None and len(set(recipe.labels)) != len(recipe.labels):
+        problems.append(f"labels must differ from each other, not {recipe.labels!r}")
+    shares = (recipe.validation, recipe.test)
+    if all(isinstance(share, int | float) for share in shares) and sum(shares) >= 1:
+        problems.append(
+            "validation and test together must leave records for training, not "
+            f"{recipe.validation:g} + {recipe.test:g}"
+        )
+    return problems
+
+
+def _type_problems(recipe: Recipe) -> list[str]:
+    hints = typing.get_type_hints(type(recipe))
+    return [
+        f"{name} must be {_described(hint)}, not {value!r}"
+        for name, hint in hints.items()
+        if not _fits(value := getattr(recipe, name), hint)
+    ]
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return any(_fits(value, item) for item in arguments)
+    if origin is tuple:
+        inner = arguments[0]
+        return isinstance(value, tuple) and all(_fits(item, inner) for item in value)
+    if origin is not None:
+        return isinstance(value, Mapping) and all(
+            isinstance(item, str) for pair in value.items() for item in pair
+        )
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _described(hint: Any) -> str:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return _described(next(item for item in arguments if item is not types.NoneType))
+    if origin is tuple:
+        return "a list of numbers" if arguments[0] is int else "a list of texts"
+    if origin is not None:
+        return "a table of texts"
+    return {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}[hint]

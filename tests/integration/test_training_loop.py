@@ -1,0 +1,226 @@
+"""The loop in this process: it learns, keeps the best, ends when told, and says what it did."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from anysize.train import Recipe, Stopped, run
+from anysize.train.stopping import StopRequest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("pictures")
+    generator = np.random.default_rng(2)
+    for number in range(120):
+        label = ("dark", "light")[number % 2]
+        pixels = generator.integers(0, 160, size=(8, 8, 3)) + (60 if label == "light" else 0)
+        (folder / label).mkdir(exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / label / f"{number:03d}.png")
+    return {
+        "task": "image-classification",
+        "data": str(folder),
+        "model": "mlp",
+        "batch": 16,
+        "micro_cost": 64 * 16,
+        "validation": 0.25,
+        "test": 0.0,
+        "tensorboard": False,
+        "log_every": 1,
+    }
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Documents whose label is told by one word somewhere in the middle."""
+    path = tmp_path_factory.mktemp("texts") / "data.jsonl"
+    generator = random.Random(1)
+    words = [f"w{number}" for number in range(30)]
+    with path.open("w", encoding="utf-8") as file:
+        for _ in range(60):
+            label = generator.choice(("no", "yes"))
+            text = generator.choices(words, k=generator.choice((5, 40, 120)))
+            text[len(text) // 2] = "awful" if label == "no" else "great"
+            file.write(json.dumps({"text": " ".join(text), "label": label}) + "\n")
+    return {
+        "task": "text-classification",
+        "data": str(path),
+        "model": "attention",
+        "window": 16,
+        "batch": 8,
+        "micro_cost": 48,
+        "validation": 0.2,
+        "test": 0.0,
+        "tensorboard": False,
+        "log_every": 1,
+    }
+
+
+def log(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "training.jsonl").read_text().splitlines()]
+
+
+def test_it_learns_and_leaves_the_best_weights(pictures: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    report = run(Recipe(**pictures, epochs=6.0, out=str(out), ema=0.8), quiet=True)
+    assert report.best is not None and report.best > 0.9
+    assert (report.ended, report.failed) == ("epochs", 0)
+    assert report.peak_memory > 100 << 20
+
+    entries = log(out)
+    steps = [entry for entry in entries if "loss" in entry]
+    assert [entry["step"] for entry in steps] == list(range(1, report.steps + 1))
+    assert steps[-1]["records"] == report.records == steps[-1]["epoch"] * report.records / 6
+    validations = [entry for entry in entries if "validation_accuracy" in entry]
+    assert len(validations) == 6
+    assert report.best == max(entry["validation_accuracy"] for entry in validations)
+
+    from safetensors.torch import load_file
+
+    saved = load_file(out / "model.safetensors")
+    (best,) = (out / "checkpoints" / "best").glob("weights-*.safetensors")
+    kept = load_file(best)
+    assert all(torch.equal(value, kept[f"model.{name}"]) for name, value in saved.items())
+
+    card = json.loads((out / "anysize.json").read_text())
+    assert card["metrics"]["validation_accuracy"] == report.best
+    assert card["provenance"]["recipe"]["ema"] == 0.8
+    assert sum(card["provenance"]["label_counts"].values()) == report.records / 6
+
+
+@pytest.mark.parametrize("merge", ["mean", "attention"])
+def test_long_documents_are_trained_whole(
+    texts: dict[str, Any], merge: str, tmp_path: Path
+) -> None:
+    """Of 120 words, far over the micro-batch and over what is held: two passes, read twice."""
+    report = run(
+        Recipe(**texts, merge=merge, epochs=14.0, learning_rate=1e-2, out=str(tmp_path / "run")),
+        quiet=True,
+    )
+    assert report.best is not None and report.best >= 0.8
+    assert (tmp_path / "run" / "pool.safetensors").is_file() == (merge == "attention")
+
+
+def test_one_micro_batch_or_many_learn_the_same(texts: dict[str, Any], tmp_path: Path) -> None:
+    """Without dropout the size of a micro-batch changes rounding only."""
+    from safetensors.numpy import load_file
+
+    found = []
+    for cost in (16, 48, 100_000):
+        out = tmp_path / str(cost)
+        recipe = Recipe(
+            **{**texts, "micro_cost": cost}, steps=3, optimizer="sgd", learning_rate=0.1,
+            precision="float32", options={"dropout": "0"}, out=str(out),
+        )  # fmt: skip
+        run(recipe, quiet=True)
+        found.append(load_file(out / "model.safetensors"))
+    started = load_file(tmp_path / "16" / "initial" / "model.safetensors")
+    for name, value in found[2].items():
+        for other in found[:2]:
+            np.testing.assert_allclose(other[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+    assert max(float(np.abs(found[2][name] - started[name]).max()) for name in started) > 1e-3
+
+
+def test_patience_ends_a_run_that_no_longer_improves(
+    pictures: dict[str, Any], tmp_path: Path
+) -> None:
+    report = run(
+        Recipe(**pictures, epochs=50.0, learning_rate=1e-12, patience=2, out=str(tmp_path / "r")),
+        quiet=True,
+    )
+    assert report.ended == "patience"
+    assert report.epochs < 10
+
+
+def test_minutes_hold_the_whole_run(pictures: dict[str, Any], tmp_path: Path) -> None:
+    limit = 0.1
+    started = time.monotonic()
+    report = run(
+        Recipe(**pictures, minutes=limit, validate_every=10**6, out=str(tmp_path / "run")),
+        quiet=True,
+    )
+    assert report.ended == "minutes"
+    assert report.steps > 1
+    assert report.seconds <= 60 * limit
+    # The bundle is written after the clock has been read; what is left must do for it.
+    assert time.monotonic() - started < 60 * limit + 5
+    rates = [entry["learning_rate"] for entry in log(tmp_path / "run") if "loss" in entry]
+    assert rates[-1] < 0.2 * max(rates)
+
+
+def test_a_stop_is_resumed_where_it_was(
+    pictures: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe(**pictures, steps=9, out=str(tmp_path / "run"))
+    original = StopRequest.__init__
+
+    def asked_already(request: StopRequest) -> None:
+        original(request)
+        request.signal = 15
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StopRequest, "__init__", asked_already)
+        with pytest.raises(Stopped, match="stopped by SIGTERM after step 1;") as caught:
+            run(recipe, quiet=True)
+    assert caught.value.exit_code == 143
+    assert not (tmp_path / "run" / "anysize.json").exists()
+    report = run(recipe, resume=True, quiet=True)
+    assert report.steps == 9
+    steps = [entry["step"] for entry in log(tmp_path / "run") if "loss" in entry]
+    assert steps == list(range(1, 10))
+
+
+def test_tensorboard_gets_scalars(pictures: dict[str, Any], tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    run(Recipe(**{**pictures, "tensorboard": True}, steps=2, out=str(tmp_path)), quiet=True)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(tmp_path / "tensorboard"))
+    board.Reload()
+    assert {"loss", "learning_rate", "validation_accuracy"} <= set(board.Tags()["scalars"])
+    assert [event.step for event in board.Scalars("loss")] == [1, 2]
+
+
+def test_a_set_without_a_readable_record_is_refused(tmp_path: Path) -> None:
+    from anysize.core.errors import DataError
+
+    for label in ("a", "b"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for number in range(3):
+            (tmp_path / "data" / label / f"{number}.png").write_bytes(b"not a picture")
+    with pytest.raises(DataError):
+        run(
+            Recipe(
+                task="image-classification", data=str(tmp_path / "data"), model="mlp",
+                out=str(tmp_path / "run"), image_size=(8, 8), micro_cost=64, validation=0.0,
+                test=0.0, tensorboard=False,
+            ),
+            quiet=True,
+        )  # fmt: skip
+
+
+def test_the_plan_of_a_run_writes_nothing(pictures: dict[str, Any], tmp_path: Path) -> None:
+    from anysize.train import make_plan
+
+    recipe = Recipe(**{**pictures, "micro_cost": 0}, memory=4 << 30, out=str(tmp_path / "run"))
+    plan = make_plan(recipe)
+    assert plan.micro_cost >= 64 and plan.why
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,193 @@
+"""Several workers on one machine: the same result, errors that arrive, no process left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+RECORDS = 25
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Pictures for a perceptron; 25 records in steps of 8 leave one record for the last step."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("pictures")
+    generator = np.random.default_rng(2)
+    for number in range(RECORDS):
+        label = ("dark", "light")[number % 2]
+        pixels = generator.integers(0, 160, size=(8, 8, 3)) + (80 if label == "light" else 0)
+        (folder / label).mkdir(exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / label / f"{number:02d}.png")
+    return {
+        "task": "image-classification",
+        "data": str(folder),
+        "model": "mlp",
+        "optimizer": "sgd",
+        "learning_rate": 0.05,
+        "clip": 0.5,
+        "batch": 8,
+        "micro_cost": 64 * 3,
+        "precision": "float32",
+        "validation": 0.0,
+        "test": 0.0,
+        "tensorboard": False,
+    }
+
+
+PROGRAM = """
+import json, sys
+from anysize.core.errors import AnysizeError
+from anysize.train import Recipe, run
+try:
+    run(Recipe(**json.loads(sys.argv[1])), resume=sys.argv[2] == "resume")
+except AnysizeError as error:
+    print(f"{type(error).__name__}: {error}")
+    sys.exit(error.exit_code)
+"""
+
+
+def start(recipe: dict[str, Any], *, resume: bool = False) -> subprocess.Popen[str]:
+    source = Path(__file__).resolve().parents[2] / "src"
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, json.dumps(recipe), "resume" if resume else "start"],
+        env={**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def steps(out: Path) -> int:
+    try:
+        return len((out / "training.jsonl").read_text().splitlines())
+    except OSError:
+        return 0
+
+
+def children(parent: int) -> list[int]:
+    return [pid for pid, above in processes() if above == parent]
+
+
+def processes() -> Iterator[tuple[int, int]]:
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The name in parentheses may hold anything, blanks included.
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] != "Z":
+            yield int(path.parent.name), int(fields[1])
+
+
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+def test_two_workers_learn_what_one_learns(recipe: dict[str, Any], tmp_path: Path) -> None:
+    """Gradients are divided by the global count, also where a worker has no record."""
+    for workers in (1, 2):
+        changed = {**recipe, "workers": workers, "epochs": 2.0, "out": str(tmp_path / f"{workers}")}
+        process = start(changed)
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, output
+    one, two = weights(tmp_path / "1"), weights(tmp_path / "2")
+    started = weights(tmp_path / "1" / "initial")
+    assert one.keys() == two.keys()
+    for name in one:
+        # Augmentation is drawn per record, so only the order of sums differs.
+        np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    moved = max(float(np.abs(one[name] - started[name]).max()) for name in one)
+    assert moved > 1e-2
+
+
+def test_a_stop_leaves_a_checkpoint_and_no_process(recipe: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    endless = {**recipe, "workers": 2, "steps": 10**6, "out": str(out), "log_every": 1}
+    process = start(endless)
+    wait_until(lambda: steps(out) > 2 or process.poll() is not None)
+    workers = children(process.pid)
+    assert len(workers) == 2
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert output.startswith("Stopped: stopped by SIGINT after step ")
+    assert "--resume" in output
+    wait_until(lambda: not {pid for pid, _ in processes()} & set(workers))
+    entries = json.loads((out / "checkpoints" / "last" / "state.json").read_text())
+    assert f"after step {entries['cursor']['step']};" in output
+
+
+def test_workers_die_with_a_killed_launcher_and_their_own_death_is_reported(
+    recipe: dict[str, Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    endless = {
+        **recipe, "workers": 2, "steps": 10**6, "out": str(out), "log_every": 1,
+        "checkpoint_steps": 1,
+    }  # fmt: skip
+    process = start(endless)
+    wait_until(lambda: steps(out) > 2 or process.poll() is not None)
+    workers = children(process.pid)
+    assert len(workers) == 2
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not {pid for pid, _ in processes()} & set(workers))
+
+    before = steps(out)
+    process = start(endless, resume=True)
+    wait_until(lambda: steps(out) > before + 2 or process.poll() is not None)
+    os.kill(random.choice(children(process.pid)), signal.SIGKILL)
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 1
+    assert output.startswith("RunError: worker ") and "was ended by SIGKILL" in output
+
+
+def test_an_error_of_a_worker_arrives_as_its_own(recipe: dict[str, Any], tmp_path: Path) -> None:
+    from anysize.core.errors import DataError, RunError
+    from anysize.train import Recipe, run
+
+    data = tmp_path / "data"
+    for path in Path(recipe["data"]).rglob("*.png"):
+        target = data / path.relative_to(recipe["data"])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    broken = data / "dark" / "00.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    changed = {**recipe, "data": str(data), "epochs": 1.0}
+    handler = signal.getsignal(signal.SIGTERM)
+
+    with pytest.raises(DataError, match=r"00\.png"):
+        run(Recipe(**changed, strict=True, workers=2, out=str(tmp_path / "strict")), quiet=True)
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+    report = run(Recipe(**changed, out=str(tmp_path / "lenient")), quiet=True)
+    assert (report.records, report.failed) == (RECORDS - 1, 1)
+    assert list(report.failures) == ["dark/00.png"]
+
+    with pytest.raises(RunError, match=r"the loss of step \d+ is not a finite number.*\.png"):
+        run(
+            Recipe(**{**changed, "learning_rate": 1e3, "clip": 0.0}, out=str(tmp_path / "nan")),
+            quiet=True,
+        )

@@ -1,0 +1,256 @@
+"""Plans for prediction and training of small networks, in this very process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from anysize import tasks
+from anysize.core import memory
+from anysize.core.errors import BudgetError
+from anysize.core.examples import Example, Outputs
+from anysize.core.protocols import Runtime
+from anysize.models.execution import make_execution
+from anysize.models.network import ImageSettings, Network, TextSettings
+from anysize.plan import budget, synthetic
+from anysize.plan.batching import plan_batches
+from anysize.plan.prediction import plan_prediction
+from anysize.plan.selection import Candidate, fastest, remembered
+from anysize.plan.training import TrainingPlan, plan_training
+from anysize.runtimes.torch import TorchRuntime
+from anysize.train.pooled import Objective
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+def text_network(window: int = 128) -> Network:
+    from transformers import BertConfig, BertForSequenceClassification
+
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=300,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=128,
+        max_position_embeddings=512,
+        num_labels=2,
+    )
+    module = BertForSequenceClassification(config).eval()
+    return Network(module=module, spec="small", text=TextSettings(window=window))
+
+
+def picture_network() -> Network:
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    torch.manual_seed(0)
+    config = ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", num_labels=2
+    )
+    module = ResNetForImageClassification(config).eval()
+    return Network(module=module, spec="pictures", image=ImageSettings(width=128, height=96))
+
+
+def objective(network: Network) -> Objective:
+    task = tasks.load("text-classification" if network.text else "image-classification")
+    return Objective(
+        task=task,
+        network=network,
+        execution=make_execution(network),
+        rule="mean",
+        label_smoothing=0.0,
+        device=torch.device("cpu"),
+        bfloat16=False,
+    )
+
+
+@pytest.mark.parametrize("make", [text_network, picture_network])
+def test_prediction_is_planned_inside_the_budget(make: object) -> None:
+    network: Network = make()  # type: ignore[operator]
+    runtime = TorchRuntime(network)
+    plan = plan_batches(runtime, network, memory=4 * GIB, packed=runtime.packed)
+    assert plan.window <= plan.batches.budget
+    assert plan.batches.budget % plan.window == 0
+    assert memory.resident() < plan.predicted_peak <= 4 * GIB
+    assert any(str(plan.window) in reason for reason in plan.why)
+
+
+def test_a_small_job_is_not_probed_beyond_its_size() -> None:
+    network = text_network()
+    runtime = TorchRuntime(network)
+    plan = plan_batches(runtime, network, memory=4 * GIB, packed=True, total_cost=200)
+    assert plan.batches.budget <= 256
+
+
+def test_prediction_that_does_not_fit_names_a_budget_that_does() -> None:
+    network = picture_network()
+    runtime = TorchRuntime(network)
+    with pytest.raises(BudgetError, match="smallest budget that would do") as caught:
+        plan_batches(runtime, network, memory=memory.resident() - MIB, packed=False)
+    smallest = caught.value.smallest
+    assert smallest % budget.STEP == 0
+    assert f"--memory {smallest // MIB}MiB" in str(caught.value)
+    plan = plan_batches(runtime, network, memory=smallest, packed=False)
+    assert plan.predicted_peak <= smallest
+
+
+@pytest.mark.parametrize("make", [text_network, picture_network])
+def test_planning_training_leaves_everything_as_it_was(make: object) -> None:
+    network: Network = make()  # type: ignore[operator]
+    module = network.module
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    gradient = torch.ones_like(next(iter(module.parameters())))
+    next(iter(module.parameters())).grad = gradient
+    random = torch.get_rng_state()
+    plan = plan_training(objective(network), memory=4 * GIB)
+    assert plan.micro_cost % plan.window == 0
+    assert not plan.checkpointing
+    assert memory.resident() < plan.predicted_peak <= 4 * GIB
+    for name, tensor in module.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+    first, *rest = module.parameters()
+    assert first.grad is gradient
+    assert torch.equal(first.grad, torch.ones_like(first))
+    assert all(parameter.grad is None for parameter in rest)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert not module.training
+
+
+def test_training_that_does_not_fit_names_a_budget_that_does() -> None:
+    task = objective(text_network())
+    with pytest.raises(BudgetError, match="gradient checkpointing") as caught:
+        plan_training(task, memory=memory.resident())
+    plan = plan_training(task, memory=caught.value.smallest)
+    assert plan.predicted_peak <= caught.value.smallest
+
+
+def test_workers_share_the_budget_and_the_launcher_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "resident", lambda pid=None: 100 * MIB)
+    assert budget.share(GIB, 1) == GIB
+    assert budget.share(1100 * MIB, 4) == 250 * MIB
+    needed = 300 * MIB
+    total = budget.whole(needed, 3)
+    assert budget.share(total, 3) >= needed
+    assert total < 1.1 * (3 * needed + 100 * MIB) + budget.STEP
+
+
+def test_the_most_frugal_plan_is_agreed_on() -> None:
+    plan = plan_training(objective(text_network()), memory=4 * GIB)
+    assert isinstance(plan, TrainingPlan)
+    smaller = replace(plan, micro_cost=plan.micro_cost // 2, loaders=0)
+    frugal = replace(plan, checkpointing=True, predicted_peak=plan.predicted_peak + 1)
+    assert TrainingPlan.agreed([plan, smaller, plan]).micro_cost == smaller.micro_cost
+    agreed = TrainingPlan.agreed([plan, frugal, smaller])
+    assert agreed.checkpointing
+    assert agreed.loaders == 0
+    assert agreed.predicted_peak == frugal.predicted_peak
+
+
+def test_what_can_never_fit_is_refused_by_the_size_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(bytes(1000))
+    assert budget.weights_size(tmp_path) == 1000
+    budget.refuse_early("training", GIB, 87 * MIB, training=True)
+    with pytest.raises(BudgetError) as caught:
+        budget.refuse_early("training", GIB, 300 * MIB, training=True)
+    budget.refuse_early("training", caught.value.smallest, 300 * MIB, training=True)
+
+
+def test_synthetic_windows_have_the_sizes_of_real_ones() -> None:
+    network = text_network(window=96)
+    (window,) = synthetic.windows(network, 1)
+    assert window.cost == len(window.arrays["input_ids"]) == 96
+    assert synthetic.parts(network) == (1.0,)
+    assert synthetic.parts(text_network(window=512)) == (0.125, 0.25, 0.5, 1.0)
+    pictures = synthetic.windows(picture_network(), 2)
+    assert pictures[1].arrays["pixels"].shape == (96, 128, 3)
+    assert pictures[1].cost == 96 * 128
+
+
+class Clock:
+    """A runtime that takes a made-up time for each unit of cost."""
+
+    def __init__(self, name: str, seconds: float, now: list[float]) -> None:
+        self.name, self.precision = name, "float32"
+        self._seconds, self._now = seconds, now
+        self.closed = False
+
+    def run(self, examples: Sequence[Example]) -> Outputs:
+        self._now[0] += self._seconds * sum(example.cost for example in examples)
+        return Outputs({"logits": np.zeros((len(examples), 2), np.float32)})
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_the_fastest_runtime_is_chosen_and_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANYSIZE_CACHE", str(tmp_path))
+    now = [0.0]
+    monkeypatch.setattr("anysize.plan.selection.time.perf_counter", lambda: now[0])
+    made: list[Clock] = []
+
+    def opener(name: str, seconds: float) -> Candidate:
+        def opened() -> Runtime:
+            made.append(Clock(name, seconds, now))
+            return made[-1]
+
+        return Candidate(name, "float32", opened)
+
+    candidates = [opener("torch", 2e-3), opener("quick", 1e-3), opener("large", 1e-4)]
+    network = text_network()
+    examples = synthetic.texts(network, [10, 20, 30, 128])
+
+    def fits(candidate: Candidate) -> bool:
+        return candidate.name != "large"
+
+    assert not remembered(candidates, network)
+    name, precision, rates = fastest(candidates, examples, network, fits=fits)
+    assert (name, precision) == ("quick", "float32")
+    assert rates == {"torch float32": pytest.approx(500), "quick float32": pytest.approx(1000)}
+    assert all(runtime.closed for runtime in made)
+    assert remembered(candidates, network)
+    count = len(made)
+    assert fastest(candidates, examples, network, fits=fits) == ("quick", "float32", {})
+    assert len(made) == count
+    # Another architecture is another question.
+    assert not remembered(candidates, text_network(window=64))
+    (file,) = tmp_path.glob("runtime-*.json")
+    file.write_text(json.dumps({"format": 99}))
+    assert not remembered(candidates, network)
+
+
+def test_plan_prediction_runs_what_it_planned() -> None:
+    network = text_network()
+    task = tasks.load("text-classification")
+    plan = plan_prediction(
+        network, task, memory=4 * GIB, runtime="torch", precision="float32", threads=0
+    )
+    assert (plan.runtime, plan.precision, plan.threads) == ("torch", "float32", 0)
+    assert json.loads(json.dumps(plan.to_json()))["memory"] == 4 * GIB
+    examples = synthetic.texts(network, [5, 9, 128, 64])
+    runtime = plan.guarded(plan.open_runtime())
+    expected = TorchRuntime(network).run(examples).arrays["logits"]
+    np.testing.assert_allclose(runtime.run(examples).arrays["logits"], expected, atol=1e-5)
+    runtime.close()
+    # The probed runtime is handed out once; after that a new one is opened.
+    assert plan.open_runtime().name == "torch"
+
+
+def test_plan_prediction_refuses_before_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BudgetError):
+        plan_prediction(
+            text_network(),
+            tasks.load("text-classification"),
+            memory=memory.resident() // 2,
+            runtime="torch",
+        )
