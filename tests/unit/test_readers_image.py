@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +49,7 @@ def tiles(extent: tuple[int, int], tile: int, overlap: int) -> Iterator[Box]:
 def streamed(monkeypatch: pytest.MonkeyPatch, rows_in_memory: bool = True) -> None:
     """Treats every JPEG, PNG and TIFF as too large to decode at once."""
     monkeypatch.setattr(reader, "WHOLE_PIXELS", 0)
-    monkeypatch.setattr("anysize.readers.strips.STRIP_BYTES", 16 * 320 * 3)
+    monkeypatch.setattr("anysize.readers.strips.BLOCK_BYTES", 16 * 320 * 3)
     if not rows_in_memory:
         monkeypatch.setattr(row_store, "MEMORY", 0)
 
@@ -118,7 +121,7 @@ def test_regions_equal_the_whole_picture(
         boxes.append(Box(left, top, data.draw(st.integers(left + 1, width)), bottom))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reader, "WHOLE_PIXELS", 0)
-        patch.setattr("anysize.readers.strips.STRIP_BYTES", data.draw(st.integers(1, 20_000)))
+        patch.setattr("anysize.readers.strips.BLOCK_BYTES", data.draw(st.integers(1, 20_000)))
         patch.setattr(row_store, "MEMORY", data.draw(st.sampled_from([0, 1 << 25])))
         for box, found in zip(boxes, Image(path).regions(iter(boxes)), strict=True):
             expected = pixels[box.top : box.bottom, box.left : box.right]
@@ -153,7 +156,7 @@ def test_orientation_is_applied(
     width, height = image.extent
     small = image.resized(width // 4, height // 4).astype(int)
     reference = pillow.fromarray(expected).resize((width // 4, height // 4), pillow.Resampling.BOX)
-    assert np.abs(small - np.asarray(reference).astype(int)).mean() < 1.5
+    assert np.abs(small - np.asarray(reference).astype(int)).mean() < 2.5
 
 
 def sixteen(bands: int) -> NDArray[np.uint16]:
@@ -290,18 +293,113 @@ def test_a_scaled_jpeg_is_near_the_whole_one(
         assert np.abs(found.astype(int) - expected.astype(int)).mean() < 2.0, size
 
 
-def test_tiled_tiff_in_strips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels = photograph()
-    path = vips_save(
-        tmp_path / "a.tif", pixels, "srgb", tile=True, tile_width=64, tile_height=64,
-        compression="deflate",
-    )  # fmt: skip
-    streamed(monkeypatch)
-    image = Image(path)
-    assert image.header.tiled
-    boxes = list(tiles(image.extent, 100, 20))
+def _structures() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Ways to lay out the same pixels, as arguments of libvips' savers."""
+    found: dict[str, tuple[str, dict[str, Any]]] = {
+        "png": ("png", {}),
+        "interlaced": ("png", {"interlace": True}),
+        "jpeg": ("jpeg", {"Q": 90}),
+        "jpeg 4:4:4": ("jpeg", {"Q": 95, "subsample_mode": "off"}),
+        "progressive": ("jpeg", {"interlace": True}),
+        "restart": ("jpeg", {"restart_interval": 4}),
+    }
+    for width, height in ((16, 16), (64, 48), (240, 112), (512, 16), (1024, 512)):
+        tiles = {"tile": True, "tile_width": width, "tile_height": height}
+        found[f"tiles {width}x{height}"] = ("tiff", {**tiles, "compression": "deflate"})
+    found["jpeg tiles"] = ("tiff", {**tiles, "compression": "jpeg", "tile_width": 256})
+    return found
+
+
+@pytest.mark.parametrize("structure", _structures())
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("block", [1, 40_000])
+def test_every_structure_gives_its_pixels(
+    monkeypatch: pytest.MonkeyPatch, structure: str, in_memory: bool, block: int
+) -> None:
+    pixels = np.tile(photograph(), (2, 2, 1))
+    name, options = _structures()[structure]
+    picture = pyvips.Image.new_from_array(pixels)
+    data = getattr(picture, f"{name}save_buffer")(**options)
+    expected = pyvips.Image.new_from_buffer(data, "").numpy()
+    monkeypatch.setattr(reader, "WHOLE_PIXELS", 0)
+    monkeypatch.setattr("anysize.readers.strips.BLOCK_BYTES", block)
+    if not in_memory:
+        monkeypatch.setattr(row_store, "MEMORY", 0)
+    image = Image(data)
+    boxes = list(tiles(image.extent, 150, 20))
     for box, found in zip(boxes, image.regions(boxes), strict=True):
-        assert np.array_equal(found, pixels[box.top : box.bottom, box.left : box.right])
+        assert np.array_equal(found, expected[box.top : box.bottom, box.left : box.right]), box
+    small = image.resized(32, 20).astype(int)
+    reference = pillow.fromarray(expected).resize((32, 20), pillow.Resampling.BOX)
+    assert np.abs(small - np.asarray(reference).astype(int)).mean() < 2.5
+
+
+@pytest.mark.parametrize("strip", [1, 3, 7, 16, 21, 64, 129, 400])
+def test_tiff_strips_of_any_height(monkeypatch: pytest.MonkeyPatch, strip: int) -> None:
+    pixels = np.tile(photograph(), (2, 1, 1))
+    buffer = io.BytesIO()
+    pillow.fromarray(pixels).save(
+        buffer, format="TIFF", compression="tiff_adobe_deflate", tiffinfo={278: strip}
+    )
+    monkeypatch.setattr(reader, "WHOLE_PIXELS", 0)
+    monkeypatch.setattr("anysize.readers.strips.BLOCK_BYTES", 30_000)
+    image = Image(buffer.getvalue())
+    assert image.header.strip == strip
+    boxes = list(tiles(image.extent, 150, 20))
+    for box, found in zip(boxes, image.regions(boxes), strict=True):
+        assert np.array_equal(found, pixels[box.top : box.bottom, box.left : box.right]), box
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+def test_a_decoder_with_other_habits_is_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    path = save(tmp_path / f"a.{suffix}", photograph())
+    expected = whole(path)
+    monkeypatch.setattr(reader, "WHOLE_PIXELS", 0)
+    monkeypatch.setattr("anysize.readers.strips.BLOCK_BYTES", 1)
+    monkeypatch.setattr("anysize.readers.strips._DECODER_ROWS", 10)
+    boxes = list(tiles((320, 200), 64, 8))
+    for box, found in zip(boxes, Image(path).regions(boxes), strict=True):
+        assert np.array_equal(found, expected[box.top : box.bottom, box.left : box.right]), box
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_memory_does_not_grow_with_the_picture(
+    tmp_path: Path, repository: Path, suffix: str
+) -> None:
+    program = """
+import sys
+from pathlib import Path
+import cv2, simplejpeg
+from anysize.core.windows import Box
+from anysize.readers.image import Image
+image = Image(Path(sys.argv[1]))
+width, height = image.extent
+boxes = [
+    Box(left, top, min(left + 512, width), min(top + 512, height))
+    for top in range(0, height, 480) for left in range(0, width, 480)
+]
+total = sum(int(pixels[0, 0, 0]) for pixels in image.regions(boxes))
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(peak.split()[1]) / 1024)
+"""
+    peaks = []
+    for width, height in ((2400, 2000), (24_000, 2_000)):
+        path = tmp_path / f"{width}.{suffix}"
+        picture = pyvips.Image.new_from_array(photograph()).replicate(width // 320 + 1, 10)
+        options = {"tile": True} if suffix == "tif" else {"compression": 1}
+        picture.crop(0, 0, width, height).write_to_file(str(path), **options)
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(path)],
+            check=True,
+            env={**os.environ, "PYTHONPATH": str(repository / "src")},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        peaks.append(float(done.stdout))
+    # The rows of the wider one alone that its boxes need are 35 MiB.
+    assert peaks[1] - peaks[0] < 25, peaks
 
 
 def test_boxes_must_be_inside_and_in_order(tmp_path: Path) -> None:

@@ -155,14 +155,17 @@ def _candidates(
     """What the caller's wishes leave, the surest first."""
     import torch
 
-    from anysize.runtimes.torch import TorchRuntime, fast_bfloat16
+    from anysize.runtimes.torch import TorchRuntime, doubtful_bfloat16, native_bfloat16
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if precision == "auto":
-        fast = fast_bfloat16(device, network.module)
-        precisions = ["bfloat16", "float32"] if fast else ["float32"]
-    else:
+    if precision != "auto":
         precisions = [precision]
+    elif not native_bfloat16(device):
+        precisions = ["float32"]
+    elif doubtful_bfloat16(device, network.module):
+        precisions = ["float32", "bfloat16"]
+    else:
+        precisions = ["bfloat16", "float32"]
 
     def torch_opener(precision: str) -> Callable[[], Runtime]:
         return lambda: TorchRuntime(network, precision)

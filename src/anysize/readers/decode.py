@@ -35,7 +35,7 @@ def decode(
             return pixels
     if header.format == "TIFF":
         # Pillow would turn the picture while it loads it.
-        reader = StripReader(data, origin)
+        reader = StripReader(data, origin, header)
         return np.concatenate(list(reader.strips()))
     return _pillow(data, header, origin)
 

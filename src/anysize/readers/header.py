@@ -43,7 +43,8 @@ class Header:
         height: in pixels as stored.
         mode: Pillow's name of the sample layout (``RGB``, ``L``, ``CMYK``, ``I;16``, …).
         orientation: EXIF value 1 to 8.
-        tiled: a TIFF whose pixels are in tiles.
+        tile: ``(width, height)`` of the tiles of a tiled TIFF, else None.
+        strip: rows of a strip of another TIFF, else 0.
         whole: the decoder must hold the whole picture (interlaced PNG, progressive JPEG, and the
             formats that are not streamed).
     """
@@ -53,8 +54,9 @@ class Header:
     height: int
     mode: str
     orientation: int
-    tiled: bool
-    whole: bool
+    tile: tuple[int, int] | None = None
+    strip: int = 0
+    whole: bool = False
 
     @property
     def kind(self) -> str:
@@ -119,20 +121,25 @@ def _read(file: Any, origin: str) -> Header:
             origin, f"is not a picture in a known format ({', '.join(FORMATS)}); damaged?"
         )
     file.seek(0)
+    tile, strip = None, 0
     try:
         picture = open_pillow(file, name)
         orientation = _orientation(picture, name)
         width, height = picture.size
         if name == "TIFF":
             # Pillow gives the size as displayed.
-            width, height = picture.tag_v2[256], picture.tag_v2[257]
+            tags = picture.tag_v2
+            width, height = tags[256], tags[257]
+            if 322 in tags:
+                tile = tags[322], tags[323]
+            else:
+                strip = tags.get(278, height)
     except DAMAGE as error:
         raise DataError(
             origin, f"has a {name} header that is damaged or of an unknown kind: {error}"
         ) from None
     if width < 1 or height < 1:
         raise DataError(origin, f"is {width}x{height} pixels; a picture needs at least one")
-    tiled = name == "TIFF" and 322 in picture.tag_v2
     whole = (
         name in ("BMP", "WEBP", "GIF")
         or (name == "PNG" and bool(picture.info.get("interlace")))
@@ -144,7 +151,8 @@ def _read(file: Any, origin: str) -> Header:
         height=height,
         mode=picture.mode,
         orientation=orientation,
-        tiled=tiled,
+        tile=tile,
+        strip=strip,
         whole=whole,
     )
 

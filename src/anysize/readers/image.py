@@ -22,7 +22,7 @@ MAX_PIXELS = 10_000_000_000
 """Pixels of one picture at most: ten gigapixels."""
 
 MAX_ROW_BYTES = 1 << 26
-"""Bytes of one row of pixels at most (64 MiB), because rows are what is decoded at a time."""
+"""Bytes of a row of pixels or of a tile at most (64 MiB): what is decoded at a time."""
 
 WHOLE_PIXELS = 1 << 22
 """Pictures up to this size (4.2 megapixels, 12 MiB) are decoded at once; larger ones by strips."""
@@ -32,8 +32,8 @@ MAX_WHOLE_BYTES = 1 << 29
 
 _WHOLE_BYTES_PER_PIXEL = 6
 
-# A JPEG decoded at just above the wanted size differs from one decoded wholly and averaged by two
-# grey levels in the mean; at twice the wanted size, by a fifth of one.
+# Averaging a JPEG that was decoded at twice the wanted size or more differs from averaging the whole
+# one by 0.2 to 1 grey level in the mean; from just above the wanted size, by three times as much.
 _MARGIN = 2
 
 
@@ -95,8 +95,6 @@ class Image:
             height=pixels.shape[0],
             mode="RGB",
             orientation=1,
-            tiled=False,
-            whole=False,
         )
         return image
 
@@ -146,7 +144,7 @@ class Image:
         target = (height, width) if turned else (width, height)
         shrink = _jpeg_shrink(header, *target)
         if _streams(header, shrink):
-            stored = self._resized_by_strips(shrink, *target)
+            stored = self._resized_by_strips(header, shrink, *target)
         else:
             stored = resize(self._decoded(header, shrink), *target)
         return oriented(stored, header.orientation)
@@ -167,7 +165,7 @@ class Image:
             return self._from_whole(header, checked)
         if header.orientation != 1:
             return self._from_turned(header, checked)
-        return self._from_strips(checked)
+        return self._from_strips(header, checked)
 
     def _decoded(self, header: Header, shrink: int = 1) -> NDArray[np.uint8]:
         if self._pixels is not None:
@@ -184,20 +182,21 @@ class Image:
                 del whole
             yield pixels[box.top : box.bottom, box.left : box.right].copy()
 
-    def _from_strips(self, boxes: Iterator[Box]) -> Iterator[NDArray[np.uint8]]:
-        reader = StripReader(self._content, self._origin)
-        strips = reader.strips()
+    def _from_strips(self, header: Header, boxes: Iterator[Box]) -> Iterator[NDArray[np.uint8]]:
+        reader = StripReader(self._content, self._origin, header)
+        blocks = reader.blocks()
         rows: Rows | None = None
         decoded = 0
         try:
             for box in boxes:
                 rows = _ample(rows, reader, box, decoded)
                 while decoded < box.bottom:
-                    strip = next(strips)
-                    unseen = max(box.top - decoded, 0)
-                    if unseen < len(strip):
-                        rows.write(decoded + unseen, strip[unseen:])
-                    decoded += len(strip)
+                    top, left, block = next(blocks)
+                    unseen = max(box.top - top, 0)
+                    if unseen < len(block):
+                        rows.write(top + unseen, left, block[unseen:])
+                    if left + block.shape[1] == reader.width:
+                        decoded = top + len(block)
                 yield rows.read(box)
         finally:
             if rows is not None:
@@ -205,21 +204,21 @@ class Image:
 
     def _from_turned(self, header: Header, boxes: Iterator[Box]) -> Iterator[NDArray[np.uint8]]:
         # The rows that are displayed first may be stored last, or be columns.
-        reader = StripReader(self._content, self._origin)
-        rows = FileRows(reader.width, reader.height)
+        reader = StripReader(self._content, self._origin, header)
+        rows = FileRows(reader.width, reader.height, reader.chunk)
         try:
-            decoded = 0
-            for strip in reader.strips():
-                rows.write(decoded, strip)
-                decoded += len(strip)
+            for top, left, block in reader.blocks():
+                rows.write(top, left, block)
             place = _stored(header)
             for box in boxes:
                 yield oriented(rows.read(place(box)), header.orientation)
         finally:
             rows.close()
 
-    def _resized_by_strips(self, shrink: int, width: int, height: int) -> NDArray[np.uint8]:
-        reader = StripReader(self._content, self._origin, shrink)
+    def _resized_by_strips(
+        self, header: Header, shrink: int, width: int, height: int
+    ) -> NDArray[np.uint8]:
+        reader = StripReader(self._content, self._origin, header, shrink)
         resizer = StripResizer((reader.width, reader.height), width, height)
         for strip in reader.strips():
             resizer.add(strip)
@@ -239,6 +238,12 @@ class Image:
                 self._origin,
                 f"has {size} pixels; a row may have {MAX_ROW_BYTES // 3} at most, because rows are "
                 "decoded as a whole",
+            )
+        if header.tile and header.tile[0] * header.tile[1] * 3 > MAX_ROW_BYTES:
+            raise DataError(
+                self._origin,
+                f"has tiles of {header.tile[0]}x{header.tile[1]} pixels; a tile may have "
+                f"{MAX_ROW_BYTES // 3} at most, because tiles are decoded as a whole",
             )
         if header.whole and pixels * _WHOLE_BYTES_PER_PIXEL > MAX_WHOLE_BYTES:
             raise DataError(
@@ -268,11 +273,11 @@ def _ample(rows: Rows | None, reader: StripReader, box: Box, decoded: int) -> Ro
     capacity = min(box.height + reader.rows, reader.height)
     if rows is not None and rows.capacity >= capacity:
         return rows
-    larger = rows_for(reader.width, capacity)
+    larger = rows_for(reader.width, capacity, reader.chunk)
     if rows is not None:
         kept = Box(0, max(box.top, decoded - rows.capacity), reader.width, decoded)
         if kept.height > 0:
-            larger.write(kept.top, rows.read(kept))
+            larger.write(kept.top, kept.left, rows.read(kept))
         rows.close()
     return larger
 

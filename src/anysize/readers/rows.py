@@ -18,16 +18,14 @@ from anysize.core.windows import Box
 MEMORY = 1 << 25
 """Bytes of rows that are held in memory (32 MiB)."""
 
-_CHUNK = 256
-
 
 class Rows(Protocol):
     """A ring of pixel rows: row ``r`` is there until row ``r + capacity`` is written."""
 
     capacity: int
 
-    def write(self, first: int, rows: NDArray[np.uint8]) -> None:
-        """Stores uint8 ``[n, width, 3]`` as rows ``first`` and following; ``n <= capacity``."""
+    def write(self, top: int, left: int, block: NDArray[np.uint8]) -> None:
+        """Stores uint8 ``[h, w, 3]`` as a part of rows ``top`` and following."""
         ...
 
     def read(self, box: Box) -> NDArray[np.uint8]:
@@ -37,11 +35,11 @@ class Rows(Protocol):
     def close(self) -> None: ...
 
 
-def rows_for(width: int, capacity: int) -> Rows:
+def rows_for(width: int, capacity: int, chunk: int) -> Rows:
     """In memory up to ``MEMORY`` bytes, else in a file."""
     if width * capacity * 3 <= MEMORY:
         return MemoryRows(width, capacity)
-    return FileRows(width, capacity)
+    return FileRows(width, capacity, chunk)
 
 
 class MemoryRows:
@@ -51,9 +49,10 @@ class MemoryRows:
         self.capacity = capacity
         self._array = np.empty((capacity, width, 3), dtype=np.uint8)
 
-    def write(self, first: int, rows: NDArray[np.uint8]) -> None:
-        for slot, at, count in _pieces(first, first + len(rows), self.capacity):
-            self._array[slot : slot + count] = rows[at : at + count]
+    def write(self, top: int, left: int, block: NDArray[np.uint8]) -> None:
+        right = left + block.shape[1]
+        for slot, at, count in _pieces(top, top + len(block), self.capacity):
+            self._array[slot : slot + count, left:right] = block[at : at + count]
 
     def read(self, box: Box) -> NDArray[np.uint8]:
         found = np.empty((box.height, box.width, 3), dtype=np.uint8)
@@ -66,19 +65,24 @@ class MemoryRows:
 
 
 class FileRows:
-    """Rows in a temporary file, in columns of 256 pixels, so that a box is read in few pieces."""
+    """Rows in a temporary file, in columns of ``chunk`` pixels, so that a box is few pieces.
 
-    def __init__(self, width: int, capacity: int) -> None:
+    Blocks that are written begin at a multiple of ``chunk``, and end at one or at ``width``.
+    """
+
+    def __init__(self, width: int, capacity: int, chunk: int) -> None:
         self.capacity = capacity
         self._width = width
+        self._chunk = chunk
         self._file = tempfile.TemporaryFile(prefix="anysize-")  # noqa: SIM115  closed by close()
 
-    def write(self, first: int, rows: NDArray[np.uint8]) -> None:
-        for column, left in enumerate(range(0, self._width, _CHUNK)):
-            part = rows[:, left : left + _CHUNK]
-            if part.shape[1] < _CHUNK:
-                part = np.pad(part, ((0, 0), (0, _CHUNK - part.shape[1]), (0, 0)))
-            for slot, at, count in _pieces(first, first + len(rows), self.capacity):
+    def write(self, top: int, left: int, block: NDArray[np.uint8]) -> None:
+        right = left + block.shape[1]
+        for column in range(left // self._chunk, -(-right // self._chunk)):
+            part = block[:, column * self._chunk - left : (column + 1) * self._chunk - left]
+            if part.shape[1] < self._chunk:
+                part = np.pad(part, ((0, 0), (0, self._chunk - part.shape[1]), (0, 0)))
+            for slot, at, count in _pieces(top, top + len(block), self.capacity):
                 os.pwrite(
                     self._file.fileno(),
                     np.ascontiguousarray(part[at : at + count]).data,
@@ -87,15 +91,15 @@ class FileRows:
 
     def read(self, box: Box) -> NDArray[np.uint8]:
         found = np.empty((box.height, box.width, 3), dtype=np.uint8)
-        for column in range(box.left // _CHUNK, -(-box.right // _CHUNK)):
-            left = max(box.left, column * _CHUNK)
-            right = min(box.right, (column + 1) * _CHUNK)
+        for column in range(box.left // self._chunk, -(-box.right // self._chunk)):
+            left = max(box.left, column * self._chunk)
+            right = min(box.right, (column + 1) * self._chunk)
             for slot, at, count in _pieces(box.top, box.bottom, self.capacity):
-                size = count * _CHUNK * 3
+                size = count * self._chunk * 3
                 data = os.pread(self._file.fileno(), size, self._place(column, slot))
-                part = np.frombuffer(data, dtype=np.uint8).reshape(count, _CHUNK, 3)
+                part = np.frombuffer(data, dtype=np.uint8).reshape(count, self._chunk, 3)
                 found[at : at + count, left - box.left : right - box.left] = part[
-                    :, left - column * _CHUNK : right - column * _CHUNK
+                    :, left - column * self._chunk : right - column * self._chunk
                 ]
         return found
 
@@ -103,7 +107,7 @@ class FileRows:
         self._file.close()
 
     def _place(self, column: int, slot: int) -> int:
-        return (column * self.capacity + slot) * _CHUNK * 3
+        return (column * self.capacity + slot) * self._chunk * 3
 
 
 def _pieces(first: int, stop: int, capacity: int) -> list[tuple[int, int, int]]:

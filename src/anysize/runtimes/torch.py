@@ -18,21 +18,31 @@ PROVIDES = ("torch",)
 
 
 def fast_bfloat16(device: torch.device, module: nn.Module) -> bool:
-    """Whether bfloat16 is the faster arithmetic for a module on a device.
+    """Whether bfloat16 is surely the faster arithmetic for a module on a device.
 
     On a processor matrix products want AVX-512 BF16 or AMX. Convolutions want AMX: without it
-    oneDNN's bfloat16 convolutions were measured at a ninth of the speed of float32.
+    oneDNN's bfloat16 convolutions were measured from 1.5 times to a ninth of the speed of float32,
+    by the net; see `doubtful_bfloat16`.
     """
+    return native_bfloat16(device) and not doubtful_bfloat16(device, module)
+
+
+def native_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 matrices itself."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    if device.type != "cpu":
-        return False
     capability = torch.cpu.get_capabilities()
-    if capability.get("amx_bf16"):
-        return True
+    named = capability.get("amx_bf16") or capability.get("avx512_bf16")
+    return device.type == "cpu" and bool(named)
+
+
+def doubtful_bfloat16(device: torch.device, module: nn.Module) -> bool:
+    """Whether only a measurement can tell if bfloat16 is faster: convolutions without AMX."""
+    if not native_bfloat16(device) or device.type != "cpu":
+        return False
     convolutions = sum(isinstance(layer, nn.Conv2d) for layer in module.modules())
-    # A vision transformer has one, over the patches.
-    return bool(capability.get("avx512_bf16")) and convolutions <= 1
+    # A vision transformer has one convolution, over the patches.
+    return convolutions > 1 and not torch.cpu.get_capabilities().get("amx_bf16")
 
 
 class TorchRuntime:

@@ -18,10 +18,13 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anysize.core.errors import AnysizeError, RunError
 from anysize.scale.child import LAUNCHER, REPORTS
+
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 _SHUTDOWN_SECONDS = 600
 
@@ -78,10 +81,17 @@ def launch(module: str, arguments: Sequence[str], *, workers: int) -> None:
             if stopped.sigval == signal.SIGINT:
                 raise KeyboardInterrupt
             raise SystemExit(128 + stopped.sigval)
+        if reports and _class(reports[0]):
+            raise _again(reports[0]) from failure
+        if failure is not None and (ended := _ended_by_signal(failure)):
+            raise RunError(ended) from failure
         if reports:
             raise _again(reports[0]) from failure
         if failure is not None:
-            raise RunError(_unexplained(failure)) from failure
+            rank, first = failure.get_first_failure()
+            raise RunError(
+                f"worker {rank} ended with exit code {first.exitcode}; see its messages above"
+            ) from failure
 
 
 def _settings(folder: str, workers: int) -> dict[str, str]:
@@ -176,12 +186,16 @@ def _again(report: Mapping[str, Any]) -> AnysizeError:
     return RunError(f"worker {report['rank']} failed with {report['type']}: {report['message']}")
 
 
-def _unexplained(failure: Any) -> str:
-    rank, first = failure.get_first_failure()
-    if first.exitcode >= 0:
-        return f"worker {rank} ended with exit code {first.exitcode}; see its messages above"
-    name = signal.Signals(-first.exitcode).name
-    hint = ""
-    if name == "SIGKILL":
-        hint = "; if nobody did, the system ran out of memory: lower --memory or --workers"
-    return f"worker {rank} was ended by {name}{hint}"
+def _ended_by_signal(failure: ChildFailedError) -> str | None:
+    """Says which worker was ended from outside, if one was.
+
+    The others then fail too, for want of it, and the launcher ends who is left with SIGTERM.
+    """
+    for rank, each in sorted(failure.failures.items()):
+        if each.exitcode < 0 and -each.exitcode != signal.SIGTERM:
+            name = signal.Signals(-each.exitcode).name
+            hint = ""
+            if name == "SIGKILL":
+                hint = "; if nobody did it, memory ran out: lower --memory or --workers"
+            return f"worker {rank} was ended by {name}{hint}"
+    return None

@@ -6,13 +6,19 @@ import json
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anysize.core.errors import BudgetError
 from anysize.core.memory import default_budget
-from anysize.plan.training import TrainingPlan, plan_training, set_checkpointing
+from anysize.plan.training import (
+    TrainingPlan,
+    faster_in_bfloat16,
+    plan_training,
+    set_checkpointing,
+)
+from anysize.runtimes.torch import doubtful_bfloat16
 
 if TYPE_CHECKING:
     from anysize.train.job import Job
@@ -47,12 +53,22 @@ def agree(
     key = {"memory": recipe.memory, "workers": recipe.workers, "micro_cost": recipe.micro_cost}
     kept = _read(path, key)
     if kept is None:
+        objective = _fastest(recipe, objective, team)
         kept = _shared(_own(recipe, objective, loaders), team)
         if team.leads and writable:
             job.out.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps({"for": key, "plan": asdict(kept)}, indent=2) + "\n")
     set_checkpointing(objective.network.module, kept.checkpointing)
     return kept
+
+
+def _fastest(recipe: Recipe, objective: Objective, team: Team) -> Objective:
+    """The objective in the faster precision, where only a measurement can tell."""
+    doubtful = doubtful_bfloat16(objective.device, objective.network.module)
+    if recipe.precision != "auto" or not doubtful:
+        return objective
+    (chosen, *_) = team.gather(faster_in_bfloat16(objective))
+    return replace(objective, bfloat16=chosen)
 
 
 def _own(

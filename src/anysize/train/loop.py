@@ -156,7 +156,9 @@ class Loop:
         """Seconds that the last validation and the saving will take."""
         if self._limit.seconds is None:
             return 0.0
-        return 1.2 * self.state.validation_seconds + min(5.0, 0.05 * self._limit.seconds)
+        wished = 1.2 * self.state.validation_seconds + min(5.0, 0.05 * self._limit.seconds)
+        # A short run on a busy machine still trains for half of its time.
+        return min(wished, 0.5 * self._limit.seconds)
 
     def _rehearse(self) -> None:
         """A run by the clock must know what its last validation will take."""
