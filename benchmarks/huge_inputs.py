@@ -126,9 +126,7 @@ def measured(bundle: str, path: Path, unit: str) -> tuple[int, int, float]:
     return receipt["extent"], done.peak, receipt["extent"] / seconds
 
 
-def compare(
-    name: str, small: tuple[int, int, float], large: tuple[int, int, float]
-) -> None:
+def compare(name: str, small: tuple[int, int, float], large: tuple[int, int, float]) -> None:
     """The large one over the small one."""
     print(
         f"{name}: {large[0] / small[0]:.0f} times larger: peak memory {large[1] / small[1]:.3f} "

@@ -32,6 +32,7 @@ from anysize.core import memory
 
 GIB = 1 << 30
 _WORDS = 4000
+_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +146,7 @@ def command(case: Case, data: Path, budget: int, bundle: Path, out: Path) -> lis
     task = "image-classification" if "picture" in case.data else "text-classification"
     return [
         *start, task, str(data), "--model", case.model, "--out", str(out / "run"),
-        "--steps", "12", "--batch", "16", "--workers", str(case.workers), *size,
+        "--steps", str(_STEPS), "--batch", "16", "--workers", str(case.workers), *size,
     ]  # fmt: skip
 
 

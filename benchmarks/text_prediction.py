@@ -111,9 +111,7 @@ def cut(model: anysize.Model, texts: list[str]) -> list[str]:
     settings, tokenizer = model.network.text, model.network.tokenizer
     assert settings is not None
     assert tokenizer is not None
-    splitter = TokenWindows(
-        tokenizer=tokenizer, size=settings.window, overlap=settings.overlap
-    )
+    splitter = TokenWindows(tokenizer=tokenizer, size=settings.window, overlap=settings.overlap)
     found = []
     for text in texts:
         for window in splitter.stream(Text(text)):

@@ -149,9 +149,9 @@ def test_scores_are_compared_by_metric_then_loss() -> None:
 
 def convolution() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(64, 2)
-    ).to(memory_format=torch.channels_last)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(64, 2)).to(
+        memory_format=torch.channels_last
+    )
 
 
 def recipe(optimizer: str) -> Recipe:

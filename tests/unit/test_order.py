@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -130,3 +132,22 @@ def test_places_outside_are_refused() -> None:
         permutation(5)
     with pytest.raises(IndexError):
         permutation.block(2, 6)
+
+
+@pytest.mark.parametrize("place", [0, 10_000_000, 399_999_000])
+def test_starting_costs_the_same_everywhere(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Going on from a cursor computes what the next step takes, and nothing before it."""
+    computed = 0
+    original = Permutation.block
+
+    def counted(self: Permutation, start: int, stop: int) -> np.ndarray:
+        nonlocal computed
+        computed += stop - start
+        return original(self, start, stop)
+
+    monkeypatch.setattr(Permutation, "block", counted)
+    order = Order(records=400_000_000, batch=64, seed=1)
+    cursor = Cursor(epoch=3, place=place, step=9)
+    found = list(islice(order.indices(cursor, worker=1, workers=2), 32))
+    assert computed == 64
+    assert [at for at, _ in found] == list(range(place + 1, place + 64, 2))

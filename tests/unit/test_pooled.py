@@ -176,9 +176,7 @@ def test_two_passes_equal_one_graph_with_dropout_on(packed: bool, rule: str) -> 
     assert len(parts) > 3
 
     expected_loss, expected, _ = one_graph_over(goal, parts, target=2)
-    loss, count = two_passes(
-        goal, iter(windows), lambda: iter(windows), 2, plan, seed, 0
-    )
+    loss, count = two_passes(goal, iter(windows), lambda: iter(windows), 2, plan, seed, 0)
     found = gradients(network)
 
     assert count == len(parts)
@@ -259,6 +257,4 @@ def test_a_record_that_changes_between_the_passes_is_noticed() -> None:
     goal = objective(network, make_execution(network), "mean")
     windows = text_windows(5)
     with pytest.raises(RuntimeError, match="5 windows, then 4"):
-        two_passes(
-            goal, iter(windows), lambda: iter(windows[:4]), 0, BatchPlan(budget=20), seed, 0
-        )
+        two_passes(goal, iter(windows), lambda: iter(windows[:4]), 0, BatchPlan(budget=20), seed, 0)

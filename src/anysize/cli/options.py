@@ -38,9 +38,7 @@ Window = Annotated[int | None, typer.Option(help="Tokens that the model reads at
 Overlap = Annotated[
     int | None, typer.Option(help="Tokens or pixels that neighbouring windows share.")
 ]
-Merge = Annotated[
-    str | None, typer.Option(help="How windows are pooled: mean, max or attention.")
-]
+Merge = Annotated[str | None, typer.Option(help="How windows are pooled: mean, max or attention.")]
 Runtime = Annotated[str, typer.Option(help="torch, openvino, or auto: the faster, measured.")]
 Precision = Annotated[str, typer.Option(help="float32, bfloat16, or auto.")]
 Threads = Annotated[int | None, typer.Option(help="Reader threads.")]

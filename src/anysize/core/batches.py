@@ -66,9 +66,7 @@ def cut(examples: Sequence[Example], plan: BatchPlan) -> list[Batch]:
     return batches
 
 
-def batches(
-    stream: Iterable[Example | Failure], plan: BatchPlan
-) -> Iterator[Batch | Failure]:
+def batches(stream: Iterable[Example | Failure], plan: BatchPlan) -> Iterator[Batch | Failure]:
     """Cuts a stream of examples into batches, holding at most the look-ahead.
 
     Failures pass through at once, in their place in the stream of batches.

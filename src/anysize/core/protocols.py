@@ -23,8 +23,9 @@ class Preprocess(Protocol):
         DataError: the record cannot be read.
     """
 
-    def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
-        ...
+    def __call__(
+        self, ordinal: int, record: Record, draw: int | None = None
+    ) -> Iterator[Example]: ...
 
 
 class Merger(Protocol):

@@ -43,9 +43,7 @@ def write_folders(folder: Path, train: Digits, test: Digits) -> None:
     import cv2
 
     for name, digits in (("train", train), ("test", test)):
-        for index, (picture, label) in enumerate(
-            zip(digits.pictures, digits.labels, strict=True)
-        ):
+        for index, (picture, label) in enumerate(zip(digits.pictures, digits.labels, strict=True)):
             path = folder / name / str(label) / f"{index:04d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), _enlarged(picture, SIDE))

@@ -15,8 +15,8 @@ from typing import TypeVar
 
 LIBRARIES = ("numpy", "sklearn", "skimage", "torch")
 FILES = 200
-PER_LIBRARY = 220
-SHORTEST, LONGEST = 80, 600
+PER_LIBRARY = 150
+SHORTEST, LONGEST = 80, 320
 
 Item = TypeVar("Item")
 
@@ -54,7 +54,7 @@ def docstrings(library: str, *, held_out: bool) -> Iterator[str]:
 def write_tables(folder: Path) -> None:
     """``train.jsonl`` and ``test.jsonl`` with ``text`` and ``label``."""
     for name, held_out in (("train", False), ("test", True)):
-        most = PER_LIBRARY // 4 if held_out else PER_LIBRARY
+        most = PER_LIBRARY // 3 if held_out else PER_LIBRARY
         with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:
             for library in installed():
                 for text in _spread(docstrings(library, held_out=held_out), most):

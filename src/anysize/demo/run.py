@@ -72,7 +72,7 @@ def _pictures(folder: Path, say: Callable[[str], None]) -> list[Row]:
     digits.write_folders(data, train, held_out)
     training = measure.run(
         ["train", "image-classification", str(data), "--model", "cnn", "--out", str(bundle),
-         "--image-size", str(digits.SIDE), "--epochs", "12", "--batch", "64", "--workers", "2",
+         "--image-size", str(digits.SIDE), "--epochs", "12", "--batch", "64", "--augment", "none", "--workers", "2",
          "--memory", "3GiB"]
     )  # fmt: skip
     evaluation = measure.run(["evaluate", str(bundle), str(data), "--out", str(folder / "report")])
@@ -125,7 +125,7 @@ def _text(folder: Path, say: Callable[[str], None]) -> list[Row]:
     say("documents: fine-tuning the pretrained encoder to tell libraries by their docstrings")
     training = measure.run(
         ["train", "text-classification", str(data), "--model", "minilm", "--out", str(bundle),
-         "--minutes", "0.75", "--memory", "4GiB"]
+         "--epochs", "2", "--batch", "16", "--learning-rate", "2e-4", "--memory", "4GiB"]
     )  # fmt: skip
     evaluation = measure.run(["evaluate", str(bundle), str(data), "--out", str(folder / "report")])
     library = documents.installed()[0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from anysize.core.batches import BatchPlan
 from anysize.core.examples import Example
-from anysize.core.memory import format_size
+from anysize.core.memory import bound_heap, format_size
 from anysize.core.protocols import Runtime
 from anysize.models.network import Network
 from anysize.plan import budget, synthetic
@@ -71,6 +71,7 @@ def plan_batches(
     Raises:
         BudgetError: not even one window fits.
     """
+    bound_heap()
     window = synthetic.windows(network, 1)[0]
     text = network.text is not None
     most = max((MOST_TOKENS if text else MOST_PIXELS) // window.cost, 1)
@@ -92,7 +93,7 @@ def plan_batches(
 
     def needed(cost: int, reading: int) -> int:
         waiting = (look_ahead + 1) * cost * held
-        return int(_peak(found, cost) + reading + waiting)
+        return int(_peak(found, cost, shapes_vary=text) + reading + waiting)
 
     why: list[str] = []
     ahead = int(READ_AHEAD * held * window.cost)
@@ -113,7 +114,7 @@ def plan_batches(
     cost = window.cost
     while cost * 2 <= wished and needed(cost * 2, reading) <= memory:
         cost *= 2
-    work = max(_peak(found, cost) - found.floor, 0)
+    work = max(found.line.peak(cost) - found.floor, 0)
     unit = "tokens" if text else "pixels"
     why.append(
         f"{runtime.name} {runtime.precision}, {cost // window.cost} windows of {window.cost} "
@@ -140,7 +141,7 @@ def _work(runtime: Runtime, examples: Sequence[Example]) -> tuple[Work, int]:
     return lambda: runtime.run(examples), sum(example.cost for example in examples)
 
 
-def _peak(found: Climb, cost: int) -> int:
+def _peak(found: Climb, cost: int, *, shapes_vary: bool) -> int:
     """Expected peak of the network's part of the run, margin included."""
     peak = found.line.peak(cost)
-    return peak + budget.margin(peak - found.floor)
+    return peak + budget.margin(peak - found.floor, shapes_vary=shapes_vary)

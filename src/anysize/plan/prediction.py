@@ -240,7 +240,7 @@ def _calibration(seen: Sample) -> list[Example]:
     """Windows of the job's own sizes, enough for a fair measurement and no more."""
     found: list[Example] = []
     total = 0
-    most = _TRIED_COST * (1 if "input_ids" in seen.examples[0].arrays else 128)
+    most = _TRIED_COST * (1 if "input_ids" in seen.examples[0].arrays else 16)
     step = max(len(seen.examples) // 64, 1)
     for example in seen.examples[::step]:
         found.append(example)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from anysize.core.examples import Example
-from anysize.core.memory import format_size, resident, trim
+from anysize.core.memory import bound_heap, format_size, resident, trim
 from anysize.plan import budget, synthetic
 from anysize.plan.batching import READ_AHEAD
 from anysize.plan.guard import MemoryGuard
@@ -110,6 +110,7 @@ def plan_training(
     Raises:
         BudgetError: not even one window fits, whatever is given up.
     """
+    bound_heap()
     allowed = budget.share(memory, workers)
     network = objective.network
     window = synthetic.windows(network, 1)[0]
@@ -134,7 +135,8 @@ def plan_training(
     def needed(found: Climb, cost: int) -> int:
         peak = found.line.peak(cost)
         waiting = _HELD * cost if step_cost is None else min(_HELD * cost, step_cost + cost)
-        return peak + budget.margin(peak - found.floor) + fixed + int(waiting * held)
+        spare = budget.margin(peak - found.floor, shapes_vary=text)
+        return peak + spare + fixed + int(waiting * held)
 
     tried = ["one window at a time"]
     least: int | None = None
@@ -188,9 +190,7 @@ def faster_in_bfloat16(objective: Objective) -> bool:
     """
     window = synthetic.windows(objective.network, 1)[0]
     count = max(min(16, _MEASURED_COST // window.cost), 1)
-    records = [
-        Windows([example], 0) for example in synthetic.windows(objective.network, count)
-    ]
+    records = [Windows([example], 0) for example in synthetic.windows(objective.network, count)]
     seconds: dict[bool, float] = {}
     with _undisturbed(objective.network.module, False):
         for bfloat16 in (False, True):

@@ -32,8 +32,8 @@ MAX_WHOLE_BYTES = 1 << 29
 
 _WHOLE_BYTES_PER_PIXEL = 6
 
-# Averaging a JPEG that was decoded at twice the wanted size or more differs from averaging the whole
-# one by 0.2 to 1 grey level in the mean; from just above the wanted size, by three times as much.
+# Averaging a JPEG that was decoded at twice the wanted size or more differs from averaging the
+# whole one by 0.2 to 1 grey level in the mean; from just above that size, by three times as much.
 _MARGIN = 2
 
 

@@ -58,7 +58,9 @@ class Classification:
             )
         if len(found) < 2:
             only = next(iter(found))
-            raise DataError(source.name, f"only one label, {only!r}: there is nothing to tell apart")
+            raise DataError(
+                source.name, f"only one label, {only!r}: there is nothing to tell apart"
+            )
         return tuple(sorted(found, key=_label_order))
 
     def encode_target(self, record: Record, labels: Sequence[str]) -> int:

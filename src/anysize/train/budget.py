@@ -71,9 +71,7 @@ def _fastest(recipe: Recipe, objective: Objective, team: Team) -> Objective:
     return replace(objective, bfloat16=chosen)
 
 
-def _own(
-    recipe: Recipe, objective: Objective, loaders: int
-) -> TrainingPlan | BudgetError:
+def _own(recipe: Recipe, objective: Objective, loaders: int) -> TrainingPlan | BudgetError:
     states = (2 if recipe.optimizer == "adamw" else 1) + (1 if recipe.ema else 0)
     records = math.ceil((recipe.batch or 1) / recipe.workers)
     image = objective.network.image

@@ -178,9 +178,7 @@ class Loop:
             ),
             self._clock(),
         )
-        self.state = dataclasses.replace(
-            self.state, validation_seconds=seconds, elapsed=elapsed
-        )
+        self.state = dataclasses.replace(self.state, validation_seconds=seconds, elapsed=elapsed)
 
     def _reached(self) -> bool:
         step, elapsed = self.state.cursor.step, self.state.elapsed
@@ -218,13 +216,9 @@ class Loop:
                 stale=0 if better else self.state.stale + 1,
             )
             if better and self._team.leads:
-                checkpoint.save(
-                    self._job.best, self.state, {"weights": self._machinery.weights()}
-                )
+                checkpoint.save(self._job.best, self.state, {"weights": self._machinery.weights()})
         seconds, elapsed = self._team.from_leader(time.monotonic() - started, self._clock())
-        self.state = dataclasses.replace(
-            self.state, validation_seconds=seconds, elapsed=elapsed
-        )
+        self.state = dataclasses.replace(self.state, validation_seconds=seconds, elapsed=elapsed)
         metric = self._job.task.main_metric
         self._display.say(
             f"validation after step {score.step}: {metric} {score.metric:.4f}, loss "

@@ -69,9 +69,7 @@ class Permutation:
     def block(self, start: int, stop: int) -> NDArray[np.int64]:
         """The records visited at places ``[start, stop)``, in order."""
         if not 0 <= start <= stop <= self.records:
-            raise IndexError(
-                f"block must lie inside [0, {self.records}), not [{start}, {stop})"
-            )
+            raise IndexError(f"block must lie inside [0, {self.records}), not [{start}, {stop})")
         values = self._all(np.arange(start, stop, dtype=np.uint64))
         (outside,) = np.nonzero(values >= self.records)
         while len(outside):
@@ -179,9 +177,7 @@ class Order:
             return Cursor(epoch=block.epoch + 1, place=0, step=block.step + 1)
         return Cursor(epoch=block.epoch, place=block.stop, step=block.step + 1)
 
-    def indices(
-        self, cursor: Cursor, worker: int, workers: int
-    ) -> Iterator[tuple[int, int]]:
+    def indices(self, cursor: Cursor, worker: int, workers: int) -> Iterator[tuple[int, int]]:
         """``(place, record index)`` for one worker, from the cursor to the end of the epoch."""
         permutation = self.permutation(cursor.epoch)
         for start in range(cursor.place, self.records, self.batch):

@@ -65,9 +65,7 @@ class Objective:
         self, outputs: NetworkOutputs, weights: Tensor, owners: Tensor, targets: Sequence[int]
     ) -> Tensor:
         """Sum over the records of the loss of their pooled outputs."""
-        pooled = self.task.pool(
-            self.network, outputs, weights, owners, len(targets), self.rule
-        )
+        pooled = self.task.pool(self.network, outputs, weights, owners, len(targets), self.rule)
         wanted = torch.tensor(targets, device=self.device)
         return self.task.loss(pooled, wanted, self.label_smoothing)
 

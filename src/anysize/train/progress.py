@@ -114,9 +114,7 @@ class Live:
         now = time.monotonic()
         if now - self._last >= _LIVE_SECONDS:
             self._last = now
-            self._bar.update(
-                self._line, completed=moment.progress, description=moment.sentence()
-            )
+            self._bar.update(self._line, completed=moment.progress, description=moment.sentence())
 
     def say(self, sentence: str) -> None:
         self._bar.console.print(sentence, highlight=False, markup=False)

@@ -57,9 +57,7 @@ class _Targets:
     seen: dict[int, str] = field(default_factory=dict)
 
     def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
-        self.seen[ordinal] = self.labels[
-            self.objective.task.encode_target(record, self.labels)
-        ]
+        self.seen[ordinal] = self.labels[self.objective.task.encode_target(record, self.labels)]
         yield from self.preprocess(ordinal, record, draw)
 
 

@@ -47,9 +47,7 @@ def main(arguments: Sequence[str]) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         loop.warm_up()
         crew = team.join()
-        prepared = session.join_in(
-            Path(asked.out), started=options.started, quiet=options.quiet
-        )
+        prepared = session.join_in(Path(asked.out), started=options.started, quiet=options.quiet)
     try:
         session.work(*prepared, crew)
     finally:
