@@ -72,8 +72,8 @@ def _pictures(folder: Path, say: Callable[[str], None]) -> list[Row]:
     digits.write_folders(data, train, held_out)
     training = measure.run(
         ["train", "image-classification", str(data), "--model", "cnn", "--out", str(bundle),
-         "--image-size", str(digits.SIDE), "--epochs", "12", "--batch", "64", "--augment", "none", "--workers", "2",
-         "--memory", "3GiB"]
+         "--image-size", str(digits.SIDE), "--epochs", "12", "--batch", "64",
+         "--augment", "none", "--workers", "2", "--memory", "3GiB"]
     )  # fmt: skip
     evaluation = measure.run(["evaluate", str(bundle), str(data), "--out", str(folder / "report")])
     page = folder / "page.png"

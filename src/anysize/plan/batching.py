@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from anysize.core.batches import BatchPlan
 from anysize.core.examples import Example
-from anysize.core.memory import bound_heap, format_size
+from anysize.core.memory import bound_heap, bound_kernels, format_size
 from anysize.core.protocols import Runtime
 from anysize.models.network import Network
 from anysize.plan import budget, synthetic
@@ -72,6 +72,8 @@ def plan_batches(
         BudgetError: not even one window fits.
     """
     bound_heap()
+    if network.text is not None:
+        bound_kernels()
     window = synthetic.windows(network, 1)[0]
     text = network.text is not None
     most = max((MOST_TOKENS if text else MOST_PIXELS) // window.cost, 1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from anysize.core.examples import Example
-from anysize.core.memory import bound_heap, format_size, resident, trim
+from anysize.core.memory import bound_heap, bound_kernels, format_size, resident, trim
 from anysize.plan import budget, synthetic
 from anysize.plan.batching import READ_AHEAD
 from anysize.plan.guard import MemoryGuard
@@ -110,9 +110,11 @@ def plan_training(
     Raises:
         BudgetError: not even one window fits, whatever is given up.
     """
-    bound_heap()
     allowed = budget.share(memory, workers)
     network = objective.network
+    bound_heap()
+    if network.text is not None:
+        bound_kernels()
     window = synthetic.windows(network, 1)[0]
     text = network.text is not None
     most = max((_MOST_TOKENS if text else _MOST_PIXELS) // window.cost, 1)
