@@ -134,9 +134,11 @@ def _from_hub(spec: str, task: str | None, request: BuildRequest | None) -> Netw
 @contextlib.contextmanager
 def _loading(spec: str) -> Iterator[None]:
     """Turns what transformers raises into one sentence that names the spec."""
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         if isinstance(error, RuntimeError) and "size mismatch" not in str(error):
             raise
         first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)

@@ -76,6 +76,7 @@ def plan_batches(
         bound_kernels()
     window = synthetic.windows(network, 1)[0]
     text = network.text is not None
+    compiling = text and (runtime.name, runtime.precision) != ("torch", "float32")
     most = max((MOST_TOKENS if text else MOST_PIXELS) // window.cost, 1)
     if total_cost is not None:
         most = max(min(most, -(-total_cost // window.cost)), 1)
@@ -95,7 +96,7 @@ def plan_batches(
 
     def needed(cost: int, reading: int) -> int:
         waiting = (look_ahead + 1) * cost * held
-        return int(_peak(found, cost, shapes_vary=text) + reading + waiting)
+        return int(_peak(found, cost, compiling=compiling) + reading + waiting)
 
     why: list[str] = []
     ahead = int(READ_AHEAD * held * window.cost)
@@ -143,7 +144,7 @@ def _work(runtime: Runtime, examples: Sequence[Example]) -> tuple[Work, int]:
     return lambda: runtime.run(examples), sum(example.cost for example in examples)
 
 
-def _peak(found: Climb, cost: int, *, shapes_vary: bool) -> int:
+def _peak(found: Climb, cost: int, *, compiling: bool) -> int:
     """Expected peak of the network's part of the run, margin included."""
     peak = found.line.peak(cost)
-    return peak + budget.margin(peak - found.floor, shapes_vary=shapes_vary)
+    return peak + budget.margin(peak - found.floor, compiling=compiling)

@@ -109,12 +109,17 @@ def _rate(runtime: Runtime, examples: Sequence[Example], best: float) -> float:
 
 
 def _key(candidates: Sequence[Candidate], network: Network) -> str:
+    return machine_key(network, *(f"{item.name} {item.precision}" for item in candidates))
+
+
+def machine_key(network: Network, *more: str) -> str:
+    """What a measurement of a network holds for: processor, architecture, versions, ``more``."""
     parts = [
         _processor(),
         str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         network.module.config.to_json_string(use_diff=False),
         repr(network.text or network.image),
-        *(f"{candidate.name} {candidate.precision}" for candidate in candidates),
+        *more,
     ]
     for package in ("anysize", "torch", "transformers", "openvino"):
         try:

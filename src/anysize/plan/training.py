@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from anysize.plan import budget, synthetic
 from anysize.plan.batching import READ_AHEAD
 from anysize.plan.guard import MemoryGuard
 from anysize.plan.probe import Climb, Work, climb, three
+from anysize.plan.selection import machine_key
+from anysize.sources.cache import cache_folder, replacing
 from anysize.train.pooled import Objective, Windows, one_graph
 
 if TYPE_CHECKING:
@@ -134,10 +137,10 @@ def plan_training(
         why.append("no reader threads, to save what they would read ahead")
     fixed += ahead if loaders else 0
 
-    def needed(found: Climb, cost: int) -> int:
+    def needed(found: Climb, cost: int, bfloat16: bool) -> int:
         peak = found.line.peak(cost)
         waiting = _HELD * cost if step_cost is None else min(_HELD * cost, step_cost + cost)
-        spare = budget.margin(peak - found.floor, shapes_vary=text)
+        spare = budget.margin(peak - found.floor, compiling=text and bfloat16)
         return peak + spare + fixed + int(waiting * held)
 
     tried = ["one window at a time"]
@@ -155,20 +158,20 @@ def plan_training(
             most=most,
             seconds=seconds,
         )
-        smallest = needed(found, window.cost)
+        smallest = needed(found, window.cost, bfloat16)
         least = smallest if least is None else min(least, smallest)
         if smallest > allowed:
             continue
         cost = window.cost
         reach = min(most * window.cost, _REACH * max(found.largest, window.cost))
-        while cost * 2 <= reach and needed(found, cost * 2) <= allowed:
+        while cost * 2 <= reach and needed(found, cost * 2, bfloat16) <= allowed:
             cost *= 2
         why.append(
             f"{cost // window.cost} windows of {window.cost} {'tokens' if text else 'pixels'} "
             f"at once ({'more is not needed' if cost * 2 > reach else 'all that fits'})"
         )
         why += [f"{item}, because it would not fit without" for item in tried[1:]]
-        peak = needed(found, cost)
+        peak = needed(found, cost, bfloat16)
         why.append(f"{format_size(peak)} of {format_size(allowed)} are expected to be used")
         return TrainingPlan(
             micro_cost=cost,
@@ -188,8 +191,21 @@ def plan_training(
 def faster_in_bfloat16(objective: Objective) -> bool:
     """Whether forward and backward passes are faster in bfloat16, measured on a few windows.
 
-    Weights, buffers, gradients and torch's random state are left as they were.
+    The answer is kept in the cache folder by processor, versions and architecture, so that the
+    same run computes the same numbers again. Weights, buffers, gradients and torch's random state
+    are left as they were.
     """
+    path = cache_folder() / f"training-{machine_key(objective.network)}.json"
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8"))["bfloat16"])
+    except (OSError, ValueError, KeyError, TypeError):
+        answer = _measured_bfloat16(objective)
+    with replacing(path) as file:
+        file.write(json.dumps({"bfloat16": answer}).encode())
+    return answer
+
+
+def _measured_bfloat16(objective: Objective) -> bool:
     window = synthetic.windows(objective.network, 1)[0]
     count = max(min(16, _MEASURED_COST // window.cost), 1)
     records = [Windows([example], 0) for example in synthetic.windows(objective.network, count)]

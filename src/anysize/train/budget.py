@@ -58,6 +58,9 @@ def agree(
         if team.leads and writable:
             job.out.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps({"for": key, "plan": asdict(kept)}, indent=2) + "\n")
+            # The recipe that a run leaves repeats it, whatever a measurement would say then.
+            precision = "bfloat16" if kept.bfloat16 else "float32"
+            replace(recipe, precision=precision).write(job.out / "recipe.toml")
     set_checkpointing(objective.network.module, kept.checkpointing)
     return kept
 

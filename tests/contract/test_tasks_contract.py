@@ -1,0 +1,222 @@
+"""Every task: a bundle goes through disk and gives the same results; bad targets are named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import anysize
+from anysize import tasks
+from anysize.core import plugins
+from anysize.core.errors import BundleError, ConfigurationError, DataError
+from anysize.core.records import Record
+from anysize.models import bundle, spec
+from anysize.models.network import BuildRequest, Network
+from anysize.sources import open_source
+
+TASKS = sorted(plugins.keys("tasks"))
+LABELS = ("cat", "dog", "狗")
+
+
+def make_data(task: str, folder: Path) -> Path:
+    rng = np.random.default_rng(0)
+    if task == "text-classification":
+        path = folder / "data.csv"
+        words = ["red", "green", "blue", "one", "two"]
+        rows = [
+            f'"{" ".join(rng.choice(words, int(n)))}",{LABELS[i % 3]}'
+            for i, n in enumerate(rng.integers(1, 200, 12))
+        ]
+        path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+        return path
+    for i in range(12):
+        path = folder / "data" / LABELS[i % 3] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ok, data = cv2.imencode(".png", rng.integers(0, 256, (40, 50, 3)).astype(np.uint8))
+        assert ok
+        path.write_bytes(data.tobytes())
+    return folder / "data"
+
+
+def network_for(task: str) -> Network:
+    torch.manual_seed(0)
+
+    def texts() -> Iterator[str]:
+        yield "red green blue one two " * 20
+
+    request = BuildRequest(
+        task=task,
+        labels=LABELS,
+        texts=texts,
+        window=32 if task == "text-classification" else None,
+        image_size=(16, 16) if task == "image-classification" else None,
+    )
+    return spec.build("lstm" if task == "text-classification" else "cnn", request)
+
+
+def card_for(task: str, network: Network) -> bundle.Card:
+    return bundle.Card(
+        task=task,
+        labels=LABELS,
+        model=network.spec,
+        text=network.text,
+        image=network.image,
+        licence="Apache-2.0",
+    )
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_bundle_gives_the_same_results_after_disk(task: str, tmp_path: Path) -> None:
+    data = make_data(task, tmp_path)
+    network = network_for(task)
+    card = card_for(task, network)
+    options = anysize.PredictOptions(runtime="torch", precision="float32", memory="4GiB")
+    before = list(anysize.Model(network, card).predict(data, options))
+    bundle.save(tmp_path / "bundle", network, card)
+    model = anysize.load(tmp_path / "bundle")
+    assert model.card == card
+    after = list(model.predict(data, options))
+    assert [result.to_json() for result in after] == [result.to_json() for result in before]
+    assert len(after) == 12
+    for result in after:
+        assert isinstance(result, anysize.Result)
+        assert result.receipt.covered == 1.0
+        assert result.receipt.dropped == 0
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_one_record_alone_equals_the_record_among_others(task: str, tmp_path: Path) -> None:
+    data = make_data(task, tmp_path)
+    network = network_for(task)
+    model = anysize.Model(network, card_for(task, network))
+    options = anysize.PredictOptions(runtime="torch", precision="float32", memory="4GiB")
+    together = list(model.predict(data, options))
+    source = open_source(data, columns=model.task.columns)
+    for index in (0, 5, 11):
+        record = source[index]
+        (field,) = record.fields.values()
+        from anysize.sources.memory import FieldSource
+
+        (single,) = model.predict(FieldSource(model.task.role, [field]), options)
+        result = together[index]
+        assert isinstance(single, anysize.Result)
+        assert isinstance(result, anysize.Result)
+        assert single.score == pytest.approx(result.score, abs=1e-5)
+        assert single.receipt == result.receipt
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_targets(task: str, tmp_path: Path) -> None:
+    made = tasks.load(task)
+    source = open_source(make_data(task, tmp_path), columns=made.columns)
+    labels = made.labels(source)
+    assert labels == LABELS
+    assert {made.encode_target(source[i], labels) for i in range(len(source))} == {0, 1, 2}
+    with pytest.raises(DataError, match="wolf"):
+        made.encode_target(Record(id="x", fields={}, target="wolf"), labels)
+    with pytest.raises(DataError, match="no label"):
+        made.encode_target(Record(id="x", fields={}), labels)
+
+
+def test_labels_that_are_numbers_come_in_numeric_order(tmp_path: Path) -> None:
+    path = tmp_path / "n.csv"
+    path.write_text("text,label\na,10\nb,2\nc,1\n")
+    task = tasks.load("text-classification")
+    assert task.labels(open_source(path, columns=task.columns)) == ("1", "2", "10")
+
+
+def test_pictures_are_tiled_when_much_larger_than_the_input(tmp_path: Path) -> None:
+    network = network_for("image-classification")
+    model = anysize.Model(network, card_for("image-classification", network))
+    rng = np.random.default_rng(3)
+    pictures = [rng.integers(0, 256, (*size, 3)).astype(np.uint8) for size in [(30, 30), (70, 90)]]
+    small, large = model.predict(pictures, anysize.PredictOptions(memory="4GiB"))
+    assert isinstance(small, anysize.Result)
+    assert isinstance(large, anysize.Result)
+    assert (small.receipt.windows, small.receipt.fidelity) == (1, "exact")
+    assert large.receipt.windows == 30  # tiles of 16 over 90 x 70: 6 x 5
+    assert large.receipt.shape == (90, 70)
+    assert large.receipt.covered == 1.0
+    (whole,) = model.predict([pictures[1]], anysize.PredictOptions(tiles="never", memory="4GiB"))
+    assert isinstance(whole, anysize.Result)
+    assert whole.receipt.windows == 1
+
+
+def test_a_tiled_picture_pools_what_its_tiles_say_alone() -> None:
+    network = network_for("image-classification")
+    model = anysize.Model(network, card_for("image-classification", network))
+    rng = np.random.default_rng(4)
+    page = rng.integers(0, 256, (80, 96, 3)).astype(np.uint8)
+    options = anysize.PredictOptions(
+        runtime="torch", precision="float32", tiles="always", merge="grid", memory="4GiB"
+    )
+    (tiled,) = model.predict([page], options)
+    assert isinstance(tiled, anysize.Result)
+    assert len(tiled.details["regions"]) == 30
+    for region in tiled.details["regions"]:
+        left, top, right, bottom = region["core"]
+        (alone,) = model.predict(
+            [np.ascontiguousarray(page[top:bottom, left:right])],
+            anysize.PredictOptions(runtime="torch", precision="float32", memory="4GiB"),
+        )
+        assert isinstance(alone, anysize.Result)
+        assert (region["label"], region["score"]) == (
+            alone.prediction,
+            pytest.approx(alone.score, abs=2e-4),
+        )
+        if (left, top) == (32, 16):
+            break
+
+
+def test_faults_of_options_are_reported_together() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        anysize.PredictOptions(tiles="sometimes", runtime="abacus", window=1, memory="lots")
+    assert len(caught.value.problems) == 4
+
+
+def test_damaged_bundles_are_refused(tmp_path: Path) -> None:
+    network = network_for("image-classification")
+    folder = bundle.save(tmp_path / "b", network, card_for("image-classification", network))
+    card = folder / "anysize.json"
+    text = card.read_text()
+    card.write_text(text.replace('"format": 1', '"format": 7'))
+    with pytest.raises(BundleError, match="format 7"):
+        anysize.load(folder)
+    card.write_text(text[:50])
+    with pytest.raises(BundleError, match="JSON"):
+        anysize.load(folder)
+    card.write_text(text)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(BundleError, match=r"cannot be loaded"):
+        anysize.load(folder)
+    with pytest.raises(BundleError, match="neither"):
+        anysize.load(tmp_path)
+    with pytest.raises(BundleError, match="no such folder"):
+        anysize.load("no such/folder/at all")
+
+
+def test_a_hugging_face_folder_with_a_ready_head_is_a_model(tmp_path: Path) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    torch.manual_seed(0)
+    request = BuildRequest(
+        task="text-classification", labels=LABELS, texts=lambda: iter(["red green blue"] * 9)
+    )
+    network = spec.build("transformer", request)
+    folder = bundle.save(tmp_path / "b", network, card_for("text-classification", network))
+    (folder / "anysize.json").unlink()
+    # Plain transformers loads it, and so does anysize, with the task read from its configuration.
+    plain = AutoModelForSequenceClassification.from_pretrained(folder)
+    assert plain.config.id2label == dict(enumerate(LABELS))
+    model = anysize.load(folder)
+    assert model.card.task == "text-classification"
+    assert model.card.labels == LABELS
+    (result,) = model.predict(["red blue"], anysize.PredictOptions(memory="4GiB"))
+    assert isinstance(result, anysize.Result)
+    assert result.prediction in LABELS
