@@ -32,7 +32,6 @@ from anysize.core import memory
 
 GIB = 1 << 30
 _WORDS = 4000
-_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +98,7 @@ def make_data(folder: Path) -> dict[str, Path]:
 
     random = np.random.default_rng(7)
     words = np.array([f"w{number:04d}" for number in range(_WORDS)])
-    for name, rows, low, high in (("short", 400, 5, 60), ("long", 60, 200, 6000)):
+    for name, rows, low, high in (("short", 200, 5, 60), ("long", 24, 200, 2500)):
         path = folder / f"{name}.jsonl"
         with path.open("w") as file:
             for row in range(rows):
@@ -146,7 +145,7 @@ def command(case: Case, data: Path, budget: int, bundle: Path, out: Path) -> lis
     task = "image-classification" if "picture" in case.data else "text-classification"
     return [
         *start, task, str(data), "--model", case.model, "--out", str(out / "run"),
-        "--steps", str(_STEPS), "--batch", "16", "--workers", str(case.workers), *size,
+        "--steps", "6", "--batch", "4" if case.data == "long documents" else "16", "--workers", str(case.workers), *size,
     ]  # fmt: skip
 
 

@@ -78,10 +78,13 @@ def anysize_run(records: int) -> dict[str, Any]:
     report = train_report(recipe)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     rows = [json.loads(line) for line in (out / "training.jsonl").read_text().splitlines()]
-    steps = [row for row in rows if "loss" in row]
+    seconds, before = 0.0, 0
+    for row in (row for row in rows if "rate" in row):
+        seconds += (row["records"] - before) / row["rate"]
+        before = row["records"]
     evaluation = anysize.load(report.bundle).evaluate(common.data("rotten_tomatoes"))
     return {
-        "rate": report.records / steps[-1]["elapsed"],
+        "rate": before / seconds,
         "peak": peak,
         "accuracy": evaluation.main()["accuracy"],
     }

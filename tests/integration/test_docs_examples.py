@@ -58,7 +58,7 @@ def run(script: str, argument: Path, folder: Path) -> subprocess.CompletedProces
         env=environment,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=840,
         check=False,
     )
 

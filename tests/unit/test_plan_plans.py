@@ -18,7 +18,7 @@ from anysize.core.examples import Example, Outputs
 from anysize.core.protocols import Runtime
 from anysize.models.execution import make_execution
 from anysize.models.network import ImageSettings, Network, TextSettings
-from anysize.plan import budget, synthetic
+from anysize.plan import budget, selection, synthetic
 from anysize.plan.batching import plan_batches
 from anysize.plan.prediction import plan_prediction
 from anysize.plan.selection import Candidate, fastest, remembered
@@ -196,7 +196,7 @@ def test_the_fastest_runtime_is_chosen_and_remembered(
 ) -> None:
     monkeypatch.setenv("ANYSIZE_CACHE", str(tmp_path))
     now = [0.0]
-    monkeypatch.setattr("anysize.plan.selection.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr(selection.time, "perf_counter", lambda: now[0])
     made: list[Clock] = []
 
     def opener(name: str, seconds: float) -> Candidate:

@@ -20,7 +20,7 @@ _ALWAYS = 24 << 20
 _KERNELS = 96 << 20
 
 
-def margin(dynamic: float, *, compiling: bool) -> int:
+def margin(dynamic: float, *, compiling: bool, compiled: float = 0) -> int:
     """What is kept free beside ``dynamic`` bytes of measured work.
 
     Batches differ and the heap keeps holes between them; the probe sees little of it.
@@ -29,8 +29,11 @@ def margin(dynamic: float, *, compiling: bool) -> int:
         dynamic: what the probe saw.
         compiling: whether batches come in ever new shapes, each with kernels of its own:
             texts, except in torch's float32.
+        compiled: bytes by which the process has grown since it was first probed: kernels that
+            are there already.
     """
-    return int(0.15 * dynamic) + _ALWAYS + (_KERNELS if compiling else 0)
+    kernels = max(_KERNELS - compiled, 0) if compiling else 0
+    return int(0.15 * dynamic + kernels) + _ALWAYS
 
 
 def share(budget: int, workers: int) -> int:

@@ -137,10 +137,15 @@ def plan_training(
         why.append("no reader threads, to save what they would read ahead")
     fixed += ahead if loaders else 0
 
+    floors: list[int] = []
+
     def needed(found: Climb, cost: int, bfloat16: bool) -> int:
         peak = found.line.peak(cost)
         waiting = _HELD * cost if step_cost is None else min(_HELD * cost, step_cost + cost)
-        spare = budget.margin(peak - found.floor, compiling=text and bfloat16)
+        compiled = found.line.base - floors[0]
+        spare = budget.margin(
+            peak - found.floor, compiling=text and bfloat16, compiled=max(compiled, 0)
+        )
         return peak + spare + fixed + int(waiting * held)
 
     tried = ["one window at a time"]
@@ -158,6 +163,7 @@ def plan_training(
             most=most,
             seconds=seconds,
         )
+        floors.append(found.floor)
         smallest = needed(found, window.cost, bfloat16)
         least = smallest if least is None else min(least, smallest)
         if smallest > allowed:
