@@ -145,7 +145,8 @@ def command(case: Case, data: Path, budget: int, bundle: Path, out: Path) -> lis
     task = "image-classification" if "picture" in case.data else "text-classification"
     return [
         *start, task, str(data), "--model", case.model, "--out", str(out / "run"),
-        "--steps", "6", "--batch", "4" if case.data == "long documents" else "16", "--workers", str(case.workers), *size,
+        "--steps", "6", "--batch", "4" if case.data == "long documents" else "16",
+        "--workers", str(case.workers), *size,
     ]  # fmt: skip
 
 
