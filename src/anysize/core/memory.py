@@ -152,8 +152,9 @@ def bound_kernels(count: int = 64) -> None:
     For texts: each batch has shapes of its own, so most kernels are never used again, but each
     stays (measured in training a small transformer on 60 batches of bfloat16: 173 MiB of kernels,
     88 MiB with this). Compiling one again takes 0.4 ms; keeping only 64 cost a tenth of a second
-    in 2,000 runs of kernels. Pictures come in one size and need every kernel in every batch: leave them alone. Must be
-    called before the first kernel runs; a value that the user has set stays.
+    in 2,000 runs of kernels. Pictures come in one size and need every kernel in every batch:
+    leave them alone. Must be called before the first kernel runs; a value that the user has set
+    stays.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(count))
 
