@@ -136,6 +136,12 @@ def cases() -> Iterator[Case]:
     yield Case(model="cnn", verb="train", data="32 px pictures", workers=2)
 
 
+def name_of(case: Case) -> str:
+    """How a case is shown."""
+    workers = f", {case.workers} workers" if case.workers > 1 else ""
+    return f"{case.verb} {case.model} on {case.data}{workers}"
+
+
 def command(case: Case, data: Path, budget: int, bundle: Path, out: Path) -> list[str]:
     """The command line of a case."""
     start = [sys.executable, "-m", "anysize", case.verb]
@@ -167,11 +173,11 @@ def measure(case: Case, data: Path, budget: int, bundle: Path) -> Outcome:
     )
 
 
-def bundles(folder: Path, data: dict[str, Path]) -> dict[str, Path]:
+def bundles(folder: Path, data: dict[str, Path], wanted: set[str]) -> dict[str, Path]:
     """One bundle a model, trained for two steps, to predict with."""
     found: dict[str, Path] = {}
     for case in cases():
-        if case.model in found or case.verb != "train":
+        if case.model in found or case.model not in wanted or case.verb != "train":
             continue
         out = folder / f"bundle-{case.model}"
         arguments = command(case, data[case.data], 8 * GIB, out, out)
@@ -195,13 +201,11 @@ def main() -> None:
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as scratch:
         data = make_data(Path(scratch))
-        models = bundles(Path(scratch), data)
+        chosen = [case for case in cases() if options.only in name_of(case)]
+        models = bundles(Path(scratch), data, {case.model for case in chosen})
         print(f"{'case':55} {'budget':>9} {'peak':>9} {'used':>5} {'seconds':>8}  verdict")
-        for case in cases():
-            name = f"{case.verb} {case.model} on {case.data}"
-            name += f", {case.workers} workers" if case.workers > 1 else ""
-            if options.only not in name:
-                continue
+        for case in chosen:
+            name = name_of(case)
             for budget in budgets:
                 outcome = measure(case, data[case.data], budget, models[case.model])
                 outcomes.append(outcome)

@@ -14,7 +14,7 @@ STEP = 64 << 20
 LIBRARIES = 224 << 20
 
 
-_ALWAYS = 24 << 20
+_ALWAYS = 32 << 20
 # Kernels that oneDNN compiles for bfloat16 products: 75 MiB of building blocks for all remainders
 # of lengths, which it never forgets, and what `memory.bound_kernels` lets it keep of the rest.
 _KERNELS = 96 << 20
@@ -33,7 +33,7 @@ def margin(dynamic: float, *, compiling: bool, compiled: float = 0) -> int:
             are there already.
     """
     kernels = max(_KERNELS - compiled, 0) if compiling else 0
-    return int(0.15 * dynamic + kernels) + _ALWAYS
+    return int(0.2 * dynamic + kernels) + _ALWAYS
 
 
 def share(budget: int, workers: int) -> int:

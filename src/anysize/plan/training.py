@@ -140,7 +140,8 @@ def plan_training(
     floors: list[int] = []
 
     def needed(found: Climb, cost: int, bfloat16: bool) -> int:
-        peak = found.line.peak(cost)
+        # At the end the best weights are read beside the last ones, with no batch under way.
+        peak = max(found.line.peak(cost), found.floor + weights)
         waiting = _HELD * cost if step_cost is None else min(_HELD * cost, step_cost + cost)
         compiled = found.line.base - floors[0]
         spare = budget.margin(
