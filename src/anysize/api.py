@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from anysize.evaluate.statistics import ImageStatistics, TextStatistics
     from anysize.models.bundle import Card
     from anysize.models.network import Network
-    from anysize.plan import PredictionPlan, TrainingPlan
+    from anysize.plan import PredictionPlan
     from anysize.tasks.protocols import Task
     from anysize.train import TrainReport
+    from anysize.train.planning import TrainingPlan
     from anysize.train.recipe import Recipe
 
 Input: TypeAlias = str | Path

@@ -22,8 +22,8 @@ from anysize.plan import budget, selection, synthetic
 from anysize.plan.batching import plan_batches
 from anysize.plan.prediction import plan_prediction
 from anysize.plan.selection import Candidate, fastest, remembered
-from anysize.plan.training import TrainingPlan, plan_training
 from anysize.runtimes.torch import TorchRuntime
+from anysize.train.planning import TrainingPlan, plan_training
 from anysize.train.pooled import Objective
 
 MIB = 1 << 20

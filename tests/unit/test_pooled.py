@@ -14,9 +14,10 @@ from torch import nn
 from anysize.core.batches import BatchPlan
 from anysize.core.examples import Example
 from anysize.core.windows import Span, Window
-from anysize.models.execution import Execution, NetworkOutputs, make_execution
+from anysize.models.execution import make_execution
 from anysize.models.network import ImageSettings, Network, TextSettings
 from anysize.tasks.classification import Classification
+from anysize.tasks.protocols import LossBatch
 from anysize.train.order import mix
 from anysize.train.pooled import Objective, Windows, group, one_graph, split, two_passes
 
@@ -97,7 +98,7 @@ def example(number: int, count: int, arrays: dict[str, np.ndarray], cost: int) -
     return Example(ordinal=0, window=window, arrays=arrays, cost=cost)
 
 
-def objective(network: Network, execution: Execution, rule: str) -> Objective:
+def objective(network: Network, rule: str, packed: bool | None = None) -> Objective:
     if rule == "attention" and network.pool is None:
         width = next(
             layer.in_features
@@ -108,7 +109,7 @@ def objective(network: Network, execution: Execution, rule: str) -> Objective:
     return Objective(
         task=AnyTask(),
         network=network,
-        execution=execution,
+        execution=make_execution(network, packed=packed),
         rule=rule,
         label_smoothing=0.1,
         device=torch.device("cpu"),
@@ -137,16 +138,16 @@ def one_graph_over(
     goal: Objective, parts: Sequence[Sequence[Example]], target: int
 ) -> tuple[float, dict[str, torch.Tensor], list[torch.Tensor]]:
     """All micro-batches in one graph: what the two passes must equal."""
-    logits, features = [], []
+    outputs = []
     for number, part in enumerate(parts):
         seed(number)
-        outputs = goal.outputs(part)
-        logits.append(outputs.logits)
-        features.append(outputs.features)
-    together = NetworkOutputs(torch.cat(logits), torch.cat(features))
+        outputs.append(goal.outputs(part))
+    together = {name: torch.cat([each[name] for each in outputs]) for name in outputs[0]}
     sizes = torch.tensor([item.window.core.size for part in parts for item in part])
     owners = torch.zeros(len(sizes), dtype=torch.int64)
-    loss = goal.loss(together, sizes, owners, [target])
+    loss = goal.loss(
+        together, LossBatch(examples=(), owners=owners, weights=sizes, targets=[target])
+    )
     loss.backward()
     buffers = [buffer.clone() for buffer in goal.network.module.buffers()]
     return float(loss.detach()), gradients(goal.network), buffers
@@ -168,7 +169,7 @@ def assert_same(
 @pytest.mark.parametrize("packed", [True, False])
 def test_two_passes_equal_one_graph_with_dropout_on(packed: bool, rule: str) -> None:
     network = bert(dropout=0.3)
-    goal = objective(network, make_execution(network, packed=packed), rule)
+    goal = objective(network, rule, packed)
     network.module.train()
     plan = BatchPlan(budget=40, packed=packed)
     windows = text_windows(11)
@@ -187,7 +188,7 @@ def test_two_passes_equal_one_graph_with_dropout_on(packed: bool, rule: str) -> 
 
 def test_the_comparison_notices_other_random_numbers() -> None:
     network = bert(dropout=0.3)
-    goal = objective(network, make_execution(network), "mean")
+    goal = objective(network, "mean")
     network.module.train()
     windows = text_windows(11)
     plan = BatchPlan(budget=40, packed=True)
@@ -202,12 +203,12 @@ def test_batch_statistics_count_every_window_once() -> None:
     windows = picture_windows(7)
     plan = BatchPlan(budget=3 * 256)
     network = net_with_batch_norm()
-    goal = objective(network, make_execution(network), "mean")
+    goal = objective(network, "mean")
     network.module.train()
     _, expected, statistics = one_graph_over(goal, list(split(windows, plan)), target=1)
 
     network = net_with_batch_norm()
-    goal = objective(network, make_execution(network), "mean")
+    goal = objective(network, "mean")
     network.module.train()
     before = [buffer.clone() for buffer in network.module.buffers()]
     two_passes(goal, iter(windows), lambda: iter(windows), 1, plan, seed, 0)
@@ -223,7 +224,7 @@ def test_batch_statistics_count_every_window_once() -> None:
 def test_records_grouped_in_micro_batches_sum_to_the_whole() -> None:
     """However records are grouped, the summed gradient is the same (no dropout)."""
     network = bert(dropout=0.0)
-    goal = objective(network, make_execution(network), "mean")
+    goal = objective(network, "mean")
     network.module.train()
     windows = text_windows(12)
     records = [Windows(windows[start : start + 2], start % CLASSES) for start in range(0, 12, 2)]
@@ -254,7 +255,7 @@ def test_micro_batches_stay_under_the_budget(packed: bool) -> None:
 
 def test_a_record_that_changes_between_the_passes_is_noticed() -> None:
     network = bert(dropout=0.0)
-    goal = objective(network, make_execution(network), "mean")
+    goal = objective(network, "mean")
     windows = text_windows(5)
     with pytest.raises(RuntimeError, match="5 windows, then 4"):
         two_passes(goal, iter(windows), lambda: iter(windows[:4]), 0, BatchPlan(budget=20), seed, 0)

@@ -22,7 +22,8 @@ class Example:
         ordinal: position of the record in this run (0, 1, 2 … in input order).
         window: what part of the record it is.
         arrays: model inputs by name: ``input_ids`` int32 ``[length]`` for text;
-            ``pixels`` uint8 ``[height, width, 3]`` for pictures (normalised by the execution).
+            ``pixels`` uint8 ``[height, width, 3]`` for pictures (normalised by the execution). In
+            training there may be the window's own targets beside them (``boxes``, …).
         cost: tokens or pixels; what the batch budget counts.
     """
 
@@ -61,8 +62,8 @@ class Batch:
 class Outputs:
     """What a runtime returns for a batch: arrays whose first axis is the example.
 
-    ``logits`` float32 ``[n, classes]``; ``scores`` float32 ``[n]`` where the model has learned
-    attention pooling.
+    Of classifiers ``logits`` float32 ``[n, classes]``, and ``scores`` float32 ``[n]`` where the
+    model has learned attention pooling.
     """
 
     arrays: Mapping[str, NDArray[np.float32]]

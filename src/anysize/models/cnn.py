@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from anysize.core.errors import DataError
-from anysize.models.convolution import Convolution
 from anysize.models.network import BuildRequest, Network
 from anysize.models.vision import (
     PictureClassifier,
@@ -57,7 +56,7 @@ class CNNForImageClassification(PictureClassifier):
             if layers:
                 layers.append(nn.MaxPool2d(2))
             layers += [
-                Convolution(inputs, outputs, 3, padding=1, bias=False),
+                nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
                 nn.BatchNorm2d(outputs),
                 nn.ReLU(),
             ]

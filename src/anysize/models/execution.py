@@ -1,13 +1,13 @@
 """Running a network's module on examples, with or without gradients.
 
-An ``Execution`` is the one way from examples to logits in training; the torch runtime uses the
+An ``Execution`` is the one way from examples to outputs in training; the torch runtime uses the
 same one for prediction, so both see the same arithmetic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -16,15 +16,12 @@ from torch import Tensor, nn
 from anysize.core.examples import Example
 from anysize.models.network import Network
 
+Tensors: TypeAlias = dict[str, Tensor]
+"""What a network gives, by name; the first axis of every tensor is the window.
 
-class NetworkOutputs(NamedTuple):
-    """``logits`` ``[windows, classes]`` and ``features`` ``[windows, hidden]``.
-
-    The features are what the final linear layer reads.
-    """
-
-    logits: Tensor
-    features: Tensor
+Classifiers give ``logits`` ``[windows, classes]`` and, with learned attention pooling, ``scores``
+``[windows]``; other networks what ``Network.outputs`` names.
+"""
 
 
 class Execution(Protocol):
@@ -35,39 +32,51 @@ class Execution(Protocol):
 
     packed: bool
 
-    def __call__(self, examples: Sequence[Example]) -> NetworkOutputs: ...
+    def __call__(self, examples: Sequence[Example]) -> Tensors: ...
 
 
 class FeatureTap:
-    """Catches what the final linear layer reads, in any classifier of transformers."""
+    """Catches what the final linear layer reads, in any classifier of transformers.
 
-    def __init__(self, module: nn.Module, classes: int) -> None:
+    It listens only where the network has learned pooling, which is what the features are for.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._pool = network.pool
+        self._caught: Tensor | None = None
+        if network.pool is None:
+            return
+        classes = int(network.module.config.num_labels or 0)
         linears = [
             layer
-            for layer in module.modules()
+            for layer in network.module.modules()
             if isinstance(layer, nn.Linear) and layer.out_features == classes
         ]
-        self._caught: Tensor | None = None
         if linears:
             linears[-1].register_forward_pre_hook(self._catch)
 
     def _catch(self, _layer: nn.Module, inputs: tuple[Any, ...]) -> None:
         self._caught = inputs[0]
 
-    def take(self, logits: Tensor) -> Tensor:
-        """The features of the forward pass that gave ``logits``.
+    def scored(self, logits: Tensor) -> Tensors:
+        """``logits``, with the ``scores`` of the forward pass that gave them.
 
-        Where the model has no final linear layer of its own: the logits.
+        Where the model has no final linear layer of its own, the logits are scored themselves.
         """
         caught, self._caught = self._caught, None
         if caught is None or caught.shape[0] != logits.shape[0]:
-            return logits
-        return caught.reshape(caught.shape[0], -1)
+            caught = logits
+        return with_scores(self._pool, logits, caught.reshape(caught.shape[0], -1))
 
 
-def feature_tap(network: Network) -> FeatureTap:
-    """A tap on the network's final linear layer."""
-    return FeatureTap(network.module, int(network.module.config.num_labels or 0))
+def with_scores(pool: nn.Linear | None, logits: Tensor, features: Tensor) -> Tensors:
+    """``logits``, and with learned pooling ``scores`` ``[windows]`` of ``features``, in float32."""
+    if pool is None:
+        return {"logits": logits}
+    if not torch.is_autocast_enabled(features.device.type):
+        return {"logits": logits, "scores": pool(features.float()).squeeze(-1)}
+    with torch.autocast(features.device.type, enabled=False):
+        return {"logits": logits, "scores": pool(features.float()).squeeze(-1)}
 
 
 class PaddedText:
@@ -79,9 +88,9 @@ class PaddedText:
         self._module = network.module
         self._device = device
         self._padding = int(getattr(network.module.config, "pad_token_id", None) or 0)
-        self._tap = feature_tap(network)
+        self._tap = FeatureTap(network)
 
-    def __call__(self, examples: Sequence[Example]) -> NetworkOutputs:
+    def __call__(self, examples: Sequence[Example]) -> Tensors:
         lengths = [example.arrays["input_ids"].shape[0] for example in examples]
         ids = np.full((len(examples), max(lengths)), self._padding, dtype=np.int64)
         mask = np.zeros_like(ids)
@@ -92,7 +101,7 @@ class PaddedText:
             input_ids=torch.from_numpy(ids).to(self._device),
             attention_mask=torch.from_numpy(mask).to(self._device),
         ).logits
-        return NetworkOutputs(logits, self._tap.take(logits))
+        return self._tap.scored(logits)
 
 
 class PackedText:
@@ -104,10 +113,11 @@ class PackedText:
         from anysize.models.packing import PackedClassifier
 
         self._classifier = PackedClassifier(network.module)
+        self._pool = network.pool
 
-    def __call__(self, examples: Sequence[Example]) -> NetworkOutputs:
+    def __call__(self, examples: Sequence[Example]) -> Tensors:
         outputs = self._classifier([example.arrays["input_ids"] for example in examples])
-        return NetworkOutputs(outputs.logits, outputs.features)
+        return with_scores(self._pool, outputs.logits, outputs.features)
 
 
 class Pictures:
@@ -119,18 +129,21 @@ class Pictures:
         if network.image is None:
             raise TypeError("a picture execution needs picture settings")
         self._module = network.module
+        self._names = network.outputs
         self._device = device
         self._mean = 255 * torch.tensor(network.image.mean, device=device).view(1, 3, 1, 1)
         self._scale = 1 / (255 * torch.tensor(network.image.std, device=device).view(1, 3, 1, 1))
-        self._tap = feature_tap(network)
+        self._tap = FeatureTap(network)
 
-    def __call__(self, examples: Sequence[Example]) -> NetworkOutputs:
+    def __call__(self, examples: Sequence[Example]) -> Tensors:
         stacked = np.stack([example.arrays["pixels"] for example in examples])
         # A permuted view of HWC is already channels-last, the layout that convolutions like.
         pixels = torch.from_numpy(stacked).to(self._device).permute(0, 3, 1, 2)
         values = (pixels.to(torch.float32) - self._mean) * self._scale
-        logits = self._module(pixel_values=values).logits
-        return NetworkOutputs(logits, self._tap.take(logits))
+        outputs = self._module(pixel_values=values)
+        if self._names == ("logits",):
+            return self._tap.scored(outputs.logits)
+        return {name: getattr(outputs, name) for name in self._names}
 
 
 def make_execution(

@@ -111,6 +111,8 @@ class Network:
         licence: of the pretrained weights, or of ours where trained from scratch.
         pool: scores each window's features for learned attention pooling, ``[hidden] -> [1]``.
         hub_tokenizer: the tokenizer as transformers loaded it, to be saved with the weights.
+        outputs: the fields of the module's output that are taken; in each the first axis is the
+            window.
     """
 
     module: PreTrainedModel
@@ -121,3 +123,4 @@ class Network:
     licence: str = "unknown"
     pool: nn.Linear | None = None
     hub_tokenizer: PreTrainedTokenizerBase | None = None
+    outputs: tuple[str, ...] = ("logits",)

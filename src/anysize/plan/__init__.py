@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anysize.plan.guard import MemoryGuard
     from anysize.plan.prediction import PredictionPlan, plan_prediction
-    from anysize.plan.training import TrainingPlan, plan_training
 
-__all__ = ["MemoryGuard", "PredictionPlan", "TrainingPlan", "plan_prediction", "plan_training"]
+__all__ = ["MemoryGuard", "PredictionPlan", "plan_prediction"]
 
 _HOMES = {
     "MemoryGuard": "anysize.plan.guard",
     "PredictionPlan": "anysize.plan.prediction",
-    "TrainingPlan": "anysize.plan.training",
     "plan_prediction": "anysize.plan.prediction",
-    "plan_training": "anysize.plan.training",
 }
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from anysize.core.errors import ConfigurationError, MissingExtraError
 from anysize.core.examples import Example, Outputs
-from anysize.models.execution import feature_tap
+from anysize.models.execution import FeatureTap
 from anysize.models.network import Network
 
 PROVIDES = ("openvino",)
@@ -32,21 +32,22 @@ _STEP = 16
 
 
 class _Traced(nn.Module):
-    """The module as a function of plain tensors; scores beside logits where there is a pool."""
+    """The module as a function of plain tensors, its outputs in the order of their names."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.module = network.module
-        self.pool = network.pool
-        self._tap = feature_tap(network)
+        self.pool = network.pool  # so that its weights are traced as parameters
+        self._tap = FeatureTap(network)
         self._text = network.text is not None
+        self._names = network.outputs
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         names = ("input_ids", "attention_mask") if self._text else ("pixel_values",)
-        logits = self.module(**dict(zip(names, inputs, strict=True))).logits
-        if self.pool is None:
-            return (logits,)
-        return logits, self.pool(self._tap.take(logits)).squeeze(-1)
+        outputs = self.module(**dict(zip(names, inputs, strict=True)))
+        if self._names == ("logits",):
+            return tuple(self._tap.scored(outputs.logits).values())
+        return tuple(getattr(outputs, name) for name in self._names)
 
 
 class OpenVinoRuntime:
@@ -100,10 +101,12 @@ class OpenVinoRuntime:
     def run(self, examples: Sequence[Example]) -> Outputs:
         inputs = self._text(examples) if self._network.text else self._pictures(examples)
         results = self._request.infer(inputs, share_inputs=True)
-        arrays = {"logits": np.array(results[0], np.float32)}
+        names = self._network.outputs
         if self._network.pool is not None:
-            arrays["scores"] = np.array(results[1], np.float32)
-        return Outputs(arrays)
+            names = (*names, "scores")
+        return Outputs(
+            {name: np.array(results[place], np.float32) for place, name in enumerate(names)}
+        )
 
     def close(self) -> None:
         """Releases the compiled form."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Literal, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example, Outputs
-from anysize.models.execution import make_execution
+from anysize.models.execution import Tensors, make_execution, with_scores
 from anysize.models.network import Network
 from anysize.runtimes.packed import PackedInference
 
@@ -77,22 +77,18 @@ class TorchRuntime:
 
     def run(self, examples: Sequence[Example]) -> Outputs:
         with torch.inference_mode():
-            logits, features = self._outputs(examples)
-            arrays = {"logits": logits.float().cpu().numpy()}
-            if self._pool is not None:
-                scores = self._pool(features.float()).squeeze(-1)
-                arrays["scores"] = scores.float().cpu().numpy()
-        return Outputs(arrays)
+            outputs = self._outputs(examples)
+            return Outputs({name: item.float().cpu().numpy() for name, item in outputs.items()})
 
     def close(self) -> None:
         """Releases the form made for prediction; the weights are the network's."""
         self._fused = None
 
-    def _outputs(self, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
+    def _outputs(self, examples: Sequence[Example]) -> Tensors:
         if self._fused is not None:
             found = self._fused.run([example.arrays["input_ids"] for example in examples])
-            return torch.from_numpy(found.logits), torch.from_numpy(found.features)
+            logits, features = torch.from_numpy(found.logits), torch.from_numpy(found.features)
+            return with_scores(self._pool, logits, features)
         bfloat16 = self.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
-            outputs = self._execution(examples)
-        return outputs.logits, outputs.features
+            return self._execution(examples)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from anysize import mergers
 from anysize.core.errors import DataError
+from anysize.core.examples import Example
 from anysize.core.protocols import Merger
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
+from anysize.core.results import Result
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
+from anysize.tasks.protocols import LossBatch, Meter
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from anysize.models.execution import NetworkOutputs
+    from anysize.models.execution import Tensors
 
 LABEL = ColumnSpec(
     role="label",
@@ -30,6 +35,8 @@ LABEL = ColumnSpec(
 
 MOST_LABELS = 100_000
 
+_LEAST = 1e-6
+
 
 class Classification:
     """One label per record. The tasks set the attributes and add ``preprocess``."""
@@ -39,6 +46,7 @@ class Classification:
     unit: Unit
     columns: tuple[ColumnSpec, ...]
     main_metric = "accuracy"
+    separable = False
 
     def labels(self, source: Source) -> tuple[str, ...]:
         from anysize.sources import target_counts
@@ -75,28 +83,36 @@ class Classification:
                 f"({', '.join(labels[:10])}{', …' if len(labels) > 10 else ''})",
             ) from None
 
-    def pool(
+    def made_up(self, example: Example, labels: int) -> tuple[Example, int]:
+        return example, 0
+
+    def loss(
         self,
         network: Network,
-        outputs: NetworkOutputs,
-        weights: Tensor,
-        owners: Tensor,
-        records: int,
+        outputs: Tensors,
+        batch: LossBatch,
+        *,
         rule: str,
+        label_smoothing: float,
     ) -> Tensor:
-        from anysize.tasks.pooling import pool_windows
-
-        scores = None
-        if rule == "attention":
-            if network.pool is None:
-                raise ValueError("attention pooling needs a network with a pool layer")
-            scores = network.pool(outputs.features.float()).squeeze(-1)
-        return pool_windows(outputs.logits, scores, weights, owners, records, rule)
-
-    def loss(self, pooled: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
+        import torch
         from torch.nn.functional import cross_entropy
 
+        from anysize.tasks.pooling import pool_windows
+
+        targets = torch.tensor(batch.targets, device=outputs["logits"].device)
+        pooled = pool_windows(
+            outputs["logits"],
+            outputs["scores"] if rule == "attention" else None,
+            batch.weights,
+            batch.owners,
+            len(targets),
+            rule,
+        )
         return cross_entropy(pooled, targets, reduction="sum", label_smoothing=label_smoothing)
+
+    def new_meter(self, labels: Sequence[str]) -> Meter:
+        return AccuracyMeter()
 
     def new_merger(
         self, labels: Sequence[str], rule: str, *, keep_first: bool = False
@@ -105,6 +121,30 @@ class Classification:
             return mergers.make(record, labels, rule, self.unit, keep_first=keep_first)
 
         return new
+
+
+@dataclass(slots=True)
+class AccuracyMeter:
+    """Accuracy and mean cross entropy of classification results."""
+
+    right: float = 0.0
+    loss: float = 0.0
+    count: float = 0.0
+
+    def add(self, result: Result, target: str) -> None:
+        likely = max(result.details["probabilities"][target], _LEAST)
+        self.right += result.prediction == target
+        self.loss -= math.log(likely)
+        self.count += 1
+
+    def state(self) -> tuple[float, float, float]:
+        return self.right, self.loss, self.count
+
+    def join(self, states: Sequence[tuple[float, float, float]]) -> None:
+        self.right, self.loss, self.count = map(sum, zip(*states, strict=True))
+
+    def score(self) -> tuple[float, float]:
+        return self.right / self.count, self.loss / self.count
 
 
 def _label_order(label: str) -> tuple[int, float, str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from anysize.core.examples import Example
 from anysize.core.protocols import Merger, Preprocess
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
+from anysize.core.results import Result
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 
@@ -15,13 +18,60 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from anysize.augment import Augmentation
-    from anysize.models.execution import NetworkOutputs
+    from anysize.models.execution import Tensors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossBatch:
+    """What a loss is taken of, beside the network's outputs.
+
+    Attributes:
+        examples: the windows, in the order of the outputs; empty where a record is trained in two
+            passes, for a loss that is ``separable`` never.
+        owners: which record each window belongs to, int64 ``[windows]``, 0-based.
+        weights: extent of each window's core, ``[windows]``.
+        targets: of the records, as ``Task.encode_target`` gave them.
+    """
+
+    examples: Sequence[Example]
+    owners: Tensor
+    weights: Tensor
+    targets: Sequence[Any]
+
+
+class Meter(Protocol):
+    """Counts up, over the results of validation records, how good a network is."""
+
+    def add(self, result: Result, target: Any) -> None:
+        """Takes a record's result and its target as it stands in the data."""
+        ...
+
+    def state(self) -> Any:
+        """What was counted, in plain numbers, lists and arrays."""
+        ...
+
+    def join(self, states: Sequence[Any]) -> None:
+        """Replaces what was counted by the workers' states together."""
+        ...
+
+    def score(self) -> tuple[float, float]:
+        """The task's main metric (higher is better), and the loss that decides between equals."""
+        ...
 
 
 class Task(Protocol):
     """One task: everything that differs between tasks is behind these methods.
 
     A plug-in module of ``anysize.tasks`` has ``PROVIDES`` and ``make(name) -> Task``.
+
+    Attributes:
+        name: the plug-in's key.
+        role: the field that is windowed, and the modality.
+        unit: what windows are measured in.
+        columns: the fields and the target, as they are found in data.
+        main_metric: what validation goes by.
+        separable: whether a record's loss is a sum over its windows, so that long records need no
+            second pass.
     """
 
     name: str
@@ -29,6 +79,7 @@ class Task(Protocol):
     unit: Unit
     columns: tuple[ColumnSpec, ...]
     main_metric: str
+    separable: bool
 
     def labels(self, source: Source) -> tuple[str, ...]:
         """The label names of a source, sorted; numbers in numeric order.
@@ -44,44 +95,58 @@ class Task(Protocol):
         """How a record becomes windows and examples for this network."""
         ...
 
-    def encode_target(self, record: Record, labels: Sequence[str]) -> int:
-        """The target's index in ``labels``.
+    def encode_target(self, record: Record, labels: Sequence[str]) -> Any:
+        """What the loss wants to know of a record: a number or an array.
+
+        For classification, the target's index in ``labels``.
 
         Raises:
             DataError: no target, or one that is not among the labels.
         """
         ...
 
-    def pool(
-        self,
-        network: Network,
-        outputs: NetworkOutputs,
-        weights: Tensor,
-        owners: Tensor,
-        records: int,
-        rule: str,
-    ) -> Tensor:
-        """Joins window outputs into record outputs, differentiably, as the merger does.
+    def made_up(self, example: Example, labels: int) -> tuple[Example, Any]:
+        """A probe's example with what training would add to it, and a target for it.
 
         Args:
-            network: for learned pooling.
-            outputs: of all windows of these records.
-            weights: extent of each window's core, ``[windows]``.
-            owners: which record each window belongs to, ``[windows]``, 0-based.
-            records: how many records.
-            rule: the merge rule.
-
-        Returns:
-            ``[records, classes]``.
+            example: of noise.
+            labels: how many classes the network knows.
         """
         ...
 
-    def loss(self, pooled: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
-        """The sum (not the mean) of the records' losses."""
+    def loss(
+        self,
+        network: Network,
+        outputs: Tensors,
+        batch: LossBatch,
+        *,
+        rule: str,
+        label_smoothing: float,
+    ) -> Tensor:
+        """The sum (not the mean) of the records' losses, a scalar.
+
+        Args:
+            network: that gave the outputs.
+            outputs: of all windows of these records.
+            batch: whose the windows are, and the targets.
+            rule: how a record's windows are joined, as in its merger.
+            label_smoothing: probability mass spread over all classes.
+        """
+        ...
+
+    def new_meter(self, labels: Sequence[str]) -> Meter:
+        """Counts up validation results."""
         ...
 
     def new_merger(
         self, labels: Sequence[str], rule: str, *, keep_first: bool = False
     ) -> Callable[[str], Merger]:
-        """Makes the merger of a record from its id."""
+        """Makes the merger of a record from its id.
+
+        Args:
+            labels: of the network.
+            rule: the merge rule.
+            keep_first: whether the result also tells what the first window alone would have given,
+                where that makes sense.
+        """
         ...

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from anysize.core.errors import BudgetError
 from anysize.core.memory import default_budget
-from anysize.plan.training import (
+from anysize.runtimes.torch import doubtful_bfloat16
+from anysize.train.planning import (
     TrainingPlan,
     faster_in_bfloat16,
     plan_training,
     set_checkpointing,
 )
-from anysize.runtimes.torch import doubtful_bfloat16
 
 if TYPE_CHECKING:
     from anysize.train.job import Job

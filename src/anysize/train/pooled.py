@@ -19,15 +19,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from anysize.core.batches import BatchPlan
 from anysize.core.examples import Example
-from anysize.models.execution import Execution, NetworkOutputs
+from anysize.models.execution import Execution, Tensors
 from anysize.models.network import Network
-from anysize.tasks.protocols import Task
+from anysize.tasks.protocols import LossBatch, Task
 
 Seeder = Callable[[int], None]
 """Seeds torch for the micro-batch of that number, within the step."""
@@ -53,21 +54,16 @@ class Objective:
     device: torch.device
     bfloat16: bool
 
-    def outputs(self, examples: Sequence[Example]) -> NetworkOutputs:
-        """Outputs of every window; features only where the pooling reads them."""
+    def outputs(self, examples: Sequence[Example]) -> Tensors:
+        """What the network gives for every window."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            outputs = self.execution(examples)
-        if self.network.pool is None:
-            return NetworkOutputs(outputs.logits, outputs.logits[:, :0])
-        return outputs
+            return self.execution(examples)
 
-    def loss(
-        self, outputs: NetworkOutputs, weights: Tensor, owners: Tensor, targets: Sequence[int]
-    ) -> Tensor:
-        """Sum over the records of the loss of their pooled outputs."""
-        pooled = self.task.pool(self.network, outputs, weights, owners, len(targets), self.rule)
-        wanted = torch.tensor(targets, device=self.device)
-        return self.task.loss(pooled, wanted, self.label_smoothing)
+    def loss(self, outputs: Tensors, batch: LossBatch) -> Tensor:
+        """Sum over the records of their losses."""
+        return self.task.loss(
+            self.network, outputs, batch, rule=self.rule, label_smoothing=self.label_smoothing
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +71,7 @@ class Windows:
     """A record with all of its windows at hand."""
 
     examples: Sequence[Example]
-    target: int
+    target: Any
 
     @property
     def widest(self) -> int:
@@ -94,9 +90,12 @@ def one_graph(objective: Objective, records: Sequence[Windows]) -> float:
     outputs = objective.outputs(examples)
     loss = objective.loss(
         outputs,
-        _core_sizes(examples, objective.device),
-        torch.tensor(owners, device=objective.device),
-        [record.target for record in records],
+        LossBatch(
+            examples=examples,
+            owners=torch.tensor(owners, device=objective.device),
+            weights=_core_sizes(examples, objective.device),
+            targets=[record.target for record in records],
+        ),
     )
     loss.backward()
     return float(loss.detach())
@@ -106,7 +105,7 @@ def two_passes(
     objective: Objective,
     first: Iterable[Example],
     again: Callable[[], Iterable[Example]],
-    target: int,
+    target: Any,
     plan: BatchPlan,
     seed: Seeder,
     number: int,
@@ -125,21 +124,21 @@ def two_passes(
     Returns:
         The loss, and how many micro-batches it took.
     """
-    logits: list[Tensor] = []
-    features: list[Tensor] = []
+    kept: list[Tensors] = []
     sizes: list[Tensor] = []
     with torch.no_grad(), _untouched_buffers(objective.network.module):
         for part, examples in enumerate(split(first, plan)):
             seed(number + part)
-            outputs = objective.outputs(examples)
-            logits.append(outputs.logits)
-            features.append(outputs.features)
+            kept.append(objective.outputs(examples))
             sizes.append(_core_sizes(examples, objective.device))
-    cached = NetworkOutputs(
-        torch.cat(logits).requires_grad_(), torch.cat(features).requires_grad_()
+    parts = len(kept)
+    cached = {name: torch.cat([part[name] for part in kept]).requires_grad_() for name in kept[0]}
+    kept.clear()
+    weights = torch.cat(sizes)
+    owners = torch.zeros(len(weights), dtype=torch.int64, device=objective.device)
+    loss = objective.loss(
+        cached, LossBatch(examples=(), owners=owners, weights=weights, targets=[target])
     )
-    owners = torch.zeros(len(cached.logits), dtype=torch.int64, device=objective.device)
-    loss = objective.loss(cached, torch.cat(sizes), owners, [target])
     loss.backward()
 
     done = 0
@@ -150,16 +149,13 @@ def two_passes(
         done += len(examples)
         pairs = [
             (output, gradient[here])
-            for output, gradient in (
-                (outputs.logits, cached.logits.grad),
-                (outputs.features, cached.features.grad),
-            )
-            if gradient is not None and gradient.numel() and output.requires_grad
+            for name, output in outputs.items()
+            if (gradient := cached[name].grad) is not None and output.requires_grad
         ]
         torch.autograd.backward(*map(list, zip(*pairs, strict=True)))  # type: ignore[arg-type]
     if done != len(owners):
         raise RuntimeError(f"the record gave {len(owners)} windows, then {done}")
-    return float(loss.detach()), len(logits)
+    return float(loss.detach()), parts
 
 
 def split(examples: Iterable[Example], plan: BatchPlan) -> Iterator[list[Example]]:

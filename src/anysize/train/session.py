@@ -19,7 +19,7 @@ from anysize.train.job import Job, TrainReport
 from anysize.train.recipe import Recipe
 
 if TYPE_CHECKING:
-    from anysize.plan.training import TrainingPlan
+    from anysize.train.planning import TrainingPlan
     from anysize.train.progress import Display
     from anysize.train.team import Team
 

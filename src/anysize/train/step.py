@@ -17,7 +17,15 @@ from anysize.core.errors import DataError, RunError
 from anysize.core.examples import Example, Failure
 from anysize.train.optimization import set_rate
 from anysize.train.order import Block, mix
-from anysize.train.pooled import Objective, Windows, cost, group, one_graph, two_passes
+from anysize.train.pooled import (
+    Objective,
+    Windows,
+    cost,
+    group,
+    one_graph,
+    split,
+    two_passes,
+)
 from anysize.train.stream import Arrival, Stream, UnreadableError
 from anysize.train.team import FlatGradients, Team
 
@@ -160,7 +168,10 @@ class Stepper:
             record = Windows(arrival.held, arrival.target)
             alone = cost([record], self._plan)
             if not arrival.complete or alone > self._plan.budget:
-                self._long(arrival, block, tally)
+                if self._objective.task.separable:
+                    self._by_windows(arrival, block, tally)
+                else:
+                    self._long(arrival, block, tally)
                 continue
             held.append(record)
             gathered += alone
@@ -203,6 +214,21 @@ class Stepper:
             raise RunError(f"{name} changed while it was being read: {error}") from error
         else:
             tally.add(loss, parts, [name])
+
+    def _by_windows(self, arrival: Arrival, block: Block, tally: _Tally) -> None:
+        """A record whose loss is a sum over its windows: one micro-batch after the other.
+
+        Where it cannot be read to its end, what was read of it has been learned from.
+        """
+        try:
+            for examples in split(chain(arrival.held, arrival.rest), self._plan):
+                self._sow(block.step, tally.parts)
+                loss = one_graph(self._objective, [Windows(examples, arrival.target)])
+                tally.add(loss, 1, [])
+        except UnreadableError as failed:
+            tally.failures[failed.failure.record] = failed.failure.problem
+        else:
+            tally.add(0.0, 0, [arrival.record])
 
     def _sow(self, step: int, number: int) -> None:
         torch.manual_seed(mix("micro-batch", self._seed, step, self._team.rank, number))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,8 +62,9 @@ class Arrival:
         return self.held[0].window.record
 
     @property
-    def target(self) -> int:
-        return int(self.held[0].arrays[TARGET])
+    def target(self) -> Any:
+        value = self.held[0].arrays[TARGET]
+        return value.item() if value.ndim == 0 else value
 
 
 class Stream:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -21,7 +21,6 @@ from anysize.train.checkpoint import Score
 from anysize.train.pooled import Objective
 from anysize.train.team import Team
 
-_LEAST = 1e-6
 _SAMPLE = 64
 
 
@@ -36,12 +35,7 @@ class _LiveRuntime:
     def run(self, examples: Sequence[Example]) -> Outputs:
         with torch.inference_mode():
             outputs = self.objective.outputs(examples)
-            arrays = {"logits": outputs.logits.float().cpu().numpy()}
-            pool = self.objective.network.pool
-            if pool is not None:
-                scores = pool(outputs.features.float()).squeeze(-1)
-                arrays["scores"] = scores.float().cpu().numpy()
-        return Outputs(arrays)
+            return Outputs({name: item.float().cpu().numpy() for name, item in outputs.items()})
 
     def close(self) -> None:
         """Nothing to release."""
@@ -54,10 +48,11 @@ class _Targets:
     preprocess: Preprocess
     objective: Objective
     labels: Sequence[str]
-    seen: dict[int, str] = field(default_factory=dict)
+    seen: dict[int, Any] = field(default_factory=dict)
 
     def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
-        self.seen[ordinal] = self.labels[self.objective.task.encode_target(record, self.labels)]
+        self.objective.task.encode_target(record, self.labels)
+        self.seen[ordinal] = record.target
         yield from self.preprocess(ordinal, record, draw)
 
 
@@ -117,7 +112,7 @@ def validate(
     step: int,
     threads: int,
 ) -> Score:
-    """Accuracy and cross entropy over ``source``.
+    """The task's main metric and its loss over ``source``.
 
     Records that cannot be read are left out.
 
@@ -128,7 +123,8 @@ def validate(
     module = objective.network.module
     was_training = module.training
     module.eval()
-    sums = torch.zeros(3, dtype=torch.float64)
+    meter = objective.task.new_meter(labels)
+    count = 0
     try:
         indices = range(team.rank, len(source), team.size)
         results = predict(
@@ -142,14 +138,14 @@ def validate(
         )
         for ordinal, result in enumerate(results):
             target = targets.seen.pop(ordinal, None)
-            if isinstance(result, Result) and target is not None:
-                likely = max(result.details["probabilities"][target], _LEAST)
-                sums += torch.tensor([result.prediction == target, -math.log(likely), 1.0])
+            if isinstance(result, Result):
+                meter.add(result, target)
+                count += 1
     finally:
         module.train(was_training)
-    sums = sums.to(team.device)
-    team.add_up(sums)
-    right, loss, count = sums.tolist()
-    if not count:
+    found = team.gather((count, meter.state()))
+    if not any(each for each, _ in found):
         raise DataError(source.name, "no validation record can be read")
-    return Score(metric=right / count, loss=loss / count, step=step)
+    meter.join([state for _, state in found])
+    metric, loss = meter.score()
+    return Score(metric=metric, loss=loss, step=step)

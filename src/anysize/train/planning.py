@@ -215,7 +215,7 @@ def faster_in_bfloat16(objective: Objective) -> bool:
 def _measured_bfloat16(objective: Objective) -> bool:
     window = synthetic.windows(objective.network, 1)[0]
     count = max(min(16, _MEASURED_COST // window.cost), 1)
-    records = [Windows([example], 0) for example in synthetic.windows(objective.network, count)]
+    records = _made_up(objective, synthetic.windows(objective.network, count))
     seconds: dict[bool, float] = {}
     with _undisturbed(objective.network.module, False):
         for bfloat16 in (False, True):
@@ -223,6 +223,13 @@ def _measured_bfloat16(objective: Objective) -> bool:
             one_graph(tried, records)
             seconds[bfloat16] = min(_timed(tried, records) for _ in range(3))
     return seconds[True] < seconds[False]
+
+
+def _made_up(objective: Objective, examples: Sequence[Example]) -> list[Windows]:
+    """Noise as records of one window, with targets as training would have them."""
+    labels = int(objective.network.module.config.num_labels or 1)
+    pairs = [objective.task.made_up(example, labels) for example in examples]
+    return [Windows([example], target) for example, target in pairs]
 
 
 def _timed(objective: Objective, records: Sequence[Windows]) -> float:
@@ -280,7 +287,7 @@ def _probe(
     network = objective.network
 
     def work(examples: Sequence[Example]) -> tuple[Work, int]:
-        records = [Windows([example], 0) for example in examples]
+        records = _made_up(objective, examples)
         return lambda: one_graph(objective, records), sum(item.cost for item in examples)
 
     with _undisturbed(network.module, checkpointing):
