@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from anysize import tasks
 from anysize.core import memory as memory_sizes
@@ -19,7 +19,7 @@ from anysize.core.records import Field, Source
 from anysize.core.results import ErrorResult, Result
 
 if TYPE_CHECKING:
-    from anysize.evaluate.evaluation import Evaluation
+    from anysize.evaluate.protocols import Evaluator, Measured
     from anysize.evaluate.statistics import ImageStatistics, TextStatistics
     from anysize.models.bundle import Card
     from anysize.models.network import Network
@@ -248,7 +248,7 @@ class Model:
         *,
         split: str | None = None,
         on_windows: Callable[[int], None] | None = None,
-    ) -> Evaluation:
+    ) -> Measured:
         """Measures the model on labelled data.
 
         Args:
@@ -259,20 +259,13 @@ class Model:
                 names one, else everything.
             on_windows: told how many windows went through the model, for progress.
         """
-        from anysize.evaluate.evaluation import evaluate
-        from anysize.evaluate.report import write_report
-
+        evaluator = cast("Evaluator", plugins.load("evaluate", self.card.task))
         options = options or PredictOptions()
         source = self._split(data, options, split)
         results = self._results(source, options, keep_first=True, on_windows=on_windows)
-        evaluation = evaluate(
-            results,
-            self.card.labels,
-            source=source,
-            training_counts=self.card.provenance.get("label_counts"),
-        )
+        evaluation = evaluator.measure(results, card=self.card, source=source)
         if out is not None:
-            write_report(evaluation, Path(out), card=self.card.to_json(), source=source)
+            evaluator.write_report(evaluation, Path(out), card=self.card.to_json(), source=source)
         return evaluation
 
     def plan(self, source: Source | None, options: PredictOptions) -> PredictionPlan:

@@ -25,7 +25,9 @@ LEVELS = {
         ("augment", "mergers", "models", "readers", "runtimes", "sources", "windows"), 1
     ),
     "tasks": 2,
-    **dict.fromkeys(("compress", "evaluate", "explain", "plan", "privacy", "scale", "train"), 3),
+    **dict.fromkeys(
+        ("compress", "evaluate", "explain", "plan", "privacy", "recognition", "scale", "train"), 3
+    ),
     "api": 4,
     "demo": 5,
     **dict.fromkeys(("cli", "serve", "__init__", "__main__"), 6),
