@@ -106,6 +106,30 @@ def test_it_learns_and_leaves_the_best_weights(pictures: dict[str, Any], tmp_pat
     assert sum(card["provenance"]["label_counts"].values()) == report.records / 6
 
 
+def test_pictures_grow_while_training_and_are_whole_in_validation(
+    pictures: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from anysize.models.cnn import CNNForImageClassification
+
+    seen: list[tuple[bool, int]] = []
+    forward = CNNForImageClassification.forward
+
+    def noted(self: Any, pixel_values: Any, *rest: Any, **more: Any) -> Any:
+        seen.append((self.training, pixel_values.shape[-1]))
+        return forward(self, pixel_values, *rest, **more)
+
+    monkeypatch.setattr(CNNForImageClassification, "forward", noted)
+    recipe = Recipe(
+        **pictures | {"model": "cnn", "image_size": (16, 16), "progressive": 0.5, "epochs": 3.0},
+        out=str(tmp_path / "run"),
+    )
+    run(recipe, quiet=True)
+    training = [side for learning, side in seen if learning]
+    assert training == sorted(training)
+    assert set(training) == {8, 12, 16}
+    assert {side for learning, side in seen if not learning} == {16}
+
+
 @pytest.mark.parametrize("merge", ["mean", "attention"])
 def test_long_documents_are_trained_whole(
     texts: dict[str, Any], merge: str, tmp_path: Path

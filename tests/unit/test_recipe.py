@@ -4,6 +4,7 @@ import dataclasses
 import math
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.train import recipe as recipes
 from anysize.train import toml
+from anysize.train.optimization import side_factor
 from anysize.train.recipe import Recipe
 from anysize.train.recipe_defaults import resolve
 
@@ -112,6 +114,30 @@ def test_defaults_depend_on_the_kind_of_model_and_yield_to_the_user() -> None:
         "labels", "epochs", "minutes", "window", "overlap", "image_size", "tile", "loaders",
         "memory", "validate_every", "trace",
     }  # fmt: skip
+
+
+def test_nets_with_batch_normalisation_are_trained_with_sgd_and_growing_pictures() -> None:
+    kind: dict[str, Any] = {
+        "role": "image", "pretrained": False, "normalised": True, "any_size": True, "side": 32,
+    }  # fmt: skip
+    chosen = resolve(Recipe(**BASE), **kind)
+    assert (chosen.optimizer, chosen.progressive) == ("sgd", 0.5)
+    adaptive = resolve(Recipe(**BASE, optimizer="adamw"), **kind)
+    assert adaptive.learning_rate is not None and chosen.learning_rate is not None
+    assert adaptive.learning_rate < chosen.learning_rate
+    assert resolve(Recipe(**BASE), **kind | {"pretrained": True}).progressive == 1.0
+    assert resolve(Recipe(**BASE), **kind | {"side": 28}).progressive == 1.0
+    with pytest.raises(ConfigurationError, match="pictures of one size"):
+        resolve(Recipe(**BASE, progressive=0.5), **kind | {"any_size": False})
+
+
+def test_pictures_grow_in_quarters_and_are_whole_in_the_end() -> None:
+    sides = [side_factor(0.5, step / 100) for step in range(101)]
+    assert sides == sorted(sides)
+    assert set(sides) == {0.5, 0.75, 1.0}
+    assert sides[59] < sides[60] == 1.0
+    assert {side_factor(1.0, step / 10) for step in range(11)} == {1.0}
+    assert side_factor(0.3, 0.0) == 0.3
 
 
 def test_only_what_is_learned_must_stay_for_resuming() -> None:

@@ -58,6 +58,10 @@ def command(
     ] = None,
     tiles: options.Tiles = None,
     tile: options.Tile = None,
+    progressive: Annotated[
+        float | None,
+        typer.Option(help="Side of pictures at the start, as a part of the input; 1: off."),
+    ] = None,
     columns: options.Columns = None,
     encoding: Annotated[str | None, typer.Option(help="Of text files.")] = None,
     validation: Annotated[
@@ -109,6 +113,7 @@ def command(
         "image_size": _size(image_size),
         "tiles": tiles,
         "tile": tile,
+        "progressive": progressive,
         "columns": options.pairs(columns, "--columns") or None,
         "encoding": encoding,
         "validation": validation,

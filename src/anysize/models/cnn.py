@@ -47,6 +47,7 @@ class CNNForImageClassification(PictureClassifier):
     """Stages of (3 x 3 convolution, batch norm, ReLU), max pooling between them, global mean."""
 
     config_class = CNNConfig
+    any_size = True
 
     def __init__(self, config: CNNConfig) -> None:
         super().__init__(config)

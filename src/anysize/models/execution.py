@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from anysize.core.examples import Example
 from anysize.models.network import Network
@@ -27,10 +28,14 @@ Classifiers give ``logits`` ``[windows, classes]`` and, with learned attention p
 class Execution(Protocol):
     """Examples to outputs; gradients, autocast and train mode are as the caller set them.
 
-    ``packed`` says whether padding is free, so that a batch costs the sum of its examples.
+    Attributes:
+        packed: whether padding is free, so that a batch costs the sum of its examples.
+        side: of pictures as they go into the network, as a part of the model's input; training
+            sets it for progressive resizing (Tan and Le 2021, arXiv:2104.00298, section 4).
     """
 
     packed: bool
+    side: float
 
     def __call__(self, examples: Sequence[Example]) -> Tensors: ...
 
@@ -83,6 +88,7 @@ class PaddedText:
     """Token sequences padded to the longest of the batch."""
 
     packed = False
+    side = 1.0
 
     def __init__(self, network: Network, device: torch.device) -> None:
         self._module = network.module
@@ -108,6 +114,7 @@ class PackedText:
     """Token sequences side by side, attention inside each; see ``models.packing``."""
 
     packed = True
+    side = 1.0
 
     def __init__(self, network: Network) -> None:
         from anysize.models.packing import PackedClassifier
@@ -124,6 +131,7 @@ class Pictures:
     """uint8 pictures of one size, normalised on the device."""
 
     packed = False
+    side = 1.0
 
     def __init__(self, network: Network, device: torch.device) -> None:
         if network.image is None:
@@ -140,6 +148,9 @@ class Pictures:
         # A permuted view of HWC is already channels-last, the layout that convolutions like.
         pixels = torch.from_numpy(stacked).to(self._device).permute(0, 3, 1, 2)
         values = (pixels.to(torch.float32) - self._mean) * self._scale
+        if self.side < 1:
+            height, width = (max(round(self.side * side), 1) for side in values.shape[2:])
+            values = interpolate(values, (height, width), mode="bilinear", antialias=True)
         outputs = self._module(pixel_values=values)
         if self._names == ("logits",):
             return self._tap.scored(outputs.logits)

@@ -138,6 +138,7 @@ class ResNetForImageClassification(PictureClassifier):
     """Stem, four stages of residual blocks, mean over the picture, one linear layer."""
 
     config_class = ResNetConfig
+    any_size = True
 
     def __init__(self, config: ResNetConfig) -> None:
         super().__init__(config)

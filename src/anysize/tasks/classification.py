@@ -71,6 +71,11 @@ class Classification:
             )
         return tuple(sorted(found, key=_label_order))
 
+    def label_counts(self, source: Source) -> dict[str, int]:
+        from anysize.sources import target_counts
+
+        return dict(target_counts(source))
+
     def encode_target(self, record: Record, labels: Sequence[str]) -> int:
         if record.target is None:
             raise DataError(record.id, "has no label")

@@ -89,6 +89,10 @@ class Task(Protocol):
         """
         ...
 
+    def label_counts(self, source: Source) -> dict[str, int]:
+        """How often each label occurs in a source, by its name."""
+        ...
+
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:

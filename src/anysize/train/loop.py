@@ -22,7 +22,12 @@ from anysize.train.job import Job
 from anysize.train.limits import limit_of
 from anysize.train.machinery import Machinery
 from anysize.train.meter import Meter
-from anysize.train.optimization import load_optimizer, optimizer_tensors, rate_factor
+from anysize.train.optimization import (
+    load_optimizer,
+    optimizer_tensors,
+    rate_factor,
+    side_factor,
+)
 from anysize.train.order import Cursor
 from anysize.train.progress import Display, Journal
 from anysize.train.step import Totals
@@ -113,6 +118,11 @@ class Loop:
         cursor = self.state.cursor
         block = self._order.block(cursor)
         stepper, averages = self._machinery.stepper, self._machinery.averages
+        execution = self._machinery.objective.execution
+        execution.side = side_factor(
+            self._recipe.progressive or 1.0,
+            self._limit.progress(cursor.step, self.state.elapsed, self._reserve()),
+        )
         if self._guard is not None:
             stepper.limit(self._guard.check())
         totals = stepper.gradients(block, stop=self._request.signal > 0, elapsed=self._clock())
@@ -194,6 +204,7 @@ class Loop:
     def _validate(self, journal: Journal | None) -> None:
         """Measures, keeps the best weights and counts what was no better."""
         self._validated_at = self.state.cursor.step
+        self._machinery.objective.execution.side = 1.0
         if self._job.validation is None:
             return
         started = time.monotonic()

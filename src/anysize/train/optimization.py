@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from math import cos, pi
+from math import cos, floor, pi
 from typing import Any
 
 import torch
@@ -62,6 +62,17 @@ def rate_factor(schedule: str, warmup: float, progress: float) -> float:
     if schedule == "cosine":
         return (1 + cos(pi * part)) / 2
     return 1.0
+
+
+def side_factor(start: float, progress: float) -> float:
+    """The side of training pictures as a part of the model's input, in quarters of it.
+
+    Args:
+        start: at the beginning of the run.
+        progress: how much of the run is done, 0 to 1; from 0.6 on the factor is 1.
+    """
+    grown = start + (1.0 - start) * min(progress / 0.6, 1.0)
+    return max(start, floor(4 * grown) / 4)
 
 
 class AveragedWeights:

@@ -13,7 +13,7 @@ from anysize import tasks
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.records import Source
 from anysize.models.network import BuildRequest, Network
-from anysize.sources import open_splits, target_counts
+from anysize.sources import open_splits
 from anysize.tasks.protocols import Task
 from anysize.train.job import Job
 from anysize.train.order import mix
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from anysize.models.bundle import Card
 
 _PICTURES_LOOKED_AT = 64
+# Families of transformers that take pictures of any size.
+_CONVOLUTIONAL = (
+    "convnext", "convnextv2", "efficientnet", "mobilenet_v1", "mobilenet_v2", "regnet", "resnet",
+)  # fmt: skip
 _AUTOMATIC_AUGMENTATION = {"text": "none", "image": "standard"}
 
 
@@ -49,7 +53,14 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     training, validation = _open_data(recipe, task)
     labels = recipe.labels or task.labels(training)
     network = _build(recipe, task, training, labels)
-    resolved = resolve(recipe, role=task.role, pretrained=_pretrained(network))
+    resolved = resolve(
+        recipe,
+        role=task.role,
+        pretrained=_pretrained(network),
+        normalised=_normalised(network),
+        any_size=_any_size(network),
+        side=0 if network.image is None else min(network.image.width, network.image.height),
+    )
     from anysize.models.bundle import Card
 
     card = Card(
@@ -63,7 +74,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         provenance={
             "data": training.name,
             "fingerprint": training.fingerprint(),
-            "label_counts": target_counts(training),
+            "label_counts": task.label_counts(training),
             "seed": recipe.seed,
             "versions": _versions(),
         },
@@ -217,6 +228,19 @@ def _picture_size(source: Source) -> tuple[int, int] | None:
 def _pretrained(network: Network) -> bool:
     """Whether weights were loaded: transformers notes where from; drawn ones come from nowhere."""
     return bool(getattr(network.module, "name_or_path", ""))
+
+
+def _normalised(network: Network) -> bool:
+    """Whether the network normalises over the batch."""
+    from torch import nn
+
+    return any(isinstance(layer, nn.BatchNorm2d) for layer in network.module.modules())
+
+
+def _any_size(network: Network) -> bool:
+    """Whether the network takes pictures of any size: convolutions with a mean on top."""
+    module = network.module
+    return bool(getattr(module, "any_size", module.config.model_type in _CONVOLUTIONAL))
 
 
 def _augmentation(recipe: Recipe, task: Task) -> Augmentation | None:

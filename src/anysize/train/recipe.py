@@ -49,6 +49,8 @@ class Recipe:
         window, overlap: tokens of a text window and tokens that neighbours share.
         image_size: ``(width, height)`` of the model's input.
         tiles, tile: when pictures are cut into tiles, and a tile's side in pixels.
+        progressive: side of training pictures at the start, as a part of the model's input; it
+            grows to the whole over the first 60 % of the run; 1 switches it off.
         augment: augmentation spec; ``none`` switches it off, ``auto`` is the modality's default.
         precision: ``auto`` computes in bfloat16 where the processor has it.
         workers: processes that share the work on this machine.
@@ -96,6 +98,7 @@ class Recipe:
     image_size: tuple[int, int] | None = None
     tiles: str = "auto"
     tile: int | None = None
+    progressive: float | None = None
     augment: str = "auto"
     precision: str = "auto"
     workers: int = 1

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from anysize.core.errors import ConfigurationError
 from anysize.train.recipe import Recipe
 
 
@@ -25,46 +26,83 @@ class _Defaults:
     label_smoothing: float
 
 
-_DEFAULTS: Mapping[tuple[str, bool], _Defaults] = {
-    # By role, and whether the weights are pretrained.
-    ("text", True): _Defaults(
+_DEFAULTS: Mapping[tuple[str, str], _Defaults] = {
+    ("text", "pretrained"): _Defaults(
         epochs=3, batch=32, learning_rate=5e-5, optimizer="adamw", weight_decay=0.01,
         schedule="linear", warmup=0.08, clip=1.0, label_smoothing=0.0,
     ),
-    ("text", False): _Defaults(
+    ("text", "fresh"): _Defaults(
         epochs=8, batch=32, learning_rate=1e-3, optimizer="adamw", weight_decay=0.05,
         schedule="cosine", warmup=0.05, clip=1.0, label_smoothing=0.0,
     ),
-    ("image", True): _Defaults(
+    ("image", "pretrained"): _Defaults(
         epochs=5, batch=32, learning_rate=1e-4, optimizer="adamw", weight_decay=0.05,
         schedule="cosine", warmup=0.08, clip=1.0, label_smoothing=0.1,
     ),
-    ("image", False): _Defaults(
+    ("image", "fresh"): _Defaults(
         epochs=20, batch=128, learning_rate=2e-3, optimizer="adamw", weight_decay=0.05,
         schedule="one-cycle", warmup=0.25, clip=1.0, label_smoothing=0.1,
     ),
+    # With batch normalisation: Goyal et al. 2017, arXiv:1706.02677.
+    ("image", "fresh, normalised"): _Defaults(
+        epochs=30, batch=128, learning_rate=0.1, optimizer="sgd", weight_decay=5e-4,
+        schedule="linear", warmup=0.15, clip=0.0, label_smoothing=0.1,
+    ),
 }  # fmt: skip
-_SGD_RATES: Mapping[tuple[str, bool], float] = {
-    ("text", True): 1e-2, ("text", False): 0.1, ("image", True): 1e-2, ("image", False): 0.1,
-}  # fmt: skip
+# Where the recipe asks for the other optimizer than the kind's own.
+_OTHER: Mapping[tuple[str, str, str], Mapping[str, float]] = {
+    ("text", "pretrained", "sgd"): {"learning_rate": 1e-2},
+    ("text", "fresh", "sgd"): {"learning_rate": 0.1},
+    ("image", "pretrained", "sgd"): {"learning_rate": 1e-2},
+    ("image", "fresh", "sgd"): {"learning_rate": 0.1},
+    ("image", "fresh, normalised", "adamw"): {"learning_rate": 2e-3, "weight_decay": 0.05},
+}
+# Progressive resizing of drawn nets: half the side at first, of pictures that bear it.
+_START_SIDE, _SMALLEST_SIDE = 0.5, 32
 
 
-def resolve(recipe: Recipe, *, role: str, pretrained: bool) -> Recipe:
+def resolve(
+    recipe: Recipe,
+    *,
+    role: str,
+    pretrained: bool,
+    normalised: bool = False,
+    any_size: bool = False,
+    side: int = 0,
+) -> Recipe:
     """Fills in what the recipe leaves to the kind of model.
 
     Args:
         recipe: what the user asked for.
         role: ``text`` or ``image``.
         pretrained: whether the weights are fine-tuned rather than drawn.
+        normalised: whether the network normalises over the batch.
+        any_size: whether the network takes pictures of any size.
+        side: the shorter one of the model's input, in pixels.
+
+    Raises:
+        ConfigurationError: progressive resizing of a network for one size.
     """
-    defaults = _DEFAULTS[role, pretrained]
+    kind = "pretrained" if pretrained else "fresh, normalised" if normalised else "fresh"
+    if role == "text" and not pretrained:
+        kind = "fresh"
+    defaults = _DEFAULTS[role, kind]
+    other = {}
+    if recipe.optimizer not in (None, defaults.optimizer):
+        other = _OTHER[role, kind, str(recipe.optimizer)]
     chosen: dict[str, Any] = {
-        item.name: getattr(defaults, item.name)
+        item.name: other.get(item.name, getattr(defaults, item.name))
         for item in dataclasses.fields(defaults)
         if item.name != "epochs" and getattr(recipe, item.name) is None
     }
-    if recipe.optimizer == "sgd" and recipe.learning_rate is None:
-        chosen["learning_rate"] = _SGD_RATES[role, pretrained]
+    if recipe.progressive is None:
+        small = not any_size or pretrained or side < _SMALLEST_SIDE
+        chosen["progressive"] = 1.0 if small else _START_SIDE
+    elif recipe.progressive < 1 and not any_size:
+        raise ConfigurationError(
+            f"progressive must be 1 (off) for {recipe.model}, which takes pictures of one size, "
+            f"not {recipe.progressive:g}"
+        )
     if recipe.epochs is None and recipe.steps is None and recipe.minutes is None:
         chosen["epochs"] = float(defaults.epochs)
     return dataclasses.replace(recipe, **chosen)

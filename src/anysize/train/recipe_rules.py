@@ -34,6 +34,7 @@ _RANGES: tuple[tuple[str, float, bool, float], ...] = (
     ("window", 4, True, 1 << 24),
     ("overlap", 0, True, 1 << 24),
     ("tile", 1, True, 1 << 20),
+    ("progressive", 0.125, True, 1),
     ("workers", 1, True, 4096),
     ("loaders", 0, True, 1024),
     ("memory", 1 << 20, True, 1 << 60),
