@@ -54,7 +54,8 @@ def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
     """A trained network and its card: a bundle, or a folder or hub id with a ready head.
 
     Args:
-        spec: a bundle's folder, a Hugging Face folder or a hub id.
+        spec: a bundle's folder, a Hugging Face folder, a hub id, or a built-in name with trained
+            weights (its module has a function ``ready(key)``).
         task: needed only where the configuration does not tell it.
 
     Raises:
@@ -63,6 +64,8 @@ def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
     if is_bundle(spec):
         return _from_bundle(Path(spec))
     path = Path(spec)
+    if not path.exists() and spec in plugins.keys("models"):
+        return _built_in(spec)
     if path.exists() and not (path / "config.json").is_file():
         raise BundleError(
             spec, "is neither a bundle (anysize.json) nor a Hugging Face folder (config.json)"
@@ -80,6 +83,15 @@ def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
         licence=network.licence,
     )
     return network, card
+
+
+def _built_in(key: str) -> tuple[Network, Card]:
+    ready = getattr(plugins.load("models", key), "ready", None)
+    if ready is None:
+        raise BundleError(
+            key, "is a built-in model without weights for a task: train it first (anysize train)"
+        )
+    return cast(tuple[Network, Card], ready(key))
 
 
 def _from_bundle(folder: Path) -> tuple[Network, Card]:
