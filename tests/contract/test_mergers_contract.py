@@ -29,7 +29,11 @@ def spans(count: int) -> list[Window]:
 def outputs(count: int) -> list[dict[str, np.ndarray]]:
     rng = np.random.default_rng(1)
     return [
-        {"logits": rng.normal(size=3).astype(np.float32), "scores": np.float32(rng.normal(0, 30))}
+        {
+            "logits": rng.normal(size=3).astype(np.float32),
+            "scores": np.float32(rng.normal(0, 30)),
+            "embeddings": np.float32([2, -1, 3]) + rng.normal(size=3).astype(np.float32),
+        }
         for _ in range(count)
     ]
 

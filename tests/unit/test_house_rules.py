@@ -22,12 +22,20 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "anysize"
 LEVELS = {
     "core": 0,
     **dict.fromkeys(
-        ("augment", "mergers", "models", "readers", "runtimes", "sources", "windows"), 1
+        (
+            "augment",
+            "mergers",
+            "models",
+            "readers",
+            "recognition",
+            "runtimes",
+            "sources",
+            "windows",
+        ),
+        1,
     ),
     "tasks": 2,
-    **dict.fromkeys(
-        ("compress", "evaluate", "explain", "plan", "privacy", "recognition", "scale", "train"), 3
-    ),
+    **dict.fromkeys(("compress", "evaluate", "explain", "plan", "privacy", "scale", "train"), 3),
     "api": 4,
     "demo": 5,
     **dict.fromkeys(("cli", "serve", "__init__", "__main__"), 6),

@@ -1,0 +1,156 @@
+"""All pairs of a set of embeddings, in blocks: verification counts and identification rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.core.errors import DataError
+from anysize.recognition.scores import ScoreCounts, bins_of, rates_of
+
+_BLOCK_VALUES = 1 << 22  # scores held at a time: 16 MiB
+
+
+def unit_vectors(vectors: NDArray[Any], origin: str = "embeddings") -> NDArray[np.float32]:
+    """The vectors ``[n, width]`` at length one.
+
+    Raises:
+        DataError: not finite, or of length zero.
+    """
+    wide = np.asarray(vectors, dtype=np.float64)
+    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or (lengths == 0).any():
+        raise DataError(origin, "a vector is zero or not finite; the model is not usable")
+    unit: NDArray[np.float32] = (wide / lengths).astype(np.float32)
+    return unit
+
+
+def pair_counts(vectors: NDArray[np.float32], identities: NDArray[np.int64]) -> ScoreCounts:
+    """Counts every pair of two different samples once.
+
+    Args:
+        vectors: ``[n, width]`` of length one.
+        identities: ``[n]``.
+    """
+    counts = ScoreCounts()
+    for start, scores in _blocks(vectors):
+        rows = np.arange(start, start + len(scores))
+        later = np.arange(len(vectors))[None, :] > rows[:, None]
+        same = identities[rows][:, None] == identities[None, :]
+        counts.add(scores[later], same[later])
+    return counts
+
+
+def rank_one(
+    vectors: NDArray[np.float32], identities: NDArray[np.int64]
+) -> tuple[float, float, NDArray[np.int64]]:
+    """Two closed-set identification rates, and who was taken for whom.
+
+    *Leave one out*: each sample searches all others; right when the most similar is of its
+    identity. *One each*: the gallery holds a single sample of every identity, drawn at random; the
+    rate is the expectation over all draws, computed exactly: a sample is right when the drawn
+    sample of its identity is more similar than every other identity's. Ties count as wrong.
+    Identities with one sample stand in the gallery but are not searched for.
+
+    Args:
+        vectors: ``[n, width]`` of length one.
+        identities: ``[n]``, numbers from 0.
+
+    Returns:
+        Leave-one-out rate, one-each rate, and each sample's nearest other sample ``[n]``.
+
+    Raises:
+        DataError: no identity has two samples.
+    """
+    sizes = np.bincount(identities)
+    searched = sizes[identities] > 1
+    if not searched.any():
+        raise DataError("samples", "no identity has two of them, so nothing can be searched for")
+    order = np.argsort(identities, kind="stable")
+    sorted_vectors, sorted_ids = vectors[order], identities[order]
+    starts = np.flatnonzero(np.diff(sorted_ids, prepend=-1))
+    nearest = np.empty(len(vectors), dtype=np.int64)
+    right = expected = 0.0
+    for start, scores in _blocks(sorted_vectors):
+        for row, line in enumerate(scores):
+            place = start + row
+            line[place] = -np.inf
+            best = int(line.argmax())
+            nearest[order[place]] = order[best]
+            own = sorted_ids == sorted_ids[place]
+            if not searched[order[place]]:
+                continue
+            mates = line[own]
+            mates = mates[np.isfinite(mates)]
+            right += bool(mates.max() > line[~own].max()) if (~own).any() else 1.0
+            expected += _drawn_right(line, mates, own, starts)
+    count = int(searched.sum())
+    return right / count, expected / count, nearest
+
+
+def _drawn_right(
+    line: NDArray[np.float32],
+    mates: NDArray[np.float32],
+    own: NDArray[np.bool_],
+    starts: NDArray[np.int64],
+) -> float:
+    """How probable it is that the drawn mate beats every other identity's drawn sample."""
+    stops = np.append(starts[1:], len(line))
+    others = [
+        np.sort(line[start:stop])
+        for start, stop in zip(starts, stops, strict=True)
+        if not own[start]
+    ]
+    chance = np.ones(len(mates))
+    for scores in others:
+        chance *= np.searchsorted(scores, mates, side="left") / len(scores)
+    return float(chance.mean())
+
+
+def bootstrap_equal_error(
+    vectors: NDArray[np.float32],
+    identities: NDArray[np.int64],
+    *,
+    replicates: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """A percentile interval of the equal error rate that draws *identities*, not pairs.
+
+    Pairs share samples and people, so drawing pairs would promise far too much (Bolle, Ratha and
+    Pankanti 2004, "Error analysis of pattern recognition systems: the subsets bootstrap").
+    """
+    people = int(identities.max()) + 1
+    first, second = np.triu_indices(len(vectors), 1)
+    scores = np.einsum("ij,ij->i", vectors[first], vectors[second])
+    used, index = np.unique(bins_of(scores), return_inverse=True)
+    left, right = identities[first], identities[second]
+    same = left == right
+    generator = np.random.default_rng(seed)
+    rates: list[float] = []
+    while len(rates) < replicates:
+        drawn = generator.multinomial(people, np.full(people, 1 / people)).astype(np.float64)
+        weight = np.where(same, drawn[left], drawn[left] * drawn[right])
+        genuine = np.bincount(index[same], weight[same], len(used))
+        impostor = np.bincount(index[~same], weight[~same], len(used))
+        if genuine.sum() and impostor.sum():
+            rates.append(rates_of(used, genuine, impostor).equal_error()[0])
+    low, high = np.quantile(rates, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def numbered(names: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The different names, sorted, and each entry's number among them."""
+    known = tuple(sorted(set(names)))
+    places = {name: place for place, name in enumerate(known)}
+    return known, np.array([places[name] for name in names], dtype=np.int64)
+
+
+def _blocks(vectors: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Rows of the matrix of all cosines, a bounded number at a time, with the first's number."""
+    step = max(1, _BLOCK_VALUES // max(len(vectors), 1))
+    for start in range(0, len(vectors), step):
+        yield start, vectors[start : start + step] @ vectors.T
