@@ -184,9 +184,10 @@ def climb(
         parts: rising; the last is 1.0.
         most: windows at once that are worth knowing.
         enough: whether the measurements of whole windows say enough.
-        seconds: no further rung is begun after so long.
+        seconds: of processor time; no further rung is begun after so long. Not of the clock, so
+            that what other programs do does not change the choice.
     """
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         work, cost = part(parts[0])
         measure(work, cost)  # the first run also pays for kernels, threads and their stacks
@@ -215,7 +216,7 @@ def climb(
         if found:
             predicted = fit(found).peak(cost) if len(found) > 1 else 2 * found[0].peak - floor
             # One count says nothing of how memory grows either.
-            late = len(found) > 1 and time.perf_counter() - started > seconds
+            late = len(found) > 1 and time.process_time() - started > seconds
             if predicted + fixed > ceiling or late or enough(found):
                 break
         found.append(measure(work, cost))

@@ -89,7 +89,7 @@ def plan_training(
     loaders: int = 0,
     extra: int = 0,
     may_use_bfloat16: bool = False,
-    seconds: float = 4.0,
+    seconds: float = 8.0,
 ) -> TrainingPlan:
     """Probes forward and backward passes and chooses the micro-batch.
 
@@ -108,7 +108,7 @@ def plan_training(
         loaders: reader threads that are wished for.
         extra: bytes that the readers need on top (decoders, rows of tiles).
         may_use_bfloat16: whether bfloat16 may be taken to save memory.
-        seconds: how long each probe may take, about.
+        seconds: processor time that each probe may take, about.
 
     Raises:
         BudgetError: not even one window fits, whatever is given up.
@@ -285,6 +285,7 @@ def _probe(
     seconds: float,
 ) -> Climb:
     network = objective.network
+    wanted = most * synthetic.windows(network, 1)[0].cost
 
     def work(examples: Sequence[Example]) -> tuple[Work, int]:
         records = _made_up(objective, examples)
@@ -298,7 +299,8 @@ def _probe(
             fixed=fixed,
             parts=synthetic.parts(network),
             most=most,
-            enough=three,
+            # Small windows are cheap to probe, so that what is trusted reaches what is wanted.
+            enough=lambda found: three(found) and _REACH * found[-1].cost >= wanted,
             seconds=seconds,
         )
 
