@@ -139,6 +139,7 @@ class EfficientNetLiteForImageClassification(PictureClassifier):
     """A convolution, sixteen inverted bottlenecks, a convolution, mean, one linear layer."""
 
     config_class = EfficientNetLiteConfig
+    any_size = True
 
     def __init__(self, config: EfficientNetLiteConfig) -> None:
         super().__init__(config)

@@ -166,6 +166,7 @@ class MobileNetV3ForImageClassification(PictureClassifier):
     """A convolution, eleven inverted residual blocks, a convolution, mean, two linear layers."""
 
     config_class = MobileNetV3Config
+    any_size = True
 
     def __init__(self, config: MobileNetV3Config) -> None:
         super().__init__(config)

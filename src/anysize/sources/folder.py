@@ -1,4 +1,4 @@
-"""What a folder is: tables, class folders, splits, or loose files."""
+"""What a folder is: tables, class folders, splits, archives, or loose files."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ SPLIT_NAMES: dict[str, SplitName] = {
 }
 
 _FILES = frozenset(suffix[1:] for suffix in IMAGE_SUFFIXES | TEXT_SUFFIXES)
+_ARCHIVES = frozenset({"tar"})
+# Beside ImageNet's archives lie tables of boxes, and pictures whose classes are not published.
+_NOT_DATA = re.compile(r"LOC_(train|val|sample)_\w+\.csv|ILSVRC\d{4}_img_test\w*\.tar")
 _log = logging.getLogger(__name__)
 
 
@@ -45,6 +48,7 @@ class Contents:
 
     folders: list[Path] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
+    archives: list[Path] = field(default_factory=list)
     loose: bool = False
 
     @property
@@ -66,19 +70,33 @@ class Contents:
 
         ``train.csv``, ``train-00000-of-00002.parquet``, ``reviews_test.tsv``.
         """
-        found: dict[SplitName, list[Path]] = {}
-        for table in self.tables:
-            words = [word for word in re.split(r"[^a-z]+", table.stem.lower()) if word]
-            splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
-            if len(splits) == 1:
-                found.setdefault(splits.pop(), []).append(table)
-        return found
+        return _by_split(self.tables)
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether archives are the data, because nothing else is there that could be."""
+        others = [path for path in self.folders if "devkit" not in path.name]
+        return bool(self.archives) and not self.tables and not others
+
+    def split_archives(self) -> dict[SplitName, list[Path]]:
+        """Archives by split, where they are the data."""
+        return _by_split(self.archives) if self.is_archived else {}
+
+
+def _by_split(paths: list[Path]) -> dict[SplitName, list[Path]]:
+    found: dict[SplitName, list[Path]] = {}
+    for path in paths:
+        words = [word for word in re.split(r"[^a-z]+", path.stem.lower()) if word]
+        splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
+        if len(splits) == 1:
+            found.setdefault(splits.pop(), []).append(path)
+    return found
 
 
 def contents(folder: Path) -> Contents:
     """Lists a folder's sub-folders and tables, in natural order, in one pass over its entries."""
     found = Contents()
-    tables = plugins.keys("sources").keys() - _FILES
+    tables = plugins.keys("sources").keys() - _FILES - _ARCHIVES
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -86,27 +104,40 @@ def contents(folder: Path) -> Contents:
                     continue
                 if entry.is_dir():
                     found.folders.append(folder / entry.name)
+                elif _NOT_DATA.fullmatch(entry.name):
+                    found.loose = True
                 elif suffix_of(entry.name)[1:] in tables:
                     found.tables.append(folder / entry.name)
+                elif suffix_of(entry.name)[1:] in _ARCHIVES:
+                    found.archives.append(folder / entry.name)
                 else:
                     found.loose = True
     except OSError as error:
         raise DataError(str(folder), f"cannot be listed: {error.strerror or error}") from None
     found.folders.sort(key=lambda path: natural(path.name))
     found.tables.sort(key=lambda path: natural(path.name))
+    found.archives.sort(key=lambda path: natural(path.name))
     return found
 
 
 def open_folder(folder: Path, request: Request) -> Source:
     """Opens a folder as one source.
 
-    Looked for in this order: a ``metadata`` table; tables with the columns that the task needs;
-    split folders, which are joined; a folder for each class; files with no classes.
+    Looked for in this order: ImageNet; a ``metadata`` table; tables with the columns that the task
+    needs; archives, where there is nothing else; split folders, which are joined; a folder for each
+    class; files with no classes.
 
     Raises:
         DataError: nothing in it fits the task; the message says what was found.
     """
+    from anysize.sources import imagenet  # it is told of folders by this module
+
     found = contents(folder)
+    whole = imagenet.open_whole(folder, found, request)
+    if whole is not None:
+        return whole
+    if found.is_archived:
+        return joined(folder, found.archives, request)
     tables = [found.metadata] if found.metadata is not None else found.tables
     if tables:
         try:

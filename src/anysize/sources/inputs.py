@@ -30,7 +30,10 @@ def open_split(
     rename: Mapping[str, str],
     encoding: str,
 ) -> Source:
-    """The split to measure on: the one named, else ``test`` where the data names one, else all.
+    """The split to measure on: the one named, else what the data names as it.
+
+    That is ``test``, else ``validation`` (of ImageNet, whose test pictures have no published
+    classes), else everything.
 
     Raises:
         DataError: the data has no such split.
@@ -39,9 +42,10 @@ def open_split(
         return open_source(data, columns=columns, rename=rename, encoding=encoding)
     splits = open_splits(data, columns=columns, rename=rename, encoding=encoding)
     if split is None:
-        if splits.how == "hash" or splits.test is None:
+        named = None if splits.how == "hash" else splits.test or splits.validation
+        if named is None:
             return open_source(data, columns=columns, rename=rename, encoding=encoding)
-        return splits.test
+        return named
     chosen: Source | None = getattr(splits, split)
     if chosen is None:
         raise DataError(str(data), f"has no split named {split!r}")

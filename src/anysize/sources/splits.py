@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.records import Source
+from anysize.sources import imagenet
 from anysize.sources.columns import ColumnSpec, Request
 from anysize.sources.folder import SplitName, contents, joined, open_file, open_folder
 from anysize.sources.hashes import id_hashes, mixed
@@ -141,6 +142,14 @@ def _named(
     folder: Path, request: Request
 ) -> tuple[Literal["files", "folders"], dict[SplitName, Source]] | None:
     found = contents(folder)
+    parts = imagenet.open_parts(folder, found, request)
+    if parts is not None:
+        return "folders", parts
+    archives = found.split_archives()
+    if archives:
+        return "files", {
+            split: joined(folder, paths, request) for split, paths in archives.items()
+        }
     tables, folders = found.split_tables(), found.split_folders()
     if found.metadata is None and tables:
         try:
