@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, cast, runtime_checkable
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,13 +78,14 @@ class Record:
     Attributes:
         id: stable and unique within its source (a relative path, or ``file:row``).
         fields: lazy fields by role (``text``, ``image``, …).
-        target: the target as it stands in the data (a label's name), or None.
+        target: the target as it stands in the data (a label's name, or a tuple of
+            ``anysize.core.objects.Annotation``), or None.
         values: other columns of the row, kept as strings.
     """
 
     id: str
     fields: Mapping[str, Field]
-    target: str | None = None
+    target: Any = None
     values: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, role: str) -> TextField:

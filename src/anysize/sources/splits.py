@@ -14,6 +14,7 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.records import Source
 from anysize.sources import imagenet
 from anysize.sources.columns import ColumnSpec, Request
+from anysize.sources.detection_layouts import split_objects
 from anysize.sources.folder import SplitName, contents, joined, open_file, open_folder
 from anysize.sources.hashes import id_hashes, mixed
 from anysize.sources.opening import NOTHING, existing, request_for
@@ -74,7 +75,13 @@ def open_splits(
     _check(validation, test)
     where = existing(path)
     request = request_for(where, columns, rename, encoding, cache)
-    if where.is_dir():
+    objects = split_objects(where, request)
+    if objects is not None:
+        if None not in objects and set(objects) != {"train"}:
+            parts = {split: source for split, source in objects.items() if split is not None}
+            return _completed(parts, "files", validation, seed)
+        (whole,) = objects.values()
+    elif where.is_dir():
         named = _named(where, request)
         if named is not None:
             how, parts = named
@@ -147,9 +154,7 @@ def _named(
         return "folders", parts
     archives = found.split_archives()
     if archives:
-        return "files", {
-            split: joined(folder, paths, request) for split, paths in archives.items()
-        }
+        return "files", {split: joined(folder, paths, request) for split, paths in archives.items()}
     tables, folders = found.split_tables(), found.split_folders()
     if found.metadata is None and tables:
         try:

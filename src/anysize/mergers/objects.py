@@ -1,0 +1,267 @@
+"""Objects found in windows become the objects of the picture.
+
+- An object belongs to the tile whose core holds its centre, so one that is smaller than the overlap
+  is taken from a tile that shows all of it, once, exactly as that tile gave it.
+- What touches an inner border of a tile may be a fragment of something larger. Fragments on the
+  two sides of a shared border are joined where each reaches through the whole overlap.
+- A window over the whole picture (its core is empty: it owns nothing) brings the objects that are
+  larger than the overlap; they take the place of their fragments.
+- Class-wise non-maximum suppression settles the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.core.objects import Detections, ObjectResult
+from anysize.core.receipts import Unit
+from anysize.core.windows import Box, Window
+from anysize.mergers.coverage import Coverage
+from anysize.mergers.fragments import Fragment, join
+from anysize.mergers.nms import suppress
+
+PROVIDES = ("objects",)
+
+# A fragment goes where this part of it lies in a larger object of its class.
+_ABSORBED = 0.7
+_AT_A_TIME = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectRules:
+    """How detections become the objects of a picture.
+
+    Attributes:
+        threshold: what scores less is not in the prediction.
+        floor: what scores less is not in ``ObjectResult.detections`` either.
+        overlap: intersection over union above which the weaker of two of a class goes.
+        edge: a box that ends within this part of its tile's side from an inner border may have been
+            cut there. 0 is for detectors that are exact to the pixel: then all objects smaller
+            than the tiles' overlap come out as they would without tiles.
+        most: objects of one window at most, the best ones.
+    """
+
+    threshold: float = 0.25
+    floor: float = 0.01
+    overlap: float = 0.6
+    edge: float = 0.01
+    most: int = 1000
+
+
+def decode(output: Mapping[str, Any], classes: int, region: Box, floor: float = 0.0) -> Detections:
+    """What a window's arrays say, in pixels of the picture.
+
+    Either ``class_scores`` ``[k, classes]`` with ``boxes`` ``[k, 4]`` (left, top, right, bottom),
+    or ``logits`` with ``pred_boxes`` ``[k, 4]`` (centre and sides) as transformers' detectors give
+    them: logits ``[k, classes]`` are for the sigmoid, ``[k, classes + 1]`` for the softmax with
+    "no object" as the last. All boxes are parts of the region's sides, 0 to 1.
+
+    Args:
+        output: the arrays by name.
+        classes: how many labels there are.
+        region: what the window shows.
+        floor: weaker ones are left out.
+    """
+    scores: NDArray[np.float32]
+    if "class_scores" in output:
+        scores = np.asarray(output["class_scores"], np.float32)
+        parts = np.asarray(output["boxes"], np.float32)
+    else:
+        scores = _scores(np.asarray(output["logits"], np.float32), classes)
+        centre, sides = np.split(np.asarray(output["pred_boxes"], np.float32), 2, axis=1)
+        parts = np.concatenate([centre - sides / 2, centre + sides / 2], axis=1)
+    row, column = np.nonzero((scores >= floor) & (scores > 0))
+    extent = np.array([region.width, region.height] * 2, np.float32)
+    corner = np.array([region.left, region.top] * 2, np.float32)
+    boxes = parts[row] * extent + corner
+    sound = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    return Detections(boxes, scores[row, column], column.astype(np.int64)).take(sound)
+
+
+def _scores(logits: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
+    if logits.shape[1] == classes:
+        # Far below zero the exponential overflows to infinity and the score to 0, as it should.
+        with np.errstate(over="ignore"):
+            return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)
+    return shares[:, :classes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    """A window and its objects."""
+
+    index: int
+    region: Box
+    core: Box
+    found: Detections
+
+
+class ObjectMerger:
+    """Joins one record's windows.
+
+    What is held grows with the objects that are found, as the result does. Windows may come in any
+    order.
+
+    Args:
+        record: the record's id.
+        labels: class names in the order of the scores.
+        rules: thresholds.
+    """
+
+    order_independent = True
+
+    def __init__(
+        self, record: str, labels: Sequence[str], rules: ObjectRules | None = None
+    ) -> None:
+        self._record = record
+        self._labels = labels
+        self._rules = rules or ObjectRules()
+        self._coverage = Coverage("pixels")
+        self._tiles: list[_Tile] = []
+        self._wholes: list[_Tile] = []
+
+    def add(self, window: Window, output: Mapping[str, Any]) -> None:
+        region, core = window.region, window.core
+        if not isinstance(region, Box) or not isinstance(core, Box):
+            raise TypeError(f"the objects merger joins windows of pictures, not {region}")
+        self._coverage.add(window)
+        found = decode(output, len(self._labels), region, self._rules.floor)
+        best = suppress(found.boxes, found.scores, found.classes, threshold=self._rules.overlap)
+        found = found.take(best[: self._rules.most])
+        tile = _Tile(window.index, region, core, found)
+        (self._tiles if core.size else self._wholes).append(tile)
+
+    def finish(self) -> ObjectResult:
+        tiles = sorted(self._tiles, key=lambda tile: tile.index)
+        wholes = sorted(self._wholes, key=lambda tile: tile.index)
+        width = max((tile.core.right for tile in tiles), default=0)
+        height = max((tile.core.bottom for tile in tiles), default=0)
+        complete, fragments = self._sorted_out(tiles, width, height)
+        shared = _shared(tiles)
+        large = Detections.joined([tile.found for tile in wholes])
+        if tiles:
+            large = _clipped(large.take(_longest(large) >= shared), width, height)
+        joined, single = join(fragments, self._rules.edge)
+        joined = _outside(joined, large)
+        settled = Detections.joined([complete, large, joined])
+        single = _outside(single, settled.take(_longest(settled) >= shared))
+        every = Detections.joined([settled, single])
+        kept = suppress(every.boxes, every.scores, every.classes, threshold=self._rules.overlap)
+        found = every.take(kept)
+        strong = found.take(found.scores >= self._rules.threshold)
+        return ObjectResult(
+            id=self._record,
+            prediction=[each.to_json() for each in strong.named(self._labels)],
+            score=float(found.scores.max(initial=0.0)),
+            receipt=self._coverage.receipt("objects", "local"),
+            detections=found,
+        )
+
+    def _sorted_out(
+        self, tiles: Sequence[_Tile], width: int, height: int
+    ) -> tuple[Detections, list[Fragment]]:
+        """What is complete and its tile's own, and what may have been cut."""
+        complete: list[Detections] = []
+        fragments: list[Fragment] = []
+        for tile in tiles:
+            region, core = tile.region, tile.core
+            found = _clipped(tile.found, width, height)
+            inner = np.array(
+                [region.left > 0, region.top > 0, region.right < width, region.bottom < height]
+            )
+            cut = self._touching(found, region) & inner
+            anywhere = cut.any(1)
+            owned = self._owned(found, region, core)
+            complete.append(found.take(owned & ~anywhere))
+            fragments += [
+                Fragment(
+                    box=found.boxes[place],
+                    score=float(found.scores[place]),
+                    label=int(found.classes[place]),
+                    mine=bool(owned[place]),
+                    cut=tuple(cut[place].tolist()),
+                    region=region,
+                    core=core,
+                )
+                for place in np.flatnonzero(anywhere).tolist()
+            ]
+        return Detections.joined(complete), fragments
+
+    def _touching(self, found: Detections, region: Box) -> NDArray[np.bool_]:
+        """Of the left, top, right and bottom side: whether the region ends there."""
+        low = np.array([region.left, region.top], np.float32)
+        high = np.array([region.right, region.bottom], np.float32)
+        tolerance = np.float32(self._rules.edge) * (high - low)
+        return np.concatenate(
+            [found.boxes[:, :2] <= low + tolerance, found.boxes[:, 2:] >= high - tolerance], axis=1
+        )
+
+    def _owned(self, found: Detections, region: Box, core: Box) -> NDArray[np.bool_]:
+        """Whose centre is in the core.
+
+        With a tolerance for cuts the core has one too, because two tiles may not agree on the
+        centre.
+        """
+        centre = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+        slack = np.float32(self._rules.edge) * np.array([region.width, region.height], np.float32)
+        low = centre >= np.array([core.left, core.top], np.float32) - slack
+        high = centre < np.array([core.right, core.bottom], np.float32) + slack
+        return np.asarray((low & high).all(1))
+
+
+def _longest(found: Detections) -> NDArray[np.float32]:
+    sides: NDArray[np.float32] = (found.boxes[:, 2:] - found.boxes[:, :2]).max(1, initial=0.0)
+    return sides
+
+
+def _shared(tiles: Sequence[_Tile]) -> float:
+    """The least overlap of neighbours, from the regions' parts before their cores."""
+    margins = [
+        margin
+        for tile in tiles
+        for place, margin in (
+            (tile.region.left, tile.core.left - tile.region.left),
+            (tile.region.top, tile.core.top - tile.region.top),
+        )
+        if place > 0
+    ]
+    # The part before the core is half of the overlap, rounded down.
+    return 2 * min(margins) + 1 if margins else 0.0
+
+
+def _outside(these: Detections, others: Detections) -> Detections:
+    """Those of ``these`` that do not lie in one of ``others`` of their class."""
+    if not len(these) or not len(others):
+        return these
+    areas = (these.boxes[:, 2:] - these.boxes[:, :2]).prod(1)
+    free = np.ones(len(these), dtype=bool)
+    step = max(_AT_A_TIME // len(others), 1)
+    for start in range(0, len(these), step):
+        part = slice(start, start + step)
+        boxes = these.boxes[part, None]
+        low = np.maximum(boxes[..., :2], others.boxes[None, :, :2])
+        high = np.minimum(boxes[..., 2:], others.boxes[None, :, 2:])
+        inside = np.maximum(high - low, 0).prod(2) >= _ABSORBED * areas[part, None]
+        same = these.classes[part, None] == others.classes[None]
+        free[part] = ~(inside & same).any(1)
+    return these.take(free)
+
+
+def _clipped(found: Detections, width: int, height: int) -> Detections:
+    boxes = np.clip(found.boxes, 0, np.array([width, height] * 2, np.float32))
+    inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    return Detections(boxes, found.scores, found.classes).take(inside)
+
+
+def make(
+    record: str, labels: Sequence[str], rule: str, unit: Unit, *, keep_first: bool = False
+) -> ObjectMerger:
+    """The merger of one record."""
+    return ObjectMerger(record, labels)

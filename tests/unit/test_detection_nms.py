@@ -1,0 +1,108 @@
+"""Non-maximum suppression against the definition, and in crowds."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anysize.core.errors import ConfigurationError
+from anysize.mergers.nms import suppress
+
+
+def by_definition(
+    boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, threshold: float
+) -> list[int]:
+    """One box after the other against all that are left."""
+    alive = np.ones(len(boxes), bool)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    kept = []
+    for best in np.argsort(-scores, kind="stable").tolist():
+        if not alive[best]:
+            continue
+        kept.append(best)
+        low = np.maximum(boxes[best, :2], boxes[:, :2])
+        shared = np.maximum(np.minimum(boxes[best, 2:], boxes[:, 2:]) - low, 0).prod(1)
+        over = shared > np.float32(threshold) * (areas[best] + areas - shared)
+        alive &= ~(over & (classes == classes[best]))
+        alive[best] = False
+    return kept
+
+
+def crowd(
+    seed: int, objects: int, copies: int, side: float, sizes: tuple[float, float], classes: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Boxes of objects that were found several times each."""
+    rng = np.random.default_rng(seed)
+    centre = rng.uniform(0, side, (objects, 2)).repeat(copies, 0)
+    half = np.exp(rng.uniform(*np.log(sizes), (objects, 2))).repeat(copies, 0) / 2
+    centre += rng.normal(0, 0.05, centre.shape) * half
+    half *= np.exp(rng.normal(0, 0.1, half.shape))
+    boxes = np.concatenate([centre - half, centre + half], 1).astype(np.float32)
+    labels = rng.integers(0, classes, objects).repeat(copies)
+    return boxes, rng.random(len(boxes)).astype(np.float32), labels
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    objects=st.integers(1, 120),
+    copies=st.sampled_from([1, 2, 9]),
+    side=st.sampled_from([1.0, 60.0, 5000.0]),
+    largest=st.sampled_from([2.0, 40.0, 900.0]),
+    classes=st.sampled_from([1, 3, 500]),
+    threshold=st.sampled_from([0.05, 0.3, 0.5, 0.65, 0.95]),
+)
+def test_equals_the_definition(
+    seed: int,
+    objects: int,
+    copies: int,
+    side: float,
+    largest: float,
+    classes: int,
+    threshold: float,
+) -> None:
+    boxes, scores, labels = crowd(seed, objects, copies, side, (1.5, largest), classes)
+    if seed % 3 == 0:
+        boxes -= 1000  # left of and above the origin
+        scores = np.round(scores, 1)  # with ties
+    found = suppress(boxes, scores, labels, threshold=threshold)
+    assert found.tolist() == by_definition(boxes, scores, labels, threshold)
+
+
+def test_more_boxes_than_a_block_holds() -> None:
+    boxes, scores, labels = crowd(3, 1500, 8, 900.0, (8.0, 90.0), 2)
+    found = suppress(boxes, scores, labels, threshold=0.5)
+    assert found.tolist() == by_definition(boxes, scores, labels, 0.5)
+
+
+def test_one_object_found_very_often_needs_little_memory() -> None:
+    boxes, scores, _ = crowd(0, 3, 6000, 500.0, (30.0, 60.0))
+    tracemalloc.start()
+    found = suppress(boxes, scores, threshold=0.5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) < 100
+    # All pairs would be 1.3 GB as float32.
+    assert peak < 64 << 20
+
+
+def test_boxes_without_area_stay_and_remove_nothing() -> None:
+    boxes = np.array([[0, 0, 0, 9], [0, 0, 9, 9], [0, 0, 9, 9], [4, 4, 4, 4]], np.float32)
+    scores = np.array([0.9, 0.8, 0.7, 0.6], np.float32)
+    assert suppress(boxes, scores, threshold=0.5).tolist() == [0, 1, 3]
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_few(count: int) -> None:
+    boxes = np.zeros((count, 4), np.float32)
+    assert suppress(boxes, np.ones(count, np.float32), threshold=0.5).tolist() == [0][:count]
+
+
+@pytest.mark.parametrize("threshold", [0.0, -1.0, 1.5])
+def test_the_threshold_is_checked(threshold: float) -> None:
+    with pytest.raises(ConfigurationError, match=f"not {threshold}"):
+        suppress(np.zeros((2, 4), np.float32), np.zeros(2, np.float32), threshold=threshold)
