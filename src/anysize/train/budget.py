@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anysize.core.errors import BudgetError
-from anysize.core.memory import default_budget
+from anysize.core.memory import default_budget, format_size
 from anysize.runtimes.torch import doubtful_bfloat16
+from anysize.sources.kept import worth
 from anysize.train.planning import (
     TrainingPlan,
     faster_in_bfloat16,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from anysize.train.team import Team
 
 PLAN = "plan.json"
+_KEPT_SHARE = 16
 _log = logging.getLogger("anysize")
 
 
@@ -54,7 +56,7 @@ def agree(
     kept = _read(path, key)
     if kept is None:
         objective = _fastest(recipe, objective, team)
-        kept = _shared(_own(recipe, objective, loaders), team)
+        kept = _shared(_own(job, objective, loaders), team)
         if team.leads and writable:
             job.out.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps({"for": key, "plan": asdict(kept)}, indent=2) + "\n")
@@ -74,14 +76,19 @@ def _fastest(recipe: Recipe, objective: Objective, team: Team) -> Objective:
     return replace(objective, bfloat16=chosen)
 
 
-def _own(recipe: Recipe, objective: Objective, loaders: int) -> TrainingPlan | BudgetError:
+def _own(job: Job, objective: Objective, loaders: int) -> TrainingPlan | BudgetError:
+    recipe = job.recipe
+    memory = recipe.memory or default_budget()
     states = (2 if recipe.optimizer == "adamw" else 1) + (1 if recipe.ema else 0)
     records = math.ceil((recipe.batch or 1) / recipe.workers)
     image = objective.network.image
+    pictures = 0
+    if image is not None:
+        pictures = worth(job.training, memory // recipe.workers // _KEPT_SHARE)
     try:
-        return plan_training(
+        plan = plan_training(
             objective,
-            memory=recipe.memory or default_budget(),
+            memory=memory,
             workers=recipe.workers,
             states=states,
             step_cost=None if image is None else records * image.width * image.height,
@@ -90,6 +97,16 @@ def _own(recipe: Recipe, objective: Objective, loaders: int) -> TrainingPlan | B
         )
     except BudgetError as error:
         return error
+    # Kept pictures are a comfort: they get what is left.
+    pictures = max(min(pictures, plan.memory - plan.predicted_peak), 0)
+    if not pictures:
+        return plan
+    return replace(
+        plan,
+        kept=pictures,
+        predicted_peak=plan.predicted_peak + pictures,
+        why=(*plan.why, f"{format_size(pictures)} more keep decoded pictures"),
+    )
 
 
 def _shared(own: TrainingPlan | BudgetError, team: Team) -> TrainingPlan:

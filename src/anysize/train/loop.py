@@ -36,6 +36,8 @@ from anysize.train.team import Team
 from anysize.train.trace import Trace
 from anysize.train.validation import rehearse, validate
 
+_VALIDATION_APART = 10
+
 
 class Loop:
     """A run on one worker.
@@ -61,6 +63,7 @@ class Loop:
         self.state = state
         self._earlier = state.elapsed
         self._validated_at = -1
+        self._validated_after = 0.0
         self._saved = time.monotonic()
         if state.cursor.step:
             self._restore()
@@ -199,7 +202,14 @@ class Loop:
 
     def _validation_due(self) -> bool:
         every = self._recipe.validate_every
-        return self.state.cursor.place == 0 if every is None else self._every(every)
+        if every is not None:
+            return self._every(every)
+        if self._limit.seconds is not None:
+            # A run by the clock gives no more than a tenth of it to validation.
+            since = self.state.elapsed - self._validated_after
+            if since < _VALIDATION_APART * self.state.validation_seconds:
+                return False
+        return self.state.cursor.place == 0
 
     def _validate(self, journal: Journal | None) -> None:
         """Measures, keeps the best weights and counts what was no better."""
@@ -230,6 +240,7 @@ class Loop:
                 checkpoint.save(self._job.best, self.state, {"weights": self._machinery.weights()})
         seconds, elapsed = self._team.from_leader(time.monotonic() - started, self._clock())
         self.state = dataclasses.replace(self.state, validation_seconds=seconds, elapsed=elapsed)
+        self._validated_after = elapsed
         metric = self._job.task.main_metric
         self._display.say(
             f"validation after step {score.step}: {metric} {score.metric:.4f}, loss "

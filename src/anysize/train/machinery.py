@@ -14,8 +14,10 @@ from anysize.core.errors import DataError
 from anysize.models.execution import make_execution
 from anysize.models.network import Network
 from anysize.runtimes.torch import fast_bfloat16
+from anysize.sources.kept import KeptPictures
 from anysize.train.budget import agree
 from anysize.train.job import Job
+from anysize.train.layers import freeze
 from anysize.train.optimization import AveragedWeights, make_optimizer
 from anysize.train.order import Order
 from anysize.train.pooled import Objective
@@ -60,8 +62,11 @@ class Machinery:
         self.order = Order(records=len(job.training), batch=recipe.batch or 1, seed=recipe.seed)
         self.optimizer = make_optimizer(self.trained, recipe)
         self.averages = AveragedWeights(self.trained, recipe.ema) if recipe.ema else None
+        training = job.training
+        if self.budget is not None and self.budget.kept:
+            training = KeptPictures(training, self.budget.kept)
         self.stream = Stream(
-            job.training,
+            training,
             Labelled(
                 job.task.preprocess(network, augment=job.augmentation, seed=recipe.seed),
                 job.task,
@@ -117,6 +122,7 @@ def make_objective(job: Job, team: Team) -> Objective:
     module.to(team.device)
     if network.pool is not None:
         network.pool.to(team.device)
+    freeze(module, recipe.freeze)
     if network.image is not None:
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if recipe.compile:

@@ -47,6 +47,7 @@ class TrainingPlan:
         predicted_peak: largest resident size of this worker that is expected, in bytes.
         window: cost of one whole window; micro-batches are never smaller.
         work: bytes that a micro-batch needs while it runs.
+        kept: bytes of decoded pictures that may be kept from epoch to epoch.
         why: one sentence for each choice.
     """
 
@@ -59,6 +60,7 @@ class TrainingPlan:
     window: int
     work: int
     why: tuple[str, ...]
+    kept: int = 0
 
     def guard(self) -> MemoryGuard:
         """A guard to ask before every step."""
@@ -74,6 +76,7 @@ class TrainingPlan:
         return replace(
             chosen,
             loaders=min(plan.loaders for plan in plans),
+            kept=min(plan.kept for plan in plans),
             memory=min(plan.memory for plan in plans),
             predicted_peak=max(plan.predicted_peak for plan in plans),
         )
