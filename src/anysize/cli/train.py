@@ -42,6 +42,13 @@ def command(
     weight_decay: Annotated[float | None, typer.Option(help="Not for biases and norms.")] = None,
     warmup: Annotated[float | None, typer.Option(help="Part of the run with rising rate.")] = None,
     label_smoothing: Annotated[float | None, typer.Option(help="0 switches it off.")] = None,
+    freeze: Annotated[
+        str | None,
+        typer.Option(help="Parameters that stay as they are, such as '*,!classifier'."),
+    ] = None,
+    layer_decay: Annotated[
+        float | None, typer.Option(help="Learning rate of a layer, as a part of the one above.")
+    ] = None,
     ema: Annotated[float | None, typer.Option(help="Decay of averaged weights; 0: off.")] = None,
     patience: Annotated[
         int | None, typer.Option(help="Validations without improvement before stopping; 0: never.")
@@ -58,6 +65,7 @@ def command(
     ] = None,
     tiles: options.Tiles = None,
     tile: options.Tile = None,
+    crop: options.Crop = None,
     progressive: Annotated[
         float | None,
         typer.Option(help="Side of pictures at the start, as a part of the input; 1: off."),
@@ -103,6 +111,8 @@ def command(
         "weight_decay": weight_decay,
         "warmup": warmup,
         "label_smoothing": label_smoothing,
+        "freeze": None if freeze is None else [part.strip() for part in freeze.split(",")],
+        "layer_decay": layer_decay,
         "ema": ema,
         "patience": patience,
         "precision": precision,
@@ -113,6 +123,7 @@ def command(
         "image_size": _size(image_size),
         "tiles": tiles,
         "tile": tile,
+        "crop": crop,
         "progressive": progressive,
         "columns": options.pairs(columns, "--columns") or None,
         "encoding": encoding,

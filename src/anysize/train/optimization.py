@@ -11,22 +11,29 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from anysize.train.layers import layer_scales
 from anysize.train.recipe import Recipe
 
 
 def make_optimizer(module: nn.Module, recipe: Recipe) -> Optimizer:
     """AdamW (Loshchilov and Hutter 2019) or SGD with Nesterov momentum.
 
-    Weight decay is applied to matrices and kernels only, not to biases and norms.
+    Weight decay is applied to matrices and kernels only, not to biases and norms. Each group's
+    ``scale`` is its part of the learning rate: below 1 with ``layer_decay``.
     """
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     decay = recipe.weight_decay or 0.0
-    groups = [
-        {"params": [item for item in trained if item.ndim >= 2], "weight_decay": decay},
-        {"params": [item for item in trained if item.ndim < 2], "weight_decay": 0.0},
-    ]
-    groups = [entries for entries in groups if entries["params"]]
     rate = recipe.learning_rate or 0.0
+    scales = layer_scales(module, recipe.layer_decay)
+    by_kind: dict[tuple[float, float], list[Tensor]] = {}
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            kind = scales[name], decay if parameter.ndim >= 2 else 0.0
+            by_kind.setdefault(kind, []).append(parameter)
+    # The order of the groups is part of a checkpoint.
+    groups = [
+        {"params": by_kind[kind], "weight_decay": kind[1], "scale": kind[0], "lr": kind[0] * rate}
+        for kind in sorted(by_kind, reverse=True)
+    ]
     if recipe.optimizer == "sgd":
         momentum = recipe.momentum
         return SGD(groups, lr=rate, momentum=momentum, nesterov=momentum > 0, fused=True)
@@ -34,9 +41,9 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> Optimizer:
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:
-    """Sets the learning rate of every group."""
+    """Sets the learning rate of every group: its part of the highest."""
     for entries in optimizer.param_groups:
-        entries["lr"] = rate
+        entries["lr"] = rate * entries["scale"]
 
 
 def rate_factor(schedule: str, warmup: float, progress: float) -> float:

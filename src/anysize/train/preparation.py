@@ -187,6 +187,7 @@ def _adapt_windows(network: Network, recipe: Recipe) -> None:
         network.text = dataclasses.replace(network.text, **wishes)
     if network.image is not None:
         wishes |= {"tiles": recipe.tiles} | ({} if recipe.tile is None else {"tile": recipe.tile})
+        wishes |= {} if recipe.crop is None else {"crop": recipe.crop}
         network.image = dataclasses.replace(network.image, **wishes)
 
 

@@ -44,11 +44,18 @@ class Recipe:
         warmup: part of the run over which the learning rate rises.
         clip: largest norm of the gradient; 0 does not clip.
         label_smoothing: probability mass spread over all classes.
+        freeze: names of the parameters that stay as they are, as patterns (``vit.embeddings``,
+            ``*.norm*``); a pattern behind ``!`` is trained after all, and the last one that fits
+            decides (``["*", "!classifier"]``).
+        layer_decay: factor of the learning rate from each layer to the one below it; 1 trains all
+            layers alike.
         ema: decay of the averaged weights that are validated and saved; 0 switches it off.
         merge: how a record's windows are pooled.
         window, overlap: tokens of a text window and tokens that neighbours share.
         image_size: ``(width, height)`` of the model's input.
         tiles, tile: when pictures are cut into tiles, and a tile's side in pixels.
+        crop: how much of a picture that is not tiled is read in validation and afterwards, as a
+            part of its shorter side; 0 reads all of it, None is what the weights are used to.
         progressive: side of training pictures at the start, as a part of the model's input; it
             grows to the whole over the first 60 % of the run; 1 switches it off.
         augment: augmentation spec; ``none`` switches it off, ``auto`` is the modality's default.
@@ -91,6 +98,8 @@ class Recipe:
     warmup: float | None = None
     clip: float | None = None
     label_smoothing: float | None = None
+    freeze: tuple[str, ...] = ()
+    layer_decay: float = 1.0
     ema: float = 0.0
     merge: str = "mean"
     window: int | None = None
@@ -98,6 +107,7 @@ class Recipe:
     image_size: tuple[int, int] | None = None
     tiles: str = "auto"
     tile: int | None = None
+    crop: float | None = None
     progressive: float | None = None
     augment: str = "auto"
     precision: str = "auto"
