@@ -41,6 +41,8 @@ class PredictOptions:
         merge: ``mean``, ``max`` or ``attention``.
         window, overlap: tokens of a text window, and tokens that neighbours share.
         tiles: when pictures are cut into tiles; ``tile`` is a tile's side in picture pixels.
+        crop: how much of a picture that is not tiled is read, as a part of its shorter side; 0
+            reads all of it.
         runtime: ``torch``, ``openvino``, or the faster of them by measurement.
         precision: ``float32``, ``bfloat16``, or the faster that the processor has.
         threads: reader threads.
@@ -55,6 +57,7 @@ class PredictOptions:
     overlap: int | None = None
     tiles: str | None = None
     tile: int | None = None
+    crop: float | None = None
     runtime: str = "auto"
     precision: str = "auto"
     threads: int | None = None
@@ -79,6 +82,7 @@ class PredictOptions:
                 ("window", self.window, 4),
                 ("overlap", self.overlap, 0),
                 ("tile", self.tile, 1),
+                ("crop", self.crop, 0),
                 ("threads", self.threads, 0),
             )
             if value is not None and value < least
@@ -329,7 +333,12 @@ class Model:
         if network.image is not None:
             network.image = dataclasses.replace(
                 network.image,
-                **_given(tiles=options.tiles, tile=options.tile, overlap=options.overlap),
+                **_given(
+                    tiles=options.tiles,
+                    tile=options.tile,
+                    overlap=options.overlap,
+                    crop=options.crop,
+                ),
             )
         merge = options.merge or self.card.merge
         if merge == "attention" and network.pool is None:

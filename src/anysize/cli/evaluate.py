@@ -28,6 +28,7 @@ def command(
     overlap: options.Overlap = None,
     tiles: options.Tiles = None,
     tile: options.Tile = None,
+    crop: options.Crop = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "auto",
     threads: options.Threads = None,
@@ -44,8 +45,8 @@ def command(
     options.choice(split, "--split", ("train", "validation", "test"))
     settings = prediction_options(
         memory=memory, merge=merge, window=window, overlap=overlap, tiles=tiles, tile=tile,
-        runtime=runtime, precision=precision, threads=threads, columns=columns, encoding=encoding,
-        strict=strict,
+        crop=crop, runtime=runtime, precision=precision, threads=threads, columns=columns,
+        encoding=encoding, strict=strict,
     )  # fmt: skip
     check_paths([data])
     model = api.load(bundle, task)

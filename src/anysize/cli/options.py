@@ -34,6 +34,13 @@ Tiles = Annotated[
     ),
 ]
 Tile = Annotated[int | None, typer.Option(help="Side of a tile, in pixels of the picture.")]
+Crop = Annotated[
+    float | None,
+    typer.Option(
+        help="Read the centre of a picture that is not tiled: the part of its shorter side, such "
+        "as 0.875; 0 reads all of it."
+    ),
+]
 Window = Annotated[int | None, typer.Option(help="Tokens that the model reads at once.")]
 Overlap = Annotated[
     int | None, typer.Option(help="Tokens or pixels that neighbouring windows share.")

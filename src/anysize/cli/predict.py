@@ -36,6 +36,7 @@ def command(
     overlap: options.Overlap = None,
     tiles: options.Tiles = None,
     tile: options.Tile = None,
+    crop: options.Crop = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "auto",
     threads: options.Threads = None,
@@ -51,8 +52,8 @@ def command(
 
     settings = prediction_options(
         memory=memory, merge=merge, window=window, overlap=overlap, tiles=tiles, tile=tile,
-        runtime=runtime, precision=precision, threads=threads, columns=columns, encoding=encoding,
-        strict=strict,
+        crop=crop, runtime=runtime, precision=precision, threads=threads, columns=columns,
+        encoding=encoding, strict=strict,
     )  # fmt: skip
     check_paths(inputs)
     model = api.load(bundle, task)
@@ -90,6 +91,7 @@ def prediction_options(
     overlap: int | None,
     tiles: str | None,
     tile: int | None,
+    crop: float | None,
     runtime: str,
     precision: str,
     threads: int | None,
@@ -107,6 +109,7 @@ def prediction_options(
         overlap=overlap,
         tiles=tiles,
         tile=tile,
+        crop=crop,
         runtime=runtime,
         precision=precision,
         threads=threads,

@@ -60,6 +60,8 @@ class Window:
         core: the part of the region that this window owns.
         last: whether this is the record's last window. A record's windows are produced in
             order, so a consumer knows that it has seen them all without knowing the extent.
+        extent: ``(width, height)`` of a picture of which a part belongs to no window; None where
+            the cores partition all of it.
     """
 
     record: str
@@ -67,3 +69,4 @@ class Window:
     region: Region
     core: Region
     last: bool
+    extent: tuple[int, int] | None = None

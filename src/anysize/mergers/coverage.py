@@ -5,9 +5,11 @@ from __future__ import annotations
 from anysize.core.receipts import Fidelity, Receipt, Unit
 from anysize.core.windows import Box, Window
 
+_REASON = "the model is made for the centre of a picture (crop); --crop 0 reads all of it"
+
 
 class Coverage:
-    """Adds up windows' cores; the extent is as far as they reach."""
+    """Adds up windows' cores; the extent is as far as they reach, unless a window tells more."""
 
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
@@ -20,8 +22,9 @@ class Coverage:
         """Counts one window."""
         core = window.core
         if isinstance(core, Box):
-            self._width = max(self._width, core.right)
-            self._height = max(self._height, core.bottom)
+            width, height = window.extent or (core.right, core.bottom)
+            self._width = max(self._width, width)
+            self._height = max(self._height, height)
         else:
             self._width = max(self._width, core.stop)
             self._height = 1
@@ -40,4 +43,5 @@ class Coverage:
             merge=merge,
             fidelity="exact" if self.windows == 1 else fidelity,
             shape=(self._width, self._height) if self._unit == "pixels" else None,
+            reason=None if self._covered == extent else _REASON,
         )

@@ -136,10 +136,20 @@ def read_card(folder: str | Path) -> Card:
 
 def _processor(image: ImageSettings) -> dict[str, Any]:
     """What transformers' own image processors read."""
-    return {
+    size: dict[str, Any] = {
         "image_processor_type": "ViTImageProcessor",
-        "do_resize": True,
         "size": {"height": image.height, "width": image.width},
+    }
+    if image.crop:
+        size = {
+            "image_processor_type": "BitImageProcessor",
+            "size": {"shortest_edge": round(min(image.width, image.height) / image.crop)},
+            "do_center_crop": True,
+            "crop_size": {"height": image.height, "width": image.width},
+        }
+    return {
+        **size,
+        "do_resize": True,
         "resample": 2,
         "do_rescale": True,
         "rescale_factor": 1 / 255,

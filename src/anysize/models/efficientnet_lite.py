@@ -279,8 +279,19 @@ def ready(key: str) -> tuple[Network, Card]:
 
 
 def settings() -> ImageSettings:
-    """What the net was trained on: 224 pixels a side, values ``(x - 127) / 128``."""
-    return ImageSettings(width=_SIDE, height=_SIDE, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
+    """What the net was trained on: 224 pixels a side, values ``(x - 127) / 128``.
+
+    Its authors measured it on the centre of pictures whose shorter side is 256 pixels, however
+    large they were.
+    """
+    return ImageSettings(
+        width=_SIDE,
+        height=_SIDE,
+        mean=(127 / 255,) * 3,
+        std=(128 / 255,) * 3,
+        tiles="never",
+        crop=0.875,
+    )
 
 
 def _label(module: EfficientNetLiteForImageClassification, names: tuple[str, ...]) -> None:

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 _HEADS = {
     "text-classification": "AutoModelForSequenceClassification",
     "image-classification": "AutoModelForImageClassification",
+    "object-detection": "AutoModelForObjectDetection",
 }
 _ARCHITECTURES = {
     "ForSequenceClassification": "text-classification",
     "ForImageClassification": "image-classification",
+    "ForObjectDetection": "object-detection",
 }
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
@@ -140,6 +142,10 @@ def _from_hub(spec: str, task: str | None, request: BuildRequest | None) -> Netw
             _add_tokenizer(network, spec, request)
         else:
             network.image = _image_settings(spec, module.config, request)
+        if task == "object-detection":
+            from anysize.models.hub_detection import adapt
+
+            adapt(network)
     return network
 
 
@@ -217,7 +223,7 @@ def _image_settings(
         mean, std = entries.get("image_mean"), entries.get("image_std")
     elif entries:
         mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    settings = ImageSettings(width=width, height=height)
+    settings = ImageSettings(width=width, height=height, crop=_crop(entries))
     if mean is not None and std is not None:
         settings = dataclasses.replace(settings, mean=tuple(mean), std=tuple(std))
     return settings
@@ -244,6 +250,20 @@ def _input_size(entries: Mapping[str, Any], config: PretrainedConfig) -> tuple[i
     if "shortest_edge" in size:
         return int(size["shortest_edge"]), int(size["shortest_edge"])
     return int(size["width"]), int(size["height"])
+
+
+def _crop(entries: Mapping[str, Any]) -> float:
+    """The part of the shorter side that a centre crop leaves; 0 where there is none."""
+    size, part = entries.get("size"), entries.get("crop_pct")
+    shortest = size.get("shortest_edge") if isinstance(size, Mapping) else size
+    if isinstance(part, int | float) and isinstance(shortest, int) and shortest < 384:
+        # ConvNeXt's processor resizes to the side over the part, and cuts the side out.
+        return min(max(float(part), 0.0), 1.0)
+    crop = entries.get("crop_size") if entries.get("do_center_crop") else None
+    side = min(crop.values(), default=None) if isinstance(crop, Mapping) else crop
+    if not isinstance(side, int) or not isinstance(shortest, int) or not 0 < side <= shortest:
+        return 0.0
+    return side / shortest
 
 
 def _licence(spec: str) -> str:
