@@ -21,7 +21,8 @@ Tensors: TypeAlias = dict[str, Tensor]
 """What a network gives, by name; the first axis of every tensor is the window.
 
 Classifiers give ``logits`` ``[windows, classes]`` and, with learned attention pooling, ``scores``
-``[windows]``; other networks what ``Network.outputs`` names.
+``[windows]``; other networks what ``Network.outputs`` names, or in training, where they make it
+themselves, their ``loss`` ``[windows]``.
 """
 
 
@@ -138,6 +139,7 @@ class Pictures:
             raise TypeError("a picture execution needs picture settings")
         self._module = network.module
         self._names = network.outputs
+        self._targets = network.targets
         self._device = device
         self._mean = 255 * torch.tensor(network.image.mean, device=device).view(1, 3, 1, 1)
         self._scale = 1 / (255 * torch.tensor(network.image.std, device=device).view(1, 3, 1, 1))
@@ -151,6 +153,11 @@ class Pictures:
         if self.side < 1:
             height, width = (max(round(self.side * side), 1) for side in values.shape[2:])
             values = interpolate(values, (height, width), mode="bilinear", antialias=True)
+        if self._targets is not None and self._module.training:
+            told = self._targets(examples, self._device)
+            loss = self._module(pixel_values=values, **told).loss
+            # A mean over the windows, as every one of them: what is summed is their sum.
+            return {"loss": loss.float().expand(len(examples))}
         outputs = self._module(pixel_values=values)
         if self._names == ("logits",):
             return self._tap.scored(outputs.logits)

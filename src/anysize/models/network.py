@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from anysize.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import torch
     from tokenizers import Tokenizer
     from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from anysize.core.examples import Example
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,8 @@ class Network:
         hub_tokenizer: the tokenizer as transformers loaded it, to be saved with the weights.
         outputs: the fields of the module's output that are taken; in each the first axis is the
             window.
+        targets: for a module that makes its loss itself: from examples to what its forward pass is
+            given beside the pictures in training. Its ``loss`` is the mean over the windows.
     """
 
     module: PreTrainedModel
@@ -130,3 +135,4 @@ class Network:
     pool: nn.Linear | None = None
     hub_tokenizer: PreTrainedTokenizerBase | None = None
     outputs: tuple[str, ...] = ("logits",)
+    targets: Callable[[Sequence[Example], torch.device], dict[str, Any]] | None = None

@@ -189,7 +189,7 @@ def build_network(
     module = builder(
         num_labels=len(request.labels),
         image_size=(size[1], size[0]),
-        **_options(builder, key, request.options),
+        **given_options(builder, key, request.options),
     )
     module.config.id2label = dict(enumerate(request.labels))
     module.config.label2id = {label: index for index, label in enumerate(request.labels)}
@@ -201,7 +201,7 @@ def build_network(
     )
 
 
-def _options(
+def given_options(
     builder: Callable[..., PreTrainedModel], key: str, given: Mapping[str, str]
 ) -> dict[str, Any]:
     """The request's texts as the builder's types: numbers, or numbers with ``x`` between."""

@@ -100,7 +100,7 @@ class Recipe:
     label_smoothing: float | None = None
     freeze: tuple[str, ...] = ()
     layer_decay: float = 1.0
-    ema: float = 0.0
+    ema: float | None = None
     merge: str = "mean"
     window: int | None = None
     overlap: int | None = None

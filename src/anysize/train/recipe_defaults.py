@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from anysize.core.errors import ConfigurationError
@@ -69,6 +70,7 @@ def resolve(
     normalised: bool = False,
     any_size: bool = False,
     side: int = 0,
+    own: Mapping[str, Any] = MappingProxyType({}),
 ) -> Recipe:
     """Fills in what the recipe leaves to the kind of model.
 
@@ -79,15 +81,17 @@ def resolve(
         normalised: whether the network normalises over the batch.
         any_size: whether the network takes pictures of any size.
         side: the shorter one of the model's input, in pixels.
+        own: fields that the task chooses otherwise (``Task.recipe_defaults``).
 
     Raises:
         ConfigurationError: progressive resizing of a network for one size.
     """
+    recipe = _with(recipe, own)
     kind = "pretrained" if pretrained else "fresh, normalised" if normalised else "fresh"
     if role == "text" and not pretrained:
         kind = "fresh"
     defaults = _DEFAULTS[role, kind]
-    other = {}
+    other: Mapping[str, float] = {}
     if recipe.optimizer not in (None, defaults.optimizer):
         other = _OTHER[role, kind, str(recipe.optimizer)]
     chosen: dict[str, Any] = {
@@ -95,6 +99,8 @@ def resolve(
         for item in dataclasses.fields(defaults)
         if item.name != "epochs" and getattr(recipe, item.name) is None
     }
+    if recipe.ema is None:
+        chosen["ema"] = 0.0
     if recipe.progressive is None:
         small = not any_size or pretrained or side < _SMALLEST_SIDE
         chosen["progressive"] = 1.0 if small else _START_SIDE
@@ -106,3 +112,18 @@ def resolve(
     if recipe.epochs is None and recipe.steps is None and recipe.minutes is None:
         chosen["epochs"] = float(defaults.epochs)
     return dataclasses.replace(recipe, **chosen)
+
+
+def _with(recipe: Recipe, own: Mapping[str, Any]) -> Recipe:
+    """The recipe with a task's own choices where it says nothing; at most one of the limits."""
+    limited = any(limit is not None for limit in (recipe.epochs, recipe.steps, recipe.minutes))
+    # With another optimizer than the task's the rates that go with it are the modality's.
+    other = recipe.optimizer not in (None, own.get("optimizer"))
+    left = {
+        name: value
+        for name, value in own.items()
+        if getattr(recipe, name) is None
+        and not (name == "epochs" and limited)
+        and not (name in ("learning_rate", "weight_decay") and other)
+    }
+    return dataclasses.replace(recipe, **left)

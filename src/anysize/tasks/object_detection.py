@@ -1,0 +1,254 @@
+"""Object detection: pictures of any size, whole or by tiles and the shrunk whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.examples import Example
+from anysize.core.protocols import Merger, Preprocess
+from anysize.core.receipts import Unit
+from anysize.core.records import Record, Source
+from anysize.core.windows import Window
+from anysize.mergers.objects import ObjectMerger
+from anysize.models.network import ImageSettings, Network
+from anysize.sources import ColumnSpec
+from anysize.sources.detection import ROLE
+from anysize.sources.targets import targets
+from anysize.tasks.detection_meter import PrecisionMeter
+from anysize.tasks.detection_targets import Shown, cut_out, moved, objects_of
+from anysize.tasks.detection_windows import (
+    Place,
+    View,
+    as_input,
+    fitted_size,
+    is_tiled,
+    place_of_whole,
+    views,
+)
+from anysize.tasks.image_classification import IMAGE
+from anysize.tasks.protocols import LossBatch, Meter
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from anysize.augment import Augmentation
+    from anysize.models.execution import Tensors
+
+PROVIDES = ("object-detection",)
+
+OBJECTS = ColumnSpec(role=ROLE, kind="target", names=("objects", "annotations"), required=False)
+
+
+class ObjectDetection:
+    """Boxes with labels and scores."""
+
+    name = "object-detection"
+    role: Literal["text", "image"] = "image"
+    unit: Unit = "pixels"
+    columns: tuple[ColumnSpec, ...] = (IMAGE, OBJECTS)
+    main_metric = "ap"
+    augmentation = (
+        "hflip, scale(0.6..1.5), translate(0.15, 0.15), brightness(0.2), channel_gain(0.1)"
+    )
+    separable = True
+    by_target = False
+
+    def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
+        """Nothing to prepare."""
+
+    def recipe_defaults(self, *, pretrained: bool) -> Mapping[str, Any]:
+        if pretrained:
+            # As set predictors are fine-tuned (arXiv:2005.12872, arXiv:2304.08069).
+            return {
+                "batch": 8, "learning_rate": 5e-5, "optimizer": "adamw", "weight_decay": 1e-4,
+                "schedule": "cosine", "warmup": 0.05, "clip": 0.1, "label_smoothing": 0.0,
+                "epochs": 50.0, "progressive": 1.0, "ema": 0.998,
+            }  # fmt: skip
+        return {
+            "batch": 8, "learning_rate": 1e-3, "optimizer": "adamw", "weight_decay": 0.05,
+            "schedule": "cosine", "warmup": 0.03, "clip": 10.0, "label_smoothing": 0.0,
+            "epochs": 150.0, "progressive": 1.0, "ema": 0.998,
+        }  # fmt: skip
+
+    def labels(self, source: Source) -> tuple[str, ...]:
+        found = self.label_counts(source)
+        if not found:
+            raise DataError(
+                source.name,
+                "has no objects: give COCO JSON, Pascal VOC or YOLO annotations beside the "
+                "pictures (docs: data layouts)",
+            )
+        return tuple(found)
+
+    def label_counts(self, source: Source) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for target in targets(source):
+            counts.update(each.label for each in _annotations(target))
+        return dict(sorted(counts.items()))
+
+    def preprocess(
+        self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
+    ) -> Preprocess:
+        if network.image is None:
+            raise ConfigurationError(
+                f"model {network.spec!r} reads text, object-detection needs a picture model"
+            )
+        names = network.module.config.id2label or {}
+        places = {str(name): int(place) for place, name in names.items()}
+        return DetectionPreprocess(network.image, places, augment, seed)
+
+    def encode_target(self, record: Record, labels: Sequence[str]) -> int:
+        """Checks the target; the windows carry what is in them."""
+        if record.target is None:
+            raise DataError(record.id, "nothing says which objects it holds")
+        unknown = {each.label for each in _annotations(record.target)} - set(labels)
+        if unknown:
+            raise DataError(
+                record.id,
+                f"holds {', '.join(sorted(unknown))}, not among the model's {len(labels)} labels "
+                f"({', '.join(labels[:10])}{', …' if len(labels) > 10 else ''})",
+            )
+        return len(record.target)
+
+    def made_up(self, example: Example, labels: int) -> tuple[Example, int]:
+        height, width = example.arrays["pixels"].shape[:2]
+        places = np.linspace(0, 0.7, 8, dtype=np.float32)
+        corners = places[:, None] * np.array([width, height, width, height], np.float32)
+        sides = np.array([0, 0, width, height], np.float32) / 4
+        arrays = {
+            **example.arrays,
+            "boxes": corners + sides,
+            "classes": np.arange(8) % labels,
+            "ignored": np.zeros((0, 4), np.float32),
+        }
+        made = Example(
+            ordinal=example.ordinal, window=example.window, arrays=arrays, cost=example.cost
+        )
+        return made, 8
+
+    def loss(
+        self,
+        network: Network,
+        outputs: Tensors,
+        batch: LossBatch,
+        *,
+        rule: str,
+        label_smoothing: float,
+    ) -> Tensor:
+        return outputs["loss"].sum()
+
+    def new_meter(self, labels: Sequence[str]) -> Meter:
+        return PrecisionMeter(labels)
+
+    def new_merger(
+        self, labels: Sequence[str], rule: str, *, keep_first: bool = False
+    ) -> Callable[[str], Merger]:
+        def new(record: str) -> Merger:
+            return ObjectMerger(record, labels)
+
+        return new
+
+
+class DetectionPreprocess:
+    """A record's ``image`` to examples of uint8 pixels at the model's input size.
+
+    In training each example also has ``boxes``, ``classes`` and ``ignored``, in its own pixels.
+
+    Args:
+        settings: of the model's input and the tiles.
+        places: of the labels in the model's outputs.
+        augment: changes what training sees; it is fitted into the input first.
+        seed: of the run.
+    """
+
+    def __init__(
+        self,
+        settings: ImageSettings,
+        places: dict[str, int],
+        augment: Augmentation | None,
+        seed: int,
+    ) -> None:
+        self._settings = settings
+        self._places = places
+        self._augment = augment if augment is None else _fitted(augment)
+        self._seed = seed
+
+    def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
+        settings = self._settings
+        image = record.image("image")
+        if draw is None:
+            for index, view in enumerate(views(image, settings)):
+                arrays = {"pixels": as_input(view, settings)}
+                yield self._example(ordinal, record, index, view, arrays)
+            return
+        objects = objects_of(_annotations(record.target), self._places)
+        if self._augment is not None and not is_tiled(*image.extent, settings):
+            whole = place_of_whole(image.extent, settings)
+            # Straight from the file, so that what is enlarged is not shrunk first.
+            draws = (self._seed, draw, record.id, 0)
+            done = self._augment.read(image, draws, size=(settings.width, settings.height))
+            found = self._shown(objects, done.matrix, done.pixels)
+            yield self._example(ordinal, record, 0, whole, found)
+            return
+        for index, view in enumerate(views(image, settings)):
+            found = self._training(view, objects, (self._seed, draw, record.id, index))
+            yield self._example(ordinal, record, index, view, found)
+
+    def _training(
+        self, view: View, objects: Shown, draw: tuple[int, int, str, int]
+    ) -> dict[str, Any]:
+        settings = self._settings
+        shown = cut_out(objects, view.part)
+        if self._augment is None:
+            width, height = fitted_size(view.part, view.region, settings)
+            pixels, matrix = as_input(view, settings), np.eye(3)
+        else:
+            height, width = view.pixels.shape[:2]
+            size = (settings.width, settings.height)
+            done = self._augment.apply(view.pixels, draw, size=size)
+            pixels, matrix = done.pixels, done.matrix
+        # The pixels may have another size than the part of the picture.
+        scale = np.diag([width / view.part.width, height / view.part.height, 1.0])
+        return self._shown(shown, matrix @ scale, pixels)
+
+    def _shown(
+        self, objects: Shown, matrix: NDArray[np.float64], pixels: NDArray[Any]
+    ) -> dict[str, Any]:
+        found = moved(objects, matrix, self._settings.width, self._settings.height)
+        return {"pixels": np.ascontiguousarray(pixels), **found.arrays()}
+
+    def _example(
+        self, ordinal: int, record: Record, index: int, view: Place, arrays: dict[str, Any]
+    ) -> Example:
+        window = Window(
+            record=record.id, index=index, region=view.region, core=view.core, last=view.last
+        )
+        cost = self._settings.width * self._settings.height
+        return Example(ordinal=ordinal, window=window, arrays=arrays, cost=cost)
+
+
+def _fitted(augment: Augmentation) -> Augmentation:
+    """The augmentation behind a fitting into the input, unless it says itself what is seen."""
+    from anysize.augment.geometry import Border, Crop, Letterbox, RandomResizedCrop, Resize
+
+    sized = (Crop, Letterbox, RandomResizedCrop, Resize)
+    if any(isinstance(step, sized) for step in augment.steps):
+        return augment
+    bordered = any(isinstance(step, Border) for step in augment.steps)
+    first = [Letterbox()] if bordered else [Border(fill="grey"), Letterbox()]
+    return type(augment)([*first, *augment.steps])
+
+
+def _annotations(target: Any) -> Sequence[Any]:
+    return target if isinstance(target, tuple) else ()
+
+
+def make(name: str) -> ObjectDetection:
+    """The task."""
+    return ObjectDetection()
