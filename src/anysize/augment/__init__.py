@@ -1,26 +1,9 @@
-"""Augmentation: random changes of training pictures, fixed by (seed, epoch, record, window)."""
+"""Augmentation: random changes of training pictures, planned first, then done in few passes.
 
-from __future__ import annotations
+What is done is fixed by (seed, epoch, record, window).
+"""
 
-from typing import TYPE_CHECKING, Protocol
+from anysize.augment.image import Augmentation, make
+from anysize.augment.sample import Augmented, Normalisation, Targets
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-class Augmentation(Protocol):
-    """Changes one picture. What it does depends only on ``draw``, never on global state."""
-
-    spec: str
-
-    def __call__(
-        self, pixels: NDArray[np.uint8], draw: tuple[int, int, str, int]
-    ) -> NDArray[np.uint8]:
-        """A new uint8 ``[height, width, 3]`` array.
-
-        Args:
-            pixels: the picture or tile.
-            draw: seed, epoch, record id and window index.
-        """
-        ...
+__all__ = ["Augmentation", "Augmented", "Normalisation", "Targets", "make"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -25,9 +26,37 @@ def command(
 ) -> None:
     """List what there is: tasks, models, augmentations, runtimes, mergers."""
     options.choice(what, "what", tuple(_ROOMS))
+    if what == "augmentations":
+        _augmentations(as_json)
+        return
     found = plugins.keys(_ROOMS[what])
     if as_json:
         document({what: list(found)})
         return
     for key, module in found.items():
         out(f"{key:<22}{plugins.summary(module)}")
+
+
+def _augmentations(as_json: bool) -> None:
+    """Policies and steps with their parameters, from the declarations of the steps."""
+    from anysize.augment.catalogue import describe
+
+    entries = describe()
+    if as_json:
+        names = [entry.name for entry in entries]
+        document({"augmentations": names, "entries": [asdict(entry) for entry in entries]})
+        return
+    out("Policies")
+    for entry in entries:
+        if entry.fuses == "policy":
+            out(f"  {entry.name:<13}{entry.about}")
+            out(f"  {'':<13}= {entry.steps}")
+    out("")
+    out("Steps (in brackets: what a step becomes part of)")
+    for entry in entries:
+        if entry.fuses == "policy":
+            continue
+        out(f"  {entry.usage}  [{entry.fuses}]")
+        out(f"      {entry.about}")
+        for item in entry.parameters:
+            out(f"      {item.name:<12}{item.about}; {item.rule}")

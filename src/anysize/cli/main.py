@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from anysize.cli import demo, evaluate, inspect, listing, plan, predict, train
+from anysize.cli import augment, demo, evaluate, inspect, listing, plan, predict, train
 from anysize.cli.output import out, say
 from anysize.core.errors import AnysizeError
 
@@ -29,6 +29,7 @@ app.command("predict")(predict.command)
 app.command("evaluate")(evaluate.command)
 app.command("inspect")(inspect.command)
 app.command("plan")(plan.command)
+app.command("augment")(augment.command)
 app.command("list")(listing.command)
 
 

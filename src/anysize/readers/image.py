@@ -13,6 +13,7 @@ from anysize.core.errors import DataError
 from anysize.core.windows import Box
 from anysize.readers.decode import decode
 from anysize.readers.header import Header, read_header
+from anysize.readers.parts import Part, decoded_part, jpeg_shrink, strips_part
 from anysize.readers.pixels import ORIENTATIONS, oriented, to_rgb
 from anysize.readers.resize import StripResizer, resize
 from anysize.readers.rows import FileRows, Rows, rows_for
@@ -167,6 +168,32 @@ class Image:
             return self._from_turned(header, checked)
         return self._from_strips(header, checked)
 
+    def part(self, box: Box, across: float, down: float) -> Part:
+        """A part of the picture; see ``anysize.readers.parts.read_part``.
+
+        Raises:
+            DataError: damaged or truncated.
+        """
+        header = self.header
+        shrink = jpeg_shrink(across, down) if header.format == "JPEG" else 1
+        if not _streams(header, shrink):
+            stored = self._decoded(header, shrink)
+            return decoded_part(stored, header.orientation, shrink, header.extent)
+        reader = StripReader(self._content, self._origin, header, shrink)
+        turned = ORIENTATIONS[header.orientation][0]
+        fineness = (down, across) if turned else (across, down)
+        pixels, covered = strips_part(reader, _stored(header)(box), shrink, fineness)
+        pixels = oriented(pixels, header.orientation)
+        shown = _displayed(header)(covered)
+        return Part(
+            pixels=pixels,
+            left=shown.left,
+            top=shown.top,
+            across=pixels.shape[1] / shown.width,
+            down=pixels.shape[0] / shown.height,
+            extent=header.extent,
+        )
+
     def _decoded(self, header: Header, shrink: int = 1) -> NDArray[np.uint8]:
         if self._pixels is not None:
             return self._pixels
@@ -303,5 +330,20 @@ def _stored(header: Header) -> Callable[[Box], Box]:
         left, right = (width - box.right, width - box.left) if columns else (box.left, box.right)
         top, bottom = (height - box.bottom, height - box.top) if rows else (box.top, box.bottom)
         return Box(top, left, bottom, right) if transpose else Box(left, top, right, bottom)
+
+    return place
+
+
+def _displayed(header: Header) -> Callable[[Box], Box]:
+    """Maps a stored box to the displayed one."""
+    transpose, rows, columns = ORIENTATIONS[header.orientation]
+    width, height = header.extent
+
+    def place(box: Box) -> Box:
+        if transpose:
+            box = Box(box.top, box.left, box.bottom, box.right)
+        left, right = (width - box.right, width - box.left) if columns else (box.left, box.right)
+        top, bottom = (height - box.bottom, height - box.top) if rows else (box.top, box.bottom)
+        return Box(left, top, right, bottom)
 
     return place

@@ -1,0 +1,34 @@
+"""Named policies: lists of steps that have proved good.
+
+A policy may stand in a specification like a step, for the steps that it is.
+"""
+
+from __future__ import annotations
+
+PROVIDES = ("augmix", "imagenet", "none", "randaugment", "standard", "trivial")
+
+POLICIES: dict[str, tuple[str, str]] = {
+    "none": ("", "Leaves pictures as they are."),
+    "standard": (
+        "hflip, shift(0.125)",
+        "A flip and a shift by up to an eighth, mirrored at the border (He et al. 2016, "
+        "section 4.2): for small pictures.",
+    ),
+    "imagenet": (
+        "random_resized_crop, hflip",
+        "A random piece, resized, and a flip (Szegedy et al. 2015): for photographs.",
+    ),
+    "trivial": (
+        "hflip, shift(0.125), trivial_augment",
+        "`standard`, then one operation at a random strength (Müller and Hutter 2021).",
+    ),
+    "randaugment": (
+        "random_resized_crop, hflip, rand_augment",
+        "`imagenet`, then two operations (Cubuk et al. 2020).",
+    ),
+    "augmix": (
+        "random_resized_crop, hflip, aug_mix",
+        "`imagenet`, then a mixture of chains of operations (Hendrycks et al. 2020).",
+    ),
+}
+"""Each policy's steps, and what it is for."""

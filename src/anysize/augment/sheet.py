@@ -1,0 +1,171 @@
+"""A contact sheet: pictures, and what an augmentation makes of each."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.augment.image import Augmentation
+from anysize.augment.operations import Pixels
+from anysize.core.errors import DataError, MissingExtraError
+from anysize.core.records import Record, Source
+from anysize.readers.resize import resize
+
+_GAP = 6
+_LINE = 18
+_PAPER = 250
+_INK = (40, 40, 40)
+
+# Fonts with Chinese characters, where the system has one; the one that Pillow carries has none.
+_FONTS = (
+    "NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf", "NotoSansSC-Regular.otf",
+    "wqy-microhei.ttc", "wqy-zenhei.ttc", "DroidSansFallbackFull.ttf", "PingFang.ttc", "msyh.ttc",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """A contact sheet.
+
+    Attributes:
+        pixels: uint8 ``[h, w, 3]``.
+        records: ids of the records shown, from top to bottom.
+        failures: what could not be shown, one sentence each.
+    """
+
+    pixels: Pixels
+    records: tuple[str, ...]
+    failures: tuple[str, ...]
+
+
+def contact_sheet(
+    source: Source,
+    augmentation: Augmentation,
+    *,
+    count: int = 6,
+    draws: int = 6,
+    seed: int = 0,
+    size: tuple[int, int] = (224, 224),
+    side: int = 160,
+) -> Sheet:
+    """One row a record: the picture as it is, then as it comes in each of some epochs.
+
+    Args:
+        source: records with a field ``image``; those shown are spread evenly over it.
+        augmentation: what is shown.
+        count: rows at most.
+        draws: epochs shown.
+        seed: of the draws.
+        size: ``(width, height)`` of the model's input.
+        side: largest side of a picture on the sheet, in pixels.
+
+    Raises:
+        DataError: none of the pictures can be read.
+    """
+    rows: list[list[Pixels]] = []
+    names: list[str] = []
+    failures: list[str] = []
+    for place in range(min(count, len(source))):
+        try:
+            record = source[place * len(source) // min(count, len(source))]
+            rows.append(_row(record, augmentation, draws, seed, size, side))
+            names.append(record.id)
+        except DataError as error:
+            failures.append(str(error))
+    if not rows:
+        raise DataError(source.name, "; ".join(failures) or "has no pictures")
+    pixels = _laid_out(rows, names, [f"epoch {epoch}" for epoch in range(draws)], side)
+    return Sheet(pixels=pixels, records=tuple(names), failures=tuple(failures))
+
+
+def write_png(pixels: Pixels, path: Path) -> None:
+    """Writes a picture; the file is either complete or as it was."""
+    buffer = io.BytesIO()
+    _pillow().Image.fromarray(pixels).save(buffer, format="PNG")
+    beside = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(buffer.getvalue())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise DataError(str(path), f"cannot be written: {error.strerror or error}") from None
+
+
+def _row(
+    record: Record,
+    augmentation: Augmentation,
+    draws: int,
+    seed: int,
+    size: tuple[int, int],
+    side: int,
+) -> list[Pixels]:
+    image = record.image("image")
+    found = [image.resized(*_fitted(image.extent, side))]
+    for epoch in range(draws):
+        pixels = augmentation.read(image, (seed, epoch, record.id, 0), size=size).pixels
+        found.append(resize(pixels, *_fitted((pixels.shape[1], pixels.shape[0]), side)))
+    return found
+
+
+def _fitted(extent: tuple[int, int], side: int) -> tuple[int, int]:
+    ratio = side / max(extent)
+    width, height = (max(round(length * ratio), 1) for length in extent)
+    return width, height
+
+
+def _laid_out(
+    rows: Sequence[Sequence[Pixels]], names: Sequence[str], heads: Sequence[str], side: int
+) -> Pixels:
+    step, columns = side + _GAP, len(heads) + 1
+    shape = (_LINE + len(rows) * (step + _LINE) + _GAP, columns * step + _GAP, 3)
+    sheet: Pixels = np.full(shape, _PAPER, dtype=np.uint8)
+    captions: list[tuple[int, int, str]] = [
+        (_GAP + (place + 1) * step, 2, head) for place, head in enumerate(heads)
+    ]
+    for number, (row, name) in enumerate(zip(rows, names, strict=True)):
+        top = _LINE + _GAP + number * (step + _LINE)
+        captions.append((_GAP, top + side + 2, name))
+        for place, pixels in enumerate(row):
+            height, width = pixels.shape[:2]
+            left = _GAP + place * step + (side - width) // 2
+            down = top + (side - height) // 2
+            sheet[down : down + height, left : left + width] = pixels
+    return _with_captions(sheet, captions)
+
+
+def _with_captions(sheet: Pixels, captions: Sequence[tuple[int, int, str]]) -> Pixels:
+    pillow = _pillow()
+    picture = pillow.Image.fromarray(sheet)
+    pen = pillow.ImageDraw.Draw(picture)
+    plain = all(text.isascii() for _, _, text in captions)
+    font = pillow.ImageFont.load_default(12) if plain else _wide_font(pillow)
+    for left, top, text in captions:
+        pen.text((left, top), text, fill=_INK, font=font)
+    found: NDArray[np.uint8] = np.asarray(picture)
+    return found
+
+
+def _wide_font(pillow: Any) -> Any:
+    for name in _FONTS:
+        try:
+            return pillow.ImageFont.truetype(name, 12)
+        except OSError:
+            continue
+    return pillow.ImageFont.load_default(12)
+
+
+def _pillow() -> Any:
+    try:
+        import PIL.Image
+        import PIL.ImageDraw
+        import PIL.ImageFont
+    except ImportError:
+        raise MissingExtraError("pillow", "vision") from None
+    return PIL

@@ -1,0 +1,83 @@
+"""``anysize augment``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anysize.cli import options
+from anysize.cli.output import document, out, say
+from anysize.core.errors import ConfigurationError
+
+
+def command(
+    data: Annotated[str, typer.Argument(help="A folder, a table or a picture.")],
+    sheet: Annotated[Path, typer.Option("--out", help="PNG file that is written.")],
+    augment: Annotated[
+        str,
+        typer.Option(help="Policy or list of steps (anysize list augmentations)."),
+    ] = "standard",
+    count: Annotated[int, typer.Option(help="Pictures shown, at most 100.")] = 6,
+    draws: Annotated[int, typer.Option(help="Epochs shown of each, at most 50.")] = 6,
+    size: Annotated[str, typer.Option(help="The model's input, a side or WIDTHxHEIGHT.")] = "224",
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    columns: options.Columns = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write a contact sheet: pictures as they are, and as they come in training."""
+    from anysize.augment.image import Augmentation
+    from anysize.augment.sheet import contact_sheet, write_png
+    from anysize.sources import open_source
+    from anysize.sources.inputs import check_paths
+    from anysize.tasks.image_classification import IMAGE
+
+    check_paths([data])
+    wanted, problems = _checked(sheet, count, draws, size)
+    try:
+        augmentation = Augmentation(augment)
+    except ConfigurationError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigurationError(problems)
+    source = open_source(data, columns=(IMAGE,), rename=options.pairs(columns, "--columns"))
+    made = contact_sheet(source, augmentation, count=count, draws=draws, seed=seed, size=wanted)
+    write_png(made.pixels, sheet)
+    for failure in made.failures:
+        say(f"anysize: not shown: {failure}")
+    if as_json:
+        document(
+            {
+                "sheet": str(sheet),
+                "augment": augmentation.spec,
+                "seed": seed,
+                "records": list(made.records),
+                "draws": draws,
+                "width": made.pixels.shape[1],
+                "height": made.pixels.shape[0],
+                "failures": list(made.failures),
+            }
+        )
+        return
+    out(f"{sheet}: {len(made.records)} pictures, {draws} draws each of {augmentation.spec}")
+
+
+def _checked(sheet: Path, count: int, draws: int, size: str) -> tuple[tuple[int, int], list[str]]:
+    """The wanted size, and every fault of the options."""
+    from anysize.augment.parameters import Rule, WrongValueError, converted
+
+    problems = [
+        f"{name} must be from 1 to {most}, not {value}"
+        for name, value, most in (("--count", count, 100), ("--draws", draws, 50))
+        if not 1 <= value <= most
+    ]
+    if sheet.suffix.lower() != ".png":
+        problems.append(f"--out must be a file that ends in .png, not {str(sheet)!r}")
+    wanted = (1, 1)
+    try:
+        found = converted(size, Rule(about="", kind="size"))
+        wanted = (found, found) if isinstance(found, int) else found
+    except WrongValueError as error:
+        problems.append(f"--size {error}")
+    return wanted, problems
