@@ -66,8 +66,12 @@ class ImagePreprocess:
             yield from self._tiles(ordinal, record, image, draw)
             return
         whole = Box(0, 0, width, height)
-        pixels = image.resized(self._settings.width, self._settings.height)
-        yield self._example(ordinal, record, pixels, 0, whole, whole, True, draw)
+        size = (self._settings.width, self._settings.height)
+        if self._augment is not None and draw is not None:
+            pixels = self._augment.read(image, (self._seed, draw, record.id, 0), size=size).pixels
+        else:
+            pixels = image.resized(*size)
+        yield self._example(ordinal, record, pixels, 0, whole, whole, True)
 
     def _tiled(self, width: int, height: int) -> bool:
         settings = self._settings
@@ -93,7 +97,10 @@ class ImagePreprocess:
             zip(laid, image.regions(regions), strict=True)
         ):
             last = core.right == width and core.bottom == height
-            yield self._example(ordinal, record, pixels, index, region, core, last, draw)
+            if self._augment is not None and draw is not None:
+                size = (settings.width, settings.height)
+                pixels = self._augment(pixels, (self._seed, draw, record.id, index), size=size)
+            yield self._example(ordinal, record, pixels, index, region, core, last)
 
     def _example(
         self,
@@ -104,11 +111,8 @@ class ImagePreprocess:
         region: Box,
         core: Box,
         last: bool,
-        draw: int | None,
     ) -> Example:
         settings = self._settings
-        if self._augment is not None and draw is not None:
-            pixels = self._augment(pixels, (self._seed, draw, record.id, index))
         if pixels.shape[:2] != (settings.height, settings.width):
             pixels = resize(pixels, settings.width, settings.height)
         return Example(
