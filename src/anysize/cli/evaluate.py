@@ -20,7 +20,10 @@ def command(
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="train, validation or test; default: test where the data names one."),
+        typer.Option(
+            help="train, validation or test; default: test, else validation, where the data names "
+            "one."
+        ),
     ] = None,
     memory: options.Memory = None,
     merge: options.Merge = None,

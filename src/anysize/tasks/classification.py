@@ -114,7 +114,15 @@ class Classification:
             len(targets),
             rule,
         )
-        return cross_entropy(pooled, targets, reduction="sum", label_smoothing=label_smoothing)
+
+        def summed(wanted: Tensor) -> Tensor:
+            return cross_entropy(pooled, wanted, reduction="sum", label_smoothing=label_smoothing)
+
+        if batch.mixture is None:
+            return summed(targets)
+        # Cross entropy is linear in its target: that of a mixed target is the mixture of both.
+        share, partners = batch.mixture.share, list(batch.mixture.partners)
+        return share * summed(targets) + (1.0 - share) * summed(targets[partners])
 
     def new_meter(self, labels: Sequence[str]) -> Meter:
         return AccuracyMeter()

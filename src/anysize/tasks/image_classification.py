@@ -14,6 +14,7 @@ from anysize.core.protocols import Preprocess
 from anysize.core.records import ImageField, Record
 from anysize.core.windows import Box, Window
 from anysize.models.network import ImageSettings, Network
+from anysize.readers.centre import read_centre
 from anysize.readers.resize import resize
 from anysize.sources import ColumnSpec
 from anysize.tasks.classification import LABEL, Classification
@@ -34,7 +35,7 @@ TILED_ABOVE = 4
 
 
 class ImageClassification(Classification):
-    """The whole picture resized, or tiles whose logits are pooled."""
+    """The whole picture resized, its centre, or tiles whose logits are pooled."""
 
     name = "image-classification"
     role = "image"
@@ -69,6 +70,10 @@ class ImagePreprocess:
         size = (self._settings.width, self._settings.height)
         if self._augment is not None and draw is not None:
             pixels = self._augment.read(image, (self._seed, draw, record.id, 0), size=size).pixels
+        elif self._settings.crop:
+            pixels, centre = read_centre(image, *size, self._settings.crop)
+            yield self._example(ordinal, record, pixels, 0, centre, centre, True, (width, height))
+            return
         else:
             pixels = image.resized(*size)
         yield self._example(ordinal, record, pixels, 0, whole, whole, True)
@@ -111,13 +116,16 @@ class ImagePreprocess:
         region: Box,
         core: Box,
         last: bool,
+        extent: tuple[int, int] | None = None,
     ) -> Example:
         settings = self._settings
         if pixels.shape[:2] != (settings.height, settings.width):
             pixels = resize(pixels, settings.width, settings.height)
         return Example(
             ordinal=ordinal,
-            window=Window(record=record.id, index=index, region=region, core=core, last=last),
+            window=Window(
+                record=record.id, index=index, region=region, core=core, last=last, extent=extent
+            ),
             arrays={"pixels": np.ascontiguousarray(pixels)},
             cost=settings.width * settings.height,
         )

@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mixture:
+    """How the pictures of a batch were mixed with each other.
+
+    Attributes:
+        partners: of each record, the one that it was mixed with.
+        share: what each record keeps of its own target, 0 to 1.
+    """
+
+    partners: tuple[int, ...]
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LossBatch:
     """What a loss is taken of, beside the network's outputs.
 
@@ -31,12 +44,14 @@ class LossBatch:
         owners: which record each window belongs to, int64 ``[windows]``, 0-based.
         weights: extent of each window's core, ``[windows]``.
         targets: of the records, as ``Task.encode_target`` gave them.
+        mixture: None where the records are as they were read.
     """
 
     examples: Sequence[Example]
     owners: Tensor
     weights: Tensor
     targets: Sequence[Any]
+    mixture: Mixture | None = None
 
 
 class Meter(Protocol):

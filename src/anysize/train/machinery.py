@@ -18,6 +18,7 @@ from anysize.sources.kept import KeptPictures
 from anysize.train.budget import agree
 from anysize.train.job import Job
 from anysize.train.layers import freeze
+from anysize.train.mixing import Mixing
 from anysize.train.optimization import AveragedWeights, make_optimizer
 from anysize.train.order import Order
 from anysize.train.pooled import Objective
@@ -88,6 +89,7 @@ class Machinery:
             team,
             seed=recipe.seed,
             clip=recipe.clip or 0.0,
+            mixing=_mixing(job, team),
         )
 
     @property
@@ -145,6 +147,12 @@ def readers(recipe: Recipe) -> int:
         return recipe.loaders
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     return max(1, min(_MOST_READERS, cores // recipe.workers))
+
+
+def _mixing(job: Job, team: Team) -> Mixing | None:
+    if job.augmentation is None or not job.augmentation.batch_steps:
+        return None
+    return Mixing(job.augmentation, job.recipe.seed, team.rank)
 
 
 def _trained(network: Network) -> nn.Module:

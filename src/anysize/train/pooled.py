@@ -28,7 +28,7 @@ from anysize.core.batches import BatchPlan
 from anysize.core.examples import Example
 from anysize.models.execution import Execution, Tensors
 from anysize.models.network import Network
-from anysize.tasks.protocols import LossBatch, Task
+from anysize.tasks.protocols import LossBatch, Mixture, Task
 
 Seeder = Callable[[int], None]
 """Seeds torch for the micro-batch of that number, within the step."""
@@ -79,8 +79,15 @@ class Windows:
         return max(example.cost for example in self.examples)
 
 
-def one_graph(objective: Objective, records: Sequence[Windows]) -> float:
+def one_graph(
+    objective: Objective, records: Sequence[Windows], mixture: Mixture | None = None
+) -> float:
     """Adds the gradient of the summed loss of ``records``, run as one micro-batch.
+
+    Args:
+        objective: what is minimised.
+        records: of the micro-batch.
+        mixture: how they were mixed with each other, if they were.
 
     Returns:
         The summed loss.
@@ -95,6 +102,7 @@ def one_graph(objective: Objective, records: Sequence[Windows]) -> float:
             owners=torch.tensor(owners, device=objective.device),
             weights=_core_sizes(examples, objective.device),
             targets=[record.target for record in records],
+            mixture=mixture,
         ),
     )
     loss.backward()

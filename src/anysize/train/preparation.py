@@ -256,7 +256,13 @@ def _augmentation(recipe: Recipe, task: Task) -> Augmentation | None:
         )
     from anysize.augment import image
 
-    return image.make(spec)
+    made = image.make(spec)
+    if made is not None and made.batch_steps and recipe.task != "image-classification":
+        raise ConfigurationError(
+            f"augment: {' and '.join(step.name for step in made.batch_steps)} mix the targets of "
+            f"image-classification alone, not those of {recipe.task}"
+        )
+    return made
 
 
 def _versions() -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -15,6 +15,8 @@ from torch.optim import Optimizer
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import DataError, RunError
 from anysize.core.examples import Example, Failure
+from anysize.tasks.protocols import Mixture
+from anysize.train.mixing import Mixing
 from anysize.train.optimization import set_rate
 from anysize.train.order import Block, mix
 from anysize.train.pooled import (
@@ -82,6 +84,7 @@ class Stepper:
         team: the workers.
         seed: of the run.
         clip: largest norm of the gradient; 0 does not clip.
+        mixing: mixes the pictures of a micro-batch; None leaves them.
     """
 
     def __init__(
@@ -95,7 +98,9 @@ class Stepper:
         *,
         seed: int,
         clip: float,
+        mixing: Mixing | None = None,
     ) -> None:
+        self._mixing = mixing
         self._objective = objective
         self._trained = trained
         self._optimizer = optimizer
@@ -185,8 +190,15 @@ class Stepper:
         """Records that fit into micro-batches whole."""
         for part in group(records, self._plan):
             self._sow(block.step, tally.parts)
-            loss = one_graph(self._objective, part)
+            loss = one_graph(self._objective, *self._mixed(part, block, tally.parts))
             tally.add(loss, 1, [record.examples[0].window.record for record in part])
+
+    def _mixed(
+        self, records: Sequence[Windows], block: Block, number: int
+    ) -> tuple[Sequence[Windows], Mixture | None]:
+        if self._mixing is None:
+            return records, None
+        return self._mixing(records, block.epoch, block.step, number)
 
     def _long(self, arrival: Arrival, block: Block, tally: _Tally) -> None:
         """A record whose windows do not fit together: two passes."""
