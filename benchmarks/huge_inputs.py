@@ -3,7 +3,10 @@
 A document of ten million words and a picture of one gigapixel (PNG and tiled TIFF), each against an
 input a hundred times smaller, through the command line, measured from outside.
 
-    python -m benchmarks.huge_inputs [text] [png] [tiff]
+    python -m benchmarks.huge_inputs [text] [png] [tiff] [--model minilm]
+
+The document goes through MiniLM, or through a small model, with which reading and tokenising are
+most of the work.
 """
 
 from __future__ import annotations
@@ -26,20 +29,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kinds", nargs="*", default=["text", "png", "tiff"])
     parser.add_argument("--words", type=int, default=10_000_000)
+    parser.add_argument("--model", choices=("minilm", "attention"), default="minilm")
     arguments = parser.parse_args()
     print(common.machine())
     for kind in arguments.kinds:
         if kind == "text":
-            text(arguments.words)
+            text(arguments.words, arguments.model)
         else:
             picture(kind)
 
 
-def text(words: int) -> None:
+def text(words: int, model: str) -> None:
     """One document, of real reviews one after the other."""
     from benchmarks.text_prediction import fine_tuned
 
-    bundle = fine_tuned()
+    bundle = fine_tuned() if model == "minilm" else small_text_network()
     reviews = [" ".join(text.split()) for text, _ in common.long_reviews("train")]
     figures = []
     for count in (words // 100, words):
@@ -72,6 +76,20 @@ def picture(kind: str) -> None:
             write_picture(path, side)
         figures.append(measured(bundle, path, "pixels"))
     compare(f"{kind} picture", *figures)
+
+
+def small_text_network() -> str:
+    """One self-attention block, trained for an epoch."""
+    out = common.scratch("huge_inputs") / "attention"
+    if not (out / "anysize.json").is_file():
+        anysize.train(
+            "text-classification",
+            common.data("rotten_tomatoes"),
+            model="attention",
+            out=out,
+            epochs=1.0,
+        )
+    return str(out)
 
 
 def small_network() -> str:
