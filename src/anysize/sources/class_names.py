@@ -1,6 +1,6 @@
 """What the classes of ImageNet-like data are called: the files that come with such data.
 
-Read are, from the data's folder or one of those above it:
+Read are, from the data's folder or one of those above it (the last two from the folder alone):
 
 ==============================  ====================================================
 ``LOC_synset_mapping.txt``      ``n01440764 tench, Tinca tinca``: a class a line (Kaggle)
@@ -87,7 +87,8 @@ def near(folder: Path) -> ClassNames:
         DataError: such a file cannot be read, or does not have its form.
     """
     mapping = next(find(folder, MAPPINGS), None)
-    listed = next(find(folder, LISTS), None)
+    # Many things are called so: they are believed beside the data alone.
+    listed = next(find(folder, LISTS, above=0), None)
     by_synset: dict[str, str] = {}
     by_number: tuple[str, ...] = ()
     challenge: dict[int, str] = {}
@@ -106,10 +107,10 @@ def near(folder: Path) -> ClassNames:
     )
 
 
-def find(folder: Path, wanted: tuple[str, ...]) -> Iterator[Path]:
+def find(folder: Path, wanted: tuple[str, ...], above: int = _ABOVE) -> Iterator[Path]:
     """Files of these names in ``folder`` and some folders above it, the nearest first."""
     folder = folder.absolute()
-    for place in [folder, *folder.parents[:_ABOVE]]:
+    for place in [folder, *folder.parents[:above]]:
         for name in wanted:
             if (place / name).is_file():
                 yield place / name
