@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from anysize.models.bundle import Card
     from anysize.models.network import Network
     from anysize.plan import PredictionPlan
+    from anysize.recognition.enrolment import Collected, Comparison, Enrolment
+    from anysize.recognition.gallery import Gallery
     from anysize.tasks.protocols import Task
     from anysize.train import TrainReport
     from anysize.train.planning import TrainingPlan
@@ -49,6 +51,8 @@ class PredictOptions:
         strict: stop at the first record that cannot be read.
         columns: column of a table for each role (``{"text": "review"}``).
         encoding: of text files.
+        gallery: of a recognition task: the folder of those who are known by name.
+        threshold: of the gallery: the lowest cosine that is accepted, instead of its own.
     """
 
     memory: int | str | None = None
@@ -64,6 +68,8 @@ class PredictOptions:
     strict: bool = False
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     encoding: str = "utf-8"
+    gallery: str | Path | None = None
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         problems = [
@@ -87,6 +93,8 @@ class PredictOptions:
             )
             if value is not None and value < least
         ]
+        if self.threshold is not None and not -1 <= self.threshold <= 1:
+            problems.append(f"threshold must be a cosine from -1 to 1, not {self.threshold}")
         if self.memory is not None:
             try:
                 memory_sizes.parse_size(self.memory)
@@ -242,7 +250,13 @@ class Model:
         """
         options = options or PredictOptions()
         source = self.open(inputs, options)
-        return self._results(source, options, plan=plan, on_windows=on_windows)
+        results = self._results(source, options, plan=plan, on_windows=on_windows)
+        if options.gallery is None:
+            return results
+        from anysize.recognition.matching import Matcher
+        from anysize.recognition.naming import named
+
+        return named(results, Matcher(self._gallery(options.gallery), options.threshold))
 
     def evaluate(
         self,
@@ -271,6 +285,89 @@ class Model:
         if out is not None:
             evaluator.write_report(evaluation, Path(out), card=self.card.to_json(), source=source)
         return evaluation
+
+    def enroll(
+        self,
+        out: str | Path,
+        data: Input | Source | None = None,
+        options: PredictOptions | None = None,
+        *,
+        remove: Sequence[str] = (),
+        calibrate: Input | Source | None = None,
+        false_accept_rate: float = 0.01,
+    ) -> Enrolment:
+        """Adds people to a gallery, or deletes some, and calibrates its thresholds anew.
+
+        Args:
+            out: folder of the gallery; made where there is none.
+            data: the people to add: a folder for each, or a table with an ``identity`` column.
+            options: see ``PredictOptions``.
+            remove: names of people to delete.
+            calibrate: other people, to calibrate the thresholds on; None takes everybody in the
+                gallery as a stranger to the others.
+            false_accept_rate: the share of strangers that may get a name.
+
+        Raises:
+            ConfigurationError, DataError: before the gallery is changed.
+        """
+        from anysize.recognition.enrolment import enroll
+
+        options = options or PredictOptions()
+        return enroll(
+            out,
+            self._fingerprint(),
+            people=None if data is None else self._collected(data, options),
+            remove=remove,
+            strangers=None if calibrate is None else self._collected(calibrate, options),
+            false_accept_rate=false_accept_rate,
+        )
+
+    def verify(self, first: Any, second: Any, options: PredictOptions | None = None) -> Comparison:
+        """Whether two records show one identity.
+
+        Args:
+            first: a file, or a record's content.
+            second: the same.
+            options: ``threshold`` decides, else the threshold for pairs of ``gallery``; without
+                either there is a similarity and no decision.
+
+        Raises:
+            DataError: one cannot be read, or nothing is found in it.
+        """
+        from anysize.recognition.enrolment import compare
+
+        options = options or PredictOptions()
+        gallery = None if options.gallery is None else self._gallery(options.gallery)
+        found = list(self._results(self.open([first, second], options), options))
+        return compare(*found, gallery=gallery, threshold=options.threshold)
+
+    def _collected(self, data: Input | Source, options: PredictOptions) -> Collected:
+        from anysize.recognition.enrolment import collect
+
+        source = data if _is_source(data) else self._open_paths([data], options)  # type: ignore[list-item]
+        source = cast(Source, source)
+        results = self._results(source, options)
+        return collect(
+            (result, None if isinstance(result, ErrorResult) else source[ordinal].target)
+            for ordinal, result in enumerate(results)
+        )
+
+    def _gallery(self, folder: str | Path) -> Gallery:
+        from anysize.recognition.gallery import load as load_gallery
+
+        gallery = load_gallery(folder)
+        gallery.check_embedder(self._fingerprint(), str(folder))
+        return gallery
+
+    def _fingerprint(self) -> str:
+        from anysize.recognition.gallery import embedder_fingerprint
+
+        if self.folder is None or self.network.outputs != ("embeddings",):
+            raise ConfigurationError(
+                f"galleries are for bundles that embed (face-recognition); this one is for "
+                f"{self.card.task}"
+            )
+        return embedder_fingerprint(self.folder)
 
     def plan(self, source: Source | None, options: PredictOptions) -> PredictionPlan:
         """What prediction will do with the budget: runtime, precision, batch, and why."""
@@ -384,6 +481,7 @@ class Model:
             columns=self.task.columns,
             rename=options.columns,
             encoding=options.encoding,
+            by_target=self.task.by_target,
         )
 
     def _open_paths(self, paths: Sequence[Input], options: PredictOptions) -> Source:

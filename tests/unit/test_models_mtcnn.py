@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models import face_finder, mtcnn
-from anysize.models.face_finder import Face, FaceFinder, squared, suppress
+from anysize.models.face_finder import FaceFinder, squared, suppress
 from anysize.models.mtcnn import INSTALL, MissingWheelError, MtcnnConfig, MtcnnModel, pretrained
 from anysize.readers.image import Image
+from anysize.windows.faces import Face
 
 
 def untrained(**settings: object) -> MtcnnModel:

@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from anysize.cli import augment, demo, evaluate, inspect, listing, plan, predict, train
+from anysize.cli import (
+    augment,
+    demo,
+    enroll,
+    evaluate,
+    inspect,
+    listing,
+    plan,
+    predict,
+    train,
+    verify,
+)
 from anysize.cli.output import out, say
 from anysize.core.errors import AnysizeError
 
@@ -27,6 +38,8 @@ app.command("demo")(demo.command)
 app.command("train")(train.command)
 app.command("predict")(predict.command)
 app.command("evaluate")(evaluate.command)
+app.command("enroll")(enroll.command)
+app.command("verify")(verify.command)
 app.command("inspect")(inspect.command)
 app.command("plan")(plan.command)
 app.command("augment")(augment.command)

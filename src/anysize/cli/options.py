@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,6 +50,13 @@ Merge = Annotated[str | None, typer.Option(help="How windows are pooled: mean, m
 Runtime = Annotated[str, typer.Option(help="torch, openvino, or auto: the faster, measured.")]
 Precision = Annotated[str, typer.Option(help="float32, bfloat16, or auto.")]
 Threads = Annotated[int | None, typer.Option(help="Reader threads.")]
+Gallery = Annotated[
+    Path | None, typer.Option(help="Gallery of the people who are known by name (enroll).")
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(help="Lowest cosine that is accepted, instead of the gallery's own."),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first unreadable record.")]
 
 

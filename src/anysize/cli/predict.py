@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -43,6 +44,8 @@ def command(
     columns: options.Columns = None,
     encoding: options.Encoding = "utf-8",
     task: options.Task = None,
+    gallery: options.Gallery = None,
+    threshold: options.Threshold = None,
     strict: options.Strict = False,
     as_json: options.Json = False,
 ) -> None:
@@ -55,6 +58,7 @@ def command(
         crop=crop, runtime=runtime, precision=precision, threads=threads, columns=columns,
         encoding=encoding, strict=strict,
     )  # fmt: skip
+    settings = dataclasses.replace(settings, gallery=gallery, threshold=threshold)
     check_paths(inputs)
     model = api.load(bundle, task)
     with ExitStack() as stack:

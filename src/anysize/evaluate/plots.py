@@ -33,7 +33,7 @@ _LARGEST_IMAGE = 250
 
 def reliability(bins: Sequence[CalibrationBin]) -> str:
     """Accuracy against confidence; a calibrated model lies on the diagonal."""
-    figure, axes = _canvas(4.6, 3.6)
+    figure, axes = canvas(4.6, 3.6)
     used = [entry for entry in bins if entry.count]
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
     for entry in used:
@@ -54,12 +54,12 @@ def reliability(bins: Sequence[CalibrationBin]) -> str:
         linewidth=1.5,
     )
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy")
-    return _svg(figure, "Accuracy against confidence in bins")
+    return svg(figure, "Accuracy against confidence in bins")
 
 
 def confidence_histogram(bins: Sequence[CalibrationBin]) -> str:
     """How many predictions were made with which confidence."""
-    figure, axes = _canvas(4.6, 3.6)
+    figure, axes = canvas(4.6, 3.6)
     axes.bar(
         [(entry.low + entry.high) / 2 for entry in bins],
         [entry.count for entry in bins],
@@ -70,12 +70,12 @@ def confidence_histogram(bins: Sequence[CalibrationBin]) -> str:
     )
     axes.set(xlim=(0, 1), xlabel="confidence", ylabel="records")
     _whole_numbers(axes)
-    return _svg(figure, "Number of records by confidence")
+    return svg(figure, "Number of records by confidence")
 
 
 def accuracy_by_size(bins: Sequence[LengthBin], unit: str) -> str:
     """Accuracy with its interval against the size of the input, and how many records."""
-    figure, axes = _canvas(9.4, 3.6)
+    figure, axes = canvas(9.4, 3.6)
     places = np.arange(len(bins))
     accuracy = np.array([entry.accuracy for entry in bins])
     below = accuracy - [entry.interval.low for entry in bins]
@@ -112,7 +112,7 @@ def accuracy_by_size(bins: Sequence[LengthBin], unit: str) -> str:
         xlabel=f"{unit} per record (records)",
         ylabel="accuracy",
     )
-    return _svg(figure, f"Accuracy against {unit} per record")
+    return svg(figure, f"Accuracy against {unit} per record")
 
 
 def comparison(accuracy: float, interval: Interval, baselines: Sequence[Baseline]) -> str:
@@ -122,7 +122,7 @@ def comparison(accuracy: float, interval: Interval, baselines: Sequence[Baseline
         (baseline.name.replace("_", " "), baseline.accuracy, baseline.interval)
         for baseline in baselines
     ]
-    figure, axes = _canvas(9.4, 0.9 + 0.45 * len(rows))
+    figure, axes = canvas(9.4, 0.9 + 0.45 * len(rows))
     for place, (_, value, bounds) in enumerate(rows):
         colour = MUTED if place else ACCENT
         axes.barh(place, value, height=0.55, color=colour, alpha=0.3, linewidth=0)
@@ -132,7 +132,7 @@ def comparison(accuracy: float, interval: Interval, baselines: Sequence[Baseline
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.0), xlabel=f"accuracy with its {interval.level:.0%} interval")
     axes.grid(axis="y", visible=False)
-    return _svg(figure, "Accuracy of the model and of its baselines")
+    return svg(figure, "Accuracy of the model and of its baselines")
 
 
 def confusion_image(confusion: NDArray[np.int64]) -> str:
@@ -147,7 +147,7 @@ def confusion_image(confusion: NDArray[np.int64]) -> str:
     step = -(-classes // _LARGEST_IMAGE)
     starts = np.arange(0, classes, step)
     share = np.maximum.reduceat(np.maximum.reduceat(share, starts, axis=0), starts, axis=1)
-    figure, axes = _canvas(6.2, 5.6)
+    figure, axes = canvas(6.2, 5.6)
     # A square root keeps rare confusions visible beside a strong diagonal.
     image = np.zeros((*share.shape, 4))
     image[..., :3] = (0.15, 0.39, 0.92)
@@ -155,7 +155,22 @@ def confusion_image(confusion: NDArray[np.int64]) -> str:
     axes.imshow(image, extent=(0, classes, classes, 0), interpolation="nearest", aspect="equal")
     axes.set(xlabel="predicted class (number)", ylabel="class in the data (number)")
     axes.grid(visible=False)
-    return _svg(figure, "Confusion matrix")
+    return svg(figure, "Confusion matrix")
+
+
+def precision_recall(
+    precision: NDArray[np.float64], scores: NDArray[np.float64] | None = None
+) -> str:
+    """Precision at evenly spaced recalls from 0 to 1, and the score that gives each of them."""
+    figure, axes = canvas(3.6, 2.7)
+    recalls = np.linspace(0, 1, len(precision))
+    axes.fill_between(recalls, precision, color=ACCENT, alpha=0.15, linewidth=0)
+    axes.plot(recalls, precision, color=ACCENT, linewidth=1.5)
+    if scores is not None:
+        axes.plot(recalls, scores, color=SECOND, linewidth=1, linestyle=(0, (4, 3)))
+    axes.text(0.03, 0.05, f"AP50 {100 * float(precision.mean()):.1f} %", color=INK, fontsize=9)
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
+    return svg(figure, "Precision against recall")
 
 
 def _range(entry: LengthBin) -> str:
@@ -171,7 +186,7 @@ def _short(value: int) -> str:
     return f"{value:,}"
 
 
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure of its own (inches), in the page's style."""
     try:
         from matplotlib.figure import Figure
@@ -203,7 +218,7 @@ def _whole_numbers(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(name))
 
 
-def _svg(figure: Figure, title: str) -> str:
+def svg(figure: Figure, title: str) -> str:
     """The figure as an ``<svg>`` element for an HTML page; the same input gives the same text."""
     import matplotlib
 

@@ -35,10 +35,10 @@ def render_report(
         MissingExtraError: matplotlib or pillow is not installed.
     """
     card = card or {}
-    facts = _facts(card, source)
+    about = facts_of(card, source)
     subtitle = " · ".join(str(card[name]) for name in ("task", "model") if name in card)
     if title is None:
-        title = f"Evaluation on {_short(source.name)}" if source else "Evaluation"
+        title = f"Evaluation on {short_name(source.name)}" if source else "Evaluation"
     body = "".join(
         (
             sections.cards(evaluation),
@@ -50,9 +50,14 @@ def render_report(
             class_sections.confusion(evaluation),
             record_sections.mistakes(evaluation),
             record_sections.failures(evaluation),
-            record_sections.provenance(facts),
+            record_sections.provenance(about),
         )
     )
+    return page(title, subtitle, body)
+
+
+def page(title: str, subtitle: str, body: str) -> str:
+    """A whole page around its sections; ``body`` is HTML, the rest is escaped."""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -77,15 +82,15 @@ def write_report(
     ``provenance``. The arguments are those of ``render_report``.
     """
     page = render_report(evaluation, card=card, source=source, title=title)
-    entries = {**evaluation.to_json(), "provenance": _facts(card or {}, source)}
+    entries = {**evaluation.to_json(), "provenance": facts_of(card or {}, source)}
     folder.mkdir(parents=True, exist_ok=True)
     metrics, report = folder / "metrics.json", folder / "report.html"
-    _replace(metrics, json.dumps(entries, ensure_ascii=False, indent=2, default=str) + "\n")
-    _replace(report, page)
+    replace_text(metrics, json.dumps(entries, ensure_ascii=False, indent=2, default=str) + "\n")
+    replace_text(report, page)
     return metrics, report
 
 
-def _facts(card: Mapping[str, Any], source: Source | None) -> dict[str, Any]:
+def facts_of(card: Mapping[str, Any], source: Source | None) -> dict[str, Any]:
     """What was evaluated: the data first, then the card."""
     facts: dict[str, Any] = {}
     if source is not None:
@@ -102,12 +107,13 @@ def _version() -> str:
         return "not installed"
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """The last part of a path, which is what a reader knows the data by."""
     return Path(name).name or name
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file beside its place and renames it, so that a reader never sees half."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         # A lone surrogate in a file name must not cost the whole report.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from anysize.core.windows import Box
 from anysize.models.mtcnn import CropNet, MtcnnModel
 from anysize.readers.resize import resize
 from anysize.windows.boxes import tiles
+from anysize.windows.faces import Face
 
 WORKING_PIXELS = 1 << 22
 """Pixels that are searched at a time, 4.2 million."""
@@ -33,27 +33,6 @@ _CROPS = 256  # that the second and third net see at a time
 _MOST_CANDIDATES = 4096  # of a step of the pyramid
 
 Values = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Face:
-    """A face in a picture; coordinates in its pixels, the first pixel is from 0 to 1.
-
-    Attributes:
-        box: left, top, right, bottom; may reach beyond the picture.
-        score: how probable it is that this is a face.
-        landmarks: both eyes, tip of the nose, both corners of the mouth, left before right as
-            seen: five ``(x, y)``; None from finders that give boxes alone.
-    """
-
-    box: tuple[float, float, float, float]
-    score: float
-    landmarks: tuple[tuple[float, float], ...] | None = None
-
-    @property
-    def area(self) -> float:
-        left, top, right, bottom = self.box
-        return (right - left) * (bottom - top)
 
 
 class FaceFinder:

@@ -110,6 +110,41 @@ def _drawn_right(
     return float(chance.mean())
 
 
+def extreme_pairs(
+    vectors: NDArray[np.float32], identities: NDArray[np.int64], most: int
+) -> tuple[list[tuple[int, int, float]], list[tuple[int, int, float]]]:
+    """The least similar genuine and the most similar impostor pairs, worst first.
+
+    Args:
+        vectors: ``[n, width]`` of length one.
+        identities: ``[n]``.
+        most: of either kind.
+
+    Returns:
+        Two lists of ``(first, second, cosine)``, ``first`` below ``second``.
+    """
+    genuine: list[tuple[float, int, int]] = []
+    impostor: list[tuple[float, int, int]] = []
+    for start, scores in _blocks(vectors):
+        rows = np.arange(start, start + len(scores))
+        later = np.arange(len(vectors))[None, :] > rows[:, None]
+        same = identities[rows][:, None] == identities[None, :]
+        for held, chosen, badness in (
+            (genuine, later & same, scores),
+            (impostor, later & ~same, -scores),
+        ):
+            row, column = np.nonzero(chosen)
+            values = badness[row, column]
+            for place in np.argsort(values, kind="stable")[:most]:
+                held.append((float(values[place]), int(row[place]) + start, int(column[place])))
+            held.sort()
+            del held[most:]
+    return (
+        [(first, second, score) for score, first, second in genuine],
+        [(first, second, -score) for score, first, second in impostor],
+    )
+
+
 def bootstrap_equal_error(
     vectors: NDArray[np.float32],
     identities: NDArray[np.int64],

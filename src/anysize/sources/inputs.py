@@ -29,6 +29,7 @@ def open_split(
     columns: Sequence[ColumnSpec],
     rename: Mapping[str, str],
     encoding: str,
+    by_target: bool = False,
 ) -> Source:
     """The split to measure on: the one named, else what the data names as it.
 
@@ -40,7 +41,9 @@ def open_split(
     """
     if split is None and not Path(data).is_dir():
         return open_source(data, columns=columns, rename=rename, encoding=encoding)
-    splits = open_splits(data, columns=columns, rename=rename, encoding=encoding)
+    splits = open_splits(
+        data, columns=columns, rename=rename, encoding=encoding, by_target=by_target
+    )
     if split is None:
         named = None if splits.how == "hash" else splits.test or splits.validation
         if named is None:

@@ -17,6 +17,7 @@ from anysize.sources.columns import ColumnSpec, Request
 from anysize.sources.detection_layouts import split_objects
 from anysize.sources.folder import SplitName, contents, joined, open_file, open_folder
 from anysize.sources.hashes import id_hashes, mixed
+from anysize.sources.identities import divide_by_target
 from anysize.sources.opening import NOTHING, existing, request_for
 from anysize.sources.subset import Subset
 
@@ -49,6 +50,7 @@ def open_splits(
     validation: float = 0.1,
     test: float = 0.1,
     seed: int = 0,
+    by_target: bool = False,
 ) -> Splits:
     """Opens data as training, validation and test part.
 
@@ -67,6 +69,7 @@ def open_splits(
         validation: the share of the records that are divided which goes to validation.
         test: the share that goes to the test part.
         seed: of the division.
+        by_target: divide the targets, not the records: see ``sources.identities``.
 
     Raises:
         DataError: as ``open_source``.
@@ -79,20 +82,21 @@ def open_splits(
     if objects is not None:
         if None not in objects and set(objects) != {"train"}:
             parts = {split: source for split, source in objects.items() if split is not None}
-            return _completed(parts, "files", validation, seed)
+            return _completed(parts, "files", validation, seed, by_target)
         (whole,) = objects.values()
     elif where.is_dir():
         named = _named(where, request)
         if named is not None:
             how, parts = named
             if set(parts) != {"train"}:
-                return _completed(parts, how, validation, seed)
+                return _completed(parts, how, validation, seed, by_target)
             whole = parts["train"]
         else:
             whole = open_folder(where, request)
     else:
         whole = open_file(where, request)
-    train, held, tested = divide(whole, [validation, test], seed)
+    cut = divide_by_target if by_target else divide
+    train, held, tested = cut(whole, [validation, test], seed)
     return Splits(train=train, validation=held, test=tested, how="hash")
 
 
@@ -176,10 +180,11 @@ def _completed(
     how: Literal["files", "folders"],
     validation: float,
     seed: int,
+    by_target: bool,
 ) -> Splits:
     train, held, test = (parts.get(name) for name in ("train", "validation", "test"))
     if train is not None and held is None and validation > 0:
-        train, held = divide(train, [validation], seed)
+        train, held = (divide_by_target if by_target else divide)(train, [validation], seed)
     return Splits(train=train, validation=held, test=test, how=how)
 
 

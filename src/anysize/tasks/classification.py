@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from anysize import mergers
 from anysize.core.errors import DataError
@@ -46,7 +46,9 @@ class Classification:
     unit: Unit
     columns: tuple[ColumnSpec, ...]
     main_metric = "accuracy"
+    augmentation: str
     separable = False
+    by_target = False
 
     def labels(self, source: Source) -> tuple[str, ...]:
         from anysize.sources import target_counts
@@ -76,6 +78,9 @@ class Classification:
 
         return dict(target_counts(source))
 
+    def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
+        """Nothing to prepare."""
+
     def encode_target(self, record: Record, labels: Sequence[str]) -> int:
         if record.target is None:
             raise DataError(record.id, "has no label")
@@ -87,6 +92,9 @@ class Classification:
                 f"label {record.target!r} is not one of the model's {len(labels)} labels "
                 f"({', '.join(labels[:10])}{', …' if len(labels) > 10 else ''})",
             ) from None
+
+    def recipe_defaults(self, *, pretrained: bool) -> Mapping[str, Any]:
+        return {}
 
     def made_up(self, example: Example, labels: int) -> tuple[Example, int]:
         return example, 0

@@ -41,6 +41,7 @@ class ImageClassification(Classification):
     role = "image"
     unit = "pixels"
     columns = (IMAGE, LABEL)
+    augmentation = "standard"
 
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0

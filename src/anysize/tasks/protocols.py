@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -85,8 +85,11 @@ class Task(Protocol):
         unit: what windows are measured in.
         columns: the fields and the target, as they are found in data.
         main_metric: what validation goes by.
+        augmentation: what training takes where the recipe says ``auto``.
         separable: whether a record's loss is a sum over its windows, so that long records need no
             second pass.
+        by_target: whether data are divided by target, not by record, as for identities: those that
+            are learned must not be those that are judged by.
     """
 
     name: str
@@ -94,7 +97,9 @@ class Task(Protocol):
     unit: Unit
     columns: tuple[ColumnSpec, ...]
     main_metric: str
+    augmentation: str
     separable: bool
+    by_target: bool
 
     def labels(self, source: Source) -> tuple[str, ...]:
         """The label names of a source, sorted; numbers in numeric order.
@@ -106,6 +111,16 @@ class Task(Protocol):
 
     def label_counts(self, source: Source) -> dict[str, int]:
         """How often each label occurs in a source, by its name."""
+        ...
+
+    def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
+        """Prepares a fresh network with the training data, before the first step.
+
+        Args:
+            network: just built, or opened to be trained further.
+            source: the training data.
+            labels: of the network.
+        """
         ...
 
     def preprocess(
@@ -121,6 +136,14 @@ class Task(Protocol):
 
         Raises:
             DataError: no target, or one that is not among the labels.
+        """
+        ...
+
+    def recipe_defaults(self, *, pretrained: bool) -> Mapping[str, Any]:
+        """Fields of the recipe that this task chooses otherwise than its modality does.
+
+        Args:
+            pretrained: whether weights were loaded.
         """
         ...
 

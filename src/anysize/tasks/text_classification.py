@@ -37,6 +37,7 @@ class TextClassification(Classification):
     role = "text"
     unit = "tokens"
     columns = (TEXT, LABEL)
+    augmentation = "none"
 
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0

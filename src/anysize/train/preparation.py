@@ -29,7 +29,6 @@ _PICTURES_LOOKED_AT = 64
 _CONVOLUTIONAL = (
     "convnext", "convnextv2", "efficientnet", "mobilenet_v1", "mobilenet_v2", "regnet", "resnet",
 )  # fmt: skip
-_AUTOMATIC_AUGMENTATION = {"text": "none", "image": "standard"}
 
 
 def initial(recipe: Recipe) -> Path:
@@ -53,6 +52,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     training, validation = _open_data(recipe, task)
     labels = recipe.labels or task.labels(training)
     network = _build(recipe, task, training, labels)
+    task.begin(network, training, labels)
     resolved = resolve(
         recipe,
         role=task.role,
@@ -60,6 +60,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         normalised=_normalised(network),
         any_size=_any_size(network),
         side=0 if network.image is None else min(network.image.width, network.image.height),
+        own=task.recipe_defaults(pretrained=_pretrained(network)),
     )
     from anysize.models.bundle import Card
 
@@ -144,6 +145,7 @@ def _open_data(recipe: Recipe, task: Task) -> tuple[Source, Source | None]:
         encoding=recipe.encoding,
         validation=recipe.validation,
         test=recipe.test,
+        by_target=task.by_target,
     )
     if splits.train is None or not len(splits.train):
         raise DataError(recipe.data, "has no training records")
@@ -247,7 +249,7 @@ def _any_size(network: Network) -> bool:
 def _augmentation(recipe: Recipe, task: Task) -> Augmentation | None:
     spec = recipe.augment
     if spec == "auto":
-        spec = _AUTOMATIC_AUGMENTATION[task.role]
+        spec = task.augmentation
     if spec == "none":
         return None
     if task.role == "text":

@@ -1,0 +1,113 @@
+"""Faces of people whom the embedder has never seen: 30 people are learned, 9 are told apart.
+
+python -m benchmarks.faces [--seeds 0 1 2] [--finder mtcnn|none] [--epochs N]
+
+The data are those of ORL: 39 people with 10 pictures each. The first 30 in numeric order are for
+training, the last 9 for the measurement; nothing was chosen by them. The peer is the method of
+Belhumeur et al. 1997 ("Eigenfaces vs. Fisherfaces") with scikit-learn, on the same pictures as the
+embedder gets them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+import anysize
+from anysize.core.records import Source
+from anysize.models.network import Network
+from anysize.recognition.pairs import pair_counts, rank_one, unit_vectors
+from anysize.sources import open_source
+from anysize.tasks.face_recognition import FaceRecognition
+from benchmarks import common
+
+TRAINED = 30
+
+
+def divided() -> Path:
+    """A folder with ``train`` and ``test``, a folder a person in each."""
+    root = common.data("orl_faces")
+    target = common.scratch("faces") / "orl"
+    shutil.rmtree(target, ignore_errors=True)
+    people = sorted({path.name for path in root.glob("*/s*")}, key=lambda name: int(name[1:]))
+    for place, person in enumerate(people):
+        folder = target / ("train" if place < TRAINED else "test") / person
+        folder.mkdir(parents=True)
+        for path in sorted(root.glob(f"*/{person}/*.png")):
+            shutil.copyfile(path, folder / path.name)
+    return target
+
+
+def embedded_pixels(network: Network, source: Source) -> tuple[np.ndarray, np.ndarray]:
+    """Grey pixels of the faces as the embedder reads them, ``[n, values]``, and identities."""
+    preprocess = FaceRecognition().preprocess(network)
+    rows, names = [], []
+    for index in range(len(source)):
+        record = source[index]
+        (example,) = preprocess(index, record, 0)
+        grey = example.arrays["pixels"].mean(axis=2)[::2, ::2]
+        rows.append(((grey - grey.mean()) / grey.std()).ravel())
+        names.append(record.target)
+    return np.array(rows), np.unique(names, return_inverse=True)[1]
+
+
+def fisherfaces(network: Network, data: Path) -> tuple[float, float, float]:
+    """Equal error rate and the two rank-1 rates of the peer."""
+    from sklearn.decomposition import PCA
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    columns = FaceRecognition.columns
+    pixels, people = embedded_pixels(network, open_source(data / "train", columns=columns))
+    unseen, identities = embedded_pixels(network, open_source(data / "test", columns=columns))
+    components = PCA(len(pixels) - TRAINED, random_state=0).fit(pixels)
+    discriminants = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.1).fit(
+        components.transform(pixels), people
+    )
+    found = discriminants.transform(components.transform(unseen))
+    vectors = unit_vectors(found)
+    left_out, single, _ = rank_one(vectors, identities)
+    return pair_counts(vectors, identities).rates().equal_error()[0], left_out, single
+
+
+def main() -> None:
+    """Trains with each seed and prints what is reached beside the peer."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--finder", choices=["mtcnn", "none"], default="mtcnn")
+    parser.add_argument("--epochs", type=float)
+    arguments = parser.parse_args()
+    data = divided()
+    print(common.machine())
+    rates = []
+    for seed in arguments.seeds:
+        start = time.perf_counter()
+        model = anysize.train(
+            "face-recognition",
+            data,
+            model="face-gradients",
+            out=common.scratch("faces") / f"{arguments.finder}-{seed}",
+            seed=seed,
+            # All 30 people are learned; nothing is chosen by validation.
+            validation=0.0,
+            options={"finder": arguments.finder},
+            **({} if arguments.epochs is None else {"epochs": arguments.epochs}),
+        )
+        seconds = time.perf_counter() - start
+        found = model.evaluate(data, common.scratch("faces") / f"report-{seed}", split="test")
+        main_metrics = found.main()
+        rates.append(main_metrics["eer"])
+        named = ", ".join(f"{name} {value:.4f}" for name, value in main_metrics.items())
+        print(f"seed {seed}: {named}; trained in {seconds:.0f} s", flush=True)
+    rate, left_out, single = fisherfaces(model.network, data)
+    print(f"Fisherfaces: eer {rate:.4f}, rank1 {left_out:.4f}, rank1_single {single:.4f}")
+    own = statistics.median(rates)
+    print(f"equal error rate: {common.spread(rates, 4)}, {rate / max(own, 1e-4):.1f} times smaller")
+
+
+if __name__ == "__main__":
+    main()

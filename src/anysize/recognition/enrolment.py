@@ -1,0 +1,250 @@
+"""Enrolling people from labelled records, and comparing two records."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.results import ErrorResult, Result
+from anysize.recognition.gallery import CARD, Gallery, load, save
+from anysize.recognition.matching import calibrated
+from anysize.recognition.naming import EMBEDDING
+from anysize.recognition.pairs import numbered, unit_vectors
+from anysize.recognition.threshold import Threshold
+
+_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """Embeddings by name, and what gave none.
+
+    Attributes:
+        people: vectors ``[samples, width]`` by name.
+        empty: ids of records in which nothing was found.
+        several: ids of records in which more than one thing was found; the first counts.
+        nameless: how many records had no identity.
+        failures: records that could not be read.
+    """
+
+    people: Mapping[str, NDArray[np.float64]]
+    empty: tuple[str, ...]
+    several: tuple[str, ...]
+    nameless: int
+    failures: tuple[ErrorResult, ...]
+
+    def notes(self) -> list[str]:
+        """What the person who enrolls should know."""
+        lines = [
+            f"{words}: {', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''}"
+            for names, words in (
+                (self.empty, "nothing found in"),
+                (self.several, "more than one found, the largest taken, in"),
+            )
+            if names
+        ]
+        if self.nameless:
+            lines.append(f"{self.nameless} records without an identity were left out")
+        return lines + [failure.error for failure in self.failures[:_NAMED]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """What enrolling changed.
+
+    Attributes:
+        gallery: as it is on disk now.
+        added: samples by name.
+        removed: names.
+        notes: what the user should know.
+    """
+
+    gallery: Gallery
+    added: Mapping[str, int]
+    removed: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        gallery = self.gallery
+        return {
+            "revision": gallery.revision,
+            "people": len(gallery.people),
+            "samples": len(gallery.vectors),
+            "added": dict(self.added),
+            "removed": list(self.removed),
+            "search": None if gallery.search is None else gallery.search.to_json(),
+            "pair": None if gallery.pair is None else gallery.pair.to_json(),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Whether two records show one identity.
+
+    Attributes:
+        score: cosine of what was found first in each.
+        threshold: from which on they count as one; None where none is known.
+        same: None where no threshold is known.
+        calibration: what the threshold rests on, where it comes from a gallery.
+    """
+
+    score: float
+    threshold: float | None
+    calibration: Threshold | None = None
+
+    @property
+    def same(self) -> bool | None:
+        return None if self.threshold is None else self.score >= self.threshold
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "same": self.same,
+            "similarity": round(self.score, 6),
+            "threshold": self.threshold,
+            "calibration": None if self.calibration is None else self.calibration.to_json(),
+        }
+
+
+def collect(results: Iterable[tuple[Result | ErrorResult, str | None]]) -> Collected:
+    """Gathers embeddings by name.
+
+    Args:
+        results: of labelled records, each with its identity.
+    """
+    people: dict[str, list[Sequence[float]]] = {}
+    empty, several, failures = [], [], []
+    nameless = 0
+    for result, name in results:
+        if isinstance(result, ErrorResult):
+            failures.append(result)
+        elif name is None:
+            nameless += 1
+        elif not result.details["found"]:
+            empty.append(result.id)
+        else:
+            found = result.details["found"]
+            if len(found) > 1:
+                several.append(result.id)
+            people.setdefault(name, []).append(found[0][EMBEDDING])
+    return Collected(
+        people={name: np.array(vectors) for name, vectors in people.items()},
+        empty=tuple(empty),
+        several=tuple(several),
+        nameless=nameless,
+        failures=tuple(failures),
+    )
+
+
+def enroll(
+    folder: str | Path,
+    embedder: str,
+    *,
+    people: Collected | None = None,
+    remove: Sequence[str] = (),
+    strangers: Collected | None = None,
+    false_accept_rate: float = 0.01,
+) -> Enrolment:
+    """Changes the gallery in a folder, or makes one there, and calibrates its thresholds.
+
+    Args:
+        folder: of the gallery.
+        embedder: fingerprint of the model.
+        people: whom to add.
+        remove: whom to delete, before others are added.
+        strangers: people to calibrate on, none of whom is in the gallery; None takes everybody in
+            the gallery as a stranger to the others.
+        false_accept_rate: see ``matching.calibrated``.
+
+    Raises:
+        ConfigurationError: wrong names, or a stranger who is in the gallery.
+        DataError: the gallery is damaged or of another model, or nothing was found.
+    """
+    folder = Path(folder)
+    gallery = load(folder) if (folder / CARD).exists() else Gallery(embedder=embedder)
+    gallery.check_embedder(embedder, str(folder))
+    notes: list[str] = []
+    if remove:
+        gallery = gallery.removed(remove)
+    if people is not None:
+        notes += people.notes()
+        if not people.people:
+            raise DataError(str(folder), "; ".join(["nobody to enroll", *notes]))
+        gallery = gallery.added(people.people)
+    gallery, words = _with_thresholds(gallery, strangers, false_accept_rate)
+    return Enrolment(
+        gallery=save(gallery, folder),
+        added={}
+        if people is None
+        else {name: len(vectors) for name, vectors in people.people.items()},
+        removed=tuple(remove),
+        notes=(*notes, *words),
+    )
+
+
+def compare(
+    first: Result | ErrorResult,
+    second: Result | ErrorResult,
+    *,
+    gallery: Gallery | None = None,
+    threshold: float | None = None,
+) -> Comparison:
+    """Compares what was found first in two records.
+
+    Args:
+        first: with ``details["found"]``.
+        second: the same.
+        gallery: whose threshold for pairs decides.
+        threshold: decides instead.
+
+    Raises:
+        DataError: a record could not be read, or nothing was found in it.
+    """
+    vectors = []
+    for result in (first, second):
+        if isinstance(result, ErrorResult):
+            raise DataError(result.id, result.error)
+        if not result.details["found"]:
+            raise DataError(result.id, "nothing to compare was found in it")
+        vectors.append(result.details["found"][0][EMBEDDING])
+    one, two = unit_vectors(np.array(vectors))
+    calibration = None if gallery is None or threshold is not None else gallery.pair
+    return Comparison(
+        score=min(1.0, float(one @ two)),
+        threshold=threshold if calibration is None else calibration.value,
+        calibration=calibration,
+    )
+
+
+def _with_thresholds(
+    gallery: Gallery, strangers: Collected | None, rate: float
+) -> tuple[Gallery, list[str]]:
+    """With thresholds where there is enough to calibrate on, and what to know about them."""
+    others = None
+    if strangers is not None:
+        both = sorted(set(strangers.people) & set(gallery.names))
+        if both:
+            raise ConfigurationError(
+                f"{len(both)} people to calibrate on are in the gallery themselves "
+                f"({', '.join(both[:_NAMED])}); give a folder of other people"
+            )
+        names = [name for name, found in strangers.people.items() for _ in found]
+        if not names:
+            raise DataError("calibration", "; ".join(["nobody was found", *strangers.notes()]))
+        vectors = np.concatenate(list(strangers.people.values()))
+        others = (vectors, numbered(names)[1])
+    if not gallery.people:
+        return gallery, ["the gallery is empty"]
+    try:
+        search, pair = calibrated(gallery, rate, others)
+    except DataError as error:
+        return gallery, [f"not calibrated: {error.problem}"]
+    words = [f"search {search.words()}", f"pair {pair.words()}"]
+    return dataclasses.replace(gallery, search=search, pair=pair), words

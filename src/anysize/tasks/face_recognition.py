@@ -1,0 +1,171 @@
+"""Face recognition: faces found in pictures of any size, aligned and embedded."""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize import mergers
+from anysize.core.errors import ConfigurationError
+from anysize.core.examples import Example
+from anysize.core.protocols import Merger, Preprocess
+from anysize.core.records import ImageField, Record
+from anysize.core.windows import Box
+from anysize.models.network import ImageSettings, Network
+from anysize.readers.alignment import align
+from anysize.readers.resize import resize
+from anysize.tasks.image_classification import IMAGE
+from anysize.tasks.recognition import IDENTITY, Recognition
+from anysize.windows.faces import Face, FaceWindow, face_windows
+
+if TYPE_CHECKING:
+    from anysize.augment import Augmentation
+
+PROVIDES = ("face-recognition",)
+
+# Faces of training pictures are the same in every epoch: some hundred bytes each.
+_REMEMBERED = 100_000
+# Sides of a box grow by this, so that chin and forehead are inside, where nothing can be aligned.
+_MARGIN = 0.15
+
+
+class Finder(Protocol):
+    """Finds faces; ``models.face_finder.FaceFinder`` does."""
+
+    def find(self, image: ImageField) -> list[Face]: ...
+
+
+class FaceRecognition(Recognition):
+    """Every face of a picture is a window; in training the largest face alone.
+
+    Where the network has no face finder, a picture is one face.
+    """
+
+    name = "face-recognition"
+    role = "image"
+    unit = "pixels"
+    columns = (IMAGE, IDENTITY)
+    augmentation = "hflip, rotate(±5), scale(0.95..1.05), translate(0.03), colour(0.2)"
+
+    def preprocess(
+        self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
+    ) -> Preprocess:
+        if network.image is None:
+            raise ConfigurationError(
+                f"model {network.spec!r} reads text, {self.name} needs a picture model"
+            )
+        return FacePreprocess(network.image, _finder(network), augment, seed)
+
+    def new_merger(
+        self, labels: Sequence[str], rule: str, *, keep_first: bool = False
+    ) -> Callable[[str], Merger]:
+        def new(record: str) -> Merger:
+            return mergers.make(record, labels, "faces", self.unit)
+
+        return new
+
+
+class FacePreprocess:
+    """A record's ``image`` to one example for each face, uint8 pixels at the model's input size."""
+
+    def __init__(
+        self,
+        settings: ImageSettings,
+        finder: Finder | None,
+        augment: Augmentation | None,
+        seed: int,
+    ) -> None:
+        self._settings = settings
+        self._finder = finder
+        self._augment = augment
+        self._seed = seed
+        self._known: OrderedDict[str, Face | None] = OrderedDict()
+        self._lock = Lock()
+
+    def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
+        image = record.image("image")
+        width, height = image.extent
+        if draw is None:
+            faces = self._faces(image)
+        else:
+            largest = self._largest(record.id, image)
+            faces = [] if largest is None else [largest]
+        for window in face_windows(record.id, width, height, faces):
+            pixels = self._pixels(image, window.face)
+            if self._augment is not None and draw is not None:
+                place = (self._seed, draw, record.id, window.index)
+                size = self._settings.width, self._settings.height
+                pixels = self._augment(pixels, place, size=size)
+            yield self._example(ordinal, window, pixels)
+
+    def _faces(self, image: ImageField) -> list[Face]:
+        if self._finder is not None:
+            return self._finder.find(image)
+        width, height = image.extent
+        return [Face(box=(0, 0, width, height), score=1.0)]
+
+    def _largest(self, record: str, image: ImageField) -> Face | None:
+        """The largest face, None where none is found: the whole picture then stands for it."""
+        with self._lock:
+            if record in self._known:
+                return self._known[record]
+        found = self._faces(image)
+        largest = found[0] if found else None
+        with self._lock:
+            self._known[record] = largest
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return largest
+
+    def _pixels(self, image: ImageField, face: Face | None) -> NDArray[np.uint8]:
+        width, height = self._settings.width, self._settings.height
+        if face is None or self._finder is None:
+            return image.resized(width, height)
+        if face.landmarks is not None:
+            return align(image, np.array(face.landmarks), width, height)
+        pixels = next(iter(image.regions([_square(face, image)])))
+        return resize(pixels, width, height)
+
+    def _example(self, ordinal: int, window: FaceWindow, pixels: NDArray[np.uint8]) -> Example:
+        return Example(
+            ordinal=ordinal,
+            window=window,
+            arrays={"pixels": np.ascontiguousarray(pixels)},
+            cost=self._settings.width * self._settings.height,
+        )
+
+
+def _square(face: Face, image: ImageField) -> Box:
+    """The square around a box, as much of it as the picture has."""
+    left, top, right, bottom = face.box
+    half = (0.5 + _MARGIN) * max(right - left, bottom - top)
+    x, y = (left + right) / 2, (top + bottom) / 2
+    width, height = image.extent
+    first, above = max(0, round(x - half)), max(0, round(y - half))
+    return Box(
+        min(first, width - 1),
+        min(above, height - 1),
+        min(width, max(round(x + half), first + 1)),
+        min(height, max(round(y + half), above + 1)),
+    )
+
+
+def _finder(network: Network) -> Finder | None:
+    module: Any = getattr(network.module, "finder", None)
+    if module is None:
+        return None
+    from anysize.models.face_finder import FaceFinder
+
+    # A copy of its own: the network may be cast to another precision or change its mode.
+    return FaceFinder(copy.deepcopy(module).float().eval())
+
+
+def make(name: str) -> FaceRecognition:
+    """The task."""
+    return FaceRecognition()
