@@ -29,11 +29,13 @@ _HEADS = {
     "text-classification": "AutoModelForSequenceClassification",
     "image-classification": "AutoModelForImageClassification",
     "object-detection": "AutoModelForObjectDetection",
+    "face-recognition": "AutoModel",
 }
 _ARCHITECTURES = {
     "ForSequenceClassification": "text-classification",
     "ForImageClassification": "image-classification",
     "ForObjectDetection": "object-detection",
+    "EmbedderModel": "face-recognition",
 }
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
@@ -146,6 +148,8 @@ def _from_hub(spec: str, task: str | None, request: BuildRequest | None) -> Netw
             from anysize.models.hub_detection import adapt
 
             adapt(network)
+        if task == "face-recognition":
+            network.outputs = ("embeddings",)
     return network
 
 
