@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +23,17 @@ from anysize.sources import open_source
 
 TASKS = sorted(plugins.keys("tasks"))
 LABELS = ("cat", "dog", "狗")
+# A small model of each task, and what it is asked for.
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "text-classification": ("lstm", {"window": 32}),
+    "image-classification": ("cnn", {"image_size": (16, 16)}),
+    "object-detection": ("detector-small", {"image_size": (64, 64)}),
+    "face-recognition": (
+        "face-resnet18",
+        {"image_size": (48, 48), "options": {"finder": "none"}},
+    ),
+}
+CLASSIFICATION = ("image-classification", "text-classification")
 
 
 def make_data(task: str, folder: Path) -> Path:
@@ -40,7 +53,33 @@ def make_data(task: str, folder: Path) -> Path:
         ok, data = cv2.imencode(".png", rng.integers(0, 256, (40, 50, 3)).astype(np.uint8))
         assert ok
         path.write_bytes(data.tobytes())
+    if task == "object-detection":
+        annotate(folder / "data")
     return folder / "data"
+
+
+def annotate(folder: Path) -> None:
+    """One object in each picture, as COCO JSON."""
+    files = sorted(folder.glob("*/*.png"))
+    entries = {
+        "images": [
+            {"id": number, "file_name": str(path.relative_to(folder)), "width": 50, "height": 40}
+            for number, path in enumerate(files)
+        ],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(LABELS)],
+        "annotations": [
+            {
+                "id": number,
+                "image_id": number,
+                "category_id": LABELS.index(path.parent.name),
+                "bbox": [5, 6, 20, 10],
+                "area": 200,
+                "iscrowd": 0,
+            }
+            for number, path in enumerate(files)
+        ],
+    }
+    (folder / "annotations.json").write_text(json.dumps(entries), encoding="utf-8")
 
 
 def network_for(task: str) -> Network:
@@ -49,14 +88,8 @@ def network_for(task: str) -> Network:
     def texts() -> Iterator[str]:
         yield "red green blue one two " * 20
 
-    request = BuildRequest(
-        task=task,
-        labels=LABELS,
-        texts=texts,
-        window=32 if task == "text-classification" else None,
-        image_size=(16, 16) if task == "image-classification" else None,
-    )
-    return spec.build("lstm" if task == "text-classification" else "cnn", request)
+    model, wishes = MODELS[task]
+    return spec.build(model, BuildRequest(task=task, labels=LABELS, texts=texts, **wishes))
 
 
 def card_for(task: str, network: Network) -> bundle.Card:
@@ -111,11 +144,18 @@ def test_one_record_alone_equals_the_record_among_others(task: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("task", TASKS)
+def test_labels_are_found_in_the_data(task: str, tmp_path: Path) -> None:
+    made = tasks.load(task)
+    source = open_source(make_data(task, tmp_path), columns=made.columns)
+    assert made.labels(source) == LABELS
+    assert made.label_counts(source) == dict.fromkeys(LABELS, 4)
+
+
+@pytest.mark.parametrize("task", CLASSIFICATION)
 def test_targets(task: str, tmp_path: Path) -> None:
     made = tasks.load(task)
     source = open_source(make_data(task, tmp_path), columns=made.columns)
     labels = made.labels(source)
-    assert labels == LABELS
     assert {made.encode_target(source[i], labels) for i in range(len(source))} == {0, 1, 2}
     with pytest.raises(DataError, match="wolf"):
         made.encode_target(Record(id="x", fields={}, target="wolf"), labels)
