@@ -195,7 +195,7 @@ def _operating(evaluation: Verification) -> str:
 
 def _pairs(title: str, words: str, pairs: Sequence[Pair]) -> str:
     boxes = "".join(
-        f'<div class="mistake">{_shown(pair.excerpts)}<div>{percent(pair.score)[:-2]} '
+        f'<div class="mistake">{_shown(pair.excerpts)}<div>cosine {pair.score:.3f} '
         f"· {escape(' and '.join(dict.fromkeys(pair.identities)))}</div>"
         f'<div class="muted small">{escape(" · ".join(pair.records))}</div></div>'
         for pair in pairs
@@ -205,12 +205,12 @@ def _pairs(title: str, words: str, pairs: Sequence[Pair]) -> str:
 
 def _shown(excerpts: tuple[Excerpt | None, Excerpt | None]) -> str:
     pictures = "".join(
-        f'<img alt="" style="width:49%" src="data:{escape(excerpt.media_type, quote=True)};base64,'
+        f'<img alt="" style="width:50%" src="data:{escape(excerpt.media_type, quote=True)};base64,'
         f'{base64.b64encode(excerpt.image).decode("ascii")}">'
         for excerpt in excerpts
         if excerpt is not None and excerpt.image is not None
     )
-    return f"<div>{pictures}</div>"
+    return f'<div style="display:flex;gap:6px;align-items:center">{pictures}</div>'
 
 
 def _failures(evaluation: Verification) -> str:
