@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anysize.core.errors import ConfigurationError
+from anysize.core.objects import Detections
+from anysize.mergers.containment import contained
 from anysize.mergers.nms import suppress
 
 
@@ -106,3 +108,22 @@ def test_few(count: int) -> None:
 def test_the_threshold_is_checked(threshold: float) -> None:
     with pytest.raises(ConfigurationError, match=f"not {threshold}"):
         suppress(np.zeros((2, 4), np.float32), np.zeros(2, np.float32), threshold=threshold)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_containment_equals_its_definition(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    small = crowd(seed, 300, 1, 400.0, (2.0, 60.0), 2)
+    large = crowd(seed + 100, 40 + 60 * (seed % 3), 1, 400.0, (3.0, 500.0), 2)
+    these, others = (Detections(boxes, scores, labels) for boxes, scores, labels in (small, large))
+    part = float(rng.uniform(0.55, 0.95))
+    low = np.maximum(these.boxes[:, None, :2], others.boxes[None, :, :2])
+    high = np.minimum(these.boxes[:, None, 2:], others.boxes[None, :, 2:])
+    inside = np.maximum(high - low, 0).prod(2)
+    inside = inside >= part * (these.boxes[:, 2:] - these.boxes[:, :2]).prod(1)[:, None]
+    expected = (inside & (these.classes[:, None] == others.classes[None])).any(1)
+    assert 0 < expected.sum() < len(expected)
+    assert contained(these, others, part).tolist() == expected.tolist()
+    nothing = Detections.none()
+    assert not contained(these, nothing, part).any()
+    assert len(contained(nothing, others, part)) == 0

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from anysize.core.errors import ConfigurationError
 
 _BLOCK = 4096
+# As many are compared with each other sooner than sorted into a grid.
+_FEW = 256
 # Pairs that are compared at a time, some 60 bytes each: what bounds the memory.
 _PAIRS = 1 << 18
 _KEY_BITS = 62
@@ -48,6 +50,8 @@ def suppress(
     rest = np.argsort(-scores, kind="stable").astype(np.int64)
     if len(rest) < 2:
         return rest
+    if len(rest) <= _FEW:
+        return _dense(boxes, classes, rest, threshold)
     near = _Neighbourhood(boxes, classes, threshold)
     kept: list[Places] = []
     size = _BLOCK
@@ -67,6 +71,25 @@ def suppress(
             rest = rest[~near.overlapped(rest, best)]
         size = min(2 * size, _BLOCK)
     return np.concatenate(kept)
+
+
+def _dense(
+    boxes: NDArray[np.float32], classes: NDArray[np.int64] | None, order: Places, threshold: float
+) -> Places:
+    """The same for few boxes, by comparing all of them."""
+    sorted_ = boxes[order]
+    low = np.maximum(sorted_[:, None, :2], sorted_[None, :, :2])
+    high = np.minimum(sorted_[:, None, 2:], sorted_[None, :, 2:])
+    shared = np.maximum(high - low, 0).prod(2)
+    areas = np.maximum(sorted_[:, 2:] - sorted_[:, :2], 0).prod(1)
+    over = shared > np.float32(threshold) * (areas[:, None] + areas[None] - shared)
+    if classes is not None:
+        over &= classes[order][:, None] == classes[order][None]
+    alive = np.ones(len(order), bool)
+    for place in range(len(order)):
+        if alive[place]:
+            alive[place + 1 :] &= ~over[place, place + 1 :]
+    return order[alive]
 
 
 def _greedy(count: int, weaker: Places, stronger: Places) -> NDArray[np.bool_]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from anysize.core.objects import Detections, ObjectResult
 from anysize.core.receipts import Unit
 from anysize.core.windows import Box, Window
+from anysize.mergers.containment import contained
 from anysize.mergers.coverage import Coverage
 from anysize.mergers.fragments import Fragment, join
 from anysize.mergers.nms import suppress
@@ -29,7 +30,6 @@ PROVIDES = ("objects",)
 
 # A fragment goes where this part of it lies in a larger object of its class.
 _ABSORBED = 0.7
-_AT_A_TIME = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,20 +238,7 @@ def _shared(tiles: Sequence[_Tile]) -> float:
 
 def _outside(these: Detections, others: Detections) -> Detections:
     """Those of ``these`` that do not lie in one of ``others`` of their class."""
-    if not len(these) or not len(others):
-        return these
-    areas = (these.boxes[:, 2:] - these.boxes[:, :2]).prod(1)
-    free = np.ones(len(these), dtype=bool)
-    step = max(_AT_A_TIME // len(others), 1)
-    for start in range(0, len(these), step):
-        part = slice(start, start + step)
-        boxes = these.boxes[part, None]
-        low = np.maximum(boxes[..., :2], others.boxes[None, :, :2])
-        high = np.minimum(boxes[..., 2:], others.boxes[None, :, 2:])
-        inside = np.maximum(high - low, 0).prod(2) >= _ABSORBED * areas[part, None]
-        same = these.classes[part, None] == others.classes[None]
-        free[part] = ~(inside & same).any(1)
-    return these.take(free)
+    return these.take(~contained(these, others, _ABSORBED))
 
 
 def _clipped(found: Detections, width: int, height: int) -> Detections:
