@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -48,11 +50,24 @@ def execute(part: Part, plan: Plan, normalisation: Normalisation | None = None) 
 def normalised(pixels: Pixels, normalisation: Normalisation) -> NDArray[np.float32]:
     """float32 ``[h, w, 3]`` of uint8."""
     cv2 = opencv()
+    # Memory that is used again spares a third of the time: the system's zeroing of new pages.
+    levels = getattr(_scratch, "levels", None)
+    if levels is None or levels.shape != pixels.shape:
+        levels = _scratch.levels = np.empty(pixels.shape, dtype=np.float32)
+    np.copyto(levels, pixels)
+    found: NDArray[np.float32] = cv2.transform(levels, _normalising(normalisation))
+    return found
+
+
+_scratch = threading.local()
+
+
+@cache
+def _normalising(normalisation: Normalisation) -> NDArray[np.float32]:
+    """The 3x4 matrix."""
     scale = 1 / (255 * np.array(normalisation.std))
     shift = -np.array(normalisation.mean) / np.array(normalisation.std)
-    matrix = np.column_stack((np.diag(scale), shift)).astype(np.float32)
-    found: NDArray[np.float32] = cv2.transform(pixels.astype(np.float32), matrix)
-    return found
+    return np.column_stack((np.diag(scale), shift)).astype(np.float32)
 
 
 def coloured(pixels: Pixels, linear: Linear) -> Pixels:

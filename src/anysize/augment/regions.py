@@ -45,23 +45,41 @@ def seen(geometry: Geometry, extent: tuple[int, int], border: str | int) -> Box:
         border: see ``Plan.border``.
     """
     width, height = extent
-    corners = np.array(
-        [
-            [0.0, geometry.width, geometry.width, 0.0],
-            [0.0, 0.0, geometry.height, geometry.height],
-            [1.0, 1.0, 1.0, 1.0],
-        ]
-    )
-    found = np.linalg.inv(geometry.matrix) @ corners
-    if not _affine(geometry.matrix):
-        if found[2].min() <= 1e-9:
-            # The horizon is in view.
-            return Box(0, 0, width, height)
-        found = found / found[2]
-    (left, top), (right, bottom) = found[:2].min(axis=1).tolist(), found[:2].max(axis=1).tolist()
+    bounds = _affine_bounds if _affine(geometry.matrix) else _projective_bounds
+    found = bounds(geometry)
+    if found is None:
+        return Box(0, 0, width, height)
+    left, top, right, bottom = found
     left, right = _interval(left, right, width, border)
     top, bottom = _interval(top, bottom, height, border)
     return Box(int(left), int(top), int(right), int(bottom))
+
+
+def _affine_bounds(geometry: Geometry) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of the result's rectangle in the picture."""
+    (a, b, x), (c, d, y), _ = geometry.matrix.tolist()
+    determinant = a * d - b * c
+    left, top = (b * y - d * x) / determinant, (c * x - a * y) / determinant
+    sides_x = d * geometry.width / determinant, -b * geometry.height / determinant
+    sides_y = -c * geometry.width / determinant, a * geometry.height / determinant
+    return (
+        left + min(sides_x[0], 0.0) + min(sides_x[1], 0.0),
+        top + min(sides_y[0], 0.0) + min(sides_y[1], 0.0),
+        left + max(sides_x[0], 0.0) + max(sides_x[1], 0.0),
+        top + max(sides_y[0], 0.0) + max(sides_y[1], 0.0),
+    )
+
+
+def _projective_bounds(geometry: Geometry) -> tuple[float, float, float, float] | None:
+    """The same; None where the horizon is in view."""
+    width, height = geometry.width, geometry.height
+    corners = np.array([[0, width, width, 0], [0, 0, height, height], [1, 1, 1, 1]])
+    found = np.linalg.inv(geometry.matrix) @ corners
+    if found[2].min() <= 1e-9:
+        return None
+    found = found / found[2]
+    (left, top), (right, bottom) = found[:2].min(axis=1).tolist(), found[:2].max(axis=1).tolist()
+    return left, top, right, bottom
 
 
 def _interval(low: float, high: float, length: int, border: str | int) -> tuple[float, float]:

@@ -11,7 +11,7 @@ _AT_A_TIME = 1 << 18
 
 
 def contained(these: Detections, others: Detections, part: float) -> NDArray[np.bool_]:
-    """Which of ``these`` lie, by a part of their area at least, in one of ``others`` of their class.
+    """Which of ``these`` lie, by a part of their area, in one of ``others`` of their class.
 
     If more than half of a box lies in another, its centre does. So the larger ones go into grids
     whose cells are as large as they are, one grid for each octave of sizes, and a box asks the

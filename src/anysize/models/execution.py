@@ -140,6 +140,7 @@ class Pictures:
         self._module = network.module
         self._names = network.outputs
         self._targets = network.targets
+        self._levels = bool(getattr(network.module, "takes_levels", False))
         self._device = device
         self._mean = 255 * torch.tensor(network.image.mean, device=device).view(1, 3, 1, 1)
         self._scale = 1 / (255 * torch.tensor(network.image.std, device=device).view(1, 3, 1, 1))
@@ -147,6 +148,9 @@ class Pictures:
 
     def __call__(self, examples: Sequence[Example]) -> Tensors:
         stacked = np.stack([example.arrays["pixels"] for example in examples])
+        if self._levels:
+            outputs = self._module(pixel_values=torch.from_numpy(stacked))
+            return {name: getattr(outputs, name) for name in self._names}
         # A permuted view of HWC is already channels-last, the layout that convolutions like.
         pixels = torch.from_numpy(stacked).to(self._device).permute(0, 3, 1, 2)
         values = (pixels.to(torch.float32) - self._mean) * self._scale

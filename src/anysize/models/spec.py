@@ -68,6 +68,10 @@ def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
     if is_bundle(spec):
         return _from_bundle(Path(spec))
     path = Path(spec)
+    if path.suffix == ".onnx" and path.is_file():
+        from anysize.models.onnx_detector import open_onnx
+
+        return open_onnx(path)
     if not path.exists() and spec in plugins.keys("models"):
         return _built_in(spec)
     if path.exists() and not (path / "config.json").is_file():

@@ -181,6 +181,8 @@ def _candidates(
     found = []
     if runtime in ("auto", "torch"):
         found += [Candidate("torch", each, torch_opener(each)) for each in precisions]
+    if getattr(network.module, "own_runtime", False):
+        return [Candidate("torch", "float32", torch_opener("float32"))]
     installed = importlib.util.find_spec("openvino") is not None
     if runtime == "openvino" or (runtime == "auto" and installed and device.type == "cpu"):
         found += [Candidate("openvino", each, openvino_opener(each)) for each in precisions]

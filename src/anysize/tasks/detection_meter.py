@@ -57,7 +57,8 @@ class PrecisionMeter:
             free = np.array([each.ignored for each in wanted], bool)
             self._scores.append(found.scores[mine])
             self._classes.append(np.full(len(mine), place, np.int64))
-            self._verdicts.append(verdicts(found.boxes[mine].astype(np.float64), boxes, free))
+            judged, _ = verdicts(found.boxes[mine].astype(np.float64), boxes, free)
+            self._verdicts.append(judged)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -99,18 +100,23 @@ class PrecisionMeter:
 
 def verdicts(
     found: NDArray[np.float64], wanted: NDArray[np.float64], ignored: NDArray[np.bool_]
-) -> NDArray[np.int8]:
-    """Of each detection at each overlap: 1 right, 0 wrong, -1 neither.
+) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """Matches a class's detections with its objects, at each overlap of ``OVERLAPS``.
 
     Args:
         found: boxes ``[n, 4]``, the best first.
         wanted: boxes ``[k, 4]``.
         ignored: ``[k]``; such a box takes any number of detections, and by the part of the
             detection that lies in it.
+
+    Returns:
+        Of each detection at each overlap: 1 right, 0 wrong, -1 neither, int8 ``[n, overlaps]``;
+        and the object that it was matched with, -1 for none, int64 ``[n, overlaps]``.
     """
     result = np.zeros((len(found), len(OVERLAPS)), np.int8)
+    owners = np.full((len(found), len(OVERLAPS)), -1, np.int64)
     if not len(wanted):
-        return result
+        return result, owners
     overlap = _overlap(found, wanted, ignored)
     for column, least in enumerate(OVERLAPS):
         taken = np.zeros(len(wanted), bool)
@@ -120,9 +126,10 @@ def verdicts(
             if open_[best] >= least:
                 taken[best] = True
                 result[row, column] = 1
+                owners[row, column] = best
             elif (overlap[row][ignored] >= least).any():
                 result[row, column] = -1
-    return result
+    return result, owners
 
 
 def average_precision(judged: NDArray[np.int8], objects: int) -> float:
