@@ -50,6 +50,11 @@ class Merger(Protocol):
 class Runtime(Protocol):
     """Runs a model on examples; knows neither task nor modality.
 
+    A plug-in module of ``anysize.runtimes`` has ``PROVIDES``, ``precisions(network)`` (what a
+    network may run in here, the likely fastest first; empty where it cannot run it or is not
+    installed) and ``open_runtime(network, precision, folder=None, threads=0) -> Runtime``. With
+    ``AUTOMATIC = False`` it is used only where it is asked for by name.
+
     Not thread-safe: one caller at a time. ``name`` is the file's name (``torch``, ``openvino``).
     """
 

@@ -6,13 +6,13 @@ import dataclasses
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import BundleError
-from anysize.models.network import ImageSettings, Network, TextSettings
+from anysize.models.network import Form, ImageSettings, Network, TextSettings
 from anysize.models.quiet import quiet_transformers
 
 CARD = "anysize.json"
@@ -32,6 +32,8 @@ class Card:
         licence: of the weights.
         provenance: data fingerprint, versions, seed, recipe.
         metrics: measured on the validation records at the end of training.
+        form: the compiled form that is there instead of weights.
+        compression: what was done to the original, in order, and what was measured of the result.
     """
 
     task: str
@@ -43,9 +45,13 @@ class Card:
     licence: str = "unknown"
     provenance: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    form: Form | None = None
+    compression: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         entries = dataclasses.asdict(self)
+        if not self.compression:
+            del entries["compression"]
         return {"format": FORMAT, **{k: v for k, v in entries.items() if v is not None}}
 
     @classmethod
@@ -69,6 +75,8 @@ class Card:
             if (image := values.get("image")) is not None:
                 image = {**image, "mean": tuple(image["mean"]), "std": tuple(image["std"])}
                 values["image"] = ImageSettings(**image)
+            if (form := values.get("form")) is not None:
+                values["form"] = Form(**{**form, "outputs": tuple(form["outputs"])})
             values["labels"] = tuple(map(str, values["labels"]))
             card = cls(**values)
         except (TypeError, KeyError, ValueError) as error:
@@ -83,10 +91,23 @@ def is_bundle(path: str | Path) -> bool:
     return (Path(path) / CARD).is_file()
 
 
-def save(folder: str | Path, network: Network, card: Card) -> Path:
+def save(
+    folder: str | Path,
+    network: Network,
+    card: Card,
+    write_weights: Callable[[Path], object] | None = None,
+) -> Path:
     """Writes a bundle: beside the folder first, then moved in, so that a reader never sees half.
 
     Other files in the folder (checkpoints, logs) stay.
+
+    Args:
+        folder: made where there is none.
+        network: its weights, tokenizer and preprocessing.
+        card: what ``anysize.json`` says.
+        write_weights: writes what stands for the weights into the folder that it is given (a
+            compiled form below ``runtimes``, or weights in an encoding of their own); None writes
+            ``model.safetensors``.
     """
     from safetensors.torch import save_file
 
@@ -95,7 +116,11 @@ def save(folder: str | Path, network: Network, card: Card) -> Path:
     beside = Path(tempfile.mkdtemp(prefix=".bundle-", dir=folder))
     try:
         with quiet_transformers():
-            network.module.save_pretrained(beside)
+            if write_weights is None:
+                network.module.save_pretrained(beside)
+            else:
+                network.module.config.save_pretrained(beside)
+                write_weights(beside)
         if network.tokenizer is not None:
             _save_tokenizer(beside, network)
         if network.image is not None:
@@ -106,8 +131,11 @@ def save(folder: str | Path, network: Network, card: Card) -> Path:
                 beside / "pool.safetensors",
             )
         _write_json(beside / CARD, card.to_json())
-        # Compiled forms are of the old weights.
+        # Compiled forms and weights in another encoding are of the old network.
         shutil.rmtree(folder / "runtimes", ignore_errors=True)
+        for old in folder.glob("*.safetensors"):
+            if not (beside / old.name).exists():
+                old.unlink()
         # The card goes last: a folder without it is not a bundle yet.
         for path in sorted(beside.iterdir(), key=lambda item: item.name == CARD):
             path.replace(folder / path.name)

@@ -108,6 +108,23 @@ class BuildRequest:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A compiled form that is there instead of weights, and what reads it.
+
+    Attributes:
+        runtime: key of the runtime.
+        precision: what it computes in, for those who read it (``int8``).
+        file: the form; in a card relative to the bundle, in a network as it can be opened.
+        outputs: names of what it gives, in its order (without the ``scores`` of learned pooling).
+    """
+
+    runtime: str
+    precision: str
+    file: str
+    outputs: tuple[str, ...] = ("logits",)
+
+
 @dataclass(slots=True)
 class Network:
     """A module and the preprocessing that belongs to its weights.
@@ -124,6 +141,8 @@ class Network:
             window.
         targets: for a module that makes its loss itself: from examples to what its forward pass is
             given beside the pictures in training. Its ``loss`` is the mean over the windows.
+        form: set where there are no weights but a compiled form; the module is then a stand-in
+            (``anysize.models.compiled``) that only has the configuration.
     """
 
     module: PreTrainedModel
@@ -136,3 +155,4 @@ class Network:
     hub_tokenizer: PreTrainedTokenizerBase | None = None
     outputs: tuple[str, ...] = ("logits",)
     targets: Callable[[Sequence[Example], torch.device], dict[str, Any]] | None = None
+    form: Form | None = None

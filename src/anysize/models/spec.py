@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models.bundle import Card, is_bundle, read_card
-from anysize.models.network import BuildRequest, ImageSettings, Network, TextSettings
+from anysize.models.network import BuildRequest, Form, ImageSettings, Network, TextSettings
 from anysize.models.quiet import quiet_transformers
 
 if TYPE_CHECKING:
@@ -106,7 +106,10 @@ def _from_bundle(folder: Path) -> tuple[Network, Card]:
     card = read_card(folder)
     if card.model in plugins.keys("models"):
         plugins.load("models", card.model)  # registers its architecture
-    network = _from_hub(str(folder), card.task, None)
+    if card.form is not None:
+        network = _from_form(folder, card, card.form)
+    else:
+        network = _from_hub(str(folder), card.task, None)
     network.text = card.text
     network.image = card.image
     network.spec = card.model
@@ -119,6 +122,30 @@ def _from_bundle(folder: Path) -> tuple[Network, Card]:
         network.pool = nn.Linear(weights["weight"].shape[1], 1)
         network.pool.load_state_dict(weights)
     return network, card
+
+
+def _from_form(folder: Path, card: Card, form: Form) -> Network:
+    """A bundle that holds a compiled form: configuration, tokenizer, no weights."""
+    import transformers
+
+    from anysize.models.compiled import stand_in
+
+    path = folder / form.file
+    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+        raise BundleError(str(folder), f"its compiled form {form.file!r} is missing")
+    spec = str(folder)
+    with _loading(spec):
+        _register(spec)
+        config = transformers.AutoConfig.from_pretrained(spec, trust_remote_code=False)
+        network = Network(
+            module=stand_in(config),
+            spec=card.model,
+            outputs=form.outputs,
+            form=dataclasses.replace(form, file=str(path)),
+        )
+        if card.text is not None:
+            _add_tokenizer(network, spec, None)
+    return network
 
 
 def _from_hub(spec: str, task: str | None, request: BuildRequest | None) -> Network:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
+import functools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from anysize.core import plugins
 from anysize.core.batches import BatchPlan
-from anysize.core.errors import BudgetError
+from anysize.core.errors import BudgetError, ConfigurationError, MissingExtraError
 from anysize.core.examples import Example
 from anysize.core.memory import resident, trim
 from anysize.core.protocols import Runtime
@@ -153,40 +154,45 @@ def _candidates(
     network: Network, runtime: str, precision: str, folder: Path | None
 ) -> list[Candidate]:
     """What the caller's wishes leave, the surest first."""
-    import torch
-
-    from anysize.runtimes.torch import TorchRuntime, doubtful_bfloat16, native_bfloat16
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if precision != "auto":
-        precisions = [precision]
-    elif not native_bfloat16(device):
-        precisions = ["float32"]
-    elif doubtful_bfloat16(device, network.module):
-        precisions = ["float32", "bfloat16"]
-    else:
-        precisions = ["bfloat16", "float32"]
-
-    def torch_opener(precision: str) -> Callable[[], Runtime]:
-        return lambda: TorchRuntime(network, precision)
-
-    def openvino_opener(precision: str) -> Callable[[], Runtime]:
-        def opened() -> Runtime:
-            from anysize.runtimes.openvino import OpenVinoRuntime
-
-            return cast(Runtime, OpenVinoRuntime(network, precision, folder))
-
-        return opened
-
-    found = []
-    if runtime in ("auto", "torch"):
-        found += [Candidate("torch", each, torch_opener(each)) for each in precisions]
     if getattr(network.module, "own_runtime", False):
-        return [Candidate("torch", "float32", torch_opener("float32"))]
-    installed = importlib.util.find_spec("openvino") is not None
-    if runtime == "openvino" or (runtime == "auto" and installed and device.type == "cpu"):
-        found += [Candidate("openvino", each, openvino_opener(each)) for each in precisions]
+        runtime, precision = "torch", "float32"
+    found = []
+    keys = ["torch", *(key for key in plugins.keys("runtimes") if key != "torch")]
+    for key in keys if runtime == "auto" else [runtime]:
+        module = plugins.load("runtimes", key)
+        if runtime == "auto" and not getattr(module, "AUTOMATIC", True):
+            continue
+        possible: tuple[str, ...] = module.precisions(network)
+        if precision != "auto":
+            # Asked for by name, it may say itself what it misses.
+            named = runtime != "auto" and not possible and network.form is None
+            possible = (precision,) if precision in possible or named else ()
+        opener = functools.partial(module.open_runtime, network, folder=folder)
+        found += [Candidate(key, each, functools.partial(opener, each)) for each in possible]
+    if not found:
+        found = _named(network, runtime, precision, folder)
     return found
+
+
+def _named(network: Network, runtime: str, precision: str, folder: Path | None) -> list[Candidate]:
+    """Where nothing is left: the runtime asked for, which says why not, or an error."""
+    if network.form is None:
+        key = "torch" if runtime == "auto" else runtime
+        chosen = "float32" if precision == "auto" else precision
+        module = plugins.load("runtimes", key)
+        return [Candidate(key, chosen, lambda: module.open_runtime(network, chosen, folder=folder))]
+    form = network.form
+    wishes = [
+        f"{name} must be {has!r} or 'auto', not {wish!r}"
+        for name, has, wish in (
+            ("runtime", form.runtime, runtime),
+            ("precision", form.precision, precision),
+        )
+        if wish not in ("auto", has)
+    ]
+    if wishes:
+        raise ConfigurationError([f"the bundle holds a compiled form: {each}" for each in wishes])
+    raise MissingExtraError(form.runtime, form.runtime)
 
 
 def _choose(

@@ -7,6 +7,7 @@ the compiled blob beside it by OpenVINO's own model cache, keyed by the processo
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -23,12 +24,31 @@ from anysize.core.errors import ConfigurationError, MissingExtraError
 from anysize.core.examples import Example, Outputs
 from anysize.models.execution import FeatureTap
 from anysize.models.network import Network
+from anysize.runtimes.torch import native_bfloat16
 
 PROVIDES = ("openvino",)
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 # Lengths are rounded up to this many tokens, so that few shapes are ever compiled.
 _STEP = 16
+
+
+def precisions(network: Network) -> tuple[str, ...]:
+    """What a network may run in here, the likely fastest first; see ``core.protocols``."""
+    if importlib.util.find_spec("openvino") is None or torch.cuda.is_available():
+        return ()
+    if network.form is not None:
+        return (network.form.precision,) if network.form.runtime == "openvino" else ()
+    if getattr(network.module, "own_runtime", False):
+        return ()
+    return ("bfloat16", "float32") if native_bfloat16(torch.device("cpu")) else ("float32",)
+
+
+def open_runtime(
+    network: Network, precision: str, folder: Path | None = None, threads: int = 0
+) -> OpenVinoRuntime:
+    """The runtime for a network, compiled on first use; see ``OpenVinoRuntime``."""
+    return OpenVinoRuntime(network, precision, folder, threads)
 
 
 class _Traced(nn.Module):
@@ -55,7 +75,8 @@ class OpenVinoRuntime:
 
     Args:
         network: what to convert on first use.
-        precision: ``float32`` or ``bfloat16`` (arithmetic; results are float32).
+        precision: ``float32`` or ``bfloat16`` (arithmetic; results are float32). A compiled form
+            has its own; what it leaves open is computed in what the processor is faster with.
         folder: the bundle, to keep the converted form in; None keeps it in memory.
         threads: processor threads; 0 lets OpenVINO choose.
     """
@@ -74,9 +95,10 @@ class OpenVinoRuntime:
             import openvino
         except ImportError as error:
             raise MissingExtraError("openvino", "openvino") from error
-        if precision not in _HINTS:
+        allowed = tuple(_HINTS) if network.form is None else (network.form.precision,)
+        if precision not in allowed:
             raise ConfigurationError(
-                f"precision must be one of {', '.join(_HINTS)}, not {precision!r}"
+                f"precision must be one of {', '.join(allowed)}, not {precision!r}"
             )
         self.precision = precision
         self._network = network
@@ -84,14 +106,15 @@ class OpenVinoRuntime:
         cache = _writable(folder)
         options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
         }
+        if precision in _HINTS:
+            options["INFERENCE_PRECISION_HINT"] = _HINTS[precision]
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
         if cache is not None:
             options["CACHE_DIR"] = str(cache / "cache")
             options["CACHE_MODE"] = "OPTIMIZE_SIZE"
-        path = _converted(network, cache)
+        path = _converted(network, cache) if network.form is None else network.form.file
         self._compiled: Any = core.compile_model(path, "CPU", options)
         self._request: Any = self._compiled.create_infer_request()
         if network.image is not None:
@@ -147,7 +170,7 @@ def _converted(network: Network, cache: Path | None) -> Any:
     target = cache / "model.xml" if cache is not None else None
     if target is not None and target.is_file() and target.with_suffix(".bin").is_file():
         return str(target)
-    model = _convert(network)
+    model = convert(network)
     if cache is None or target is None:
         return model
     beside = Path(tempfile.mkdtemp(prefix=".convert-", dir=cache))
@@ -160,8 +183,8 @@ def _converted(network: Network, cache: Path | None) -> Any:
     return str(target)
 
 
-def _convert(network: Network) -> Any:
-    """Traces the module once with dynamic batch and length."""
+def convert(network: Network) -> Any:
+    """An ``openvino.Model`` of the module, traced once, with dynamic batch and length."""
     import openvino
 
     traced = _Traced(network).eval()

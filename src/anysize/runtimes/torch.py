@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, cast
 
 import torch
@@ -15,6 +16,31 @@ from anysize.models.network import Network
 from anysize.runtimes.packed import PackedInference
 
 PROVIDES = ("torch",)
+
+
+def precisions(network: Network) -> tuple[str, ...]:
+    """What a network may run in here, the likely fastest first; see ``core.protocols``."""
+    if network.form is not None:
+        return ()
+    if getattr(network.module, "own_runtime", False):
+        return ("float32",)
+    device = torch.device(_device())
+    if not native_bfloat16(device):
+        return ("float32",)
+    if doubtful_bfloat16(device, network.module):
+        return ("float32", "bfloat16")
+    return ("bfloat16", "float32")
+
+
+def open_runtime(
+    network: Network, precision: str, folder: Path | None = None, threads: int = 0
+) -> TorchRuntime:
+    """The runtime for a network; torch's threads are the process's own."""
+    return TorchRuntime(network, precision)
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def fast_bfloat16(device: torch.device, module: nn.Module) -> bool:
@@ -64,7 +90,7 @@ class TorchRuntime:
     ) -> None:
         if precision not in ("float32", "bfloat16"):
             raise ConfigurationError(f"precision must be float32 or bfloat16, not {precision!r}")
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = torch.device(device or _device())
         self.precision = precision
         self._pool = network.pool
         network.module.eval().to(self.device)

@@ -1,0 +1,128 @@
+"""What a caller may ask of prediction, checked, and applied to a network."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anysize.core import memory as memory_sizes
+from anysize.core import plugins
+from anysize.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from anysize.models.bundle import Card
+    from anysize.models.network import Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictOptions:
+    """How to predict. ``None`` and ``auto`` leave the choice to the bundle or the planner.
+
+    Attributes:
+        memory: budget in bytes, or as ``2GiB``; None is 70 % of what the machine has free.
+        merge: ``mean``, ``max`` or ``attention``.
+        window, overlap: tokens of a text window, and tokens that neighbours share.
+        tiles: when pictures are cut into tiles; ``tile`` is a tile's side in picture pixels.
+        crop: how much of a picture that is not tiled is read, as a part of its shorter side; 0
+            reads all of it.
+        runtime: ``torch``, ``openvino``, …, or the fastest of them by measurement.
+        precision: ``float32``, ``bfloat16``, or the faster that the processor has. Compressed
+            bundles have their own.
+        threads: reader threads.
+        strict: stop at the first record that cannot be read.
+        columns: column of a table for each role (``{"text": "review"}``).
+        encoding: of text files.
+        gallery: of a recognition task: the folder of those who are known by name.
+        threshold: of the gallery: the lowest cosine that is accepted, instead of its own.
+    """
+
+    memory: int | str | None = None
+    merge: str | None = None
+    window: int | None = None
+    overlap: int | None = None
+    tiles: str | None = None
+    tile: int | None = None
+    crop: float | None = None
+    runtime: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+    strict: bool = False
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    encoding: str = "utf-8"
+    gallery: str | Path | None = None
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} must be one of {', '.join(allowed)}, not {value!r}"
+            for name, value, allowed in (
+                ("tiles", self.tiles, ("auto", "always", "never")),
+                ("runtime", self.runtime, ("auto", *plugins.keys("runtimes"))),
+                ("merge", self.merge, tuple(plugins.keys("mergers"))),
+            )
+            if value is not None and value not in allowed
+        ]
+        problems += [
+            f"{name} must be at least {least}, not {value}"
+            for name, value, least in (
+                ("window", self.window, 4),
+                ("overlap", self.overlap, 0),
+                ("tile", self.tile, 1),
+                ("crop", self.crop, 0),
+                ("threads", self.threads, 0),
+            )
+            if value is not None and value < least
+        ]
+        if self.threshold is not None and not -1 <= self.threshold <= 1:
+            problems.append(f"threshold must be a cosine from -1 to 1, not {self.threshold}")
+        if self.memory is not None:
+            try:
+                memory_sizes.parse_size(self.memory)
+            except ConfigurationError as error:
+                problems += error.problems
+        if problems:
+            raise ConfigurationError(problems)
+
+    @property
+    def budget(self) -> int:
+        """``memory`` in bytes."""
+        if self.memory is None:
+            return memory_sizes.default_budget()
+        return memory_sizes.parse_size(self.memory)
+
+
+def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Network, str]:
+    """The network with the caller's windows, and the merge rule.
+
+    Raises:
+        ConfigurationError: a merge rule that the model was not trained for.
+    """
+    network = dataclasses.replace(network)
+    if network.text is not None:
+        network.text = dataclasses.replace(
+            network.text,
+            **_given(window=options.window, overlap=options.overlap),
+        )
+    if network.image is not None:
+        network.image = dataclasses.replace(
+            network.image,
+            **_given(
+                tiles=options.tiles,
+                tile=options.tile,
+                overlap=options.overlap,
+                crop=options.crop,
+            ),
+        )
+    merge = options.merge or card.merge
+    if merge == "attention" and network.pool is None:
+        raise ConfigurationError(
+            "merge 'attention' needs a model trained with it (--merge attention in training)"
+        )
+    return network, merge
+
+
+def _given(**settings: Any) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}

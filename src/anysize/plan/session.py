@@ -1,0 +1,85 @@
+"""A loaded model that predicts under its caller's options: plan, run, merge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anysize import tasks
+from anysize.core.pipeline import Position
+from anysize.core.predict import predict
+from anysize.core.records import Source
+from anysize.core.results import ErrorResult, Result
+from anysize.plan.options import PredictOptions, adapted
+from anysize.plan.prediction import PredictionPlan, plan_prediction
+
+if TYPE_CHECKING:
+    from anysize.models.bundle import Card
+    from anysize.models.network import Network
+
+
+class Session:
+    """A network with its card, ready to predict.
+
+    Args:
+        network: loaded.
+        card: task, labels, windows, merge rule.
+        folder: the bundle, where compiled forms are kept; None keeps none.
+    """
+
+    def __init__(self, network: Network, card: Card, folder: Path | None = None) -> None:
+        self.network, self.card, self.folder = network, card, folder
+        self.task = tasks.load(card.task)
+
+    def plan(self, source: Source | None, options: PredictOptions) -> PredictionPlan:
+        """Runtime, precision, batch and readers for a source, and why."""
+        return plan_prediction(
+            adapted(self.network, self.card, options)[0],
+            self.task,
+            source,
+            memory=options.budget,
+            runtime=options.runtime,
+            precision=options.precision,
+            folder=self.folder,
+            threads=options.threads,
+        )
+
+    def results(
+        self,
+        source: Source,
+        options: PredictOptions,
+        *,
+        plan: PredictionPlan | None = None,
+        keep_first: bool = False,
+        on_windows: Callable[[int], None] | None = None,
+    ) -> Iterator[Result | ErrorResult]:
+        """One result per record, in the order of the source.
+
+        Args:
+            source: the records.
+            options: see ``PredictOptions``.
+            plan: made by ``plan`` for the same source and options; None makes it now.
+            keep_first: keep what the first window alone would have answered.
+            on_windows: told how many windows went through the model.
+
+        Raises:
+            BudgetError: before work starts, when the budget is too small.
+        """
+        network, merge = adapted(self.network, self.card, options)
+        plan = plan or self.plan(source, options)
+        runtime = plan.open_runtime()
+        try:
+            yield from predict(
+                source,
+                (Position(index, index) for index in range(len(source))),
+                self.task.preprocess(network),
+                plan.guarded(runtime),
+                self.task.new_merger(self.card.labels, merge, keep_first=keep_first),
+                plan.batches,
+                strict=options.strict,
+                threads=plan.threads,
+                on_windows=on_windows,
+            )
+        finally:
+            runtime.close()

@@ -1,0 +1,121 @@
+"""What a caller gives to a task, in memory or on disk, as one source."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from anysize import tasks
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.records import Field, Source
+from anysize.sources import open_source
+from anysize.tasks.protocols import Task
+
+Input: TypeAlias = str | Path
+
+
+def open_inputs(
+    inputs: Input | Source | Iterable[Any],
+    task: Task,
+    *,
+    columns: Mapping[str, str],
+    encoding: str = "utf-8",
+) -> Source:
+    """The inputs as one source, in their order.
+
+    Args:
+        inputs: a path or several (files, folders, tables); or, one record each, strings of text
+            for a text task and pictures (``PIL.Image``, uint8 arrays ``[height, width, 3]``) for
+            a picture task; or a source.
+        task: what they are read for.
+        columns: column of a table for each role.
+        encoding: of text files.
+
+    Raises:
+        ConfigurationError: there is none, or one is not of these kinds.
+        DataError: a path cannot be read.
+    """
+
+    def opened(paths: Sequence[Input]) -> Source:
+        if not paths:
+            raise ConfigurationError("no input given: name files, folders or tables, or '-'")
+        return open_source(paths, columns=task.columns, rename=columns, encoding=encoding)
+
+    if isinstance(inputs, Path) or (isinstance(inputs, str) and task.role == "image"):
+        return opened([inputs])
+    if isinstance(inputs, str):
+        return _in_memory(task, [inputs])
+    if is_source(inputs):
+        return cast(Source, inputs)
+    items = list(cast("Iterable[Any]", inputs))
+    paths = [_is_path(item, task) for item in items]
+    if all(paths):
+        return opened(items)
+    if not any(paths):
+        return _in_memory(task, items)
+    from anysize.sources.concat import Concat
+
+    groups = itertools.groupby(zip(paths, items, strict=True), key=lambda pair: pair[0])
+    parts = []
+    for is_path, group in groups:
+        several = [item for _, item in group]
+        parts.append(opened(several) if is_path else _in_memory(task, several))
+    return Concat("inputs", parts)
+
+
+def task_of(data: str | Path, name: str | None, **arguments: Any) -> Task:
+    """The task that a dataset can be read for: the one named, or the first that opens.
+
+    Args:
+        data: a table or a folder.
+        name: of the task, where it is known.
+        arguments: of ``open_source``.
+
+    Raises:
+        DataError: no task can read it.
+    """
+    if name is not None:
+        return tasks.load(name)
+    # A table of texts may well have a column named "file"; a folder of pictures has no texts.
+    order = ["image-classification", "text-classification"]
+    names = order if Path(data).is_dir() else order[::-1]
+    problems = []
+    for candidate in map(tasks.load, names):
+        try:
+            if len(open_source(data, columns=candidate.columns, **arguments)):
+                return candidate
+        except DataError as error:
+            problems.append(f"{candidate.name}: {error.problem}")
+    raise DataError(str(data), "cannot be read as data of any task: " + "; ".join(problems))
+
+
+def is_source(item: object) -> bool:
+    """Whether it is opened already."""
+    return hasattr(item, "fingerprint") and hasattr(item, "__getitem__")
+
+
+def _is_path(item: object, task: Task) -> bool:
+    return isinstance(item, Path) or (isinstance(item, str) and task.role == "image")
+
+
+def _in_memory(task: Task, items: Sequence[Any]) -> Source:
+    from anysize.sources.memory import FieldSource
+
+    fields: list[Field] = []
+    for item in items:
+        if task.role == "text" and isinstance(item, str):
+            from anysize.readers.text import Text
+
+            fields.append(Text(item, origin=f"text {len(fields)}"))
+        elif task.role == "image":
+            from anysize.readers.image import Image
+
+            fields.append(Image.from_pixels(item, origin=f"picture {len(fields)}"))
+        else:
+            raise ConfigurationError(
+                f"input {len(fields)} is a {type(item).__name__}; "
+                f"{task.name} takes paths, or {'strings' if task.role == 'text' else 'pictures'}"
+            )
+    return FieldSource(task.role, fields)
