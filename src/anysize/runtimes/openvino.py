@@ -18,19 +18,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from anysize.core.errors import ConfigurationError, MissingExtraError
 from anysize.core.examples import Example, Outputs
-from anysize.models.execution import FeatureTap
 from anysize.models.network import Network
+from anysize.runtimes.feeding import Feeding, graph_inputs, graph_outputs
 from anysize.runtimes.torch import native_bfloat16
+from anysize.runtimes.tracing import Traceable, example_tensors
 
 PROVIDES = ("openvino",)
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
-# Lengths are rounded up to this many tokens, so that few shapes are ever compiled.
-_STEP = 16
 
 
 def precisions(network: Network) -> tuple[str, ...]:
@@ -49,25 +47,6 @@ def open_runtime(
 ) -> OpenVinoRuntime:
     """The runtime for a network, compiled on first use; see ``OpenVinoRuntime``."""
     return OpenVinoRuntime(network, precision, folder, threads)
-
-
-class _Traced(nn.Module):
-    """The module as a function of plain tensors, its outputs in the order of their names."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.module = network.module
-        self.pool = network.pool  # so that its weights are traced as parameters
-        self._tap = FeatureTap(network)
-        self._text = network.text is not None
-        self._names = network.outputs
-
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        names = ("input_ids", "attention_mask") if self._text else ("pixel_values",)
-        outputs = self.module(**dict(zip(names, inputs, strict=True)))
-        if self._names == ("logits",):
-            return tuple(self._tap.scored(outputs.logits).values())
-        return tuple(getattr(outputs, name) for name in self._names)
 
 
 class OpenVinoRuntime:
@@ -101,7 +80,8 @@ class OpenVinoRuntime:
                 f"precision must be one of {', '.join(allowed)}, not {precision!r}"
             )
         self.precision = precision
-        self._network = network
+        self._feeding = Feeding(network)
+        self._outputs = graph_outputs(network)
         core = openvino.Core()
         cache = _writable(folder)
         options: dict[str, Any] = {
@@ -117,42 +97,17 @@ class OpenVinoRuntime:
         path = _converted(network, cache) if network.form is None else network.form.file
         self._compiled: Any = core.compile_model(path, "CPU", options)
         self._request: Any = self._compiled.create_infer_request()
-        if network.image is not None:
-            self._mean = 255 * np.array(network.image.mean, np.float32)
-            self._scale = 1 / (255 * np.array(network.image.std, np.float32))
 
     def run(self, examples: Sequence[Example]) -> Outputs:
-        inputs = self._text(examples) if self._network.text else self._pictures(examples)
-        results = self._request.infer(inputs, share_inputs=True)
-        names = self._network.outputs
-        if self._network.pool is not None:
-            names = (*names, "scores")
+        results = self._request.infer(self._feeding(examples), share_inputs=True)
         return Outputs(
-            {name: np.array(results[place], np.float32) for place, name in enumerate(names)}
+            {name: np.array(results[place], np.float32) for place, name in enumerate(self._outputs)}
         )
 
     def close(self) -> None:
         """Releases the compiled form."""
         self._request = None
         self._compiled = None
-
-    def _text(self, examples: Sequence[Example]) -> list[np.ndarray[Any, Any]]:
-        lengths = [example.arrays["input_ids"].shape[0] for example in examples]
-        longest = -(-max(lengths) // _STEP) * _STEP
-        if self._network.text is not None:
-            longest = max(min(longest, self._network.text.window), max(lengths))
-        padding = int(getattr(self._network.module.config, "pad_token_id", None) or 0)
-        ids = np.full((len(examples), longest), padding, np.int64)
-        mask = np.zeros_like(ids)
-        for row, example in enumerate(examples):
-            ids[row, : lengths[row]] = example.arrays["input_ids"]
-            mask[row, : lengths[row]] = 1
-        return [ids, mask]
-
-    def _pictures(self, examples: Sequence[Example]) -> list[np.ndarray[Any, Any]]:
-        pixels = np.stack([example.arrays["pixels"] for example in examples])
-        values = (pixels.astype(np.float32) - self._mean) * self._scale
-        return [np.ascontiguousarray(values.transpose(0, 3, 1, 2))]
 
 
 def _writable(folder: Path | None) -> Path | None:
@@ -187,21 +142,16 @@ def convert(network: Network) -> Any:
     """An ``openvino.Model`` of the module, traced once, with dynamic batch and length."""
     import openvino
 
-    traced = _Traced(network).eval()
-    if network.image is not None:
-        size = (2, 3, network.image.height, network.image.width)
-        example: tuple[Tensor, ...] = (torch.zeros(size),)
-        shapes: list[Any] = [[-1, 3, network.image.height, network.image.width]]
-        kinds: list[Any] = [np.float32]
-    else:
-        example = (torch.ones(2, 16, dtype=torch.int64), torch.ones(2, 16, dtype=torch.int64))
-        shapes = [[-1, -1], [-1, -1]]
-        kinds = [np.int64, np.int64]
+    inputs = graph_inputs(network)
+    shapes = [
+        openvino.PartialShape([-1 if isinstance(axis, str) else axis for axis in item.axes])
+        for item in inputs
+    ]
     with warnings.catch_warnings():
         # Tracing warns of Python branches on shapes, which are the same for every input here.
         warnings.simplefilter("ignore")
         return openvino.convert_model(
-            traced,
-            example_input=example,
-            input=[(openvino.PartialShape(s), k) for s, k in zip(shapes, kinds, strict=True)],
+            Traceable(network),
+            example_input=example_tensors(network),
+            input=[(shape, item.kind) for shape, item in zip(shapes, inputs, strict=True)],
         )

@@ -1,0 +1,96 @@
+"""How examples go into a compiled form: the one place that names, pads and normalises its inputs.
+
+Shared by the runtimes and exporters that turn a network into a graph. A graph's inputs are float32
+pictures ``pixel_values`` ``[n, 3, height, width]``, normalised; or int64 token ids ``input_ids``
+and ``attention_mask``, both ``[n, length]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.core.examples import Example
+from anysize.models.network import Network
+
+BATCH, LENGTH = "batch", "length"
+"""Names of the axes that are free."""
+
+# Lengths are rounded up to this many tokens, so that few shapes are ever compiled.
+_STEP = 16
+
+
+@dataclass(frozen=True, slots=True)
+class GraphInput:
+    """One input of a graph.
+
+    Attributes:
+        name: what the module's ``forward`` calls it.
+        axes: each axis's size, or the name of a free one.
+        kind: of its numbers.
+    """
+
+    name: str
+    axes: tuple[int | str, ...]
+    kind: type[np.generic]
+
+    def example(self, batch: int = 2, length: int = 16) -> NDArray[Any]:
+        """Ones or zeros of a shape that it may have."""
+        sizes = {BATCH: batch, LENGTH: length}
+        shape = [sizes[axis] if isinstance(axis, str) else axis for axis in self.axes]
+        # A mask of zeros would attend to nothing.
+        return (np.zeros if self.kind is np.float32 else np.ones)(shape, self.kind)
+
+
+def graph_inputs(network: Network) -> tuple[GraphInput, ...]:
+    """The inputs of a network's graph, in order."""
+    if network.image is not None:
+        axes = (BATCH, 3, network.image.height, network.image.width)
+        return (GraphInput("pixel_values", axes, np.float32),)
+    return tuple(
+        GraphInput(name, (BATCH, LENGTH), np.int64) for name in ("input_ids", "attention_mask")
+    )
+
+
+def graph_outputs(network: Network) -> tuple[str, ...]:
+    """Names of what a network's graph gives, in order."""
+    return network.outputs if network.pool is None else (*network.outputs, "scores")
+
+
+class Feeding:
+    """Examples to the arrays of `graph_inputs`, in their order.
+
+    Args:
+        network: its settings and configuration are read, never its weights.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._text, self._image = network.text, network.image
+        self._padding = int(getattr(network.module.config, "pad_token_id", None) or 0)
+        if network.image is not None:
+            self._mean = 255 * np.array(network.image.mean, np.float32)
+            self._scale = 1 / (255 * np.array(network.image.std, np.float32))
+
+    def __call__(self, examples: Sequence[Example]) -> list[NDArray[Any]]:
+        return self._pictures(examples) if self._image is not None else self._tokens(examples)
+
+    def _tokens(self, examples: Sequence[Example]) -> list[NDArray[Any]]:
+        lengths = [example.arrays["input_ids"].shape[0] for example in examples]
+        longest = -(-max(lengths) // _STEP) * _STEP
+        if self._text is not None:
+            longest = max(min(longest, self._text.window), max(lengths))
+        ids = np.full((len(examples), longest), self._padding, np.int64)
+        mask = np.zeros_like(ids)
+        for row, example in enumerate(examples):
+            ids[row, : lengths[row]] = example.arrays["input_ids"]
+            mask[row, : lengths[row]] = 1
+        return [ids, mask]
+
+    def _pictures(self, examples: Sequence[Example]) -> list[NDArray[Any]]:
+        pixels = np.stack([example.arrays["pixels"] for example in examples])
+        values = (pixels.astype(np.float32) - self._mean) * self._scale
+        return [np.ascontiguousarray(values.transpose(0, 3, 1, 2))]

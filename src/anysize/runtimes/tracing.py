@@ -1,0 +1,38 @@
+"""A network as a function of plain tensors, for whatever turns modules into graphs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from anysize.models.execution import FeatureTap
+from anysize.models.network import Network
+from anysize.runtimes.feeding import graph_inputs
+
+
+class Traceable(nn.Module):
+    """The module with the inputs of `graph_inputs` and the outputs of `graph_outputs`, in order.
+
+    Args:
+        network: put into evaluation mode.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.module = network.module
+        self.pool = network.pool  # so that its weights are traced as parameters
+        self._tap = FeatureTap(network)
+        self._inputs = tuple(item.name for item in graph_inputs(network))
+        self._outputs = network.outputs
+        self.eval()
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.module(**dict(zip(self._inputs, inputs, strict=True)))
+        if self._outputs == ("logits",):
+            return tuple(self._tap.scored(outputs.logits).values())
+        return tuple(getattr(outputs, name) for name in self._outputs)
+
+
+def example_tensors(network: Network) -> tuple[Tensor, ...]:
+    """Inputs to trace with: two windows, of sixteen tokens each where they are text."""
+    return tuple(torch.from_numpy(item.example()) for item in graph_inputs(network))
