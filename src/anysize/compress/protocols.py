@@ -30,6 +30,7 @@ class Context:
         columns: column of a table for each role.
         encoding: of text files.
         training: the records to calibrate on, never those that are judged by; None without data.
+        work: scratch folder that the candidates for one bundle share; None keeps nothing.
     """
 
     task: Task
@@ -41,6 +42,7 @@ class Context:
     columns: Mapping[str, str] = field(default_factory=dict)
     encoding: str = "utf-8"
     training: Source | None = None
+    work: Path | None = None
 
     def calibration(self, method: str) -> Source:
         """The records to calibrate on.

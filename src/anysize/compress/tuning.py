@@ -1,0 +1,114 @@
+"""Fine-tuning of a bundle that was made smaller, by the ordinary training."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anysize.compress.protocols import Context
+from anysize.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from anysize.models.bundle import Card
+
+# Fields of the recipe that a bundle was trained with that its fine-tuning takes over.
+_KEPT = (
+    "optimizer", "momentum", "weight_decay", "clip", "label_smoothing", "batch", "augment",
+    "layer_decay", "validation", "test",
+)  # fmt: skip
+# Rates above these are of training from scratch; a fifth of them fine-tunes.
+_FINE = {"adamw": 2e-4, "sgd": 1e-2}
+_PART = 0.2
+_WARMUP = 0.05
+
+
+def fine_tune(
+    source: Path,
+    out: Path,
+    context: Context,
+    *,
+    epochs: float | None,
+    learning_rate: float | None = None,
+    **recipe: Any,
+) -> None:
+    """Trains a bundle further on the context's data, and writes the result as a bundle.
+
+    Optimizer, regularisation, augmentation and the division of the data are those that the bundle
+    was trained with, where it says so; its labels, windows, merge rule, altered layers and record
+    of compression stay as they are. The best weights by validation are kept.
+
+    Args:
+        source: a bundle with weights.
+        out: where the result goes; does not exist yet.
+        context: data, budget, seed.
+        epochs: how long; None where ``recipe`` has ``steps`` or ``minutes``.
+        learning_rate: the highest; None is the rate that the bundle was trained with if that is one
+            of fine-tuning, and a fifth of it otherwise.
+        recipe: any other field of ``anysize.train.Recipe``; goes before what is taken over.
+
+    Raises:
+        ConfigurationError: there is no data, or the recipe does not fit.
+        DataError, RunError, BudgetError: as in training.
+    """
+    from anysize.models import bundle
+    from anysize.models.spec import open_network
+    from anysize.train import Recipe, run
+
+    card = bundle.read_card(source)
+    if context.data is None:
+        raise ConfigurationError("fine-tuning needs data: give --data, or set epochs=0")
+    entries = {
+        **_taken_over(card),
+        "epochs": epochs,
+        "learning_rate": _rate(card) if learning_rate is None else learning_rate,
+        "seed": context.seed,
+        **recipe,
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".tuning-", dir=out.parent))
+    try:
+        asked = Recipe(
+            task=card.task,
+            data=context.data,
+            model=str(source),
+            out=str(folder),
+            columns=context.columns,
+            encoding=context.encoding,
+            labels=card.labels,
+            merge=card.merge,
+            memory=context.memory,
+            tensorboard=False,
+            **entries,
+        )
+        report = run(asked, quiet=True)
+        score = "" if report.best is None else f", validation {report.metric} {report.best:.4f}"
+        context.say(f"fine-tuned for {report.steps} steps in {report.seconds:.0f} s{score}")
+        network, tuned = open_network(str(folder))
+        bundle.save(out, network, _card(card, tuned))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _taken_over(card: Card) -> dict[str, Any]:
+    before: Mapping[str, Any] = card.provenance.get("recipe") or {}
+    entries = {name: before[name] for name in _KEPT if before.get(name) is not None}
+    return {**entries, "schedule": "cosine", "warmup": _WARMUP}
+
+
+def _rate(card: Card) -> float | None:
+    before: Mapping[str, Any] = card.provenance.get("recipe") or {}
+    rate, optimizer = before.get("learning_rate"), before.get("optimizer")
+    if rate is None or optimizer not in _FINE:
+        return None
+    return float(rate) if rate <= _FINE[optimizer] else max(_PART * rate, _FINE[optimizer])
+
+
+def _card(before: Card, tuned: Card) -> Card:
+    """The bundle's own card with what fine-tuning measured, and its recipe beside the first."""
+    tunings = [*before.provenance.get("tuning", ()), tuned.provenance["recipe"]]
+    provenance = {**tuned.provenance, **before.provenance, "tuning": tunings}
+    return dataclasses.replace(before, metrics=tuned.metrics, provenance=provenance)
