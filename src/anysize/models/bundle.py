@@ -34,6 +34,8 @@ class Card:
         metrics: measured on the validation records at the end of training.
         form: the compiled form that is there instead of weights.
         compression: what was done to the original, in order, and what was measured of the result.
+        altered: how the module differs from what its configuration builds; `save` takes it from the
+            network.
     """
 
     task: str
@@ -48,10 +50,12 @@ class Card:
     form: Form | None = None
     compression: Mapping[str, Any] = field(default_factory=dict)
 
+    altered: Mapping[str, Any] = field(default_factory=dict)
     def to_json(self) -> dict[str, Any]:
         entries = dataclasses.asdict(self)
-        if not self.compression:
-            del entries["compression"]
+        for name in ("compression", "altered"):
+            if not entries[name]:
+                del entries[name]
         return {"format": FORMAT, **{k: v for k, v in entries.items() if v is not None}}
 
     @classmethod
@@ -136,6 +140,7 @@ def save(
         for old in folder.glob("*.safetensors"):
             if not (beside / old.name).exists():
                 old.unlink()
+        card = dataclasses.replace(card, altered=network.altered)
         # The card goes last: a folder without it is not a bundle yet.
         for path in sorted(beside.iterdir(), key=lambda item: item.name == CARD):
             path.replace(folder / path.name)

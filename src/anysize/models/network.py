@@ -156,3 +156,14 @@ class Network:
     outputs: tuple[str, ...] = ("logits",)
     targets: Callable[[Sequence[Example], torch.device], dict[str, Any]] | None = None
     form: Form | None = None
+        altered: what differs from the module that the configuration builds; see
+            ``anysize.models.altered``.
+    altered: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        """The one of ``text``, ``image`` and ``features`` that is set."""
+        found = self.text or self.image or self.features
+        if found is None:
+            raise ValueError(f"the network of {self.spec!r} has no settings of its input")
+        return found

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from anysize.core import plugins
@@ -43,6 +44,9 @@ _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 def build(spec: str, request: BuildRequest) -> Network:
     """A network to train: built-in, or a folder or hub id with a head of the right size.
 
+    A bundle keeps its windows and preprocessing, and where the task and the labels are its own, its
+    head.
+
     Raises:
         ConfigurationError: an unknown name; near names are suggested.
         BundleError: a folder that cannot be used.
@@ -51,7 +55,14 @@ def build(spec: str, request: BuildRequest) -> Network:
         return cast(Network, plugins.load("models", spec).build(spec, request))
     if not Path(spec).is_dir() and "/" not in spec:
         plugins.load("models", spec)  # raises, with near names
-    return _from_hub(spec, request.task, request)
+    from anysize.models.thinned import apply_options
+
+    if is_bundle(spec):
+        network = _train_further(Path(spec), request)
+    else:
+        network = _from_hub(spec, request.task, request)
+    apply_options(network, request.options)
+    return network
 
 
 def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
@@ -102,14 +113,35 @@ def _built_in(key: str) -> tuple[Network, Card]:
     return cast(tuple[Network, Card], ready(key))
 
 
-def _from_bundle(folder: Path) -> tuple[Network, Card]:
+def _train_further(folder: Path, request: BuildRequest) -> Network:
+    """A bundle's network, with the caller's wishes; a new head where it has other labels."""
+    card = read_card(folder)
+    if card.form is not None:
+        raise ConfigurationError(
+            f"model {str(folder)!r} holds a compiled form and no weights: train the bundle that it "
+            "was made from"
+        )
+    same = (request.task, request.labels) == (card.task, card.labels)
+    network, _ = _from_bundle(folder, None if same else request)
+    if network.text is not None and request.window is not None:
+        assert network.hub_tokenizer is not None
+        _check_window(str(folder), network.module.config, network.hub_tokenizer, request.window)
+        network.text = dataclasses.replace(network.text, window=request.window)
+    if network.image is not None and request.image_size is not None:
+        width, height = request.image_size
+        network.image = dataclasses.replace(network.image, width=width, height=height)
+    return network
+
+
+def _from_bundle(folder: Path, request: BuildRequest | None = None) -> tuple[Network, Card]:
     card = read_card(folder)
     if card.model in plugins.keys("models"):
         plugins.load("models", card.model)  # registers its architecture
     if card.form is not None:
         network = _from_form(folder, card, card.form)
     else:
-        network = _from_hub(str(folder), card.task, None)
+        task = card.task if request is None else request.task
+        network = _from_hub(str(folder), task, request, card.altered)
     network.text = card.text
     network.image = card.image
     network.spec = card.model
@@ -148,7 +180,12 @@ def _from_form(folder: Path, card: Card, form: Form) -> Network:
     return network
 
 
-def _from_hub(spec: str, task: str | None, request: BuildRequest | None) -> Network:
+def _from_hub(
+    spec: str,
+    task: str | None,
+    request: BuildRequest | None,
+    altered: Mapping[str, Any] = MappingProxyType({}),
+) -> Network:
     """Loads through transformers; ``request`` asks for a new head where the labels differ."""
     import transformers
 
@@ -158,19 +195,13 @@ def _from_hub(spec: str, task: str | None, request: BuildRequest | None) -> Netw
         task = task or _task_of(config, spec)
         if task not in _HEADS:
             raise ConfigurationError(f"task {task!r} cannot be loaded from a folder or hub id")
-        head = getattr(transformers, _HEADS[task])
-        arguments: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False}
         if request is not None:
-            arguments |= {
-                "num_labels": len(request.labels),
-                "id2label": dict(enumerate(request.labels)),
-                "label2id": {label: index for index, label in enumerate(request.labels)},
-                "ignore_mismatched_sizes": True,
-            }
-        with quiet_transformers():
-            module: PreTrainedModel = head.from_pretrained(spec, **arguments)
+            config.id2label = dict(enumerate(request.labels))
+            config.label2id = {label: index for index, label in enumerate(request.labels)}
+        head = getattr(transformers, _HEADS[task])
+        module = _weights(spec, head, config, altered, new_head=request is not None)
         module.eval()
-        network = Network(module=module, spec=spec, licence=_licence(spec))
+        network = Network(module=module, spec=spec, licence=_licence(spec), altered=altered)
         if task == "text-classification":
             _add_tokenizer(network, spec, request)
         else:
@@ -182,6 +213,43 @@ def _from_hub(spec: str, task: str | None, request: BuildRequest | None) -> Netw
         if task == "face-recognition":
             network.outputs = ("embeddings",)
     return network
+
+
+def _weights(
+    spec: str, head: Any, config: PretrainedConfig, altered: Mapping[str, Any], *, new_head: bool
+) -> PreTrainedModel:
+    """The module with its weights, in the sizes and from the encoding that they are stored in."""
+    from anysize.models import sparse
+    from anysize.models.altered import altered_class
+
+    path = Path(spec) / sparse.FILE
+    arguments: dict[str, Any] = {"config": config, "ignore_mismatched_sizes": new_head}
+    with quiet_transformers():
+        if not altered and not path.is_file():
+            opened: PreTrainedModel = head.from_pretrained(
+                spec, use_safetensors=True, trust_remote_code=False, **arguments
+            )
+            return opened
+        model = _model_class(head, config)
+        shaped = altered_class(model, altered, spec)
+        if path.is_file():
+            module: PreTrainedModel = shaped.from_pretrained(
+                None, state_dict=sparse.read(path), **arguments
+            )
+        else:
+            module = shaped.from_pretrained(spec, use_safetensors=True, **arguments)
+    module.__class__ = model
+    module.name_or_path = spec
+    return module
+
+
+def _model_class(head: Any, config: PretrainedConfig) -> type[PreTrainedModel]:
+    """The class that transformers' Auto class would take."""
+    found = head._model_mapping[type(config)]
+    if isinstance(found, tuple | list):
+        named = [each for each in found if each.__name__ in (config.architectures or ())]
+        found = (named or found)[0]
+    return cast("type[PreTrainedModel]", found)
 
 
 @contextlib.contextmanager
@@ -229,13 +297,19 @@ def _add_tokenizer(network: Network, spec: str, request: BuildRequest | None) ->
         raise BundleError(spec, "has no fast tokenizer (tokenizer.json)")
     network.tokenizer = backend
     network.hub_tokenizer = tokenizer
-    longest = _longest_window(network.module.config, tokenizer.model_max_length)
     wish = request.window if request is not None else None
+    longest = _check_window(spec, network.module.config, tokenizer, wish)
+    network.text = TextSettings(window=wish or min(longest, 512))
+
+
+def _check_window(spec: str, config: PretrainedConfig, tokenizer: Any, wish: int | None) -> int:
+    """The longest window that there are positions for, once the wish is found to fit."""
+    longest = _longest_window(config, tokenizer.model_max_length)
     if wish is not None and wish > longest:
         raise ConfigurationError(
             f"window must be at most {longest} tokens, the positions of {spec!r}, not {wish}"
         )
-    network.text = TextSettings(window=wish or min(longest, 512))
+    return longest
 
 
 def _longest_window(config: PretrainedConfig, tokenizer_limit: int) -> int:

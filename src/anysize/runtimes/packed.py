@@ -145,11 +145,11 @@ class _Layer:
     """One post-norm encoder layer (Vaswani et al., 2017) on packed rows."""
 
     def __init__(
-        self, parts: _Parts, heads: int, activation: tuple[str, str], dtype: torch.dtype
+        self, parts: _Parts, head_size: int, activation: tuple[str, str], dtype: torch.dtype
     ) -> None:
-        self._heads = heads
         self._width = parts.query.out_features
-        scale = (self._width // heads) ** -0.5
+        self._heads = self._width // head_size
+        scale = head_size**-0.5
         weights = [parts.query.weight * scale, parts.key.weight, parts.value.weight]
         biases = [parts.query.bias * scale, parts.key.bias, parts.value.bias]
         self._inputs = _Linear(torch.cat(weights), torch.cat(biases), dtype)
@@ -217,11 +217,12 @@ def _fused_layers(model: PreTrainedModel, dtype: torch.dtype) -> list[_Layer] | 
         return None
     if not torch.backends.mkldnn.is_available():
         return None
-    heads = int(config.num_attention_heads)
+    # Pruned layers have fewer heads, of the same size.
+    head_size = int(config.hidden_size) // int(config.num_attention_heads)
     if distilbert:
         parts = [_distilbert_parts(each) for each in encoder.transformer.layer]
     else:
         parts = [_bert_parts(each) for each in encoder.encoder.layer]
     if not all(isinstance(module, (nn.Linear, nn.LayerNorm)) for each in parts for module in each):
         return None  # adapters or quantized layers: only the model's own code knows them
-    return [_Layer(each, heads, activation, dtype) for each in parts]
+    return [_Layer(each, head_size, activation, dtype) for each in parts]

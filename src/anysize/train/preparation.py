@@ -50,7 +50,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     """
     task = tasks.load(recipe.task)
     training, validation = _open_data(recipe, task)
-    labels = recipe.labels or task.labels(training)
+    labels = recipe.labels or _in_order(task.labels(training), recipe.model)
     network = _build(recipe, task, training, labels)
     task.begin(network, training, labels)
     resolved = resolve(
@@ -67,7 +67,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     card = Card(
         task=recipe.task,
         labels=labels,
-        model=recipe.model,
+        model=network.spec,
         merge=recipe.merge,
         text=network.text,
         image=network.image,
@@ -154,6 +154,15 @@ def _open_data(recipe: Recipe, task: Task) -> tuple[Source, Source | None]:
 
 
 def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]) -> Network:
+def _in_order(found: tuple[str, ...], model: str) -> tuple[str, ...]:
+    """The labels in the order of the bundle that is trained further, if they are its own."""
+    from anysize.models.bundle import is_bundle, read_card
+
+    if is_bundle(model) and set(labels := read_card(model).labels) == set(found):
+        return labels
+    return found
+
+
     import torch
     from torch import nn
 
@@ -175,7 +184,9 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
     )
     network.module.float()
     _adapt_windows(network, recipe)
-    if recipe.merge == "attention":
+    if recipe.merge != "attention":
+        network.pool = None
+    elif network.pool is None:
         network.pool = nn.Linear(_feature_size(network.module, len(labels)), 1)
         # All windows weigh the same at first.
         nn.init.zeros_(network.pool.weight)
@@ -188,7 +199,9 @@ def _adapt_windows(network: Network, recipe: Recipe) -> None:
     if network.text is not None:
         network.text = dataclasses.replace(network.text, **wishes)
     if network.image is not None:
-        wishes |= {"tiles": recipe.tiles} | ({} if recipe.tile is None else {"tile": recipe.tile})
+        # What the network comes with (a bundle, a finder of faces) stands where nothing is asked.
+        wishes |= {} if recipe.tiles == "auto" else {"tiles": recipe.tiles}
+        wishes |= {} if recipe.tile is None else {"tile": recipe.tile}
         wishes |= {} if recipe.crop is None else {"crop": recipe.crop}
         network.image = dataclasses.replace(network.image, **wishes)
 
