@@ -49,8 +49,8 @@ class Card:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     form: Form | None = None
     compression: Mapping[str, Any] = field(default_factory=dict)
-
     altered: Mapping[str, Any] = field(default_factory=dict)
+
     def to_json(self) -> dict[str, Any]:
         entries = dataclasses.asdict(self)
         for name in ("compression", "altered"):
@@ -134,13 +134,13 @@ def save(
                 {k: v.detach().cpu().contiguous() for k, v in network.pool.state_dict().items()},
                 beside / "pool.safetensors",
             )
+        card = dataclasses.replace(card, altered=network.altered)
         _write_json(beside / CARD, card.to_json())
         # Compiled forms and weights in another encoding are of the old network.
         shutil.rmtree(folder / "runtimes", ignore_errors=True)
         for old in folder.glob("*.safetensors"):
             if not (beside / old.name).exists():
                 old.unlink()
-        card = dataclasses.replace(card, altered=network.altered)
         # The card goes last: a folder without it is not a bundle yet.
         for path in sorted(beside.iterdir(), key=lambda item: item.name == CARD):
             path.replace(folder / path.name)

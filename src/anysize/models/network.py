@@ -143,6 +143,8 @@ class Network:
             given beside the pictures in training. Its ``loss`` is the mean over the windows.
         form: set where there are no weights but a compiled form; the module is then a stand-in
             (``anysize.models.compiled``) that only has the configuration.
+        altered: what differs from the module that the configuration builds; see
+            ``anysize.models.altered``.
     """
 
     module: PreTrainedModel
@@ -156,14 +158,4 @@ class Network:
     outputs: tuple[str, ...] = ("logits",)
     targets: Callable[[Sequence[Example], torch.device], dict[str, Any]] | None = None
     form: Form | None = None
-        altered: what differs from the module that the configuration builds; see
-            ``anysize.models.altered``.
     altered: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def settings(self) -> Settings:
-        """The one of ``text``, ``image`` and ``features`` that is set."""
-        found = self.text or self.image or self.features
-        if found is None:
-            raise ValueError(f"the network of {self.spec!r} has no settings of its input")
-        return found

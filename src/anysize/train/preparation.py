@@ -153,7 +153,6 @@ def _open_data(recipe: Recipe, task: Task) -> tuple[Source, Source | None]:
     return splits.train, validation if validation is not None and len(validation) else None
 
 
-def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]) -> Network:
 def _in_order(found: tuple[str, ...], model: str) -> tuple[str, ...]:
     """The labels in the order of the bundle that is trained further, if they are its own."""
     from anysize.models.bundle import is_bundle, read_card
@@ -163,6 +162,7 @@ def _in_order(found: tuple[str, ...], model: str) -> tuple[str, ...]:
     return found
 
 
+def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]) -> Network:
     import torch
     from torch import nn
 
