@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Fields of the recipe that a bundle was trained with that its fine-tuning takes over.
 _KEPT = (
     "optimizer", "momentum", "weight_decay", "clip", "label_smoothing", "batch", "augment",
-    "layer_decay", "validation", "test",
+    "layer_decay",
 )  # fmt: skip
 # Rates above these are of training from scratch; a fifth of them fine-tunes.
 _FINE = {"adamw": 2e-4, "sgd": 1e-2}
@@ -37,9 +37,10 @@ def fine_tune(
 ) -> None:
     """Trains a bundle further on the context's data, and writes the result as a bundle.
 
-    Optimizer, regularisation, augmentation and the division of the data are those that the bundle
-    was trained with, where it says so; its labels, windows, merge rule, altered layers and record
-    of compression stay as they are. The best weights by validation are kept.
+    Optimizer, regularisation and augmentation are those that the bundle was trained with, where it
+    says so; its labels, windows, merge rule, altered layers and record of compression stay as they
+    are. The best weights by validation are kept. The test records, by which the result is judged,
+    are not trained on.
 
     Args:
         source: a bundle with weights.

@@ -67,6 +67,8 @@ class Loop:
         self._saved = time.monotonic()
         if state.cursor.step:
             self._restore()
+        if self._machinery.sparsity is not None:
+            self._machinery.sparsity.begin()
 
     def run(self) -> str:
         """Trains to the end and leaves the best weights in the network.
@@ -106,6 +108,7 @@ class Loop:
                         ended = "patience"
                         break
                 self._save_if_due()
+            self._finish_pruning()
             if self._validated_at != self.state.cursor.step:
                 self._validate(journal)
             self._save()
@@ -136,8 +139,15 @@ class Loop:
             recipe.schedule or "constant", recipe.warmup or 0.0, progress
         )
         stepper.update(totals, block, rate)
+        sparsity = self._machinery.sparsity
+        if sparsity is not None:
+            sparsity.after_step(
+                self._limit.progress(cursor.step + 1, totals.elapsed, self._reserve())
+            )
         if averages is not None:
             averages.update(cursor.step)
+            if sparsity is not None:
+                sparsity.mask(averages.tensors)
         trace.write(block, self._machinery.stream.taken)
         self._commit(self._order.after(block), totals)
         return totals, rate
@@ -230,11 +240,14 @@ class Loop:
                 self.state.cursor.step,
                 self._machinery.threads,
             )
-            better = score.better_than(self.state.best)
+            # Weights that are to be pruned still are no candidates.
+            sparsity = self._machinery.sparsity
+            settled = sparsity is None or sparsity.settled
+            better = settled and score.better_than(self.state.best)
             self.state = dataclasses.replace(
                 self.state,
                 best=score if better else self.state.best,
-                stale=0 if better else self.state.stale + 1,
+                stale=0 if better or not settled else self.state.stale + 1,
             )
             if better and self._team.leads:
                 checkpoint.save(self._job.best, self.state, {"weights": self._machinery.weights()})
@@ -250,6 +263,15 @@ class Loop:
             journal.write(
                 score.step, {f"validation_{metric}": score.metric, "validation_loss": score.loss}
             )
+
+    def _finish_pruning(self) -> None:
+        """A run by the clock, or one that lost patience, may end before all is pruned."""
+        sparsity, averages = self._machinery.sparsity, self._machinery.averages
+        if sparsity is None or not sparsity.finish():
+            return
+        if averages is not None:
+            sparsity.mask(averages.tensors)
+        self._validated_at = -1
 
     def _save_if_due(self) -> None:
         recipe = self._recipe

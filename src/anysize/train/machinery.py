@@ -23,6 +23,7 @@ from anysize.train.optimization import AveragedWeights, make_optimizer
 from anysize.train.order import Order
 from anysize.train.pooled import Objective
 from anysize.train.recipe import Recipe
+from anysize.train.sparsity import Sparsity
 from anysize.train.step import Stepper
 from anysize.train.stream import Labelled, Stream
 from anysize.train.team import Team
@@ -41,6 +42,7 @@ class Machinery:
         plan: cost of a micro-batch.
         order: which records when.
         optimizer, averages, stream, stepper: as named; ``averages`` only with ``ema``.
+        sparsity: prunes while training; None where nothing is pruned.
         threads: reader threads.
     """
 
@@ -63,6 +65,11 @@ class Machinery:
         self.order = Order(records=len(job.training), batch=recipe.batch or 1, seed=recipe.seed)
         self.optimizer = make_optimizer(self.trained, recipe)
         self.averages = AveragedWeights(self.trained, recipe.ema) if recipe.ema else None
+        self.sparsity = (
+            Sparsity(self.trained, recipe.sparsity, recipe.sparsity_pattern)
+            if recipe.sparsity
+            else None
+        )
         training = job.training
         if self.budget is not None and self.budget.kept:
             training = KeptPictures(training, self.budget.kept)

@@ -73,6 +73,10 @@ class Recipe:
         compile: whether ``torch.compile`` is used.
         validation, test: parts of the records kept out of training where the data has no
             splits of its own.
+        sparsity: part of the weights of linear layers and convolutions that become zero while
+            training, the smallest first; 0 prunes none. See ``train.sparsity``.
+        sparsity_pattern: ``global`` prunes the smallest of all layers together, gradually; ``2:4``
+            two of every four neighbours along the inputs, with a sparsity of 0.5.
         strict: stop at the first record that cannot be read.
         trace: file that gets one line per step with the records that it used.
         tensorboard: write TensorBoard scalars to the run's folder.
@@ -124,6 +128,8 @@ class Recipe:
     compile: bool = False
     validation: float = 0.1
     test: float = 0.1
+    sparsity: float = 0.0
+    sparsity_pattern: str = "global"
     strict: bool = False
     trace: str | None = None
     tensorboard: bool = True

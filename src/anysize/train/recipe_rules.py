@@ -17,6 +17,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "merge": ("mean", "max", "attention"),
     "tiles": ("auto", "always", "never"),
     "precision": ("auto", "bfloat16", "float32"),
+    "sparsity_pattern": ("global", "2:4"),
 }
 # (field, smallest, whether the smallest itself is allowed, largest)
 _RANGES: tuple[tuple[str, float, bool, float], ...] = (
@@ -49,6 +50,7 @@ _RANGES: tuple[tuple[str, float, bool, float], ...] = (
     ("log_every", 1, True, 2**53),
     ("validation", 0, True, 0.9999),
     ("test", 0, True, 0.9999),
+    ("sparsity", 0, True, 0.9999),
 )
 
 
@@ -93,6 +95,10 @@ def _value_problems(recipe: Recipe) -> list[str]:
         problems.append(
             f"overlap must be below window - 2 ({recipe.window - 2}), "  # type: ignore[operator]
             f"not {recipe.overlap}"
+        )
+    if recipe.sparsity_pattern == "2:4" and recipe.sparsity != 0.5:
+        problems.append(
+            f"sparsity must be 0.5 with sparsity_pattern 2:4, not {recipe.sparsity!r}"
         )
     if recipe.labels is not None and len(set(recipe.labels)) != len(recipe.labels):
         problems.append(f"labels must differ from each other, not {recipe.labels!r}")
