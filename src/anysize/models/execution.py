@@ -7,7 +7,7 @@ same one for prediction, so both see the same arithmetic.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from torch.nn.functional import interpolate
 
 from anysize.core.examples import Example
 from anysize.models.network import Network
+
+if TYPE_CHECKING:
+    from anysize.models.packing import PackedRow
 
 Tensors: TypeAlias = dict[str, Tensor]
 """What a network gives, by name; the first axis of every tensor is the window.
@@ -112,7 +115,11 @@ class PaddedText:
 
 
 class PackedText:
-    """Token sequences side by side, attention inside each; see ``models.packing``."""
+    """Token sequences side by side, attention inside each; see ``models.packing``.
+
+    Attributes:
+        row: how the sequences of the last call lay, for those who listen to the layers.
+    """
 
     packed = True
     side = 1.0
@@ -122,9 +129,11 @@ class PackedText:
 
         self._classifier = PackedClassifier(network.module)
         self._pool = network.pool
+        self.row: PackedRow | None = None
 
     def __call__(self, examples: Sequence[Example]) -> Tensors:
-        outputs = self._classifier([example.arrays["input_ids"] for example in examples])
+        self.row = self._classifier.pack([example.arrays["input_ids"] for example in examples])
+        outputs = self._classifier.run(self.row)
         return with_scores(self._pool, outputs.logits, outputs.features)
 
 

@@ -191,7 +191,10 @@ class PackedClassifier:
         Raises:
             DataError: a sequence is empty or longer than the model's positions.
         """
-        row = self.pack(sequences)
+        return self.run(self.pack(sequences))
+
+    def run(self, row: PackedRow) -> PackedOutput:
+        """Logits and features of each sequence of a row that `pack` laid out."""
         if self._family.last_layer is None:
             hidden = self._encoder(
                 input_ids=row.ids[None], position_ids=row.positions[None], packing=row.packing

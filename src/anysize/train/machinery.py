@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import DataError
 from anysize.models.execution import make_execution
-from anysize.models.network import Network
 from anysize.runtimes.torch import fast_bfloat16
 from anysize.sources.kept import KeptPictures
 from anysize.train.budget import agree
@@ -49,7 +48,7 @@ class Machinery:
     def __init__(self, job: Job, team: Team) -> None:
         recipe, network = job.recipe, job.network
         self.objective = make_objective(job, team)
-        self.trained = _trained(network)
+        self.trained = nn.ModuleDict(self.objective.parts())
         self.threads = readers(recipe)
         micro_cost = recipe.micro_cost
         self.budget = None
@@ -101,8 +100,8 @@ class Machinery:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why the budget is spent as it is, one sentence for each choice."""
-        return () if self.budget is None else self.budget.why
+        """What is minimised, and why the budget is spent as it is, a sentence for each choice."""
+        return (*self.objective.notes(), *(() if self.budget is None else self.budget.why))
 
     def weights(self) -> dict[str, Tensor]:
         """Parameters and buffers by name; shared ones once."""
@@ -137,7 +136,7 @@ def make_objective(job: Job, team: Team) -> Objective:
     if recipe.compile:
         module.compile()
     automatic = recipe.precision == "auto" and fast_bfloat16(team.device, module)
-    return Objective(
+    objective = Objective(
         task=job.task,
         network=network,
         execution=make_execution(network, team.device),
@@ -146,6 +145,11 @@ def make_objective(job: Job, team: Team) -> Objective:
         device=team.device,
         bfloat16=automatic or recipe.precision == "bfloat16",
     )
+    if recipe.teacher is None:
+        return objective
+    from anysize.train.distillation import with_teacher
+
+    return with_teacher(objective, recipe, job.card.labels)
 
 
 def readers(recipe: Recipe) -> int:
@@ -160,11 +164,3 @@ def _mixing(job: Job, team: Team) -> Mixing | None:
     if job.augmentation is None or not job.augmentation.batch_steps:
         return None
     return Mixing(job.augmentation, job.recipe.seed, team.rank)
-
-
-def _trained(network: Network) -> nn.Module:
-    """Everything with weights, as one module."""
-    parts: dict[str, nn.Module] = {"model": network.module}
-    if network.pool is not None:
-        parts["pool"] = network.pool
-    return nn.ModuleDict(parts)

@@ -268,11 +268,9 @@ def _options(
 
 
 def _trained_size(objective: Objective) -> int:
-    modules = [objective.network.module, objective.network.pool]
     return sum(
         item.numel() * item.element_size()
-        for module in modules
-        if module is not None
+        for module in objective.parts().values()
         for item in module.parameters()
         if item.requires_grad
     )

@@ -54,6 +54,17 @@ class Objective:
     device: torch.device
     bfloat16: bool
 
+    def parts(self) -> dict[str, nn.Module]:
+        """Everything with weights that are trained, by name."""
+        parts: dict[str, nn.Module] = {"model": self.network.module}
+        if self.network.pool is not None:
+            parts["pool"] = self.network.pool
+        return parts
+
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of it, a sentence each."""
+        return ()
+
     def outputs(self, examples: Sequence[Example]) -> Tensors:
         """What the network gives for every window."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):

@@ -51,6 +51,10 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     task = tasks.load(recipe.task)
     training, validation = _open_data(recipe, task)
     labels = recipe.labels or _in_order(task.labels(training), recipe.model)
+    if recipe.teacher is not None:
+        from anysize.train.distillation import check
+
+        check(recipe, recipe.teacher, labels)
     network = _build(recipe, task, training, labels)
     task.begin(network, training, labels)
     resolved = resolve(

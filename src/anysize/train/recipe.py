@@ -73,6 +73,12 @@ class Recipe:
         compile: whether ``torch.compile`` is used.
         validation, test: parts of the records kept out of training where the data has no
             splits of its own.
+        teacher: a trained bundle that the model learns from besides the targets (distillation, see
+            ``train.distillation``); None has none.
+        distil_weight: share of the loss that goes by the teacher's outputs, the rest by the
+            targets.
+        temperature: of the softmax of both, in classification.
+        hidden_weight: weight of the difference between hidden states; 0 compares none.
         sparsity: part of the weights of linear layers and convolutions that become zero while
             training, the smallest first; 0 prunes none. See ``train.sparsity``.
         sparsity_pattern: ``global`` prunes the smallest of all layers together, gradually; ``2:4``
@@ -128,6 +134,10 @@ class Recipe:
     compile: bool = False
     validation: float = 0.1
     test: float = 0.1
+    teacher: str | None = None
+    distil_weight: float = 0.5
+    temperature: float = 2.0
+    hidden_weight: float = 1.0
     sparsity: float = 0.0
     sparsity_pattern: str = "global"
     strict: bool = False

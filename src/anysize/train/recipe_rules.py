@@ -51,6 +51,9 @@ _RANGES: tuple[tuple[str, float, bool, float], ...] = (
     ("validation", 0, True, 0.9999),
     ("test", 0, True, 0.9999),
     ("sparsity", 0, True, 0.9999),
+    ("distil_weight", 0, True, 1),
+    ("temperature", 0, False, 1000),
+    ("hidden_weight", 0, True, 1e6),
 )
 
 

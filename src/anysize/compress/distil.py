@@ -1,0 +1,186 @@
+"""A smaller student that learns from the bundle: soft targets and hidden states.
+
+The teacher is the bundle that the step is given, so that in a chain every step learns from the one
+before. The student is either the teacher's own layers, thinned out (``layers``), or any other model
+(``student``). What is learned, and how, is in ``train.distillation``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anysize.compress.protocols import Context
+from anysize.core import plugins
+from anysize.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from anysize.models.bundle import Card
+    from anysize.models.network import Network
+
+PROVIDES = ("distil",)
+
+_THINNED = ("text-classification", "image-classification")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistilOptions:
+    """Parameters of ``distil``.
+
+    Attributes:
+        student: model spec of the student; empty takes the teacher's own layers.
+        layers: how many of them stay, evenly spread; 0 is half.
+        epochs: passes over the training data.
+        learning_rate: the highest; 0 leaves it to the kind of student.
+        temperature: of the softmax of both.
+        weight: share of the loss that goes by the teacher's outputs.
+        hidden: weight of the difference between hidden states.
+    """
+
+    student: str = ""
+    layers: int = 0
+    epochs: float = 8.0
+    learning_rate: float = 0.0
+    temperature: float = 2.0
+    weight: float = 0.5
+    hidden: float = 1.0
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.student and self.layers:
+            problems.append(
+                "distil: give either student (another model) or layers (of the teacher's own), "
+                f"not student={self.student} and layers={self.layers}"
+            )
+        if self.layers < 0 or self.learning_rate < 0 or self.hidden < 0:
+            problems.append(
+                "distil: layers, learning_rate and hidden must not be negative, not "
+                f"{self.layers}, {self.learning_rate:g} and {self.hidden:g}"
+            )
+        if not self.epochs > 0 or not self.temperature > 0:
+            problems.append(
+                f"distil: epochs and temperature must be above 0, not {self.epochs:g} and "
+                f"{self.temperature:g}"
+            )
+        if not 0 <= self.weight <= 1:
+            problems.append(f"distil: weight must be from 0 to 1, not {self.weight:g}")
+        if problems:
+            raise ConfigurationError(problems)
+
+
+class Distil:
+    """See the module."""
+
+    key = "distil"
+    needs_data = True
+    options = DistilOptions
+
+    def problems(self, network: Network, card: Card) -> list[str]:
+        from anysize.train.distillation import problems
+
+        return problems(card.task, card, card.labels)
+
+    def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
+        assert isinstance(options, DistilOptions)
+        if context.data is None:
+            raise ConfigurationError("method 'distil' needs data: give --data")
+        learning: dict[str, Any] = {
+            "epochs": options.epochs,
+            "learning_rate": options.learning_rate or None,
+            "teacher": str(source),
+            "temperature": options.temperature,
+            "distil_weight": options.weight,
+            "hidden_weight": options.hidden,
+        }
+        if options.student:
+            _train(source, out, options.student, learning, context)
+            return
+        from anysize.compress.tuning import fine_tune
+
+        layers = _layers(source, options.layers)
+        context.say(f"distil: the student has {layers} of the teacher's layers")
+        fine_tune(source, out, context, options={"layers": str(layers)}, **learning)
+
+
+def _layers(source: Path, wanted: int) -> int:
+    """How many layers the student has.
+
+    Raises:
+        ConfigurationError: the teacher has no layers that could be left out, or too few.
+    """
+    from anysize.models.spec import open_network
+    from anysize.models.thinned import layers_of
+
+    network, card = open_network(str(source))
+    found = layers_of(network.module)
+    if found is None or card.task not in _THINNED:
+        raise ConfigurationError(
+            f"distil: {source} is not a stack of transformer layers that could be thinned out; "
+            "name a smaller model: distil(student=SPEC)"
+        )
+    if network.altered:
+        raise ConfigurationError(
+            f"distil: the layers of {source} have been pruned; thin them out before, as in "
+            "distil(layers=3), prune-structured"
+        )
+    count = len(found[1])
+    layers = wanted or max(count // 2, 1)
+    if not layers <= count:
+        raise ConfigurationError(f"distil: layers must be at most {count}, not {layers}")
+    return layers
+
+
+def _train(
+    source: Path, out: Path, student: str, learning: dict[str, Any], context: Context
+) -> None:
+    """Trains another model than the teacher."""
+    from anysize.models import bundle
+    from anysize.models.spec import open_network
+    from anysize.train import Recipe, run
+
+    card = bundle.read_card(source)
+    sizes: dict[str, Any] = {}
+    if student in plugins.keys("models"):
+        # Others have sizes of their own, to which pictures are fitted for the teacher.
+        if card.image is not None:
+            sizes["image_size"] = (card.image.width, card.image.height)
+        if card.text is not None:
+            sizes["window"] = card.text.window
+    before = card.provenance.get("recipe") or {}
+    divided = {name: before[name] for name in ("validation", "test") if name in before}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".distil-", dir=out.parent))
+    try:
+        recipe = Recipe(
+            task=card.task,
+            data=str(context.data),
+            model=student,
+            out=str(folder),
+            columns=context.columns,
+            encoding=context.encoding,
+            labels=card.labels,
+            merge=card.merge,
+            memory=context.memory,
+            seed=context.seed,
+            tensorboard=False,
+            **sizes,
+            **divided,
+            **learning,
+        )
+        report = run(recipe, quiet=True)
+        score = "" if report.best is None else f", validation {report.metric} {report.best:.4f}"
+        context.say(f"distil: trained {student} in {report.seconds:.0f} s{score}")
+        network, trained = open_network(str(folder))
+        done = dataclasses.replace(trained, compression=card.compression)
+        bundle.save(out, network, done)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def make(_key: str) -> Distil:
+    """The method."""
+    return Distil()
