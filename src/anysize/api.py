@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 from anysize import tasks
 from anysize.core import memory as memory_sizes
 from anysize.core import plugins
-from anysize.core.errors import ConfigurationError
+from anysize.core.errors import ConfigurationError, RunError
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.plan.options import PredictOptions
 from anysize.tasks.inputs import Input, is_source, open_inputs, task_of
 
 if TYPE_CHECKING:
+    from anysize.compress.judge import Judgement
     from anysize.evaluate.protocols import Evaluator, Measured
     from anysize.evaluate.statistics import ImageStatistics, TextStatistics
     from anysize.models.bundle import Card
@@ -29,7 +30,17 @@ if TYPE_CHECKING:
     from anysize.train.planning import TrainingPlan
     from anysize.train.recipe import Recipe
 
-__all__ = ["Model", "PredictOptions", "card", "load", "plan", "statistics", "train", "train_report"]
+__all__ = [
+    "Model",
+    "PredictOptions",
+    "card",
+    "compress_report",
+    "load",
+    "plan",
+    "statistics",
+    "train",
+    "train_report",
+]
 
 
 def load(spec: str | Path, task: str | None = None) -> Model:
@@ -90,6 +101,59 @@ def train_report(recipe: Recipe, *, resume: bool = False) -> TrainReport:
     from anysize.train import run
 
     return run(recipe, resume=resume)
+
+
+def compress_report(
+    spec: str | Path,
+    out: str | Path,
+    *,
+    data: str | Path | None = None,
+    methods: Sequence[str] = (),
+    max_drop: float = 0.01,
+    records: int = 0,
+    memory: int | str | None = None,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+    task: str | None = None,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Judgement:
+    """Tries methods of compression, measures each, and ships the fastest that is proved.
+
+    Args:
+        spec: a bundle, a Hugging Face folder or a hub id.
+        out: folder for the bundle and its report; must not hold anything yet.
+        data: labelled data to calibrate, to train and to judge on.
+        methods: chains such as ``prune-structured(flops=0.5), int8``; none tries those that need
+            no training.
+        max_drop: what the task's main metric may lose.
+        records: how many records decide, at most; 0 is all of them.
+        memory: budget in bytes, or as ``2GiB``; None is 70 % of what the machine has free.
+        columns: column of a table for each role.
+        encoding: of text files.
+        task: where the model does not tell it.
+        seed: of everything random.
+        say: hears what goes on, a line at a time.
+
+    Returns:
+        The table; its ``chosen`` is None where nothing passes, and then there is no bundle.
+    """
+    from anysize.compress.judge import Order, compress
+
+    order = Order(
+        model=str(spec),
+        out=Path(out),
+        task=task,
+        data=None if data is None else str(data),
+        methods=tuple(methods),
+        max_drop=max_drop,
+        memory=PredictOptions(memory=memory).budget,
+        columns=columns or {},
+        encoding=encoding,
+        records=records,
+        seed=seed,
+    )
+    return compress(order, say)
 
 
 def card(spec: str | Path) -> dict[str, Any]:
@@ -296,6 +360,39 @@ class Model:
                 f"{self.card.task}"
             )
         return embedder_fingerprint(self.folder)
+
+    def compress(
+        self,
+        out: str | Path,
+        *,
+        data: str | Path | None = None,
+        methods: Sequence[str] = (),
+        max_drop: float = 0.01,
+        **settings: Any,
+    ) -> Model:
+        """A smaller, faster form of this model, as accurate as allowed.
+
+        Args:
+            out: folder for the bundle and its report.
+            data: see ``compress_report``.
+            methods: the same.
+            max_drop: the same.
+            settings: its other arguments.
+
+        Raises:
+            RunError: nothing is smaller, not slower and not worse than allowed; the report in
+                ``out`` says why.
+        """
+        folder = self.folder or self.network.spec
+        settings.setdefault("task", self.card.task)
+        judgement = compress_report(
+            folder, out, data=data, methods=methods, max_drop=max_drop, **settings
+        )
+        if judgement.chosen is None:
+            from anysize.compress.report import reasons
+
+            raise RunError("nothing passes: " + "; ".join(reasons(judgement)))
+        return load(out)
 
     def plan(self, source: Source | None, options: PredictOptions) -> PredictionPlan:
         """What prediction will do with the budget: runtime, precision, batch, and why."""

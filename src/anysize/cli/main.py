@@ -10,6 +10,7 @@ import typer
 
 from anysize.cli import (
     augment,
+    compress,
     demo,
     enroll,
     evaluate,
@@ -40,6 +41,7 @@ app.command("predict")(predict.command)
 app.command("evaluate")(evaluate.command)
 app.command("enroll")(enroll.command)
 app.command("verify")(verify.command)
+app.command("compress")(compress.command)
 app.command("inspect")(inspect.command)
 app.command("plan")(plan.command)
 app.command("augment")(augment.command)

@@ -132,7 +132,7 @@ def _has_weights(operation: Any) -> bool:
         while node.get_type_name() in ("Convert", "Multiply", "Subtract", "Reshape"):
             node = node.input_value(0).get_node()
         if node.get_type_name() == "Constant" and np.prod(node.get_output_shape(0)) > 1:
-            return node.get_output_element_type(0).is_real()
+            return bool(node.get_output_element_type(0).is_real())
     return False
 
 

@@ -149,6 +149,26 @@ def save(
     return folder
 
 
+def files_of(folder: str | Path) -> list[Path]:
+    """The files of a bundle that predicting needs: not what training or compiling left beside.
+
+    Args:
+        folder: of the bundle, or a Hugging Face folder.
+    """
+    folder = Path(folder)
+    found = [path for path in sorted(folder.iterdir()) if path.is_file() and _needed(path)]
+    if is_bundle(folder) and (form := read_card(folder).form) is not None:
+        path = folder / form.file
+        found += [each for each in sorted(path.parent.rglob("*")) if each.is_file()]
+    return found
+
+
+def _needed(path: Path) -> bool:
+    return path.suffix in (".json", ".safetensors", ".model", ".txt") and path.name not in (
+        "metrics.json", "plan.json", "report.json", "compression.json",
+    )  # fmt: skip
+
+
 def read_card(folder: str | Path) -> Card:
     """The card of a bundle.
 
@@ -165,6 +185,13 @@ def read_card(folder: str | Path) -> Card:
     if not isinstance(entries, dict):
         raise BundleError(str(path), "must hold one JSON object")
     return Card.from_json(entries, str(path))
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Replaces the card of a bundle, at once."""
+    beside = folder / f".{CARD}.part"
+    _write_json(beside, card.to_json())
+    beside.replace(folder / CARD)
 
 
 def _processor(image: ImageSettings) -> dict[str, Any]:

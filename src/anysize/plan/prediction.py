@@ -87,6 +87,7 @@ def plan_prediction(
     precision: str = "auto",
     folder: Path | None = None,
     threads: int | None = None,
+    thorough: bool = False,
 ) -> PredictionPlan:
     """Looks at the data, chooses a runtime, probes it and chooses the batches.
 
@@ -100,6 +101,8 @@ def plan_prediction(
         precision: ``float32``, ``bfloat16`` or ``auto``: as for the runtime.
         folder: the bundle, where compiled forms are kept.
         threads: reader threads; None leaves it to the planner.
+        thorough: measure the runtimes even where this job is not worth it, because others like it
+            will follow.
 
     Raises:
         BudgetError: not even one window fits.
@@ -107,7 +110,7 @@ def plan_prediction(
     """
     seen = None if source is None else sample(source, task.preprocess(network))
     candidates = _candidates(network, runtime, precision, folder)
-    chosen, why = _choose(candidates, network, seen, memory)
+    chosen, why = _choose(candidates, network, seen, memory, thorough=thorough)
     wished = threads if threads is not None else _readers(network, seen)
     first: BudgetError | None = None
     # Where the choice does not fit, another runtime still may.
@@ -196,14 +199,19 @@ def _named(network: Network, runtime: str, precision: str, folder: Path | None) 
 
 
 def _choose(
-    candidates: list[Candidate], network: Network, seen: Sample | None, memory: int
+    candidates: list[Candidate],
+    network: Network,
+    seen: Sample | None,
+    memory: int,
+    *,
+    thorough: bool,
 ) -> tuple[Candidate, list[str]]:
     first = candidates[0]
     if len(candidates) == 1 or seen is None or not seen.examples:
         return first, []
     if resident() + _TRIAL > memory:
         return first, ["torch, because trying other runtimes takes memory"]
-    if not remembered(candidates, network):
+    if not thorough and not remembered(candidates, network):
         seconds = _estimated_seconds(first, seen)
         if seconds < _WORTH_SECONDS:
             return first, []

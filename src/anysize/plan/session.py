@@ -32,8 +32,16 @@ class Session:
         self.network, self.card, self.folder = network, card, folder
         self.task = tasks.load(card.task)
 
-    def plan(self, source: Source | None, options: PredictOptions) -> PredictionPlan:
-        """Runtime, precision, batch and readers for a source, and why."""
+    def plan(
+        self, source: Source | None, options: PredictOptions, *, thorough: bool = False
+    ) -> PredictionPlan:
+        """Runtime, precision, batch and readers for a source, and why.
+
+        Args:
+            source: what will be predicted; None plans for any input.
+            options: see ``PredictOptions``.
+            thorough: measure the runtimes even where this source is not worth it.
+        """
         return plan_prediction(
             adapted(self.network, self.card, options)[0],
             self.task,
@@ -43,6 +51,7 @@ class Session:
             precision=options.precision,
             folder=self.folder,
             threads=options.threads,
+            thorough=thorough,
         )
 
     def results(

@@ -1,0 +1,345 @@
+"""The judge: tries chains of methods, measures each beside the original, ships what is proved.
+
+What is shipped is smaller, not slower, and not worse than allowed, all measured on this machine.
+Where ``int8`` costs too much of the metric, the layers that suffer most are kept in higher
+precision: 1, 2, 4, … of them, up to half.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anysize import tasks
+from anysize.compress import report
+from anysize.compress.chain import Step, describe, load_method, parse
+from anysize.compress.measuring import Measured, side_by_side
+from anysize.compress.protocols import Context
+from anysize.compress.request import Judging
+from anysize.compress.verdict import Candidate, Figures, judge
+from anysize.core.errors import AnysizeError, ConfigurationError
+from anysize.core.memory import resident
+from anysize.models import bundle
+from anysize.models.spec import open_network
+
+if TYPE_CHECKING:
+    from anysize.models.bundle import Card
+    from anysize.models.network import Network
+
+# Tried where no method is named: none of them trains.
+_DEFAULT = ("bf16", "int8", "int8-dynamic", "int8-weights")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be compressed, by what, and what it may cost.
+
+    Attributes:
+        model: a bundle, a Hugging Face folder, or another spec with a ready head.
+        out: folder of the compressed bundle; must not hold anything yet.
+        task: where the model does not tell it.
+        data: to calibrate, train and judge on; None judges size and speed alone.
+        methods: chains to try, each as ``method(name=value), method, …``; none tries those that
+            need no training.
+        max_drop: what the task's main metric may lose.
+        memory: budget in bytes of this process and the measuring ones together.
+        columns: column of a table for each role.
+        encoding: of text files.
+        records: how many records decide, at most; 0 is all of them.
+        seed: of everything random.
+    """
+
+    model: str
+    out: Path
+    memory: int
+    task: str | None = None
+    data: str | None = None
+    methods: tuple[str, ...] = ()
+    max_drop: float = 0.01
+    columns: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = "utf-8"
+    records: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not self.max_drop >= 0:
+            problems.append(f"max_drop must not be negative, not {self.max_drop!r}")
+        if self.records < 0:
+            problems.append(f"records must not be negative, not {self.records}")
+        if self.data is None and len(self.methods) != 1:
+            problems.append("without data only one method can be applied: give --data or --method")
+        if _taken(self.out):
+            problems.append(f"out must be a new folder, but {self.out} holds something already")
+        if problems:
+            raise ConfigurationError(problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What came of it.
+
+    Attributes:
+        task, metric: of the bundle.
+        max_drop: what the metric was allowed to lose.
+        data: what decided, by its name; None without data.
+        original: figures of the original.
+        candidates: in the order in which they were tried.
+        chosen: the one that was shipped; None where none passes.
+        sensitivity: the layers by what int8 does to them, where that was measured.
+    """
+
+    task: str
+    metric: str
+    max_drop: float
+    data: str | None
+    original: Figures
+    candidates: tuple[Candidate, ...]
+    chosen: Candidate | None
+    sensitivity: tuple[Mapping[str, Any], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "shipped": None if self.chosen is None else self.chosen.chain,
+            "task": self.task,
+            "metric": self.metric,
+            "max_drop": self.max_drop,
+            "data": self.data,
+            "original": self.original.to_json(),
+            "candidates": [each.to_json() for each in self.candidates],
+            "sensitivity": list(self.sensitivity),
+        }
+
+
+def compress(order: Order, say: Callable[[str], None] = lambda _line: None) -> Judgement:
+    """Tries, measures, and ships the fastest that passes.
+
+    ``compression.json`` and ``compression.html`` are written into ``order.out`` whether or not
+    there is a bundle to go with them.
+
+    Args:
+        order: what to do.
+        say: hears what goes on.
+
+    Raises:
+        ConfigurationError: a method does not fit the model; all faults are named.
+        DataError: the data cannot be used.
+        RunError: the original itself cannot be measured.
+    """
+    network, card = open_network(order.model, order.task)
+    chains = _chains(order, network, card)
+    order.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".compress-", dir=order.out.parent) as folder:
+        work = Path(folder)
+        original = _as_bundle(order, network, card, work)
+        del network
+        trial = _Trial(order, original, card, work, say)
+        try:
+            judgement = trial.run(chains)
+        finally:
+            trial.close()
+        _ship(judgement, trial.best, order.out)
+    return judgement
+
+
+class _Trial:
+    """The candidates of one order, one after the other."""
+
+    def __init__(
+        self, order: Order, original: Path, card: Card, work: Path, say: Callable[[str], None]
+    ) -> None:
+        self._order, self._original, self._work, self._say = order, original, work, say
+        self._task = tasks.load(card.task)
+        self._judging = Judging(
+            task=card.task,
+            data=order.data,
+            columns=dict(order.columns),
+            encoding=order.encoding,
+            records=order.records,
+            memory=max((order.memory - resident()) // 2, 1),
+            seed=order.seed,
+        )
+        deciding = self._judging.deciding()
+        self._data = None if deciding is None else deciding.name
+        self._context = Context(
+            task=self._task,
+            original=original,
+            memory=order.memory // 2,
+            seed=order.seed,
+            say=say,
+            data=order.data,
+            columns=order.columns,
+            encoding=order.encoding,
+            training=self._judging.training(),
+            work=work,
+        )
+        self._candidates: list[Candidate] = []
+        self._chosen: Candidate | None = None
+        self.best: Path | None = None
+        say("measuring the original")
+        self._before = Measured(original, self._judging, work, "original")
+
+    def close(self) -> None:
+        """Ends the process that measures the original."""
+        self._before.close()
+
+    def run(self, chains: Sequence[tuple[Step, ...]]) -> Judgement:
+        """Tries all chains, and milder forms of those that cost too much."""
+        for steps in chains:
+            candidate = self._try(steps)
+            for milder in self._milder(steps) if _too_costly(candidate) else ():
+                if not _too_costly(self._try(milder)):
+                    break
+        rounds = [self._before.round() for _ in range(3)]
+        return Judgement(
+            task=self._task.name,
+            metric=self._task.main_metric,
+            max_drop=self._order.max_drop,
+            data=self._data,
+            original=self._before.figures(rounds),
+            candidates=tuple(self._candidates),
+            chosen=self._chosen,
+            sensitivity=tuple(self._sensitivity()),
+        )
+
+    def _try(self, steps: tuple[Step, ...]) -> Candidate:
+        chain = describe(steps)
+        self._say(f"trying {chain}")
+        folder = self._work / f"candidate-{len(self._candidates)}"
+        try:
+            self._apply(steps, folder)
+            candidate = self._measure(chain, folder)
+        except AnysizeError as error:
+            candidate = Candidate(chain=chain, figures=None, reasons=(str(error),))
+        self._candidates.append(candidate)
+        verdict = "passes" if candidate.passes else "; ".join(candidate.reasons)
+        self._say(f"{chain}: {verdict}")
+        self._keep(candidate, folder)
+        return candidate
+
+    def _apply(self, steps: tuple[Step, ...], folder: Path) -> None:
+        source = self._original
+        for place, step in enumerate(steps):
+            network, card = open_network(str(source))
+            if problems := step.method.problems(network, card):
+                raise ConfigurationError([f"{step.method.key}: {each}" for each in problems])
+            del network
+            last = place == len(steps) - 1
+            out = folder if last else folder.with_name(f"{folder.name}-{place}")
+            step.method.apply(source, out, step.options, self._context)
+            source = out
+
+    def _measure(self, chain: str, folder: Path) -> Candidate:
+        name = folder.name
+        with Measured(folder, self._judging, self._work, name) as measured:
+            rounds, own, speed, latency = side_by_side(self._before, measured)
+            return judge(
+                chain,
+                (self._before.figures(rounds), self._before.answers),
+                (measured.figures(own), measured.answers),
+                speed=speed,
+                latency=latency,
+                max_drop=self._order.max_drop,
+                metric=self._task.main_metric,
+            )
+
+    def _keep(self, candidate: Candidate, folder: Path) -> None:
+        """Keeps the fastest that passes; disk space is for one."""
+        better = candidate.passes and (self._chosen is None or candidate.speed > self._chosen.speed)
+        if not better:
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        if self.best is not None:
+            shutil.rmtree(self.best)
+        self._chosen, self.best = candidate, folder
+
+    def _milder(self, steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
+        """The same chain with ever more layers in higher precision, up to half of them."""
+        last = steps[-1]
+        if last.method.key != "int8" or last.options.keep:
+            return
+        keep = 1
+        while True:
+            options = dataclasses.replace(last.options, keep=keep)
+            yield (*steps[:-1], Step(last.method, options))
+            keep *= 2
+            if 2 * keep > len(self._sensitivity()):
+                return
+
+    def _sensitivity(self) -> list[dict[str, Any]]:
+        path = self._work / "sensitivity.json"
+        if not path.is_file():
+            return []
+        found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+
+def _chains(order: Order, network: Network, card: Card) -> list[tuple[Step, ...]]:
+    """The chains to try, each known to fit the model by its first method.
+
+    Raises:
+        ConfigurationError: one that was asked for does not fit.
+    """
+    if not order.methods:
+        methods = [load_method(key) for key in _DEFAULT]
+        fitting = [each for each in methods if not each.problems(network, card)]
+        return [(Step(each, each.options()),) for each in fitting]
+    chains, faults = [], []
+    for text in order.methods:
+        try:
+            steps = parse(text)
+        except ConfigurationError as error:
+            faults += error.problems
+            continue
+        first = steps[0].method
+        faults += [f"{first.key}: {each}" for each in first.problems(network, card)]
+        if order.data is None:
+            faults += [
+                f"method {step.method.key!r} needs data: give --data"
+                for step in steps
+                if step.method.needs_data
+            ]
+        chains.append(steps)
+    if faults:
+        raise ConfigurationError(faults)
+    return chains
+
+
+def _as_bundle(order: Order, network: Network, card: Card, work: Path) -> Path:
+    """The model as a bundle's folder, written where it is none."""
+    if bundle.is_bundle(order.model):
+        return Path(order.model)
+    return bundle.save(work / "original", network, card)
+
+
+def _too_costly(candidate: Candidate) -> bool:
+    """Whether the metric alone stands against it: more precision is never faster nor smaller."""
+    return len(candidate.reasons) == 1 and candidate.worse
+
+
+def _taken(out: Path) -> bool:
+    """Whether something is there that is not the report of an earlier try."""
+    if not out.exists():
+        return False
+    return not out.is_dir() or any(path.name not in report.FILES for path in out.iterdir())
+
+
+def _ship(judgement: Judgement, folder: Path | None, out: Path) -> None:
+    """Moves the chosen bundle to its place, with the report."""
+    if folder is None or judgement.chosen is None:
+        out.mkdir(exist_ok=True)
+        report.write(judgement, out)
+        return
+    report.write(judgement, folder)
+    card = bundle.read_card(folder)
+    measured = {**judgement.chosen.to_json(), "original": judgement.original.to_json()}
+    bundle.write_card(folder, dataclasses.replace(card, compression=measured))
+    if out.exists():
+        shutil.rmtree(out)  # the report of an earlier try
+    folder.replace(out)

@@ -1,0 +1,89 @@
+"""What the judge asks of a measuring process, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from anysize import tasks
+from anysize.core.errors import DataError
+from anysize.core.records import Source
+from anysize.sources import Subset, open_splits
+from anysize.sources.splits import Splits
+from anysize.train.order import Permutation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """The data that decide, and the budget.
+
+    Attributes:
+        task: the task's name.
+        data: path; None measures speed on made-up windows and judges nothing else.
+        columns: column of a table for each role.
+        encoding: of text files.
+        records: how many records decide, at most; 0 is all of them.
+        memory: budget of one measuring process, in bytes.
+        seed: of the choice of records.
+    """
+
+    task: str
+    data: str | None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = "utf-8"
+    records: int = 0
+    memory: int
+    seed: int = 0
+
+    def training(self) -> Source | None:
+        """The records to calibrate on and to train with.
+
+        Raises:
+            DataError: there are none beside those that decide.
+        """
+        if self.data is None:
+            return None
+        found = self._splits()
+        if found.train is None or not len(found.train):
+            raise DataError(self.data, "has no training records to calibrate on")
+        return found.train
+
+    def deciding(self) -> Source | None:
+        """The records that decide: the test part, else the validation part."""
+        if self.data is None:
+            return None
+        found = self._splits()
+        source = found.test or found.validation
+        if source is None or not len(source):
+            raise DataError(self.data, "has no test or validation records to judge by")
+        if not 0 < self.records < len(source):
+            return source
+        drawn = Permutation(len(source), self.seed, 0)
+        chosen = np.array([drawn(place) for place in range(self.records)])
+        return Subset(
+            source,
+            lambda start, stop: np.isin(np.arange(start, stop), chosen),
+            f"{source.name} ({self.records} records)",
+        )
+
+    def _splits(self) -> Splits:
+        assert self.data is not None
+        task = tasks.load(self.task)
+        return open_splits(
+            self.data,
+            columns=task.columns,
+            rename=self.columns,
+            encoding=self.encoding,
+            by_target=task.by_target,
+        )
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @staticmethod
+    def read(path: Path) -> Judging:
+        return Judging(**json.loads(path.read_text(encoding="utf-8")))

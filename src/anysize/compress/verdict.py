@@ -1,0 +1,188 @@
+"""What was measured of a bundle, how it stands to the original, and whether it may be shipped."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.core.memory import format_size
+from anysize.evaluate.intervals import PairedCounts, PairedDifference, paired_difference
+
+# What a repeated measurement of the same thing may differ by.
+NOISE = 0.03
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What was measured of one bundle on this machine.
+
+    Attributes:
+        size: bytes on disk of everything that predicting needs.
+        peak_memory: largest resident size of a process that evaluated it, in bytes.
+        latency_p50, latency_p95: of one window alone, in seconds.
+        throughput: windows a second in the planner's batches.
+        runtime, precision: what the planner ran it with.
+        metric: the task's main metric; None without data.
+        metrics: all metrics that are one number.
+        records: how many decided.
+    """
+
+    size: int
+    peak_memory: int
+    latency_p50: float
+    latency_p95: float
+    throughput: float
+    runtime: str
+    precision: str
+    metric: float | None = None
+    metrics: dict[str, float] | None = None
+    records: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A compressed bundle beside the original.
+
+    Attributes:
+        chain: the methods that made it.
+        figures: of it; None where it could not be made or run.
+        speed: its throughput as a multiple of the original's, the median of paired rounds.
+        latency: its median latency as a part of the original's, the median of paired rounds.
+        drop: the original's metric minus its own.
+        paired: accuracy of the original minus its own on the same records, with its interval;
+            None where the task's metric is not a mean over records.
+        agreement: the share of records that both answer alike; None as above.
+        reasons: why it is not shipped; empty where it may be.
+        worse: whether one of them is the metric.
+    """
+
+    chain: str
+    figures: Figures | None
+    speed: float = 0.0
+    latency: float = 0.0
+    drop: float | None = None
+    paired: PairedDifference | None = None
+    agreement: float | None = None
+    reasons: tuple[str, ...] = ()
+    worse: bool = False
+
+    @property
+    def passes(self) -> bool:
+        """Whether it may be shipped."""
+        return self.figures is not None and not self.reasons
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "method": self.chain,
+            "passes": self.passes,
+            "reasons": list(self.reasons),
+            "speed": self.speed,
+            "latency": self.latency,
+            "drop": self.drop,
+            "paired": None if self.paired is None else self.paired.to_json(),
+            "agreement": self.agreement,
+            "figures": None if self.figures is None else self.figures.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a bundle answered, record by record: places of labels, and whether they are right."""
+
+    predictions: NDArray[np.int32]
+    correct: NDArray[np.bool_]
+
+    @property
+    def comparable(self) -> bool:
+        """Whether every record was answered by a label."""
+        return len(self.predictions) > 0 and bool((self.predictions >= 0).any())
+
+
+def judge(
+    chain: str,
+    original: tuple[Figures, Answers | None],
+    candidate: tuple[Figures, Answers | None],
+    *,
+    speed: float,
+    latency: float,
+    max_drop: float,
+    metric: str,
+) -> Candidate:
+    """The verdict on a candidate.
+
+    It must be smaller, must not be slower in batches nor alone by more than the noise of the
+    measurement, and its metric may be lower by at most ``max_drop``.
+
+    Args:
+        chain: the methods that made it.
+        original: figures, and answers where there were data.
+        candidate: the same.
+        speed: throughput of the candidate as a multiple of the original's.
+        latency: latency of the candidate as a part of the original's.
+        max_drop: of the metric, in its own unit (0.01 of an accuracy is one point).
+        metric: its name.
+    """
+    before, after = original[0], candidate[0]
+    reasons = []
+    if after.size >= before.size:
+        reasons.append(
+            f"it is not smaller: {format_size(after.size)} against {format_size(before.size)}"
+        )
+    if speed < 1 - NOISE:
+        reasons.append(f"it is slower: {speed:.2f} times the original's throughput")
+    if latency > 1 + NOISE and speed < 1 + NOISE:
+        reasons.append(f"it is slower alone: {latency:.2f} times the original's latency")
+    drop, worse = None, False
+    if before.metric is not None and after.metric is not None:
+        drop = before.metric - after.metric
+        worse = not drop <= max_drop  # not-a-number is worse
+        if worse:
+            reasons.append(
+                f"{metric} drops by {drop:.4f} (from {before.metric:.4f} to {after.metric:.4f}), "
+                f"more than {max_drop:g}"
+            )
+    paired, agreement = _compared(original[1], candidate[1])
+    return Candidate(
+        chain=chain,
+        figures=after,
+        speed=speed,
+        latency=latency,
+        drop=drop,
+        paired=paired,
+        agreement=agreement,
+        reasons=tuple(reasons),
+        worse=worse,
+    )
+
+
+def pareto(candidates: list[Candidate]) -> list[Candidate]:
+    """Those that no other beats in size, speed and metric at once."""
+
+    def beats(one: Candidate, other: Candidate) -> bool:
+        first, second = _goods(one), _goods(other)
+        return all(np.greater_equal(first, second)) and any(np.greater(first, second))
+
+    ran = [each for each in candidates if each.figures is not None]
+    return [each for each in ran if not any(beats(other, each) for other in ran)]
+
+
+def _goods(candidate: Candidate) -> tuple[float, float, float]:
+    assert candidate.figures is not None
+    return -candidate.figures.size, candidate.speed, -(candidate.drop or 0.0)
+
+
+def _compared(
+    original: Answers | None, candidate: Answers | None
+) -> tuple[PairedDifference | None, float | None]:
+    if original is None or candidate is None:
+        return None, None
+    if not original.comparable or len(original.correct) != len(candidate.correct):
+        return None, None
+    paired = paired_difference(PairedCounts.of(original.correct, candidate.correct))
+    return paired, float(np.mean(original.predictions == candidate.predictions))
