@@ -37,7 +37,7 @@ from anysize.scale.child import die_with_launcher
 
 _WINDOWS = 256
 _SINGLE = 32
-_ROUND_SECONDS = 1.0
+_ROUND_SECONDS = 0.5
 
 
 class Answers:

@@ -1,0 +1,113 @@
+"""The verdict: what may be shipped, why not, and what is on the Pareto front."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from anysize.compress.chain import describe, parse
+from anysize.compress.verdict import Answers, Candidate, Figures, judge, pareto
+from anysize.core.errors import ConfigurationError
+
+
+def figures(size: int = 100, metric: float | None = 0.9) -> Figures:
+    return Figures(
+        size=size, peak_memory=1, latency_p50=0.01, latency_p95=0.02, throughput=10.0,
+        runtime="torch", precision="float32", metric=metric,
+    )  # fmt: skip
+
+
+def verdict(
+    *, size: int = 50, metric: float | None = 0.9, speed: float = 2.0, latency: float = 0.5
+) -> Candidate:
+    return judge(
+        "int8",
+        (figures(), None),
+        (figures(size, metric), None),
+        speed=speed,
+        latency=latency,
+        max_drop=0.01,
+        metric="accuracy",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"size": 100}, "not smaller"),
+        ({"speed": 0.9}, "slower"),
+        ({"speed": 1.0, "latency": 1.5}, "slower alone"),
+        ({"metric": 0.88}, "drops by 0.0200"),
+        ({"metric": float("nan")}, "drops by nan"),
+    ],
+)
+def test_each_rule_refuses_alone(change: dict[str, float], reason: str) -> None:
+    assert verdict().passes
+    refused = verdict(**change)
+    assert not refused.passes
+    assert len(refused.reasons) == 1
+    assert reason in refused.reasons[0]
+    assert refused.worse == ("metric" in change)
+
+
+def test_a_drop_of_exactly_what_is_allowed_passes_and_a_gain_does() -> None:
+    assert verdict(metric=0.9 - 0.01 + 1e-12).passes
+    assert verdict(metric=0.95).drop == pytest.approx(-0.05)
+
+
+def test_without_data_size_and_speed_decide() -> None:
+    found = verdict(metric=None)
+    assert found.passes
+    assert found.drop is None
+
+
+def test_the_pair_is_compared_record_by_record() -> None:
+    before = Answers(np.array([0, 1, 1, 0], np.int32), np.array([True, True, True, False]))
+    after = Answers(np.array([0, 1, 0, 0], np.int32), np.array([True, True, False, False]))
+    found = judge(
+        "int8", (figures(), before), (figures(50), after), speed=2.0, latency=0.5, max_drop=0.01,
+        metric="accuracy",
+    )  # fmt: skip
+    assert found.agreement == 0.75
+    assert found.paired is not None
+    assert found.paired.difference == 0.25
+    assert found.paired.counts.first_only == 1
+
+
+def test_answers_without_labels_are_not_compared() -> None:
+    boxes = Answers(np.array([-1, -1], np.int32), np.array([False, False]))
+    found = judge(
+        "int8", (figures(), boxes), (figures(50), boxes), speed=2.0, latency=0.5, max_drop=0.01,
+        metric="ap",
+    )  # fmt: skip
+    assert found.paired is None
+    assert found.agreement is None
+
+
+def test_the_front_has_what_nothing_beats() -> None:
+    small, fast = verdict(size=20, speed=1.5), verdict(size=50, speed=3.0)
+    beaten, better = verdict(size=60, speed=2.0), verdict(size=90, speed=1.0, metric=0.93)
+    failed = Candidate(chain="x", figures=None, reasons=("no",))
+    found = pareto([small, fast, beaten, better, failed])
+    assert [any(each is one for one in found) for each in (small, fast, beaten, better)] == [
+        True, True, False, True,
+    ]  # fmt: skip
+
+
+def test_chains_are_read_and_written_alike() -> None:
+    steps = parse("int8(keep=2, windows=50)")
+    assert steps[0].options.keep == 2
+    assert describe(steps) == "int8(windows=50, keep=2)"
+    assert describe(parse("int8,int8")) == "int8, int8"
+
+
+def test_faults_of_a_chain_are_reported_together() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse("int9, int8(keep=lots), int8(colour=red)")
+    text = str(caught.value)
+    assert "did you mean 'int8'" in text
+    assert "keep must be a whole number, not 'lots'" in text
+    assert "no parameter 'colour=red'" in text
+    for empty in ("", "int8(", "?"):
+        with pytest.raises(ConfigurationError):
+            parse(empty)
