@@ -119,7 +119,7 @@ def weight_problems(network: Network, card: Card) -> list[str]:
     """Why weights cannot be changed: there are none."""
     if network.form is None:
         return []
-    return [f"bundle of {card.model!r} holds a compiled form and no weights"]
+    return [f"the bundle of {card.model} holds a compiled form and no weights"]
 
 
 def tuning_problems(epochs: float, learning_rate: float | None) -> list[str]:

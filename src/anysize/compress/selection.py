@@ -1,0 +1,106 @@
+"""Which units are removed so that a network costs as much as is wished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from anysize.compress.flops import Flops
+from anysize.compress.groups import Group
+from anysize.core.errors import ConfigurationError
+
+# The aim is missed by no more than this, if there is a step that fits.
+_CLOSE = 0.02
+# Steps are made finer at the end, where that is needed to meet the aim.
+_SMALLEST = 4
+
+
+def choose(
+    groups: Sequence[Group], scores: Sequence[Tensor], flops: Flops, share: float
+) -> list[list[int]]:
+    """Removes, step by step, what matters least for what it costs.
+
+    A step takes the units of one group that matter least; among the groups the one whose step has
+    the smallest importance for each operation that it saves.
+
+    Args:
+        groups: the groups.
+        scores: importance of each group's units, ``[units]``, comparable between groups.
+        flops: of the network as it is.
+        share: of its operations that are to be left.
+
+    Returns:
+        The units to remove, for each group.
+
+    Raises:
+        ConfigurationError: so much cannot be removed.
+    """
+    costs = _Costs(flops)
+    orders = [score.argsort(stable=True).tolist() for score in scores]
+    taken = [0] * len(groups)
+    aim = share * flops.total
+    finer = 1
+    while costs.total > aim:
+        best: tuple[bool, float, int, int] | None = None
+        for place, group in enumerate(groups):
+            left = group.units - taken[place]
+            step = max(group.step // finer, min(group.step, _SMALLEST))
+            # The first step leaves a multiple.
+            size = left % step or step
+            if left - size < group.least:
+                continue
+            saved = costs.saved(group, size)
+            units = orders[place][taken[place] : taken[place] + size]
+            rate = float(scores[place][units].sum()) / max(saved, 1.0)
+            # Of those that take too much, the one that takes least.
+            beyond = costs.total - saved < aim * (1 - _CLOSE)
+            candidate = (beyond, saved if beyond else rate, place, size)
+            best = candidate if best is None else min(best, candidate)
+        if best is None:
+            least = costs.total / flops.total
+            raise ConfigurationError(
+                f"flops must be at least {least:.2f} for this model, not {share:g}: the rest of "
+                "its operations is in layers that must keep their size"
+            )
+        beyond, _, place, size = best
+        if beyond and any(group.step // finer > _SMALLEST for group in groups):
+            finer *= 2
+            continue
+        costs.remove(groups[place], size)
+        taken[place] += size
+    return [sorted(order[:count]) for order, count in zip(orders, taken, strict=True)]
+
+
+@dataclass(slots=True)
+class _Costs:
+    """What the network costs with units removed."""
+
+    flops: Flops
+    total: float = field(init=False)
+    _left: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.total = float(self.flops.total)
+
+    def saved(self, group: Group, units: int) -> float:
+        """Operations that removing so many units saves, now."""
+        changes: dict[str, float] = {}
+        for side in group.sides:
+            left = self._left.get((side.layer, side.side), 1.0)
+            factor = (left - units * side.share) / left
+            changes[side.layer] = changes.get(side.layer, 1.0) * factor
+        saved = sum((1.0 - factor) * self._cost(layer) for layer, factor in changes.items())
+        return saved + units * group.extra
+
+    def remove(self, group: Group, units: int) -> None:
+        self.total -= self.saved(group, units)
+        for side in group.sides:
+            key = side.layer, side.side
+            self._left[key] = self._left.get(key, 1.0) - units * side.share
+
+    def _cost(self, layer: str) -> float:
+        inputs = self._left.get((layer, "inputs"), 1.0)
+        outputs = self._left.get((layer, "outputs"), 1.0)
+        return self.flops.layers.get(layer, 0) * inputs * outputs
