@@ -18,7 +18,7 @@ from anysize.tasks.inputs import Input, is_source, open_inputs, task_of
 if TYPE_CHECKING:
     from anysize.compress.judge import Judgement
     from anysize.evaluate.protocols import Evaluator, Measured
-    from anysize.evaluate.statistics import ImageStatistics, TextStatistics
+    from anysize.evaluate.statistics import DataStatistics
     from anysize.models.bundle import Card
     from anysize.models.network import Network
     from anysize.plan.prediction import PredictionPlan
@@ -172,7 +172,7 @@ def statistics(
     model: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
-) -> ImageStatistics | TextStatistics:
+) -> DataStatistics:
     """Counts, lengths or sizes, duplicates and unreadable records of a dataset.
 
     Args:
@@ -191,6 +191,10 @@ def statistics(
     source = open_source(data, columns=chosen.columns, **reading)
     if chosen.role == "image":
         return counting.image_statistics(source)
+    if chosen.role == "features":
+        from anysize.evaluate.feature_statistics import feature_statistics
+
+        return feature_statistics(source)
     preprocess = None if opened is None else chosen.preprocess(opened.network)
     return counting.text_statistics(source, preprocess=preprocess)
 

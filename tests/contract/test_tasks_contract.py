@@ -32,8 +32,15 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
         "face-resnet18",
         {"image_size": (48, 48), "options": {"finder": "none"}},
     ),
+    "tabular-classification": ("dense", {"feature_shape": (4,)}),
+    "time-series-classification": ("conv1d", {"feature_shape": (9, 4)}),
 }
-CLASSIFICATION = ("image-classification", "text-classification")
+CLASSIFICATION = (
+    "image-classification",
+    "tabular-classification",
+    "text-classification",
+    "time-series-classification",
+)
 
 
 def make_data(task: str, folder: Path) -> Path:
@@ -47,6 +54,17 @@ def make_data(task: str, folder: Path) -> Path:
         ]
         path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
         return path
+    if task == "tabular-classification":
+        path = folder / "data.csv"
+        rows = [",".join([LABELS[i % 3], *map(str, rng.standard_normal(4))]) for i in range(12)]
+        path.write_text("label,a,b,c,d\n" + "\n".join(rows) + "\n", encoding="utf-8")
+        return path
+    if task == "time-series-classification":
+        for i, length in enumerate(rng.integers(1, 60, 12)):
+            path = folder / "data" / LABELS[i % 3] / f"{i}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, rng.standard_normal((int(length), 4)))
+        return folder / "data"
     for i in range(12):
         path = folder / "data" / LABELS[i % 3] / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +117,7 @@ def card_for(task: str, network: Network) -> bundle.Card:
         model=network.spec,
         text=network.text,
         image=network.image,
+        features=network.features,
         licence="Apache-2.0",
     )
 

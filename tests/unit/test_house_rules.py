@@ -35,7 +35,9 @@ LEVELS = {
         1,
     ),
     "tasks": 2,
-    **dict.fromkeys(("compress", "evaluate", "explain", "plan", "privacy", "scale", "train"), 3),
+    **dict.fromkeys(
+        ("compress", "evaluate", "explain", "export", "plan", "privacy", "scale", "train"), 3
+    ),
     "api": 4,
     "demo": 5,
     **dict.fromkeys(("cli", "serve", "__init__", "__main__"), 6),
@@ -54,6 +56,8 @@ HEAVY = (
     "sklearn",
     "skimage",
     "scipy",
+    "keras",
+    "h5py",
 )
 
 

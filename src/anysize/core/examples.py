@@ -22,15 +22,29 @@ class Example:
         ordinal: position of the record in this run (0, 1, 2 … in input order).
         window: what part of the record it is.
         arrays: model inputs by name: ``input_ids`` int32 ``[length]`` for text;
-            ``pixels`` uint8 ``[height, width, 3]`` for pictures (normalised by the execution). In
-            training there may be the window's own targets beside them (``boxes``, …).
-        cost: tokens or pixels; what the batch budget counts.
+            ``pixels`` uint8 ``[height, width, 3]`` for pictures (normalised by the execution);
+            ``features`` float32 ``[width]`` or ``[steps, width]`` for numbers. In training there
+            may be the window's own targets beside them (``boxes``, …).
+        cost: tokens, pixels or steps; what the batch budget counts. A vector costs 1.
     """
 
     ordinal: int
     window: Window
     arrays: Arrays
     cost: int
+
+
+def same_shapes(examples: Sequence[Example], name: str) -> list[list[int]]:
+    """Places of the examples in groups whose arrays of that name are of one shape.
+
+    All are one group where the first has no array of that name.
+    """
+    if name not in examples[0].arrays:
+        return [list(range(len(examples)))]
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for place, example in enumerate(examples):
+        groups.setdefault(example.arrays[name].shape, []).append(place)
+    return list(groups.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

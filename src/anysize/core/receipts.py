@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
 Fidelity: TypeAlias = Literal["exact", "local", "approximate"]
-Unit: TypeAlias = Literal["tokens", "pixels", "samples", "characters"]
+Unit: TypeAlias = Literal["tokens", "pixels", "samples", "characters", "steps", "features"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,37 @@ class ImageField(Protocol):
         ...
 
 
-Field: TypeAlias = TextField | ImageField
+@runtime_checkable
+class FeaturesField(Protocol):
+    """Numbers: a vector, or a sequence of steps that each have a vector, read by region."""
+
+    @property
+    def origin(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(features,)`` or ``(steps, features)``, known without reading the numbers.
+
+        Raises:
+            DataError: not numbers in one or two dimensions.
+        """
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the features are called (columns of a table), in order; empty where unknown."""
+        ...
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Elements ``[start, stop)`` of the first axis.
+
+        Raises:
+            DataError: they cannot be read, or are not finite.
+        """
+        ...
+
+
+Field: TypeAlias = TextField | ImageField | FeaturesField
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +107,7 @@ class Record:
 
     Attributes:
         id: stable and unique within its source (a relative path, or ``file:row``).
-        fields: lazy fields by role (``text``, ``image``, …).
+        fields: lazy fields by role (``text``, ``image``, ``features``, …).
         target: the target as it stands in the data (a label's name, or a tuple of
             ``anysize.core.objects.Annotation``), or None.
         values: other columns of the row, kept as strings.
@@ -101,6 +131,13 @@ class Record:
         if not hasattr(value, "regions"):
             raise TypeError(f"field {role!r} of record {self.id!r} is not a picture")
         return cast(ImageField, value)
+
+    def features(self, role: str) -> FeaturesField:
+        """The field of that role, which must be numbers."""
+        value = self.fields[role]
+        if not isinstance(value, FeaturesField):
+            raise TypeError(f"field {role!r} of record {self.id!r} is not numbers")
+        return value
 
 
 class Source(Protocol):

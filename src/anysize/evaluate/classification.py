@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["measure", "write_report"]
 
-PROVIDES = ("text-classification", "image-classification")
+PROVIDES = (
+    "text-classification",
+    "image-classification",
+    "tabular-classification",
+    "time-series-classification",
+)
 
 
 def measure(results: Iterable[Result | ErrorResult], *, card: Card, source: Source) -> Evaluation:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import DataError, MissingExtraError
-from anysize.core.records import ImageField, Record, TextField
+from anysize.core.records import FeaturesField, ImageField, Record, TextField
 from anysize.evaluate.mistakes import Excerpt, ExcerptReader, Mistake
 
 CHARACTERS = 600
@@ -34,6 +34,8 @@ def excerpt_reader(record_at: Callable[[int], Record], role: str | None = None) 
             field = fields[role or next(iter(fields))]
             if isinstance(field, TextField):
                 return text_excerpt(field, mistake)
+            if isinstance(field, FeaturesField):
+                return feature_excerpt(field)
             return image_excerpt(field, mistake)
         except DataError as error:
             return Excerpt(where=f"cannot be shown: {error.problem}")
@@ -55,6 +57,19 @@ def text_excerpt(field: TextField, mistake: Mistake, characters: int = CHARACTER
     else:
         where = f"the first {len(text):,} characters" if cut else ""
     return Excerpt(text=shown, where=where)
+
+
+def feature_excerpt(field: FeaturesField, most: int = 24) -> Excerpt:
+    """The first numbers, with their names where they have some."""
+    shape = field.shape
+    values = field.read(0, min(shape[0], most)).reshape(-1)[:most].tolist()
+    names = field.names or ("",) * len(values)
+    shown = ", ".join(
+        f"{name} {value:.4g}".strip() for name, value in zip(names, values, strict=False)
+    )
+    more = ", …" if int(np.prod(shape)) > len(values) else ""
+    sizes = " × ".join(f"{size:,}" for size in shape)
+    return Excerpt(text=shown + more, where=f"{sizes} numbers")
 
 
 def image_excerpt(field: ImageField, mistake: Mistake, side: int = SIDE) -> Excerpt:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from anysize.core.results import ErrorResult
 from anysize.evaluate.evaluation import Evaluation
+from anysize.evaluate.feature_statistics import FeatureStatistics
 from anysize.evaluate.markup import between, percent, probability
 from anysize.evaluate.sketches import Distribution
 from anysize.evaluate.statistics import DataStatistics, ImageStatistics, TextStatistics
@@ -108,6 +109,21 @@ def _image(statistics: ImageStatistics) -> RenderableType:
     )
     parts.append(Text(f"sizes: {sizes}{f' and {more:,} more' if more > 0 else ''}"))
     parts.append(Text(f"formats: {formats}; modes: {modes}; grey to the eye: {statistics.grey:,}"))
+    return Group(*parts, *_tail(statistics))
+
+
+@render.register
+def _features(statistics: FeatureStatistics) -> RenderableType:
+    parts = _head(statistics)
+    parts.append(_distributions({"features": statistics.widths, "steps": statistics.steps}))
+    if statistics.numbers:
+        table = _table("column", "min", "max", "mean", "deviation")
+        for name, entry in list(statistics.numbers.items())[:_MOST_LABELS]:
+            table.add_row(
+                escape(name),
+                *(f"{value:.4g}" for value in (entry.low, entry.high, entry.mean, entry.deviation)),
+            )
+        parts.append(table)
     return Group(*parts, *_tail(statistics))
 
 

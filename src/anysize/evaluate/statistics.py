@@ -158,7 +158,7 @@ def text_statistics(
     Raises:
         ConfigurationError: ``limit`` is below 1.
     """
-    common, empty, windows, longer = _Common(), 0, 0, 0
+    common, empty, windows, longer = Common(), 0, 0, 0
     characters, tokens = LengthSketch(), LengthSketch()
     for index, record in common.readable(source, limit, on_record):
         try:
@@ -225,7 +225,7 @@ def image_statistics(
     Raises:
         ConfigurationError: ``limit`` is below 1.
     """
-    common, grey = _Common(), 0
+    common, grey = Common(), 0
     widths, heights, pixels = LengthSketch(), LengthSketch(), LengthSketch()
     sizes: Counter[tuple[int, int]] = Counter()
     formats: Counter[str] = Counter()
@@ -271,7 +271,7 @@ def _kind(image: ImageField) -> tuple[str, str]:
 
 
 @dataclass(slots=True)
-class _Common:
+class Common:
     """What is counted of every record."""
 
     read: int = 0

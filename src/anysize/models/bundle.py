@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import BundleError
-from anysize.models.network import Form, ImageSettings, Network, TextSettings
+from anysize.models.network import FeatureSettings, Form, ImageSettings, Network, TextSettings
 from anysize.models.quiet import quiet_transformers
 
 CARD = "anysize.json"
@@ -28,7 +28,7 @@ class Card:
         labels: class names in the order of the logits.
         model: the spec that the model was made from.
         merge: how window outputs are joined (``mean``, ``max``, ``attention``).
-        text, image: how inputs become windows; exactly one is set.
+        text, image, features: how inputs become windows; exactly one is set.
         licence: of the weights.
         provenance: data fingerprint, versions, seed, recipe.
         metrics: measured on the validation records at the end of training.
@@ -44,6 +44,7 @@ class Card:
     merge: str = "mean"
     text: TextSettings | None = None
     image: ImageSettings | None = None
+    features: FeatureSettings | None = None
     licence: str = "unknown"
     provenance: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -79,14 +80,17 @@ class Card:
             if (image := values.get("image")) is not None:
                 image = {**image, "mean": tuple(image["mean"]), "std": tuple(image["std"])}
                 values["image"] = ImageSettings(**image)
+            if (features := values.get("features")) is not None:
+                features = {**features, "names": tuple(map(str, features.get("names", ())))}
+                values["features"] = FeatureSettings(**features)
             if (form := values.get("form")) is not None:
                 values["form"] = Form(**{**form, "outputs": tuple(form["outputs"])})
             values["labels"] = tuple(map(str, values["labels"]))
             card = cls(**values)
         except (TypeError, KeyError, ValueError) as error:
             raise BundleError(origin, f"not a valid bundle card: {error}") from error
-        if (card.text is None) == (card.image is None):
-            raise BundleError(origin, "exactly one of 'text' and 'image' must be set")
+        if sum(item is not None for item in (card.text, card.image, card.features)) != 1:
+            raise BundleError(origin, "exactly one of 'text', 'image' and 'features' must be set")
         return card
 
 

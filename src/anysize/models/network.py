@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from anysize.core.errors import ConfigurationError
+from anysize.core.receipts import Unit
 
 if TYPE_CHECKING:
     import torch
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from anysize.core.examples import Example
+
+Role: TypeAlias = Literal["text", "image", "features"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +29,17 @@ class TextSettings:
         overlap: tokens that neighbouring windows share.
     """
 
+    role: ClassVar[Role] = "text"
+    unit: ClassVar[Unit] = "tokens"
+    varying: ClassVar[bool] = True
+
     window: int
     overlap: int = 0
+
+    @property
+    def whole(self) -> int:
+        """The cost of one whole window."""
+        return self.window
 
     def __post_init__(self) -> None:
         if self.window < 4:
@@ -56,6 +68,10 @@ class ImageSettings:
             (``anysize.readers.centre``). 0.875 is the usual evaluation of ImageNet.
     """
 
+    role: ClassVar[Role] = "image"
+    unit: ClassVar[Unit] = "pixels"
+    varying: ClassVar[bool] = False
+
     width: int
     height: int
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
@@ -64,6 +80,11 @@ class ImageSettings:
     tile: int = 0
     overlap: int = 0
     crop: float = 0.0
+
+    @property
+    def whole(self) -> int:
+        """The cost of one whole window."""
+        return self.width * self.height
 
     def __post_init__(self) -> None:
         problems = []
@@ -86,6 +107,70 @@ class ImageSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSettings:
+    """How numbers become windows.
+
+    Attributes:
+        width: numbers of a vector, or of each step of a sequence.
+        steps: the most steps that the model reads at once; 0 for a model of vectors.
+        least: the fewest steps that it takes, from 1 to ``steps``; a shorter sequence gets zeros
+            behind its end. A model of one length has both alike.
+        overlap: steps that neighbouring windows share.
+        names: what the numbers are called, where they came from a table; a table that is predicted
+            must have the same columns, in any order.
+    """
+
+    role: ClassVar[Role] = "features"
+
+    width: int
+    steps: int = 0
+    least: int = 1
+    overlap: int = 0
+    names: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> Unit:
+        """What an input's extent counts."""
+        return "steps" if self.steps else "features"
+
+    @property
+    def varying(self) -> bool:
+        """Whether windows come in many lengths."""
+        return self.steps > self.least
+
+    @property
+    def whole(self) -> int:
+        """The cost of one whole window."""
+        return max(self.steps, 1)
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.width < 1:
+            problems.append(f"features must be at least 1, not {self.width}")
+        if self.steps < 0:
+            problems.append(f"window must be at least 0 steps, not {self.steps}")
+        if self.steps and not 1 <= self.least <= self.steps:
+            problems.append(
+                f"window must be at least {self.least} steps, the fewest that the model takes, "
+                f"not {self.steps}"
+            )
+        if not 0 <= self.overlap < max(self.steps, 1):
+            problems.append(
+                f"overlap must be from 0 to below the window of {self.steps} steps, "
+                f"not {self.overlap}"
+            )
+        if self.names and len(self.names) != self.width:
+            problems.append(f"there must be {self.width} names of features, not {len(self.names)}")
+        if problems:
+            raise ConfigurationError(problems)
+
+
+Settings: TypeAlias = TextSettings | ImageSettings | FeatureSettings
+"""How inputs become windows. All have ``role`` (the modality), ``unit``, ``whole`` (the cost of a
+whole window) and ``varying`` (whether windows come in many sizes, so that sorting them pays)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
     """What a model family is asked for.
 
@@ -94,8 +179,9 @@ class BuildRequest:
         labels: class names in the order of the logits.
         texts: streams the training texts, for a tokenizer trained from scratch.
         picture_size: ``(width, height)`` that is typical of the training pictures.
-        window: the user's wish for the window, in tokens; None takes the model's own.
+        window: the user's wish for the window, in tokens or steps; None takes the model's own.
         image_size: the user's wish for the model's input, ``(width, height)``; None chooses.
+        feature_shape: of the first training record, ``(features,)`` or ``(steps, features)``.
         options: family options from the command line or a recipe.
     """
 
@@ -105,6 +191,7 @@ class BuildRequest:
     picture_size: tuple[int, int] | None = None
     window: int | None = None
     image_size: tuple[int, int] | None = None
+    feature_shape: tuple[int, ...] | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -132,7 +219,7 @@ class Network:
     Attributes:
         module: a transformers model, ``save_pretrained`` and all.
         spec: the model spec that it was made from.
-        text, image: how inputs become windows; exactly one is set.
+        text, image, features: how inputs become windows; exactly one is set.
         tokenizer: for text; truncation and padding off.
         licence: of the pretrained weights, or of ours where trained from scratch.
         pool: scores each window's features for learned attention pooling, ``[hidden] -> [1]``.
@@ -151,6 +238,7 @@ class Network:
     spec: str
     text: TextSettings | None = None
     image: ImageSettings | None = None
+    features: FeatureSettings | None = None
     tokenizer: Tokenizer | None = None
     licence: str = "unknown"
     pool: nn.Linear | None = None
@@ -159,3 +247,11 @@ class Network:
     targets: Callable[[Sequence[Example], torch.device], dict[str, Any]] | None = None
     form: Form | None = None
     altered: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        """The one of ``text``, ``image`` and ``features`` that is set."""
+        found = self.text or self.image or self.features
+        if found is None:
+            raise ValueError(f"the network of {self.spec!r} has no settings of its input")
+        return found

@@ -1,8 +1,9 @@
 """Model specs: from a string to a network.
 
 A spec is a built-in name (``resnet18``, ``minilm``), a local folder in the Hugging Face layout, a
-bundle, or a hub id (``distilbert/distilbert-base-uncased``). Only safetensors weights are read,
-and no code from a model folder is ever run.
+bundle, a Keras file (``model.keras``, ``model.h5``), or a hub id
+(``distilbert/distilbert-base-uncased``). Of folders only safetensors weights are read, and no code
+from a model folder is ever run.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models.bundle import Card, is_bundle, read_card
+from anysize.models.keras_suffixes import is_keras
 from anysize.models.network import BuildRequest, Form, ImageSettings, Network, TextSettings
 from anysize.models.quiet import quiet_transformers
 
@@ -31,6 +33,8 @@ _HEADS = {
     "image-classification": "AutoModelForImageClassification",
     "object-detection": "AutoModelForObjectDetection",
     "face-recognition": "AutoModel",
+    "tabular-classification": "AutoModel",
+    "time-series-classification": "AutoModel",
 }
 _ARCHITECTURES = {
     "ForSequenceClassification": "text-classification",
@@ -53,6 +57,10 @@ def build(spec: str, request: BuildRequest) -> Network:
     """
     if spec in plugins.keys("models"):
         return cast(Network, plugins.load("models", spec).build(spec, request))
+    if is_keras(spec):
+        from anysize.models import keras_file
+
+        return keras_file.build(spec, request)
     if not Path(spec).is_dir() and "/" not in spec:
         plugins.load("models", spec)  # raises, with near names
     from anysize.models.thinned import apply_options
@@ -83,6 +91,10 @@ def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
         from anysize.models.onnx_detector import open_onnx
 
         return open_onnx(path)
+    if is_keras(spec):
+        from anysize.models import keras_file
+
+        return keras_file.open_file(spec, task)
     if not path.exists() and spec in plugins.keys("models"):
         return _built_in(spec)
     if path.exists() and not (path / "config.json").is_file():
@@ -99,6 +111,7 @@ def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
         model=spec,
         text=network.text,
         image=network.image,
+        features=network.features,
         licence=network.licence,
     )
     return network, card
@@ -144,6 +157,7 @@ def _from_bundle(folder: Path, request: BuildRequest | None = None) -> tuple[Net
         network = _from_hub(str(folder), task, request, card.altered)
     network.text = card.text
     network.image = card.image
+    network.features = card.features
     network.spec = card.model
     network.licence = card.licence
     if (folder / "pool.safetensors").is_file():
@@ -204,6 +218,8 @@ def _from_hub(
         network = Network(module=module, spec=spec, licence=_licence(spec), altered=altered)
         if task == "text-classification":
             _add_tokenizer(network, spec, request)
+        elif getattr(module, "feature_settings", None) is not None:
+            network.features = module.feature_settings  # type: ignore[assignment]
         else:
             network.image = _image_settings(spec, module.config, request)
         if task == "object-detection":
@@ -277,6 +293,8 @@ def _register(spec: str) -> None:
 
 
 def _task_of(config: PretrainedConfig, spec: str) -> str:
+    if config.model_type == "anysize_keras_model":
+        return str(config.task)
     for architecture in config.architectures or ():
         for suffix, task in _ARCHITECTURES.items():
             if architecture.endswith(suffix):

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from anysize.core.batches import BatchPlan
 from anysize.core.examples import Example
 from anysize.core.memory import bound_heap, bound_kernels, format_size
 from anysize.core.protocols import Runtime
-from anysize.models.network import Network
+from anysize.models.network import Network, Role
 from anysize.plan import budget, synthetic
 from anysize.plan.probe import Climb, Work, climb, no_longer_faster
 
 # More at once was never faster on a processor.
-MOST_TOKENS = 16384
-MOST_PIXELS = 32 * 224 * 224
+MOST: Mapping[Role, int] = {"text": 16384, "image": 32 * 224 * 224, "features": 16384}
 # Taken even where the probe finds less to be as fast: its rates are rough.
-_ENOUGH_TOKENS = 4096
-_ENOUGH_PIXELS = 4 * 224 * 224
+_ENOUGH: Mapping[Role, int] = {"text": 4096, "image": 4 * 224 * 224, "features": 4096}
 _LOOK_AHEAD = 4
 # What core.pipeline.examples lets reader threads hold: records under way and windows of each.
 READ_AHEAD = 32 * 8
@@ -72,12 +70,12 @@ def plan_batches(
         BudgetError: not even one window fits.
     """
     bound_heap()
-    if network.text is not None:
+    settings = network.settings
+    if settings.varying:
         bound_kernels()
     window = synthetic.windows(network, 1)[0]
-    text = network.text is not None
-    compiling = text and (runtime.name, runtime.precision) != ("torch", "float32")
-    most = max((MOST_TOKENS if text else MOST_PIXELS) // window.cost, 1)
+    compiling = settings.varying and (runtime.name, runtime.precision) != ("torch", "float32")
+    most = max(MOST[settings.role] // window.cost, 1)
     if total_cost is not None:
         most = max(min(most, -(-total_cost // window.cost)), 1)
     found = climb(
@@ -91,8 +89,8 @@ def plan_batches(
         seconds=seconds,
     )
     held = sum(array.nbytes for array in window.arrays.values()) / window.cost
-    # Pictures are all of one size, there is nothing to sort.
-    look_ahead = _LOOK_AHEAD if text else 0
+    # Windows of one size, as pictures are, need no sorting.
+    look_ahead = _LOOK_AHEAD if settings.varying else 0
 
     def needed(cost: int, reading: int) -> int:
         waiting = (look_ahead + 1) * cost * held
@@ -112,16 +110,16 @@ def plan_batches(
             1,
             ["one window at a time"],
         )
-    enough = min(_ENOUGH_TOKENS if text else _ENOUGH_PIXELS, most * window.cost)
+    enough = min(_ENOUGH[settings.role], most * window.cost)
     wished = max(found.efficient_cost() if found.measurements else 0, enough, window.cost)
     cost = window.cost
     while cost * 2 <= wished and needed(cost * 2, reading) <= memory:
         cost *= 2
     work = max(found.line.peak(cost) - found.floor, 0)
-    unit = "tokens" if text else "pixels"
+    limit = "more would not be faster" if cost * 2 > wished else "all that fits"
     why.append(
         f"{runtime.name} {runtime.precision}, {cost // window.cost} windows of {window.cost} "
-        f"{unit} at once ({'more would not be faster' if cost * 2 > wished else 'all that fits'})"
+        f"{settings.unit} at once ({limit})"
     )
     peak = needed(cost, reading)
     why.append(

@@ -24,7 +24,8 @@ class PredictOptions:
     Attributes:
         memory: budget in bytes, or as ``2GiB``; None is 70 % of what the machine has free.
         merge: ``mean``, ``max`` or ``attention``.
-        window, overlap: tokens of a text window, and tokens that neighbours share.
+        window, overlap: tokens of a text window or steps of a sequence's, and those that neighbours
+            share.
         tiles: when pictures are cut into tiles; ``tile`` is a tile's side in picture pixels.
         crop: how much of a picture that is not tiled is read, as a part of its shorter side; 0
             reads all of it.
@@ -105,6 +106,11 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
         network.text = dataclasses.replace(
             network.text,
             **_given(window=options.window, overlap=options.overlap),
+        )
+    if network.features is not None:
+        network.features = dataclasses.replace(
+            network.features,
+            **_given(steps=options.window, overlap=options.overlap),
         )
     if network.image is not None:
         network.image = dataclasses.replace(

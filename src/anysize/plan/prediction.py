@@ -231,7 +231,7 @@ def _choose(
         return first, []
     if not rates:
         return chosen, [f"{name} {precision} was the fastest here when it was measured"]
-    unit = "tokens" if network.text is not None else "pixels"
+    unit = network.settings.unit
     measured = ", ".join(f"{key} {rate:,.0f}" for key, rate in rates.items())
     return chosen, [f"{name} {precision} is the fastest ({unit} a second: {measured})"]
 
@@ -256,7 +256,7 @@ def _calibration(seen: Sample) -> list[Example]:
     """Windows of the job's own sizes, enough for a fair measurement and no more."""
     found: list[Example] = []
     total = 0
-    most = _TRIED_COST * (1 if "input_ids" in seen.examples[0].arrays else 16)
+    most = _TRIED_COST * (16 if "pixels" in seen.examples[0].arrays else 1)
     step = max(len(seen.examples) // 64, 1)
     for example in seen.examples[::step]:
         found.append(example)
@@ -267,7 +267,7 @@ def _calibration(seen: Sample) -> list[Example]:
 
 
 def _readers(network: Network, seen: Sample | None) -> int:
-    """Pictures are decoded beside the model; tokenizing is too quick to be worth a thread."""
-    if network.text is not None or (seen is not None and len(seen.examples) < 8):
+    """Pictures are decoded beside the model; the rest is read too quickly to be worth a thread."""
+    if network.image is None or (seen is not None and len(seen.examples) < 8):
         return 0
     return 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from anysize.core.examples import Example, Failure
 from anysize.core.pipeline import Position, examples
 from anysize.core.protocols import Preprocess
-from anysize.core.records import ImageField, Source, TextField
+from anysize.core.records import FeaturesField, ImageField, Source, TextField
 from anysize.plan.probe import Meter
 
 _RECORDS = 48
@@ -89,4 +89,6 @@ def _estimate(source: Source, index: int) -> float:
         elif isinstance(value, ImageField):
             width, height = value.extent
             total += width * height
+        elif isinstance(value, FeaturesField):
+            total += value.shape[0]
     return total

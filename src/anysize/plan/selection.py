@@ -118,7 +118,7 @@ def machine_key(network: Network, *more: str) -> str:
         _processor(),
         str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         network.module.config.to_json_string(use_diff=False),
-        repr(network.text or network.image),
+        repr(network.settings),
         *more,
     ]
     for package in ("anysize", "torch", "transformers", "openvino"):

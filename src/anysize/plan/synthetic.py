@@ -8,7 +8,7 @@ import numpy as np
 
 from anysize.core.examples import Example
 from anysize.core.windows import Box, Span, Window
-from anysize.models.network import Network
+from anysize.models.network import FeatureSettings, Network
 
 _SEED = 20
 
@@ -42,6 +42,17 @@ def pictures(width: int, height: int, count: int) -> list[Example]:
     return found
 
 
+def numbers(settings: FeatureSettings, steps: int, count: int) -> list[Example]:
+    """Vectors of noise, or sequences of so many steps of it."""
+    random = np.random.default_rng(_SEED)
+    shape = (steps, settings.width) if settings.steps else (settings.width,)
+    found = []
+    for ordinal in range(count):
+        values = random.standard_normal(shape, dtype=np.float32)
+        found.append(_example(ordinal, Span(0, shape[0]), "features", values, steps))
+    return found
+
+
 def _example(ordinal: int, region: Span | Box, name: str, array: np.ndarray, cost: int) -> Example:
     window = Window(record=f"probe-{ordinal}", index=0, region=region, core=region, last=True)
     return Example(ordinal=ordinal, window=window, arrays={name: array}, cost=cost)
@@ -58,6 +69,8 @@ def windows(network: Network, count: int, *, longest: int | None = None) -> list
     if network.text is not None:
         length = network.text.window if longest is None else min(longest, network.text.window)
         return texts(network, [length] * count)
+    if network.features is not None:
+        return numbers(network.features, network.features.whole, count)
     assert network.image is not None
     return pictures(network.image.width, network.image.height, count)
 
@@ -67,6 +80,9 @@ def part_of_window(network: Network, share: float, *, longest: int | None = None
     if network.text is not None:
         length = network.text.window if longest is None else min(longest, network.text.window)
         return texts(network, [max(int(length * share), 4)])
+    if network.features is not None:
+        steps = max(int(network.features.whole * share), network.features.least)
+        return numbers(network.features, steps, 1)
     assert network.image is not None
     side = share**0.5
     return pictures(
@@ -79,9 +95,12 @@ def parts(network: Network, *, longest: int | None = None) -> tuple[float, ...]:
     if network.text is not None:
         whole = network.text.window if longest is None else min(longest, network.text.window)
         smallest, step = 64, 2
+    elif network.features is not None:
+        whole = network.features.whole
+        smallest, step = max(64, network.features.least), 2
     else:
         assert network.image is not None
-        whole = network.image.width * network.image.height
+        whole = network.image.whole
         smallest, step = 64 * 64, 4
     found = [1.0]
     while whole * found[-1] / step >= smallest:

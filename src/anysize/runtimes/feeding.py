@@ -2,19 +2,20 @@
 
 Shared by the runtimes and exporters that turn a network into a graph. A graph's inputs are float32
 pictures ``pixel_values`` ``[n, 3, height, width]``, normalised; or int64 token ids ``input_ids``
-and ``attention_mask``, both ``[n, length]``.
+and ``attention_mask``, both ``[n, length]``; or float32 numbers ``features`` ``[n, width]`` or
+``[n, steps, width]``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.core.examples import Example
+from anysize.core.examples import Example, Outputs, same_shapes
 from anysize.models.network import Network
 
 BATCH, LENGTH = "batch", "length"
@@ -32,15 +33,17 @@ class GraphInput:
         name: what the module's ``forward`` calls it.
         axes: each axis's size, or the name of a free one.
         kind: of its numbers.
+        least: the shortest length that it may have.
     """
 
     name: str
     axes: tuple[int | str, ...]
     kind: type[np.generic]
+    least: int = 1
 
     def example(self, batch: int = 2, length: int = 16) -> NDArray[Any]:
         """Ones or zeros of a shape that it may have."""
-        sizes = {BATCH: batch, LENGTH: length}
+        sizes = {BATCH: batch, LENGTH: max(length, self.least)}
         shape = [sizes[axis] if isinstance(axis, str) else axis for axis in self.axes]
         # A mask of zeros would attend to nothing.
         return (np.zeros if self.kind is np.float32 else np.ones)(shape, self.kind)
@@ -51,6 +54,11 @@ def graph_inputs(network: Network) -> tuple[GraphInput, ...]:
     if network.image is not None:
         axes = (BATCH, 3, network.image.height, network.image.width)
         return (GraphInput("pixel_values", axes, np.float32),)
+    if network.features is not None:
+        settings = network.features
+        length = (LENGTH if settings.varying else settings.steps,) if settings.steps else ()
+        axes = (BATCH, *length, settings.width)
+        return (GraphInput("features", axes, np.float32, settings.least),)
     return tuple(
         GraphInput(name, (BATCH, LENGTH), np.int64) for name in ("input_ids", "attention_mask")
     )
@@ -62,20 +70,22 @@ def graph_outputs(network: Network) -> tuple[str, ...]:
 
 
 class Feeding:
-    """Examples to the arrays of `graph_inputs`, in their order.
+    """Examples to the arrays of `graph_inputs`, in their order; numbers must be of one length.
 
     Args:
         network: its settings and configuration are read, never its weights.
     """
 
     def __init__(self, network: Network) -> None:
-        self._text, self._image = network.text, network.image
+        self._text, self._image, self._features = network.text, network.image, network.features
         self._padding = int(getattr(network.module.config, "pad_token_id", None) or 0)
         if network.image is not None:
             self._mean = 255 * np.array(network.image.mean, np.float32)
             self._scale = 1 / (255 * np.array(network.image.std, np.float32))
 
     def __call__(self, examples: Sequence[Example]) -> list[NDArray[Any]]:
+        if self._features is not None:
+            return [np.stack([example.arrays["features"] for example in examples])]
         return self._pictures(examples) if self._image is not None else self._tokens(examples)
 
     def _tokens(self, examples: Sequence[Example]) -> list[NDArray[Any]]:
@@ -94,3 +104,18 @@ class Feeding:
         pixels = np.stack([example.arrays["pixels"] for example in examples])
         values = (pixels.astype(np.float32) - self._mean) * self._scale
         return [np.ascontiguousarray(values.transpose(0, 3, 1, 2))]
+
+
+def by_length(run: Callable[[Sequence[Example]], Outputs], examples: Sequence[Example]) -> Outputs:
+    """What ``run`` gives for all examples, called once for each length where they are numbers.
+
+    A sequence of numbers is never padded: padding would change what the model gives for it.
+    """
+    groups = same_shapes(examples, "features")
+    if len(groups) == 1:
+        return run(examples)
+    found = [run([examples[place] for place in group]).arrays for group in groups]
+    order = np.argsort(np.concatenate(groups))
+    return Outputs(
+        {name: np.concatenate([part[name] for part in found])[order] for name in found[0]}
+    )

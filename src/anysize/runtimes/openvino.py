@@ -22,7 +22,7 @@ import torch
 from anysize.core.errors import ConfigurationError, MissingExtraError
 from anysize.core.examples import Example, Outputs
 from anysize.models.network import Network
-from anysize.runtimes.feeding import Feeding, graph_inputs, graph_outputs
+from anysize.runtimes.feeding import Feeding, by_length, graph_inputs, graph_outputs
 from anysize.runtimes.torch import native_bfloat16
 from anysize.runtimes.tracing import Traceable, example_tensors
 
@@ -61,7 +61,6 @@ class OpenVinoRuntime:
     """
 
     name = "openvino"
-    packed = False
 
     def __init__(
         self,
@@ -81,6 +80,8 @@ class OpenVinoRuntime:
             )
         self.precision = precision
         self._feeding = Feeding(network)
+        # Sequences of numbers are not padded but run by their lengths.
+        self.packed = network.features is not None
         self._outputs = graph_outputs(network)
         core = openvino.Core()
         cache = _writable(folder)
@@ -99,6 +100,9 @@ class OpenVinoRuntime:
         self._request: Any = self._compiled.create_infer_request()
 
     def run(self, examples: Sequence[Example]) -> Outputs:
+        return by_length(self._run, examples)
+
+    def _run(self, examples: Sequence[Example]) -> Outputs:
         results = self._request.infer(self._feeding(examples), share_inputs=True)
         return Outputs(
             {name: np.array(results[place], np.float32) for place, name in enumerate(self._outputs)}

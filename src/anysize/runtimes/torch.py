@@ -97,7 +97,7 @@ class TorchRuntime:
         self._execution = make_execution(network, self.device)
         self.packed = self._execution.packed
         self._fused: PackedInference | None = None
-        if self.packed and self.device.type == "cpu":
+        if self.packed and network.text is not None and self.device.type == "cpu":
             form = cast(Literal["float32", "bfloat16"], precision)
             self._fused = PackedInference(network.module, form)
 

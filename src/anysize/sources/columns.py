@@ -10,7 +10,10 @@ from typing import Literal, TypeAlias
 
 from anysize.core.errors import ConfigurationError, DataError
 
-Kind: TypeAlias = Literal["text", "image", "target", "value"]
+Kind: TypeAlias = Literal["text", "image", "features", "target", "value"]
+
+CONTENTS: tuple[Kind, ...] = ("text", "image", "features")
+"""Kinds that become lazy fields."""
 
 FILE_COLUMN = "file_name"
 """A table's column that names a file beside it: the picture, or the text where no text column is.
@@ -23,8 +26,9 @@ class ColumnSpec:
 
     Attributes:
         role: the field's name in ``Record.fields`` (``text``, ``image``, …).
-        kind: ``text`` and ``image`` become lazy fields, ``target`` the record's target, ``value``
-            an entry of ``Record.values`` under the role's name.
+        kind: ``text``, ``image`` and ``features`` become lazy fields, ``target`` the record's
+            target, ``value`` an entry of ``Record.values`` under the role's name. ``features``
+            without a column of its name are all columns of numbers that play no other role.
         names: column names that are taken for it, the likeliest first; case does not matter.
         required: whether data without it is an error.
     """
@@ -77,12 +81,17 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """A role that a table plays: its column's place and whether the column names a file."""
+    """A role that a table plays: its column's place and whether the column names a file.
+
+    ``place`` is -1 for features that are spread over several columns: those in ``several``, or
+    where none is named, all that hold numbers.
+    """
 
     spec: ColumnSpec
     column: str
     place: int
     from_file: bool
+    several: tuple[str, ...] = ()
 
 
 def assign(origin: str, columns: Sequence[str], request: Request) -> tuple[Role, ...]:
@@ -104,6 +113,8 @@ def assign(origin: str, columns: Sequence[str], request: Request) -> tuple[Role,
     missing: list[ColumnSpec] = []
     for spec in request.columns:
         wanted = request.rename.get(spec.role)
+        if wanted is not None and spec.kind == "features" and "+" in wanted:
+            continue
         if wanted is not None:
             where = exact.get(wanted, places.get(wanted.strip().lower()))
             if where is None:
@@ -117,19 +128,31 @@ def assign(origin: str, columns: Sequence[str], request: Request) -> tuple[Role,
             taken.add(where)
     for spec in request.columns:
         wanted = request.rename.get(spec.role)
+        if wanted is not None and spec.kind == "features" and "+" in wanted:
+            several = tuple(name.strip() for name in wanted.split("+"))
+            lost = [name for name in several if name not in exact]
+            wrong += [
+                f"{origin}: --columns {spec.role}={wanted} names the column {name!r}, which is not "
+                f"there. The columns are: {shown}"
+                for name in lost
+            ]
+            roles.append(Role(spec=spec, column="", place=-1, from_file=False, several=several))
+            continue
         if wanted is not None:
             where = exact.get(wanted, places.get(wanted.strip().lower()))
             if where is not None:
                 roles.append(_role(spec, columns, where))
             continue
         names = [*spec.names, spec.role]
-        if spec.kind in ("text", "image"):
+        if spec.kind in CONTENTS:
             names.append(FILE_COLUMN)
         free = (places[name.lower()] for name in names if name.lower() in places)
         where = next((place for place in free if place not in taken), None)
         if where is not None:
             taken.add(where)
             roles.append(_role(spec, columns, where))
+        elif spec.kind == "features":
+            roles.append(Role(spec=spec, column="", place=-1, from_file=False))
         elif spec.required:
             missing.append(spec)
     if wrong:
@@ -145,8 +168,9 @@ def assign(origin: str, columns: Sequence[str], request: Request) -> tuple[Role,
             f"no column found for {usual}. The columns are: {shown}. "
             f"Name the right one with --columns {asked}",
         )
+    found = [role for role in roles if role.place >= 0]
     folded = [name.strip().lower() for name in columns]
-    twice = sorted({role.column for role in roles if folded.count(folded[role.place]) > 1})
+    twice = sorted({role.column for role in found if folded.count(folded[role.place]) > 1})
     if twice:
         raise DataError(
             origin,

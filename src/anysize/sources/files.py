@@ -1,10 +1,10 @@
-"""Files as a source: a picture or a text document is one record."""
+"""Files as a source: a picture, a text document or an array of numbers is one record."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +12,25 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
 from anysize.core.records import Field, Record
+from anysize.readers.features import Features
 from anysize.readers.text import Text
-from anysize.sources.columns import ColumnSpec, Request
+from anysize.sources.columns import CONTENTS, ColumnSpec, Kind, Request
 from anysize.sources.stores import ByteRows
 
 PROVIDES = (
     "jpg", "jpeg", "jpe", "jfif", "png", "tif", "tiff", "bmp", "webp", "gif",
-    "txt", "text",
+    "txt", "text", "npy",
 )  # fmt: skip
 
 TEXT_SUFFIXES = frozenset({".txt", ".text"})
-IMAGE_SUFFIXES = frozenset("." + key for key in PROVIDES) - TEXT_SUFFIXES
+FEATURE_SUFFIXES = frozenset({".npy"})
+IMAGE_SUFFIXES = frozenset("." + key for key in PROVIDES) - TEXT_SUFFIXES - FEATURE_SUFFIXES
+SUFFIXES: Mapping[Kind, frozenset[str]] = {
+    "text": TEXT_SUFFIXES,
+    "image": IMAGE_SUFFIXES,
+    "features": FEATURE_SUFFIXES,
+}
+"""Of files whose whole content is one field."""
 
 
 class FileSource:
@@ -106,6 +114,8 @@ class FileSource:
     def _field(self, path: Path) -> Field:
         if self._content.kind == "text":
             return Text(path, encoding=self._encoding)
+        if self._content.kind == "features":
+            return Features(path)
         from anysize.readers.image import Image
 
         return Image(path)
@@ -118,7 +128,7 @@ def open_path(path: Path, request: Request) -> FileSource:
         DataError: the task does not take files of this kind, or needs targets.
     """
     content = file_content(str(path), request)
-    usable = IMAGE_SUFFIXES if content.kind == "image" else TEXT_SUFFIXES
+    usable = SUFFIXES[content.kind]
     if path.suffix.lower() not in usable:
         raise DataError(
             str(path),
@@ -137,7 +147,7 @@ def file_content(origin: str, request: Request) -> ColumnSpec:
     Raises:
         DataError: the task needs several contents a record, which only a table can give.
     """
-    contents = [spec for spec in request.columns if spec.kind in ("text", "image")]
+    contents = [spec for spec in request.columns if spec.kind in CONTENTS]
     needed = [spec for spec in contents if spec.required] or contents[:1]
     others = [spec for spec in request.columns if spec.kind == "value" and spec.required]
     if len(needed) != 1 or others:

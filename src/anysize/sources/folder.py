@@ -16,8 +16,7 @@ from anysize.core.records import Source
 from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
 from anysize.sources.files import (
-    IMAGE_SUFFIXES,
-    TEXT_SUFFIXES,
+    SUFFIXES,
     FileSource,
     file_content,
     refuse_targets_missing,
@@ -35,7 +34,7 @@ SPLIT_NAMES: dict[str, SplitName] = {
     "test": "test",
 }
 
-_FILES = frozenset(suffix[1:] for suffix in IMAGE_SUFFIXES | TEXT_SUFFIXES)
+_FILES = frozenset(suffix[1:] for each in SUFFIXES.values() for suffix in each)
 _ARCHIVES = frozenset({"tar"})
 # Beside ImageNet's archives lie tables of boxes, and pictures whose classes are not published.
 _NOT_DATA = re.compile(r"LOC_(train|val|sample)_\w+\.csv|ILSVRC\d{4}_img_test\w*\.tar")
@@ -191,7 +190,7 @@ def _open_files(folder: Path, found: Contents, request: Request) -> Source:
     if splits and sum(map(len, splits.values())) == len(found.folders):
         return joined(folder, found.folders, request)
     content = file_content(str(folder), request)
-    suffixes = IMAGE_SUFFIXES if content.kind == "image" else TEXT_SUFFIXES
+    suffixes = SUFFIXES[content.kind]
     skipped = Skipped()
     by_class = bool(request.of_kind("target"))
     needs_class = any(spec.required for spec in request.of_kind("target"))

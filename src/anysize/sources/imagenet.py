@@ -17,7 +17,7 @@ from pathlib import Path
 from anysize.core.records import Source
 from anysize.sources import class_names, truth
 from anysize.sources.class_names import ClassNames
-from anysize.sources.columns import Request
+from anysize.sources.columns import CONTENTS, Request
 from anysize.sources.concat import Concat
 from anysize.sources.files import IMAGE_SUFFIXES, FileSource, file_content
 from anysize.sources.folder import Contents, SplitName, contents
@@ -128,7 +128,7 @@ def _part(folder: Path, found: Contents, request: Request) -> Source | None:
 
 
 def _classifies(request: Request) -> bool:
-    contents_wanted = [spec for spec in request.columns if spec.kind in ("text", "image")]
+    contents_wanted = [spec for spec in request.columns if spec.kind in CONTENTS]
     kinds = {spec.kind for spec in contents_wanted}
     return kinds == {"image"} and bool(request.of_kind("target"))
 

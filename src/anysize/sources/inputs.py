@@ -61,7 +61,7 @@ def standard_input(stream: Iterable[str], role: str) -> Iterator[Path]:
 
     Args:
         stream: the lines.
-        role: what a plain line is: ``text``, or ``image`` for the path of a picture.
+        role: what a plain line is: ``text``, or for ``image`` and ``features`` the path of a file.
 
     Yields:
         The path of a temporary ``stdin.jsonl``, removed afterwards.
@@ -74,7 +74,7 @@ def standard_input(stream: Iterable[str], role: str) -> Iterator[Path]:
                 if not line.strip():
                     continue
                 if not line.lstrip().startswith("{"):
-                    value = str(Path(line).absolute()) if role == "image" else line
+                    value = str(Path(line).absolute()) if role != "text" else line
                     line = json.dumps({role: value})
                 file.write(line + "\n")
         if path.stat().st_size == 0:

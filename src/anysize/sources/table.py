@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from anysize.core.errors import DataError
 from anysize.core.records import Field, Record
 from anysize.readers.encodings import advice
+from anysize.readers.features import Features
 from anysize.readers.text import Text
 from anysize.sources.columns import Request, Role, assign
+from anysize.sources.numbers import cell_features, names_file, number_columns, row_features
 from anysize.sources.offsets import Offsets, RandomFile
 from anysize.sources.rows import CELL_LIMIT, ROW_LIMIT, Row, RowError, RowFormat, as_string
 
@@ -63,7 +65,12 @@ class TableSource:
         self._encoding = encoding
         self._text_encoding = request.encoding
         self._roles = assign(self.name, header, request)
-        self._keys = {role.spec.role: row_format.columns[role.place] for role in self._roles}
+        self._keys = {
+            role.spec.role: row_format.columns[role.place]
+            for role in self._roles
+            if role.place >= 0
+        }
+        self._spread = self._spread_columns()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -156,11 +163,17 @@ class TableSource:
         fields: dict[str, Field] = {}
         values: dict[str, str] = {}
         target: str | None = None
-        used = set(self._keys.values())
+        used = {*self._keys.values(), *self._spread}
         for role in self._roles:
+            if role.place < 0:
+                fields[role.spec.role] = row_features(row, self._spread, f"{self._id}:{index}")
+                continue
             key = self._keys[role.spec.role]
             cell = row.get(key)
-            if role.spec.kind == "image" or role.from_file:
+            if role.spec.kind == "features" and not names_file(cell):
+                fields[role.spec.role] = cell_features(cell, f"{self._id}:{index} column {key!r}")
+                continue
+            if role.spec.kind in ("image", "features") or role.from_file:
                 field = self._file(index, role, key, cell)
                 if field is not None:
                     fields[role.spec.role] = field
@@ -181,6 +194,14 @@ class TableSource:
                 if value is not None:
                     values[key] = value
         return Record(id=f"{self._id}:{index}", fields=fields, target=target, values=values)
+
+    def _spread_columns(self) -> tuple[str, ...]:
+        """The columns of features that have no column of their own."""
+        for role in self._roles:
+            if role.place < 0:
+                taken = set(self._keys.values())
+                return role.several or number_columns(self, taken, role.spec.role)
+        return ()
 
     def _string(self, index: int, key: str, cell: Any) -> str | None:
         value = as_string(cell)
@@ -223,6 +244,8 @@ class TableSource:
         path = self._path.parent / relative
         if role.spec.kind == "text":
             return Text(path, encoding=self._text_encoding)
+        if role.spec.kind == "features":
+            return Features(path)
         from anysize.readers.image import Image
 
         return Image(path)

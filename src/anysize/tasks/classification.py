@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from anysize import mergers
 from anysize.core.errors import DataError
@@ -14,7 +14,7 @@ from anysize.core.protocols import Merger
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
 from anysize.core.results import Result
-from anysize.models.network import Network
+from anysize.models.network import Network, Role
 from anysize.sources import ColumnSpec
 from anysize.tasks.protocols import LossBatch, Meter
 
@@ -42,7 +42,7 @@ class Classification:
     """One label per record. The tasks set the attributes and add ``preprocess``."""
 
     name: str
-    role: Literal["text", "image"]
+    role: Role
     unit: Unit
     columns: tuple[ColumnSpec, ...]
     main_metric = "accuracy"

@@ -28,7 +28,7 @@ def open_inputs(
     Args:
         inputs: a path or several (files, folders, tables); or, one record each, strings of text
             for a text task and pictures (``PIL.Image``, uint8 arrays ``[height, width, 3]``) for
-            a picture task; or a source.
+            a picture task; or vectors and sequences of numbers (arrays, lists); or a source.
         task: what they are read for.
         columns: column of a table for each role.
         encoding: of text files.
@@ -43,8 +43,8 @@ def open_inputs(
             raise ConfigurationError("no input given: name files, folders or tables, or '-'")
         return open_source(paths, columns=task.columns, rename=columns, encoding=encoding)
 
-    if isinstance(inputs, Path) or (isinstance(inputs, str) and task.role == "image"):
-        return opened([inputs])
+    if _is_path(inputs, task):
+        return opened([cast(Input, inputs)])
     if isinstance(inputs, str):
         return _in_memory(task, [inputs])
     if is_source(inputs):
@@ -81,6 +81,8 @@ def task_of(data: str | Path, name: str | None, **arguments: Any) -> Task:
     # A table of texts may well have a column named "file"; a folder of pictures has no texts.
     order = ["image-classification", "text-classification"]
     names = order if Path(data).is_dir() else order[::-1]
+    # Many a table has a column of numbers, so these come last.
+    names += ["tabular-classification"]
     problems = []
     for candidate in map(tasks.load, names):
         try:
@@ -97,7 +99,7 @@ def is_source(item: object) -> bool:
 
 
 def _is_path(item: object, task: Task) -> bool:
-    return isinstance(item, Path) or (isinstance(item, str) and task.role == "image")
+    return isinstance(item, Path) or (isinstance(item, str) and task.role != "text")
 
 
 def _in_memory(task: Task, items: Sequence[Any]) -> Source:
@@ -109,6 +111,10 @@ def _in_memory(task: Task, items: Sequence[Any]) -> Source:
             from anysize.readers.text import Text
 
             fields.append(Text(item, origin=f"text {len(fields)}"))
+        elif task.role == "features":
+            from anysize.readers.features import Features
+
+            fields.append(Features(item, origin=f"numbers {len(fields)}"))
         elif task.role == "image":
             from anysize.readers.image import Image
 

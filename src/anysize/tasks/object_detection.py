@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
 from anysize.core.windows import Window
 from anysize.mergers.objects import ObjectMerger
-from anysize.models.network import ImageSettings, Network
+from anysize.models.network import ImageSettings, Network, Role
 from anysize.sources import ColumnSpec
 from anysize.sources.detection import ROLE
 from anysize.sources.targets import targets
@@ -49,7 +49,7 @@ class ObjectDetection:
     """Boxes with labels and scores."""
 
     name = "object-detection"
-    role: Literal["text", "image"] = "image"
+    role: Role = "image"
     unit: Unit = "pixels"
     columns: tuple[ColumnSpec, ...] = (IMAGE, OBJECTS)
     main_metric = "ap"

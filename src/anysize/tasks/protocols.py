@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from anysize.core.examples import Example
 from anysize.core.protocols import Merger, Preprocess
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
 from anysize.core.results import Result
-from anysize.models.network import Network
+from anysize.models.network import Network, Role
 from anysize.sources import ColumnSpec
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Task(Protocol):
     """
 
     name: str
-    role: Literal["text", "image"]
+    role: Role
     unit: Unit
     columns: tuple[ColumnSpec, ...]
     main_metric: str

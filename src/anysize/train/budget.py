@@ -81,9 +81,9 @@ def _own(job: Job, objective: Objective, loaders: int) -> TrainingPlan | BudgetE
     memory = recipe.memory or default_budget()
     states = (2 if recipe.optimizer == "adamw" else 1) + (1 if recipe.ema else 0)
     records = math.ceil((recipe.batch or 1) / recipe.workers)
-    image = objective.network.image
+    settings = objective.network.settings
     pictures = 0
-    if image is not None:
+    if settings.role == "image":
         pictures = worth(job.training, memory // recipe.workers // _KEPT_SHARE)
     try:
         plan = plan_training(
@@ -91,7 +91,7 @@ def _own(job: Job, objective: Objective, loaders: int) -> TrainingPlan | BudgetE
             memory=memory,
             workers=recipe.workers,
             states=states,
-            step_cost=None if image is None else records * image.width * image.height,
+            step_cost=None if settings.varying else records * settings.whole,
             loaders=loaders,
             may_use_bfloat16=recipe.precision == "auto",
         )

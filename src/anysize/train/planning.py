@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import torch
 
 from anysize.core.examples import Example
 from anysize.core.memory import bound_heap, bound_kernels, format_size, resident, trim
+from anysize.models.network import Role
 from anysize.plan import budget, synthetic
 from anysize.plan.batching import READ_AHEAD
 from anysize.plan.guard import MemoryGuard
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
 # More at once was not faster on a processor.
 _MEASURED_COST = 1 << 16
-_MOST_TOKENS = 8192
-_MOST_PIXELS = 32 * 224 * 224
+_MOST: Mapping[Role, int] = {"text": 8192, "image": 32 * 224 * 224, "features": 16384}
 # Beyond what was measured a line is trusted this far.
 _REACH = 4
 # The loop holds this many micro-batches before it sorts them (train.machinery), and one more.
@@ -119,11 +119,11 @@ def plan_training(
     allowed = budget.share(memory, workers)
     network = objective.network
     bound_heap()
-    if network.text is not None:
+    settings = network.settings
+    if settings.varying:
         bound_kernels()
     window = synthetic.windows(network, 1)[0]
-    text = network.text is not None
-    most = max((_MOST_TOKENS if text else _MOST_PIXELS) // window.cost, 1)
+    most = max(_MOST[settings.role] // window.cost, 1)
     if step_cost is not None:
         most = max(min(most, -(-step_cost // window.cost)), 1)
     weights = _trained_size(objective)
@@ -148,7 +148,7 @@ def plan_training(
         waiting = _HELD * cost if step_cost is None else min(_HELD * cost, step_cost + cost)
         compiled = found.line.base - floors[0]
         spare = budget.margin(
-            peak - found.floor, compiling=text and bfloat16, compiled=max(compiled, 0)
+            peak - found.floor, compiling=settings.varying and bfloat16, compiled=max(compiled, 0)
         )
         return peak + spare + fixed + int(waiting * held)
 
@@ -177,7 +177,7 @@ def plan_training(
         while cost * 2 <= reach and needed(found, cost * 2, bfloat16) <= allowed:
             cost *= 2
         why.append(
-            f"{cost // window.cost} windows of {window.cost} {'tokens' if text else 'pixels'} "
+            f"{cost // window.cost} windows of {window.cost} {settings.unit} "
             f"at once ({'more is not needed' if cost * 2 > reach else 'all that fits'})"
         )
         why += [f"{item}, because it would not fit without" for item in tried[1:]]

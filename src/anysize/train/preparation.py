@@ -75,6 +75,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         merge=recipe.merge,
         text=network.text,
         image=network.image,
+        features=network.features,
         licence=network.licence,
         provenance={
             "data": training.name,
@@ -173,14 +174,14 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
     from anysize.models import spec
 
     torch.manual_seed(mix("model", recipe.seed))
-    is_text = task.role == "text"
     network = spec.build(
         recipe.model,
         BuildRequest(
             task=recipe.task,
             labels=labels,
-            texts=(lambda: _texts(training)) if is_text else None,
-            picture_size=None if is_text else _picture_size(training),
+            texts=(lambda: _texts(training)) if task.role == "text" else None,
+            picture_size=_picture_size(training) if task.role == "image" else None,
+            feature_shape=_feature_shape(training) if task.role == "features" else None,
             window=recipe.window,
             image_size=recipe.image_size,
             options=recipe.options,
@@ -202,6 +203,8 @@ def _adapt_windows(network: Network, recipe: Recipe) -> None:
     wishes: dict[str, Any] = {} if recipe.overlap is None else {"overlap": recipe.overlap}
     if network.text is not None:
         network.text = dataclasses.replace(network.text, **wishes)
+    if network.features is not None:
+        network.features = dataclasses.replace(network.features, **wishes)
     if network.image is not None:
         # What the network comes with (a bundle, a finder of faces) stands where nothing is asked.
         wishes |= {} if recipe.tiles == "auto" else {"tiles": recipe.tiles}
@@ -245,6 +248,16 @@ def _picture_size(source: Source) -> tuple[int, int] | None:
     return int(statistics.median(widths)), int(statistics.median(heights))
 
 
+def _feature_shape(source: Source) -> tuple[int, ...] | None:
+    """The shape of the first record whose numbers can be read."""
+    for index in range(len(source)):
+        try:
+            return source[index].features("features").shape
+        except DataError:
+            continue
+    return None
+
+
 def _pretrained(network: Network) -> bool:
     """Whether weights were loaded: transformers notes where from; drawn ones come from nowhere."""
     return bool(getattr(network.module, "name_or_path", ""))
@@ -269,7 +282,7 @@ def _augmentation(recipe: Recipe, task: Task) -> Augmentation | None:
         spec = task.augmentation
     if spec == "none":
         return None
-    if task.role == "text":
+    if task.role != "image":
         raise ConfigurationError(
             f"augment must be none for {recipe.task}, not {spec!r}: it changes pictures"
         )
@@ -286,7 +299,7 @@ def _augmentation(recipe: Recipe, task: Task) -> Augmentation | None:
 
 def _versions() -> dict[str, str]:
     found = {}
-    for package in ("anysize", "torch", "transformers", "tokenizers"):
+    for package in ("anysize", "torch", "transformers", "tokenizers", "keras"):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

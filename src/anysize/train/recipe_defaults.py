@@ -21,7 +21,7 @@ class _Defaults:
     learning_rate: float
     optimizer: Literal["adamw", "sgd"]
     weight_decay: float
-    schedule: Literal["linear", "cosine", "one-cycle"]
+    schedule: Literal["constant", "linear", "cosine", "one-cycle"]
     warmup: float
     clip: float
     label_smoothing: float
@@ -44,6 +44,15 @@ _DEFAULTS: Mapping[tuple[str, str], _Defaults] = {
         epochs=20, batch=128, learning_rate=2e-3, optimizer="adamw", weight_decay=0.05,
         schedule="one-cycle", warmup=0.25, clip=1.0, label_smoothing=0.1,
     ),
+    # As Keras trains: Adam (no weight decay), its learning rate and batch, nothing scheduled.
+    ("features", "pretrained"): _Defaults(
+        epochs=10, batch=32, learning_rate=1e-3, optimizer="adamw", weight_decay=0.0,
+        schedule="constant", warmup=0.0, clip=0.0, label_smoothing=0.0,
+    ),
+    ("features", "fresh"): _Defaults(
+        epochs=20, batch=32, learning_rate=1e-3, optimizer="adamw", weight_decay=0.0,
+        schedule="cosine", warmup=0.0, clip=1.0, label_smoothing=0.0,
+    ),
     # With batch normalisation: Goyal et al. 2017, arXiv:1706.02677.
     ("image", "fresh, normalised"): _Defaults(
         epochs=30, batch=128, learning_rate=0.1, optimizer="sgd", weight_decay=5e-4,
@@ -54,6 +63,8 @@ _DEFAULTS: Mapping[tuple[str, str], _Defaults] = {
 _OTHER: Mapping[tuple[str, str, str], Mapping[str, float]] = {
     ("text", "pretrained", "sgd"): {"learning_rate": 1e-2},
     ("text", "fresh", "sgd"): {"learning_rate": 0.1},
+    ("features", "pretrained", "sgd"): {"learning_rate": 1e-2},
+    ("features", "fresh", "sgd"): {"learning_rate": 1e-2},
     ("image", "pretrained", "sgd"): {"learning_rate": 1e-2},
     ("image", "fresh", "sgd"): {"learning_rate": 0.1},
     ("image", "fresh, normalised", "adamw"): {"learning_rate": 2e-3, "weight_decay": 0.05},
@@ -76,7 +87,7 @@ def resolve(
 
     Args:
         recipe: what the user asked for.
-        role: ``text`` or ``image``.
+        role: ``text``, ``image`` or ``features``.
         pretrained: whether the weights are fine-tuned rather than drawn.
         normalised: whether the network normalises over the batch.
         any_size: whether the network takes pictures of any size.
@@ -88,7 +99,7 @@ def resolve(
     """
     recipe = _with(recipe, own)
     kind = "pretrained" if pretrained else "fresh, normalised" if normalised else "fresh"
-    if role == "text" and not pretrained:
+    if role != "image" and not pretrained:
         kind = "fresh"
     defaults = _DEFAULTS[role, kind]
     other: Mapping[str, float] = {}

@@ -1,0 +1,131 @@
+"""Writing a network that Keras can read back as a ``.keras`` file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from anysize.core.errors import ConfigurationError, RunError
+from anysize.models.bundle import Card
+from anysize.models.network import Network
+
+PROVIDES = ("keras",)
+
+FILE = "model.keras"
+
+
+def export(
+    network: Network,
+    card: Card,
+    out: Path,
+    *,
+    source: Path | None = None,
+    options: Mapping[str, str],
+) -> Path:
+    """Writes the trained weights into the Keras model that they came from.
+
+    The last layer gets back what it did to its scores (softmax, sigmoid). Layers that pruning has
+    made smaller are smaller in the file too. Labels and preprocessing go along in the file's
+    ``metadata.json``, which Keras does not look at.
+
+    Args:
+        network: that was read from a Keras file, or a built-in ``dense`` or ``conv1d``.
+        card: of it.
+        out: a file whose name ends in ``.keras``, or a folder, which gets ``model.keras``.
+        source: the bundle; not used.
+        options: there are none.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigurationError: a network of another origin, or an option.
+        MissingExtraError: Keras is not installed.
+    """
+    from anysize.models.keras_model import KerasClassifier
+
+    problems = [f"the format keras has no option {name!r}" for name in options]
+    if network.form is not None:
+        problems.append("a compiled form has no weights that Keras could read: export the original")
+    elif not isinstance(network.module, KerasClassifier):
+        problems.append(
+            f"model {network.spec!r} is not made of Keras layers: only models that were read from "
+            "a Keras file, and the built-in dense and conv1d, can be written as keras"
+        )
+    if problems:
+        raise ConfigurationError(problems)
+    model = keras_model(network)
+    path = out if out.suffix == ".keras" else out / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=".export-", dir=path.parent))
+    try:
+        model.save(beside / FILE)
+        _add_notes(beside / FILE, card)
+        (beside / FILE).replace(path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return path
+
+
+def keras_model(network: Network) -> Any:
+    """The Keras model with a network's weights, in memory.
+
+    Raises:
+        RunError: the weights do not fit the layers.
+    """
+    from anysize.models.keras_architecture import flatten, with_output, with_sizes
+    from anysize.models.keras_graph import Graph
+    from anysize.models.keras_library import from_json, layer_at
+
+    module: Any = network.module
+    entries = module.config.entries
+    architecture = flatten(entries, network.spec)
+    restored = with_output(entries, architecture, module.config.output)
+    body = module.body
+    if not isinstance(body, Graph):
+        model = from_json(restored, network.spec)
+        model.set_weights(body.give())
+        return model
+    layers = dict(body.weighted())
+    sizes = {path: layer.sizes() for path, layer in layers.items()}
+    model = from_json(with_sizes(restored, sizes), network.spec)
+    for path, layer in layers.items():
+        target = layer_at(model, path)
+        try:
+            target.set_weights(layer.give())
+        except ValueError as error:
+            raise RunError(f"the weights of {'/'.join(path)} do not fit: {error}") from error
+        if hasattr(target, "finalize_state"):
+            target.finalize_state()
+    return model
+
+
+def _add_notes(path: Path, card: Card) -> None:
+    """Puts what a Keras file has no place for into its ``metadata.json``."""
+    with zipfile.ZipFile(path) as archive:
+        metadata = json.loads(archive.read("metadata.json"))
+    metadata["anysize"] = {
+        "task": card.task,
+        "labels": list(card.labels),
+        "licence": card.licence,
+        "card": {
+            name: dataclasses.asdict(value)
+            for name in ("image", "features")
+            if (value := getattr(card, name)) is not None
+        },
+    }
+    changed = path.with_name("changed.keras")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(changed, "w") as new:
+        for item in old.infolist():
+            if item.filename == "metadata.json":
+                new.writestr(item.filename, json.dumps(metadata, ensure_ascii=False))
+                continue
+            with old.open(item) as read, new.open(item.filename, "w", force_zip64=True) as write:
+                shutil.copyfileobj(read, write)
+    changed.replace(path)

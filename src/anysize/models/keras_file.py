@@ -1,0 +1,244 @@
+"""Keras files as networks: ``.keras``, ``.h5``, and weights-only ``.h5`` beside an architecture."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anysize.core.errors import BundleError, ConfigurationError
+from anysize.models.bundle import Card
+from anysize.models.keras_architecture import flatten, without_output
+from anysize.models.keras_container import KerasFile, examine
+from anysize.models.keras_graph import Graph
+from anysize.models.keras_layers import NoCounterpart
+from anysize.models.keras_library import ALLOW, KerasBody, arrays_of
+from anysize.models.keras_model import (
+    IMAGES,
+    KerasClassifier,
+    KerasConfig,
+    count_classes,
+    outputs_of,
+    tasks_for,
+)
+from anysize.models.keras_weights import load
+from anysize.models.network import BuildRequest, ImageSettings, Network
+
+OPTIONS = ("allow-lambda", "architecture", "pixels")
+
+# Range of values that a picture model was trained on: what is subtracted and divided by, of 0..1.
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "0-1": (0.0, 1.0),
+    "0-255": (0.0, 1 / 255),
+    "-1-1": (0.5, 0.5),
+}
+_ANY_SIDE = 224
+_CLOSE = 1e-3
+_log = logging.getLogger("anysize")
+
+
+def build(spec: str, request: BuildRequest) -> Network:
+    """A Keras file's network, to be trained further; a new last layer where labels differ.
+
+    Options: ``allow-lambda=yes`` (the file's code is run), ``architecture=FILE.json`` (of a file
+    that has weights alone), ``pixels=0-255`` (or ``0-1``, ``-1-1``: the values that a picture model
+    was trained on; 0-1 unless the file begins with a layer that rescales).
+
+    Raises:
+        BundleError: damaged, too large, with code, or of a kind that is not supported.
+        ConfigurationError: an unknown option.
+        MissingExtraError: Keras is not installed.
+    """
+    options = _checked(request.options)
+    file = examine(
+        Path(spec),
+        architecture=options.get("architecture"),
+        allow_lambda=options.get("allow-lambda") == "yes",
+    )
+    try:
+        module = _module(file, request.task, request.labels)
+    except BundleError as error:
+        raise BundleError(spec, error.problem) from error
+    network = Network(module=module, spec=spec, licence="unknown")
+    _add_settings(network, request, options)
+    return network
+
+
+def open_file(spec: str, task: str | None = None) -> tuple[Network, Card]:
+    """A Keras file's network and a card, to predict with as it is.
+
+    The labels are those that an exported file carries, else ``0``, ``1``, ….
+
+    Args:
+        spec: the file.
+        task: None takes the one that the shape of the inputs is for.
+    """
+    file = examine(Path(spec), allow_lambda=os.environ.get(ALLOW) == "allow")
+    known = file.notes
+    kinds = tasks_for(flatten(file.entries, spec).input_shape)
+    chosen = task or known.get("task") or (kinds[0] if kinds else IMAGES)
+    try:
+        module = _module(file, chosen, tuple(map(str, known.get("labels", ()))))
+    except BundleError as error:
+        raise BundleError(spec, error.problem) from error
+    network = Network(module=module, spec=spec, licence=str(known.get("licence", "unknown")))
+    request = BuildRequest(task=chosen, labels=_labels(module))
+    _add_settings(network, request, {})
+    card = Card(
+        task=chosen,
+        labels=request.labels,
+        model=spec,
+        image=network.image,
+        features=network.features,
+        licence=network.licence,
+    )
+    kept = known.get("card")
+    if isinstance(kept, Mapping):
+        settings = {name: kept[name] for name in ("image", "features") if kept.get(name)}
+        card = Card.from_json({**card.to_json(), **settings}, spec)
+        network.image, network.features = card.image, card.features
+    return network, card
+
+
+def _labels(module: KerasClassifier) -> tuple[str, ...]:
+    named: Any = module.config.id2label
+    return tuple(str(named[number]) for number in range(len(named)))
+
+
+def _checked(options: Mapping[str, str]) -> Mapping[str, str]:
+    problems = [
+        f"a Keras model has no option {name!r}; it has: {', '.join(OPTIONS)}"
+        for name in options
+        if name not in OPTIONS
+    ]
+    for name, allowed in (("allow-lambda", ("yes", "no")), ("pixels", tuple(_RANGES))):
+        if name in options and options[name] not in allowed:
+            problems.append(f"{name} must be one of {', '.join(allowed)}, not {options[name]!r}")
+    if problems:
+        raise ConfigurationError(problems)
+    if options.get("allow-lambda") == "yes":
+        # Worker processes, and the bundle that is opened in the end, are allowed the same.
+        os.environ[ALLOW] = "allow"
+    return options
+
+
+def _module(file: KerasFile, task: str, labels: tuple[str, ...]) -> KerasClassifier:
+    """The module with the file's weights, checked against Keras.
+
+    Args:
+        file: examined.
+        task: what it is read for.
+        labels: empty takes the file's own number of classes.
+    """
+    spec = str(file.path)
+    keras_model = load(file)
+    entries: dict[str, Any] = json.loads(keras_model.to_json())
+    stripped, output = without_output(entries, flatten(entries, spec))
+    config = KerasConfig(architecture=json.dumps(stripped), output=output, task=task)
+    try:
+        width = outputs_of(config)
+    except NoCounterpart as reason:
+        _log.info("%s: %s has no counterpart, so Keras runs the model", spec, reason)
+        config.by_keras = True
+        width = int(keras_model.output_shape[-1])
+    names = labels or tuple(str(number) for number in range(count_classes(config, width)))
+    config.id2label = dict(enumerate(names))
+    config.label2id = {label: number for number, label in enumerate(names)}
+    module = KerasClassifier(config)
+    if module.replaced is not None:
+        _log.warning(
+            "%s has %d classes and the data %d: its last layer is replaced by a new one",
+            spec, 2 if output == "sigmoid" else width, len(names),
+        )  # fmt: skip
+    _take(module, keras_model)
+    if not config.by_keras and module.replaced is None and not _agrees(module, keras_model):
+        _log.warning("%s: the converted layers do not agree with Keras, so Keras runs it", spec)
+        config.by_keras = True
+        module = KerasClassifier(config)
+        _take(module, keras_model)
+    module.train(False)
+    module.name_or_path = module.config.name_or_path = spec
+    return module
+
+
+def _take(module: KerasClassifier, keras_model: Any) -> None:
+    body = module.body
+    if isinstance(body, KerasBody):
+        body.take(keras_model.get_weights())
+        return
+    assert isinstance(body, Graph)
+    weighted = dict(body.weighted())
+    kept = [path for path in weighted if path != module.replaced]
+    for path, arrays in arrays_of(keras_model, kept).items():
+        weighted[path].take(arrays)
+
+
+def _agrees(module: KerasClassifier, keras_model: Any) -> bool:
+    """Whether module and Keras model give the same probabilities for noise."""
+    import torch
+
+    random = np.random.default_rng(0)
+    settings = module.feature_settings
+    if settings is None:
+        sizes = [64 if size is None else size for size in module.shape]
+        while len(sizes) < 3:
+            sizes.append(1)
+        grey = random.random((2, *sizes[:2], sizes[2]), np.float32)
+        values = np.repeat(grey, 3, axis=3) if sizes[2] == 1 else grey
+        given = {"pixel_values": torch.from_numpy(values.transpose(0, 3, 1, 2))}
+        own = grey[..., 0] if len(module.shape) == 2 else grey
+    else:
+        steps = (min(max(settings.least, 64), settings.steps),) if settings.steps else ()
+        own = random.standard_normal((2, *steps, settings.width), np.float32)
+        given = {"features": torch.from_numpy(own)}
+    module.train(False)
+    with torch.no_grad():
+        found = torch.softmax(module(**given).logits, 1).numpy()
+        wanted = keras_model(own, training=False).cpu()
+    output = module.config.output
+    if output == "sigmoid":
+        found = found[:, 1:]
+    elif output != "softmax":
+        wanted = torch.softmax(wanted, 1)
+    return bool(np.allclose(found, wanted.numpy(), atol=_CLOSE))
+
+
+def _add_settings(network: Network, request: BuildRequest, options: Mapping[str, str]) -> None:
+    """How inputs become windows, from the shape that the model takes."""
+    module: Any = network.module
+    features = module.feature_settings
+    if features is not None:
+        if request.window is not None:
+            features = dataclasses.replace(features, steps=request.window)
+        network.features = features
+        return
+    height, width = module.shape[:2]
+    wished = request.image_size or request.picture_size or (_ANY_SIDE, _ANY_SIDE)
+    mean, std = _RANGES[options.get("pixels") or _range(module)]
+    network.image = ImageSettings(
+        width=width or wished[0],
+        height=height or wished[1],
+        mean=(mean,) * 3,
+        std=(std,) * 3,
+    )
+
+
+def _range(module: KerasClassifier) -> str:
+    """0-255 where the first layer rescales, or normalises by means of that size; else 0-1."""
+    architecture = flatten(module.config.entries, "the model")
+    kinds = [call for call in architecture.calls[1:] if not call.kind.startswith("Random")]
+    if not kinds:
+        return "0-1"
+    first = kinds[0]
+    if first.kind == "Rescaling":
+        return "0-255"
+    if first.kind == "Normalization" and isinstance(module.body, Graph):
+        layer = dict(module.body.weighted())[first.path]
+        return "0-255" if float(layer.mean.abs().max()) > 2 else "0-1"
+    return "0-1"

@@ -1,0 +1,313 @@
+"""Keras models as models of transformers: one module class, made from the architecture's JSON.
+
+The configuration holds the JSON, so a bundle of a Keras model is a folder like any other
+(``config.json``, ``model.safetensors``) and needs no Keras to be opened, except where a layer has
+no counterpart here (``models.keras_layers``).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForImageClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+from transformers import initialization as init
+from transformers.utils.generic import ModelOutput
+
+from anysize.core.errors import BundleError, ConfigurationError
+from anysize.models.keras_architecture import Architecture, Output, flatten, resized_head
+from anysize.models.keras_graph import SAMPLE, Graph
+from anysize.models.network import FeatureSettings
+
+IMAGES = "image-classification"
+VECTORS = "tabular-classification"
+SEQUENCES = "time-series-classification"
+
+_LUMA = (0.299, 0.587, 0.114)
+"""Red, green and blue of a grey picture (ITU-R BT.601), as picture files are made grey."""
+
+MOST_STEPS = 4096
+"""Steps that a model of any length reads at once, unless a window is asked for."""
+
+
+@dataclass
+class KerasOutput(ModelOutput):
+    """Result of a Keras model.
+
+    Attributes:
+        loss: mean cross entropy, a scalar; present only when labels were given.
+        logits: ``[n, num_labels]``.
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+
+
+class KerasConfig(PretrainedConfig):
+    """Configuration of :class:`KerasClassifier`.
+
+    Args:
+        architecture: the model's JSON as Keras 3 writes it, without what the last layer does to its
+            scores.
+        output: what that was.
+        task: what the model is read for.
+        by_keras: whether Keras itself runs the model, because a layer has no counterpart.
+        **kwargs: what every configuration has, ``num_labels`` for one.
+    """
+
+    model_type = "anysize_keras_model"
+
+    def __init__(
+        self,
+        architecture: str = "",
+        output: Output = "softmax",
+        task: str = VECTORS,
+        by_keras: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        # As text: transformers reads a meaning of its own into names of nested settings.
+        self.architecture = architecture
+        self.output = output
+        self.task = task
+        self.by_keras = by_keras
+        super().__init__(**kwargs)
+
+    @property
+    def entries(self) -> dict[str, Any]:
+        """The architecture's JSON as values."""
+        found: dict[str, Any] = json.loads(self.architecture)
+        return found
+
+
+class KerasClassifier(PreTrainedModel):
+    """A classifier that was made with Keras.
+
+    It gives logits: a last softmax is taken off, and one last sigmoid becomes two logits of which
+    the first is always 0, which is the same probability.
+
+    Where ``config.num_labels`` is not what the architecture says, the last dense layer is new.
+
+    Raises:
+        BundleError: several inputs or outputs, or an output that is not of a classifier.
+        NoCounterpart: a layer that only Keras can run, without ``config.by_keras``.
+    """
+
+    config_class = KerasConfig
+    body: nn.Module
+
+    def __init__(self, config: KerasConfig) -> None:
+        super().__init__(config)
+        self.loss_type = "ForSequenceClassification"
+        self.replaced = _fit_head(config)
+        architecture = flatten(config.entries, "the model")
+        self.shape = architecture.input_shape
+        check_input(architecture, config.task)
+        if config.by_keras:
+            from anysize.models.keras_library import KerasBody
+
+            self.body = KerasBody(config.entries)
+        else:
+            self.body = Graph(architecture)
+            free = None in architecture.input_shape and config.task == SEQUENCES
+            # A traced graph would keep the padding of the length that it was traced with.
+            self.own_runtime = self.body.by_size and free
+        self.main_input_name = "pixel_values" if config.task == IMAGES else "features"
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def forward(
+        self,
+        pixel_values: Tensor | None = None,
+        features: Tensor | None = None,
+        labels: Tensor | None = None,
+        return_dict: bool | None = None,
+    ) -> KerasOutput | tuple[Tensor, ...]:
+        """Classify pictures, vectors or sequences, whichever the model is for.
+
+        Args:
+            pixel_values: ``[n, 3, height, width]``, scaled as the model was trained; a model of
+                grey pictures gets their luma.
+            features: ``[n, width]`` or ``[n, steps, width]``.
+            labels: ``[n]`` class numbers; the mean cross entropy is returned as ``loss``.
+            return_dict: false gives the fields that are set as a tuple.
+        """
+        given = pixel_values if self.config.task == IMAGES else features
+        if given is None:
+            raise ValueError(f"{self.main_input_name} must be given")
+        scores: Tensor = self.body(self._arranged(given))
+        if self.config.output == "sigmoid":
+            scores = torch.cat([torch.zeros_like(scores), scores], 1)
+        loss = None if labels is None else functional.cross_entropy(scores.float(), labels)
+        output = KerasOutput(loss=loss, logits=scores)
+        return output.to_tuple() if return_dict is False else output
+
+    def _arranged(self, given: Tensor) -> Tensor:
+        """Channels first, as many of them as the model has."""
+        if self.config.task != IMAGES:
+            return given.transpose(1, 2) if given.ndim == 3 else given
+        if len(self.shape) == 3 and self.shape[2] == 3:
+            return given
+        red, green, blue = (
+            share * given[:, place : place + 1] for place, share in enumerate(_LUMA)
+        )
+        grey = red + green + blue
+        return grey if len(self.shape) == 3 else grey[:, 0].transpose(1, 2)
+
+    @property
+    def feature_settings(self) -> FeatureSettings | None:
+        """How numbers become windows for this model; None for one of pictures."""
+        if self.config.task == IMAGES:
+            return None
+        width = int(self.shape[-1] or 1)
+        if self.config.task == VECTORS:
+            return FeatureSettings(width=width)
+        steps = self.shape[0]
+        if steps is not None:
+            return FeatureSettings(width=width, steps=steps, least=steps)
+        return FeatureSettings(width=width, steps=MOST_STEPS, least=self._least_steps())
+
+    @torch.no_grad()
+    def _least_steps(self) -> int:
+        """The fewest steps that go through, found by bisection."""
+        training = self.training
+        self.train(False)
+
+        def goes(steps: int) -> bool:
+            try:
+                self(features=torch.zeros(1, steps, int(self.shape[-1] or 1), device=self.device))
+            except (RuntimeError, ValueError, IndexError):
+                return False
+            return True
+
+        low, high = 0, 1
+        while high < MOST_STEPS and not goes(high):
+            low, high = high, 2 * high
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if goes(middle) else (middle, high)
+        self.train(training)
+        return high
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """As Keras draws them: Glorot uniform (Glorot and Bengio 2010), biases zero.
+
+        The functions are transformers' own: they leave weights alone that a checkpoint filled.
+        """
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d):
+            init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+
+
+def check_input(architecture: Architecture, task: str) -> None:
+    """Refuses inputs that are not of the task.
+
+    Raises:
+        BundleError: what the input is, and the task for it.
+    """
+    shape = architecture.input_shape
+    kinds = tasks_for(shape)
+    if any(call.kind == "Embedding" for call in architecture.calls):
+        raise BundleError(
+            "the model",
+            "reads numbers of words, and a Keras file does not say which words they are; train a "
+            "text model instead (anysize list models)",
+        )
+    if task not in kinds:
+        named = f"use it for {' or '.join(kinds)}" if kinds else "that is for no task known here"
+        raise BundleError("the model", f"has inputs of the shape {_shown(shape)}: {named}")
+
+
+def tasks_for(shape: tuple[int | None, ...]) -> tuple[str, ...]:
+    """The tasks that a model with this input can be for, the likeliest first."""
+    if len(shape) == 1 and shape[0]:
+        return (VECTORS,)
+    if len(shape) == 2 and shape[1]:
+        return (SEQUENCES, IMAGES) if shape[0] else (SEQUENCES,)
+    if len(shape) == 3 and shape[2] in (1, 3):
+        return (IMAGES,)
+    return ()
+
+
+def _shown(shape: tuple[int | None, ...]) -> str:
+    return "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
+
+
+def count_classes(config: KerasConfig, width: int) -> int:
+    """How many classes so many outputs are.
+
+    Raises:
+        BundleError: the outputs are not of a classifier with one label for each record.
+    """
+    if config.output == "sigmoid":
+        if width != 1:
+            raise BundleError(
+                "the model",
+                f"ends in {width} sigmoids, so that a record may have several labels at once; only "
+                "softmax, one sigmoid, or logits are for one label",
+            )
+        return 2
+    if width < 2:
+        raise BundleError(
+            "the model", "ends in one number without a sigmoid: that is a regression, no classifier"
+        )
+    return width
+
+
+def outputs_of(config: KerasConfig) -> int:
+    """Numbers that the architecture's output has, found without making weights.
+
+    Raises:
+        BundleError: the output is not one vector a record.
+        NoCounterpart: a layer that only Keras can run.
+    """
+    architecture = flatten(config.entries, "the model")
+    sizes = tuple(SAMPLE if size is None else size for size in architecture.input_shape)
+    with torch.device("meta"), torch.no_grad():
+        graph = Graph(architecture).eval()
+        found = graph(torch.zeros(1, sizes[-1], *sizes[:-1]))
+    if found.ndim != 2:
+        raise BundleError(
+            "the model", f"gives scores of {found.ndim - 1} dimensions a record; one is needed"
+        )
+    return int(found.shape[1])
+
+
+def _fit_head(config: KerasConfig) -> tuple[str, ...] | None:
+    """Changes the architecture to the number of labels; the path of the layer that is new."""
+    architecture = flatten(config.entries, "the model")
+    place = architecture.output
+    while architecture.calls[place].kind in ("Activation", "Dropout"):
+        (place,) = architecture.calls[place].inputs
+    units = architecture.calls[place].config.get("units")
+    wanted = int(config.num_labels or 0)
+    if units is None or count_classes(config, units) == wanted:
+        return None
+    if config.by_keras:
+        raise ConfigurationError(_other_labels(units, wanted, "is run by Keras itself"))
+    output: Output = "softmax" if config.output == "sigmoid" else config.output
+    found = resized_head(config.entries, architecture, wanted)
+    if found is None:
+        raise ConfigurationError(_other_labels(units, wanted, "does not end in a dense layer"))
+    config.architecture, path = json.dumps(found[0]), found[1]
+    config.output = output
+    return path
+
+
+def _other_labels(has: int, wanted: int, why: str) -> str:
+    return f"the model has {has} outputs and {why}, so it cannot be made to have {wanted} labels"
+
+
+AutoConfig.register(KerasConfig.model_type, KerasConfig, exist_ok=True)
+AutoModel.register(KerasConfig, KerasClassifier, exist_ok=True)
+AutoModelForImageClassification.register(KerasConfig, KerasClassifier, exist_ok=True)

@@ -1,0 +1,153 @@
+"""Classification of numbers: vectors (a row of a table), or sequences of any length."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.examples import Example
+from anysize.core.protocols import Preprocess
+from anysize.core.records import Record, Source
+from anysize.core.windows import Window
+from anysize.models.network import FeatureSettings, Network
+from anysize.sources import ColumnSpec
+from anysize.tasks.classification import LABEL, Classification
+from anysize.windows.features import FeatureWindows
+
+if TYPE_CHECKING:
+    from anysize.augment import Augmentation
+
+PROVIDES = ("tabular-classification", "time-series-classification")
+
+FEATURES = ColumnSpec(
+    role="features",
+    kind="features",
+    names=(
+        "features", "feature", "vector", "embedding", "sequence", "series", "signal", "values",
+        "file_name", "file", "path", "filename",
+    ),
+)  # fmt: skip
+
+
+class FeatureClassification(Classification):
+    """Vectors as they are; sequences whole, or by windows along time whose logits are pooled."""
+
+    role = "features"
+    columns = (FEATURES, LABEL)
+    augmentation = "none"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.sequences = name == "time-series-classification"
+        self.unit = "steps" if self.sequences else "features"
+
+    def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
+        """Notes the columns that the network is trained with, and gives it their statistics.
+
+        Args:
+            network: a fresh one that begins with a normalisation gets its means and variances;
+                one that was loaded keeps its own.
+            source: the training data.
+            labels: of the network.
+
+        Raises:
+            DataError: no record can be read.
+        """
+        settings = self._settings(network)
+        first: DataError | None = None
+        for index in range(len(source)):
+            try:
+                field = source[index].features("features")
+                next(_windows(settings).stream(field))
+            except DataError as error:
+                first = first or error
+                continue
+            if not settings.names and len(field.names) == settings.width:
+                network.features = dataclasses.replace(settings, names=field.names)
+            break
+        else:
+            raise first or DataError(source.name, "has no record that can be read")
+        module: Any = network.module
+        if getattr(module, "starts_from_data", False) and not module.name_or_path:
+            module.start_from(*self._moments(network, source))
+
+    def preprocess(
+        self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
+    ) -> Preprocess:
+        if augment is not None:
+            raise ConfigurationError(
+                f"augment={augment.spec!r} is for pictures; {self.name} takes 'none'"
+            )
+        return FeaturePreprocess(self._settings(network))
+
+    def _settings(self, network: Network) -> FeatureSettings:
+        settings = network.features
+        if settings is None:
+            raise ConfigurationError(
+                f"model {network.spec!r} reads {'pictures' if network.image else 'text'}, "
+                f"{self.name} needs a model of numbers"
+            )
+        if bool(settings.steps) != self.sequences:
+            kind, other = ("sequences", PROVIDES[1]) if settings.steps else ("vectors", PROVIDES[0])
+            raise ConfigurationError(
+                f"model {network.spec!r} reads {kind}: use it for {other}, not for {self.name}"
+            )
+        return settings
+
+    def _moments(self, network: Network, source: Source) -> tuple[Any, Any, int]:
+        """Mean and variance of each feature, and of how many numbers (Chan et al. 1979)."""
+        import numpy as np
+
+        preprocess = self.preprocess(network)
+        width = self._settings(network).width
+        count, mean, squares = 0, np.zeros(width), np.zeros(width)
+        for index in range(len(source)):
+            try:
+                for example in preprocess(index, source[index]):
+                    values = example.arrays["features"].reshape(-1, width).astype(np.float64)
+                    own, more = values.mean(axis=0), len(values)
+                    gap = own - mean
+                    squares += ((values - own) ** 2).sum(axis=0)
+                    squares += gap**2 * count * more / (count + more)
+                    mean += gap * more / (count + more)
+                    count += more
+            except DataError:
+                continue  # counted and named when training reads it
+        variance = squares / max(count, 1)
+        # What never varies tells nothing, and must not be divided by zero.
+        return mean, np.where(variance > 0, variance, 1.0), count
+
+
+class FeaturePreprocess:
+    """A record's ``features`` to examples of numbers."""
+
+    def __init__(self, settings: FeatureSettings) -> None:
+        self._settings = settings
+        self._windows = _windows(settings)
+
+    def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
+        stream = self._windows.stream(record.features("features"))
+        for index, (region, core, values, last) in enumerate(stream):
+            yield Example(
+                ordinal=ordinal,
+                window=Window(record=record.id, index=index, region=region, core=core, last=last),
+                arrays={"features": values},
+                cost=len(values) if self._settings.steps else 1,
+            )
+
+
+def _windows(settings: FeatureSettings) -> FeatureWindows:
+    return FeatureWindows(
+        width=settings.width,
+        steps=settings.steps,
+        least=settings.least,
+        overlap=settings.overlap,
+        names=settings.names,
+    )
+
+
+def make(name: str) -> FeatureClassification:
+    """The task."""
+    return FeatureClassification(name)
