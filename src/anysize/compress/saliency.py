@@ -85,7 +85,7 @@ def _records(network: Network, card: Card, context: Context) -> Iterator[Windows
     drawn = Permutation(len(source), context.seed, 0) if len(source) else None
     for place in range(len(source)):
         assert drawn is not None
-        stream = examples(source, [Position(drawn(place), drawn(place))], labelled)
+        stream = examples(source, [Position(drawn(place), drawn(place))], labelled, draw=0)
         held = [item for item in islice(stream, _WINDOWS_OF_ONE) if isinstance(item, Example)]
         if held:
             value = held[0].arrays[TARGET]
