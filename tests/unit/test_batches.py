@@ -54,6 +54,17 @@ def test_sorting_inside_the_look_ahead_leaves_little_padding() -> None:
     assert padding(16 * 4096) < padding(0) / 3
 
 
+def test_a_batch_is_closed_before_padding_eats_it() -> None:
+    stream = [example(i, cost) for i, cost in enumerate([40] * 30 + [20] * 30)]
+    made = list(batches(stream, BatchPlan(budget=4000, look_ahead=4000)))
+    assert [len(each.examples) for each in made if isinstance(each, Batch)] == [30, 30]
+    # Not where so little is together that a batch of its own would cost more than the padding.
+    made = list(batches(stream[20:], BatchPlan(budget=4000, look_ahead=4000)))
+    assert [len(each.examples) for each in made if isinstance(each, Batch)] == [40]
+    packed = list(batches(stream, BatchPlan(budget=4000, look_ahead=4000, packed=True)))
+    assert len(packed) == 1
+
+
 def test_failures_pass_through_in_place() -> None:
     failure = Failure(ordinal=1, record="b", problem="broken")
     made = list(batches([example(0, 3), failure, example(2, 3)], BatchPlan(budget=100)))

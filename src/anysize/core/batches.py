@@ -48,15 +48,30 @@ class BatchPlan:
         return max(self.look_ahead, self.budget)
 
 
+# A batch of so much of its budget is closed before padding would waste more than the rest of this.
+_FULL_ENOUGH = 0.25
+_SHORTEST = 0.85
+
+
 def cut(examples: Sequence[Example], plan: BatchPlan) -> list[Batch]:
-    """Sorts ``examples`` by cost, largest first, and cuts them into batches under the budget."""
+    """Sorts ``examples`` by cost, largest first, and cuts them into batches under the budget.
+
+    Where padding is counted, a batch that is a quarter full takes no example that is much shorter
+    than its longest.
+    """
     batches: list[Batch] = []
     held: list[Example] = []
     cost = 0
     for example in sorted(examples, key=lambda item: -item.cost):
         # Sorted: the first held example is the longest, so it sets the padded size.
         grown = cost + (example.cost if plan.packed or not held else held[0].cost)
-        if held and (grown > plan.budget or len(held) == plan.most):
+        wasteful = (
+            not plan.packed
+            and bool(held)
+            and example.cost < _SHORTEST * held[0].cost
+            and cost >= _FULL_ENOUGH * plan.budget
+        )
+        if held and (grown > plan.budget or len(held) == plan.most or wasteful):
             batches.append(Batch(held))
             held, grown = [], example.cost
         held.append(example)

@@ -17,7 +17,8 @@ from anysize.plan.probe import Climb, Work, climb, no_longer_faster
 MOST: Mapping[Role, int] = {"text": 16384, "image": 32 * 224 * 224, "features": 16384}
 # Taken even where the probe finds less to be as fast: its rates are rough.
 _ENOUGH: Mapping[Role, int] = {"text": 4096, "image": 4 * 224 * 224, "features": 4096}
-_LOOK_AHEAD = 4
+# Sorting so many batches together leaves little to pad.
+_LOOK_AHEAD = 16
 # What core.pipeline.examples lets reader threads hold: records under way and windows of each.
 READ_AHEAD = 32 * 8
 
