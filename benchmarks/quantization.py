@@ -89,10 +89,15 @@ def quantized(bundle: str) -> Path:
     out = common.scratch("quantization") / "int8"
     shutil.rmtree(out, ignore_errors=True)
     judgement = api.compress_report(
-        bundle, out, data=common.data("rotten_tomatoes"), methods=["int8"], max_drop=0.01, say=print
+        bundle,
+        out,
+        data=common.data("rotten_tomatoes"),
+        methods=["int8"],
+        max_drop=0.005,
+        say=print,
     )
-    (candidate, *_) = judgement.candidates
-    print(f"judge: {candidate.to_json()}")
+    for each in judgement.candidates:
+        print(f"judge: {each.to_json()}")
     if judgement.chosen is not None:
         return out
     raise SystemExit("the judge ships nothing")

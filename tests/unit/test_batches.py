@@ -59,8 +59,8 @@ def test_a_batch_is_closed_before_padding_eats_it() -> None:
     made = list(batches(stream, BatchPlan(budget=4000, look_ahead=4000)))
     assert [len(each.examples) for each in made if isinstance(each, Batch)] == [30, 30]
     # Not where so little is together that a batch of its own would cost more than the padding.
-    made = list(batches(stream[20:], BatchPlan(budget=4000, look_ahead=4000)))
-    assert [len(each.examples) for each in made if isinstance(each, Batch)] == [40]
+    made = list(batches(stream[20:45], BatchPlan(budget=4000, look_ahead=4000)))
+    assert [len(each.examples) for each in made if isinstance(each, Batch)] == [25]
     packed = list(batches(stream, BatchPlan(budget=4000, look_ahead=4000, packed=True)))
     assert len(packed) == 1
 
