@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from anysize.compress.judge import Judgement
     from anysize.evaluate.protocols import Evaluator, Measured
     from anysize.evaluate.statistics import DataStatistics
+    from anysize.export.protocols import Exporter
     from anysize.models.bundle import Card
     from anysize.models.network import Network
     from anysize.plan.prediction import PredictionPlan
@@ -397,6 +398,26 @@ class Model:
 
             raise RunError("nothing passes: " + "; ".join(reasons(judgement)))
         return load(out)
+
+    def export(self, out: str | Path, file_format: str = "onnx", **options: str) -> Path:
+        """Writes the model for other programs.
+
+        Args:
+            out: a folder, or the file itself where its suffix is the format's.
+            file_format: ``onnx``, ``openvino``, ``huggingface``, …
+            options: of the format (``opset="20"``).
+
+        Returns:
+            The file or folder that other programs open.
+
+        Raises:
+            ConfigurationError: no such format or option, or the model does not fit the format.
+            RunError: what was written does not give what the model gives.
+        """
+        exporter = cast("Exporter", plugins.load("export", file_format))
+        return exporter.export(
+            self.network, self.card, Path(out), source=self.folder, options=options
+        )
 
     def plan(self, source: Source | None, options: PredictOptions) -> PredictionPlan:
         """What prediction will do with the budget: runtime, precision, batch, and why."""

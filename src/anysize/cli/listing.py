@@ -17,6 +17,7 @@ _ROOMS = {
     "augmentations": "augment",
     "runtimes": "runtimes",
     "mergers": "mergers",
+    "formats": "export",
 }
 
 
@@ -24,7 +25,7 @@ def command(
     what: Annotated[str, typer.Argument(help=", ".join(_ROOMS))],
     as_json: options.Json = False,
 ) -> None:
-    """List what there is: tasks, models, augmentations, runtimes, mergers."""
+    """List what there is: tasks, models, augmentations, runtimes, mergers, formats."""
     options.choice(what, "what", tuple(_ROOMS))
     if what == "augmentations":
         _augmentations(as_json)

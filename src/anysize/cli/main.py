@@ -14,6 +14,7 @@ from anysize.cli import (
     demo,
     enroll,
     evaluate,
+    export,
     inspect,
     listing,
     plan,
@@ -42,6 +43,7 @@ app.command("evaluate")(evaluate.command)
 app.command("enroll")(enroll.command)
 app.command("verify")(verify.command)
 app.command("compress")(compress.command)
+app.command("export")(export.command)
 app.command("inspect")(inspect.command)
 app.command("plan")(plan.command)
 app.command("augment")(augment.command)

@@ -1,4 +1,4 @@
-"""The adapter file beside an ONNX detector: what goes in, and what its outputs mean.
+"""The adapter file beside an ONNX file: what goes in, and what its outputs mean.
 
 ::
 
@@ -16,7 +16,8 @@
     kind = "cells"               # boxes, rows or cells: see anysize.models.onnx_decoders
     offsets = "tanh"
 
-It is TOML or JSON (``FastestDet.json``), and only ever read: there is no code in it.
+It is TOML or JSON (``FastestDet.json``), and only ever read: there is no code in it. A classifier
+has no ``[decoder]``; its mean and standard deviation are those of ImageNet where it says nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ from typing import Any
 
 from anysize.core.errors import BundleError
 
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and standard deviation of red, green and blue that most classifiers were trained with."""
+
 _LARGEST = 1 << 20
 
 
@@ -39,36 +43,44 @@ class Adapter:
     """What an adapter file says.
 
     Attributes:
-        labels: class names in the order of the model's scores.
+        labels: class names in the order of the model's scores; of a classifier they may be left
+            out, which numbers the classes.
         width, height: of the input in pixels; 0 leaves it to the model.
         channels: ``rgb`` or ``bgr``.
         mean, std: of values from 0 to 1, for red, green and blue.
         tile: side of a tile in picture pixels; 0 is the input's width.
+        window: tokens that a classifier of texts reads at once; 0 is 512, or what the model says.
         licence: of the weights.
         decoder: its ``kind`` and settings.
     """
 
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] = ()
     width: int = 0
     height: int = 0
     channels: str = "rgb"
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
     tile: int = 0
+    window: int = 0
     licence: str = "unknown"
     decoder: Mapping[str, Any] = field(default_factory=dict)
 
 
+def adapter_beside(model: Path) -> Path | None:
+    """The adapter file of an ONNX file, the same name with ``.toml`` or ``.json``, if there is."""
+    paths = (model.with_suffix(suffix) for suffix in (".toml", ".json"))
+    return next((path for path in paths if path.is_file()), None)
+
+
 def find_adapter(model: Path) -> Path:
-    """The adapter file of an ONNX file: the same name with ``.toml`` or ``.json``.
+    """The adapter file of an ONNX detector.
 
     Raises:
         BundleError: there is none; the message says how one looks.
     """
-    for suffix in (".toml", ".json"):
-        path = model.with_suffix(suffix)
-        if path.is_file():
-            return path
+    path = adapter_beside(model)
+    if path is not None:
+        return path
     raise BundleError(
         str(model),
         f"an ONNX file does not say what its outputs mean: write {model.with_suffix('.toml').name} "
@@ -76,8 +88,12 @@ def find_adapter(model: Path) -> Path:
     )
 
 
-def read_adapter(path: Path) -> Adapter:
+def read_adapter(path: Path, *, detector: bool = True) -> Adapter:
     """Reads an adapter file.
+
+    Args:
+        path: of the file.
+        detector: whether it must say how boxes are decoded; without, it is a classifier's.
 
     Raises:
         BundleError: it cannot be read, or settings break their rules; all faults are named.
@@ -93,15 +109,16 @@ def read_adapter(path: Path) -> Adapter:
     values: dict[str, Any] = {}
     if "labels" in entries:
         values["labels"] = _labels(path, entries["labels"], problems)
-    else:
+    elif detector:
         problems.append("labels are missing: a list of class names, or a file with one a line")
-    for name in ("width", "height", "tile"):
+    for name in ("width", "height", "tile", "window"):
         value = entries.get(name, 0)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 1 << 16:
             problems.append(f"{name} must be a whole number from 0 to 65536, not {value!r}")
         values[name] = value
-    for name in ("mean", "std"):
-        value = entries.get(name, [0.0] * 3 if name == "mean" else [1.0] * 3)
+    usual = ([0.0] * 3, [1.0] * 3) if detector else (list(IMAGENET[0]), list(IMAGENET[1]))
+    for name, default in zip(("mean", "std"), usual, strict=True):
+        value = entries.get(name, default)
         if not _three_numbers(value) or (name == "std" and min(value) <= 0):
             rule = ", above zero" if name == "std" else ""
             problems.append(f"{name} must be three numbers{rule}, not {value!r}")
@@ -111,9 +128,13 @@ def read_adapter(path: Path) -> Adapter:
     if values["channels"] not in ("rgb", "bgr"):
         problems.append(f"channels must be 'rgb' or 'bgr', not {values['channels']!r}")
     values["licence"] = str(entries.get("licence", "unknown"))
-    decoder = entries.get("decoder")
-    if not isinstance(decoder, Mapping) or not isinstance(decoder.get("kind"), str):
+    decoder = entries.get("decoder", {})
+    if detector and not (isinstance(decoder, Mapping) and isinstance(decoder.get("kind"), str)):
         problems.append("decoder must be a table with a 'kind'")
+    if not detector and decoder:
+        problems.append("decoder is for detectors, and this is read as a classifier")
+    if not detector and values["channels"] != "rgb":
+        problems.append("channels of a classifier must be 'rgb'")
     values["decoder"] = decoder
     if problems:
         raise BundleError(str(path), "; ".join(problems))

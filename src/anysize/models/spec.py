@@ -88,9 +88,9 @@ def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
         return _from_bundle(Path(spec))
     path = Path(spec)
     if path.suffix == ".onnx" and path.is_file():
-        from anysize.models.onnx_detector import open_onnx
+        from anysize.models.onnx_file import open_onnx_file
 
-        return open_onnx(path)
+        return open_onnx_file(path, task)
     if is_keras(spec):
         from anysize.models import keras_file
 

@@ -18,7 +18,7 @@ import torch
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example, Outputs
 from anysize.models.network import Network
-from anysize.runtimes.feeding import Feeding, graph_outputs
+from anysize.runtimes.feeding import Feeding, by_length, graph_outputs
 from anysize.runtimes.tracing import Traceable
 from anysize.sources.cache import cache_folder
 
@@ -54,7 +54,6 @@ class CompiledRuntime:
     """
 
     name = "torch-compiled"
-    packed = False
 
     def __init__(self, network: Network, precision: str = "float32") -> None:
         if precision not in _DTYPES:
@@ -73,6 +72,8 @@ class CompiledRuntime:
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", kernels)
         self.precision = precision
         self._feeding = Feeding(network)
+        # Sequences of numbers are not padded but run by their lengths.
+        self.packed = network.features is not None
         self._outputs = graph_outputs(network)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch deprecates functions that it calls itself
@@ -82,6 +83,9 @@ class CompiledRuntime:
             )
 
     def run(self, examples: Sequence[Example]) -> Outputs:
+        return by_length(self._results, examples)
+
+    def _results(self, examples: Sequence[Example]) -> Outputs:
         inputs = [torch.from_numpy(array) for array in self._feeding(examples)]
         dtype = _DTYPES[self.precision]
         enabled = dtype is not torch.float32

@@ -11,17 +11,18 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
 from anysize.core.examples import Example, Outputs
 from anysize.models.network import Network
-from anysize.runtimes.feeding import Feeding, graph_inputs, graph_outputs
+from anysize.runtimes.feeding import Feeding, by_length, graph_inputs, graph_outputs
 from anysize.runtimes.onnx_conversion import can_convert, convert
 
 PROVIDES = ("onnx",)
@@ -63,7 +64,6 @@ class OnnxRuntime:
     """
 
     name = "onnx"
-    packed = False
 
     def __init__(
         self,
@@ -81,8 +81,10 @@ class OnnxRuntime:
             )
         self.precision = precision
         self._feeding = Feeding(network)
-        self._inputs = [item.name for item in graph_inputs(network)]
+        # Sequences of numbers are not padded but run by their lengths.
+        self.packed = network.features is not None
         self._outputs = graph_outputs(network)
+        self._options = _run_options()
         self.threads = threads or torch.get_num_threads()
         if network.form is not None:
             self._session: Any = open_session(Path(network.form.file), self.threads)
@@ -94,22 +96,45 @@ class OnnxRuntime:
                 convert(network, path)
                 self._session = open_session(path, self.threads)
         self._options = _run_options()
-        self._names = [item.name for item in self._session.get_outputs()]
-        given = [item.name for item in self._session.get_inputs()]
-        if len(self._names) != len(self._outputs) or len(given) != len(self._inputs):
-            origin = network.spec if network.form is None else network.form.file
+        origin = network.spec if network.form is None else network.form.file
+        self._inputs = _places(self._session, network, origin)
+        shape = self._session.get_inputs()[0].shape
+        self._fixed = shape[0] if shape and isinstance(shape[0], int) else 0
+        self._probabilities = network.form is not None and "probabilities" in network.form.outputs
+        if len(self._session.get_outputs()) != len(self._outputs):
             raise BundleError(
                 origin,
-                f"the ONNX file must have {len(self._inputs)} inputs and {len(self._outputs)} "
-                f"outputs, not {len(given)} and {len(self._names)}",
+                f"the ONNX file must have {len(self._outputs)} outputs "
+                f"({', '.join(self._outputs)}), not {len(self._session.get_outputs())}",
             )
-        self._inputs = given
 
     def run(self, examples: Sequence[Example]) -> Outputs:
-        given = dict(zip(self._inputs, self._feeding(examples), strict=True))
-        results = self._session.run(self._names, given, self._options)
-        named = zip(self._outputs, results, strict=True)
-        return Outputs({name: np.asarray(each, np.float32) for name, each in named})
+        return by_length(self._run, examples)
+
+    def _run(self, examples: Sequence[Example]) -> Outputs:
+        arrays = self._feeding(examples)
+        given = {
+            name: np.zeros_like(arrays[0]) if place is None else arrays[place]
+            for name, place in self._inputs.items()
+        }
+        found = dict(zip(self._outputs, self._results(given), strict=True))
+        if self._probabilities:
+            # What becomes a probability again is its logarithm.
+            tiny = np.finfo(np.float32).tiny
+            found["logits"] = np.log(np.maximum(found["logits"], tiny))
+        return Outputs({name: np.asarray(each, np.float32) for name, each in found.items()})
+
+    def _results(self, given: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """One run; or several, where the file was made for so many windows at once and no other."""
+        count = len(next(iter(given.values())))
+        if self._fixed in (0, count):
+            return list(self._session.run(None, given, self._options))
+        parts = []
+        for start in range(0, count, self._fixed):
+            places = np.minimum(np.arange(start, start + self._fixed), count - 1)
+            some = {name: array[places] for name, array in given.items()}
+            parts.append(self._session.run(None, some, self._options))
+        return [np.concatenate(each)[:count] for each in zip(*parts, strict=True)]
 
     def close(self) -> None:
         """Releases the session and its memory."""
@@ -134,6 +159,19 @@ def open_session(path: Path, threads: int) -> Any:
     except Exception as error:
         lines = str(error).strip().splitlines() or [repr(error)]
         raise BundleError(str(path), f"ONNX Runtime cannot load it: {lines[0]}") from error
+
+
+def _places(session: Any, network: Network, origin: str) -> dict[str, int | None]:
+    """For each of the file's inputs which of the network's it is; None is one of zeros."""
+    names = [item.name for item in graph_inputs(network)]
+    given = [item.name for item in session.get_inputs()]
+    if set(given) <= {*names, "token_type_ids"}:
+        return {name: names.index(name) if name in names else None for name in given}
+    if len(given) == len(names):
+        return {name: place for place, name in enumerate(given)}
+    raise BundleError(
+        origin, f"the ONNX file must take {', '.join(names)}, and takes {', '.join(given)}"
+    )
 
 
 def _run_options() -> Any:

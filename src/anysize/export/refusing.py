@@ -1,0 +1,38 @@
+"""What several formats cannot write, and the tokenizer that goes beside a graph of texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anysize.core.errors import ConfigurationError
+from anysize.models.network import Network
+
+
+def refuse_forms(key: str, network: Network, runtime: str | None) -> None:
+    """Refuses networks that cannot become a format's graph.
+
+    Args:
+        key: the format.
+        network: to be written.
+        runtime: whose compiled forms the format can hold; None where it wants weights.
+
+    Raises:
+        ConfigurationError: the remedy is named.
+    """
+    form = network.form
+    if form is not None and form.runtime != runtime:
+        raise ConfigurationError(
+            f"format {key!r} cannot hold what this bundle has instead of weights, a compiled form "
+            f"of {form.runtime} in {form.precision}: export to {form.runtime!r}, or export the "
+            "bundle that it was made from"
+        )
+    if getattr(network.module, "own_runtime", False):
+        raise ConfigurationError(
+            f"{network.spec} brings a runtime of its own and has no layers that could be exported"
+        )
+
+
+def save_tokenizer(folder: Path, network: Network) -> None:
+    """Writes ``tokenizer.json`` beside a graph of texts; nothing for other networks."""
+    if network.tokenizer is not None:
+        network.tokenizer.save(str(folder / "tokenizer.json"))

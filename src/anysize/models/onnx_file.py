@@ -1,0 +1,194 @@
+"""Bare ONNX files, for prediction and evaluation.
+
+A file that anysize exported says itself what it is. A classifier from elsewhere is read with what
+its graph tells and, where there is one, an adapter file beside it (``models.onnx_adapter``); a
+detector needs an adapter with a ``[decoder]``. Texts need ``tokenizer.json`` beside the file.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from transformers import PretrainedConfig
+
+from anysize.core.errors import BundleError, ConfigurationError
+from anysize.models.bundle import Card
+from anysize.models.compiled import stand_in
+from anysize.models.graph_metadata import GraphMetadata, read
+from anysize.models.network import Form, ImageSettings, Network, TextSettings
+from anysize.models.onnx_adapter import IMAGENET, Adapter, adapter_beside, read_adapter
+from anysize.models.onnx_graph import OnnxGraph, read_graph
+
+_CLASSIFIERS = ("image-classification", "text-classification")
+_TEXT_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
+_MOST_CLASSES = 1 << 20
+
+
+def open_onnx_file(path: Path, task: str | None = None) -> tuple[Network, Card]:
+    """A network and a card for an ONNX file.
+
+    Args:
+        path: of the file.
+        task: of a classifier from elsewhere, which does not tell it.
+
+    Raises:
+        BundleError: the file, its adapter or its tokenizer cannot be used; all faults are named.
+        ConfigurationError: the task must be named, or is another than the file's.
+    """
+    adapter = adapter_beside(path)
+    if task == "object-detection" or (task is None and adapter is not None and _decodes(adapter)):
+        from anysize.models.onnx_detector import open_onnx
+
+        return open_onnx(path)
+    graph = read_graph(path)
+    known = read(graph.metadata, str(path))
+    if known is None:
+        known = _foreign(path, graph, task, adapter)
+    elif task not in (None, known.card.task):
+        raise ConfigurationError(f"task must be {known.card.task!r}, the file's own, not {task!r}")
+    return _network(path, graph, known), known.card
+
+
+def _network(path: Path, graph: OnnxGraph, known: GraphMetadata) -> Network:
+    card = known.card
+    config = PretrainedConfig(
+        id2label=dict(enumerate(card.labels)),
+        label2id={label: place for place, label in enumerate(card.labels)},
+    )
+    # The digest tells one file from another where measurements are remembered.
+    config.update({"pad_token_id": known.pad_token_id, "anysize_digest": _digest(path)})
+    ours = known.outputs
+    names = ("probabilities",) if graph.probabilities and ours == ("logits",) else ours
+    network = Network(
+        module=stand_in(config),
+        spec=str(path),
+        text=card.text,
+        image=card.image,
+        features=card.features,
+        licence=card.licence,
+        outputs=ours,
+        form=Form(runtime="onnx", precision=known.precision, file=str(path), outputs=names),
+    )
+    if known.scores:
+        # The graph scores the windows itself; this only says that it does.
+        network.pool = nn.Linear(1, 1)
+    if card.text is not None:
+        network.tokenizer = _tokenizer(path)
+        config.update({"vocab_size": network.tokenizer.get_vocab_size()})
+    return network
+
+
+def _foreign(path: Path, graph: OnnxGraph, task: str | None, place: Path | None) -> GraphMetadata:
+    """What is known of a classifier from elsewhere."""
+    if task not in _CLASSIFIERS:
+        raise ConfigurationError(
+            f"{path} does not say what it is for: name its task with --task "
+            f"({', '.join(_CLASSIFIERS)}); a detector needs an adapter file (docs: detection)"
+        )
+    adapter = Adapter(mean=IMAGENET[0], std=IMAGENET[1])
+    if place is not None:
+        adapter = read_adapter(place, detector=False)
+    problems: list[str] = []
+    labels = _labels(graph, adapter, problems)
+    settings: dict[str, Any] = {}
+    if task == "image-classification":
+        settings["image"] = _image(graph, adapter, problems)
+    else:
+        settings["text"] = _text(graph, adapter, problems)
+    if problems:
+        raise BundleError(str(path), "; ".join(problems))
+    card = Card(task=task, labels=labels, model=str(path), licence=adapter.licence, **settings)
+    padding = None if task == "image-classification" else _padding(path)
+    return GraphMetadata(card=card, outputs=("logits",), pad_token_id=padding)
+
+
+def _labels(graph: OnnxGraph, adapter: Adapter, problems: list[str]) -> tuple[str, ...]:
+    name, shape = next(iter(graph.outputs.items()))
+    width = shape[-1] if shape else 0
+    if len(graph.outputs) > 1:
+        problems.append(f"a classifier has one output, but this has: {', '.join(graph.outputs)}")
+    elif shape and len(shape) != 2:
+        problems.append(f"its output {name!r} must be [n, classes], not {list(shape)}")
+    elif not width and not adapter.labels:
+        problems.append("its graph does not tell how many classes there are: write an adapter file "
+                        "with labels beside it")  # fmt: skip
+    elif width and adapter.labels and len(adapter.labels) != width:
+        problems.append(f"the adapter names {len(adapter.labels)} labels for {width} classes")
+    elif width > _MOST_CLASSES:
+        problems.append(f"it has more than {_MOST_CLASSES} classes")
+    if problems or adapter.labels:
+        return adapter.labels
+    return tuple(map(str, range(width)))
+
+
+def _image(graph: OnnxGraph, adapter: Adapter, problems: list[str]) -> ImageSettings | None:
+    shape = next(iter(graph.inputs.values()), ())
+    if len(graph.inputs) != 1 or len(shape) != 4 or shape[1] not in (0, 3):
+        found = {name: list(each) for name, each in graph.inputs.items()}
+        problems.append(f"its one input must be [n, 3, height, width], not {found}")
+        return None
+    width, height = shape[3] or adapter.width, shape[2] or adapter.height
+    for name, own, wished in (("width", width, adapter.width), ("height", height, adapter.height)):
+        if not own:
+            problems.append(f"{name} must be given in an adapter file: the model takes any")
+        elif wished not in (0, own):
+            problems.append(f"{name} of the adapter is {wished}, but the model's is {own}")
+    if problems:
+        return None
+    return ImageSettings(width=width, height=height, mean=adapter.mean, std=adapter.std)
+
+
+def _text(graph: OnnxGraph, adapter: Adapter, problems: list[str]) -> TextSettings | None:
+    if "input_ids" not in graph.inputs or not graph.inputs.keys() <= _TEXT_INPUTS:
+        problems.append(
+            f"its inputs must be input_ids and attention_mask (token_type_ids may be there), not "
+            f"{', '.join(graph.inputs)}"
+        )
+        return None
+    fixed = (graph.inputs["input_ids"] or (0, 0))[-1]
+    if fixed:
+        problems.append(
+            f"its texts must all be {fixed} tokens long: export it with a free length instead"
+        )
+        return None
+    return TextSettings(window=adapter.window or 512)
+
+
+def _tokenizer(path: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    file = path.parent / "tokenizer.json"
+    if not file.is_file():
+        raise BundleError(str(path), "reads texts, and there is no tokenizer.json beside it")
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:
+        raise BundleError(str(file), f"is not a tokenizer: {error}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _padding(path: Path) -> int:
+    tokenizer = _tokenizer(path)
+    found = (tokenizer.token_to_id(name) for name in ("[PAD]", "<pad>", "<|endoftext|>"))
+    return next((number for number in found if number is not None), 0)
+
+
+def _decodes(adapter: Path) -> bool:
+    """Whether an adapter file is a detector's; what is wrong with it is told by its reader."""
+    try:
+        return "decoder" in adapter.read_text(encoding="utf-8")[: 1 << 20]
+    except (OSError, UnicodeDecodeError):
+        return True
+
+
+def _digest(path: Path) -> str:
+    digest = blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
