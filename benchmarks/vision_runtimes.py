@@ -153,13 +153,26 @@ def ready(network: Network, examples: list[Example]) -> Any:
     return np.ascontiguousarray(values.transpose(0, 3, 1, 2), np.float32)
 
 
+def labelled(labels: tuple[str, ...]) -> Path:
+    """The sample as a table: paths and the classes by the names that the model knows."""
+    folder = common.data("imagenet_sample").absolute()
+    rows = (folder / "labels.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    path = common.scratch("vision_runtimes") / "photos.tsv"
+    with path.open("w", encoding="utf-8") as file:
+        file.write("image\tlabel\n")
+        for row in rows:
+            picture, index, *_ = row.split("\t")
+            file.write(f"{folder / picture}\t{labels[int(index)]}\n")
+    return path
+
+
 def efficientnet() -> None:
     """Top-1 in float32 and int8 on the half that was not calibrated on."""
     network, card = spec.open_network("efficientnet_lite0")
     folder = common.scratch("vision_runtimes")
     plain = bundle.save(folder / "efficientnet", network, card)
     task = tasks.load(card.task)
-    photos = open_source(common.data("imagenet_sample"), columns=task.columns)
+    photos = open_source(labelled(card.labels), columns=task.columns)
     halves = [
         Subset(photos, lambda start, stop, odd=odd: np.arange(start, stop) % 2 == odd, "a half")
         for odd in (0, 1)
