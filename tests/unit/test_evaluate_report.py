@@ -142,7 +142,7 @@ def test_same_evaluation_gives_the_same_page() -> None:
 
 @pytest.mark.parametrize("records", [2, 3])
 def test_tiny_evaluations_have_a_page(records: int) -> None:
-    parsed(render_report(evaluated(["a", "b"], records=records, windows=1)))
+    assert "svg" in parsed(render_report(evaluated(["a", "b"], records=records, windows=1))).seen
 
 
 def test_records_of_one_window_need_no_size_plot() -> None:
@@ -206,7 +206,7 @@ def test_package_is_light_until_used() -> None:
         "heavy = {'torch', 'transformers', 'matplotlib', 'PIL', 'pyvips', 'cv2', 'sklearn'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @dataclass(frozen=True)

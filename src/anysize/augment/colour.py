@@ -6,6 +6,7 @@ Each is what its name says on levels of 0 to 255; values are not rounded or clip
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -63,8 +64,8 @@ class Colouring(Step):
 
     fuses: ClassVar[str] = "matrix"
 
-    def draw(self, draws: Draws, canvas: Canvas) -> tuple[Linear, ...]:
-        raise NotImplementedError
+    @abstractmethod
+    def draw(self, draws: Draws, canvas: Canvas) -> tuple[Linear, ...]: ...
 
 
 @dataclass(frozen=True, kw_only=True)

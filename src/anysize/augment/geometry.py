@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -39,8 +40,8 @@ class Warp(Step):
 
     fuses: ClassVar[str] = "warp"
 
-    def draw(self, draws: Draws, canvas: Canvas) -> tuple[Geometry, ...]:
-        raise NotImplementedError
+    @abstractmethod
+    def draw(self, draws: Draws, canvas: Canvas) -> tuple[Geometry, ...]: ...
 
 
 @dataclass(frozen=True, kw_only=True)

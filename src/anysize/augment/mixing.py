@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -73,6 +74,7 @@ class BatchStep(Step):
     def draw(self, draws: Draws, canvas: Canvas) -> tuple[Operation, ...]:
         return ()
 
+    @abstractmethod
     def mix(self, draws: np.random.Generator, count: int, size: tuple[int, int]) -> Mix:
         """What is mixed with what.
 
@@ -81,7 +83,6 @@ class BatchStep(Step):
             count: examples of the batch.
             size: ``(width, height)`` of the pictures.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)

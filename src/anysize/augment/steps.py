@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from anysize.core.errors import ConfigurationError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class Step(ABC):
     """A change of a picture, in general terms; `draw` makes it particular.
 
     A subclass's docstring is its documentation. Its fields, whose metadata the functions of
@@ -46,6 +47,7 @@ class Step:
         ]
         return f"{self.name}({', '.join(parts)})" if parts else self.name
 
+    @abstractmethod
     def draw(self, draws: Draws, canvas: Canvas) -> tuple[Operation, ...]:
         """The operations for one picture.
 
@@ -53,7 +55,6 @@ class Step:
             draws: this step's random numbers.
             canvas: the picture's size at this step.
         """
-        raise NotImplementedError
 
 
 CHANCE = number("probability that the step is done", 0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -76,8 +77,8 @@ class Levelling(Step):
 
     fuses: ClassVar[str] = "table"
 
-    def draw(self, draws: Draws, canvas: Canvas) -> tuple[Table, ...]:
-        raise NotImplementedError
+    @abstractmethod
+    def draw(self, draws: Draws, canvas: Canvas) -> tuple[Table, ...]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
