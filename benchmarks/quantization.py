@@ -14,7 +14,7 @@ import shutil
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -149,33 +149,8 @@ def by_hand(bundle: str, texts: list[str]) -> dict[str, Labels]:
         except (ImportError, AttributeError, RuntimeError) as error:
             print(f"{name} does not run here: {str(error).splitlines()[0]}")
             continue
-        systems[name] = sorted_batches(forward, tokenizer, texts)
+        systems[name] = common.sorted_batches(forward, tokenizer, texts, BUDGET)
     return systems
-
-
-def sorted_batches(forward: Callable[..., Any], tokenizer: Any, texts: Sequence[str]) -> Labels:
-    """Labels through ``forward(ids, mask) -> logits``, in batches of a token budget."""
-
-    def run() -> list[str]:
-        encoded = tokenizer(list(texts), truncation=True)["input_ids"]
-        order = sorted(range(len(encoded)), key=lambda index: -len(encoded[index]))
-        labels = [""] * len(encoded)
-        start = 0
-        while start < len(order):
-            longest = len(encoded[order[start]])
-            chosen = order[start : start + max(BUDGET // longest, 1)]
-            ids = np.zeros((len(chosen), longest), np.int64)
-            mask = np.zeros_like(ids)
-            for row, index in enumerate(chosen):
-                ids[row, : len(encoded[index])] = encoded[index]
-                mask[row, : len(encoded[index])] = 1
-            logits = forward(ids, mask)
-            for row, index in enumerate(chosen):
-                labels[index] = str(int(logits[row].argmax()))
-            start += len(chosen)
-        return labels
-
-    return run
 
 
 def module_of(bundle: str) -> torch.nn.Module:

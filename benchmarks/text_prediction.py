@@ -156,29 +156,13 @@ def openvino(bundle: str, windows: list[str], budget: int) -> Callable[[], Any]:
     )
     request = compiled.create_infer_request()
 
-    def run() -> list[str]:
-        encoded = tokenizer(windows, truncation=True)["input_ids"]
-        order = sorted(range(len(encoded)), key=lambda index: -len(encoded[index]))
-        labels = [""] * len(encoded)
-        start = 0
-        while start < len(order):
-            longest = len(encoded[order[start]])
-            chosen = order[start : start + max(budget // longest, 1)]
-            ids = np.zeros((len(chosen), longest), np.int64)
-            mask = np.zeros_like(ids)
-            for row, index in enumerate(chosen):
-                ids[row, : len(encoded[index])] = encoded[index]
-                mask[row, : len(encoded[index])] = 1
-            inputs = {"input_ids": ids, "attention_mask": mask}
-            if "token_type_ids" in names:
-                inputs["token_type_ids"] = np.zeros_like(ids)
-            logits = request.infer(inputs)[0]
-            for row, index in enumerate(chosen):
-                labels[index] = str(int(logits[row].argmax()))
-            start += len(chosen)
-        return labels
+    def forward(ids: Any, mask: Any) -> Any:
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        if "token_type_ids" in names:
+            inputs["token_type_ids"] = np.zeros_like(ids)
+        return request.infer(inputs)[0]
 
-    return run
+    return common.sorted_batches(forward, tokenizer, windows, budget)
 
 
 def ours(
