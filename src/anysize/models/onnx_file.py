@@ -36,7 +36,7 @@ def open_onnx_file(path: Path, task: str | None = None) -> tuple[Network, Card]:
 
     Raises:
         BundleError: the file, its adapter or its tokenizer cannot be used; all faults are named.
-        ConfigurationError: the task must be named, or is another than the file's.
+        ConfigurationError: the task is another than the file's.
     """
     adapter = adapter_beside(path)
     if task == "object-detection" or (task is None and adapter is not None and _decodes(adapter)):
@@ -84,9 +84,11 @@ def _network(path: Path, graph: OnnxGraph, known: GraphMetadata) -> Network:
 def _foreign(path: Path, graph: OnnxGraph, task: str | None, place: Path | None) -> GraphMetadata:
     """What is known of a classifier from elsewhere."""
     if task not in _CLASSIFIERS:
-        raise ConfigurationError(
-            f"{path} does not say what it is for: name its task with --task "
-            f"({', '.join(_CLASSIFIERS)}); a detector needs an adapter file (docs: detection)"
+        raise BundleError(
+            str(path),
+            f"does not say what it is for: name a classifier's task with --task "
+            f"({', '.join(_CLASSIFIERS)}); for a detector write {path.with_suffix('.toml').name} "
+            "beside it, with labels and a [decoder] (docs: detection)",
         )
     adapter = Adapter(mean=IMAGENET[0], std=IMAGENET[1])
     if place is not None:

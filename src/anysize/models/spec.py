@@ -134,8 +134,11 @@ def _train_further(folder: Path, request: BuildRequest) -> Network:
             f"model {str(folder)!r} holds a compiled form and no weights: train the bundle that it "
             "was made from"
         )
+    from anysize.models.quantized_weights import restore
+
     same = (request.task, request.labels) == (card.task, card.labels)
     network, _ = _from_bundle(folder, None if same else request)
+    restore(network.module)  # weights in fewer bits have no gradients
     if network.text is not None and request.window is not None:
         assert network.hub_tokenizer is not None
         _check_window(str(folder), network.module.config, network.hub_tokenizer, request.window)
@@ -235,11 +238,16 @@ def _weights(
     spec: str, head: Any, config: PretrainedConfig, altered: Mapping[str, Any], *, new_head: bool
 ) -> PreTrainedModel:
     """The module with its weights, in the sizes and from the encoding that they are stored in."""
-    from anysize.models import sparse
+    from anysize.models import quantized_weights, sparse
     from anysize.models.altered import altered_class
 
+    if (Path(spec) / quantized_weights.FILE).is_file():
+        return _quantized(spec, head, config, altered)
     path = Path(spec) / sparse.FILE
-    arguments: dict[str, Any] = {"config": config, "ignore_mismatched_sizes": new_head}
+    # Whatever the weights are stored as, the planner chooses the arithmetic.
+    arguments: dict[str, Any] = {
+        "config": config, "ignore_mismatched_sizes": new_head, "dtype": "float32"
+    }  # fmt: skip
     with quiet_transformers():
         if not altered and not path.is_file():
             opened: PreTrainedModel = head.from_pretrained(
@@ -257,6 +265,47 @@ def _weights(
     module.__class__ = model
     module.name_or_path = spec
     return module
+
+
+def _quantized(
+    spec: str, head: Any, config: PretrainedConfig, altered: Mapping[str, Any]
+) -> PreTrainedModel:
+    """The module with weights in fewer bits; memory for others is never touched."""
+    from transformers import initialization as init
+
+    from anysize.models import quantized_weights
+    from anysize.models.altered import altered_class
+
+    with quiet_transformers(), init.no_init_weights():
+        model = _model_class(head, config)
+        module: PreTrainedModel = altered_class(model, altered, spec)(config)
+    quantized_weights.load(module, Path(spec) / quantized_weights.FILE)
+    module.__class__ = model
+    module.name_or_path = spec
+    return module
+
+
+def outline(folder: Path) -> PreTrainedModel:
+    """The module of a bundle with its layers and without its weights, on torch's meta device.
+
+    Raises:
+        BundleError: there is no such bundle.
+    """
+    import torch
+    import transformers
+    from transformers import initialization as init
+
+    from anysize.models.altered import altered_class
+
+    card, spec = read_card(folder), str(folder)
+    with _loading(spec), quiet_transformers():
+        _register(spec)
+        config = transformers.AutoConfig.from_pretrained(spec, trust_remote_code=False)
+        model = _model_class(getattr(transformers, _HEADS[card.task]), config)
+        with (
+            torch.device("meta"), init.no_init_weights(), init.meta_device_safe_creation_ops(),
+        ):  # fmt: skip
+            return altered_class(model, card.altered, spec)(config)
 
 
 def _model_class(head: Any, config: PretrainedConfig) -> type[PreTrainedModel]:

@@ -1,0 +1,87 @@
+"""8-bit integers without calibration, in ONNX Runtime: activations get their ranges as they come.
+
+Weights of matrix products and embeddings become int8; each matrix product measures the range of
+its input when it runs (ONNX Runtime's dynamic quantization).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import logging
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anysize.compress.protocols import Context
+from anysize.core.errors import MissingExtraError
+from anysize.models import bundle
+from anysize.models.bundle import Card
+from anysize.models.network import Form, Network
+from anysize.models.spec import open_network
+from anysize.runtimes.onnx_conversion import convert
+
+PROVIDES = ("int8-dynamic",)
+
+FORM = "runtimes/onnx-int8-dynamic/model.onnx"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynamicOptions:
+    """Parameters of ``int8-dynamic``.
+
+    Attributes:
+        per_channel: a scale for each output of a matrix product instead of one for all.
+    """
+
+    per_channel: bool = True
+
+
+class Int8Dynamic:
+    """See the module."""
+
+    key = "int8-dynamic"
+    needs_data = False
+    options = DynamicOptions
+
+    def problems(self, network: Network, card: Card) -> list[str]:
+        if network.form is not None:
+            return ["it has been compiled already; take the bundle that it was made from"]
+        if getattr(network.module, "own_runtime", False):
+            return ["its module brings a runtime of its own"]
+        if network.text is None:
+            return ["it is for matrix products, and pictures go through convolutions: use int8"]
+        return []
+
+    def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
+        if importlib.util.find_spec("onnxruntime") is None:
+            raise MissingExtraError("onnxruntime", "onnx")
+        network, card = open_network(str(source))
+        form = Form(runtime="onnx", precision=self.key, file=FORM, outputs=network.outputs)
+        bundle.save(
+            out,
+            network,
+            dataclasses.replace(card, form=form),
+            lambda folder: _quantize(network, folder / FORM, options.per_channel),
+        )
+
+
+def _quantize(network: Network, path: Path, per_channel: bool) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    path.parent.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(prefix=".float32-", dir=path.parent) as folder:
+        dense = Path(folder) / path.name
+        convert(network, dense)
+        # Its advice to preprocess the file is for graphs that come from elsewhere.
+        logging.disable(logging.WARNING)
+        try:
+            quantize_dynamic(dense, path, per_channel=per_channel, weight_type=QuantType.QInt8)
+        finally:
+            logging.disable(logging.NOTSET)
+
+
+def make(_key: str) -> Int8Dynamic:
+    """The method."""
+    return Int8Dynamic()
