@@ -15,6 +15,11 @@ from typing import Any
 
 import numpy as np
 
+import anysize
+from anysize.core.protocols import Runtime
+from anysize.core.records import Source
+from anysize.plan.prediction import PredictionPlan
+
 csv.field_size_limit(1 << 24)
 
 
@@ -74,6 +79,31 @@ def sorted_batches(
                 labels[index] = str(int(logits[row].argmax()))
             start += len(chosen)
         return labels
+
+    return run
+
+
+class StaysOpen:
+    """A runtime that the end of a prediction does not close."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.name, self.precision, self.run = runtime.name, runtime.precision, runtime.run
+        self.packed = bool(getattr(runtime, "packed", False))
+
+    def close(self) -> None:
+        """Nothing: the next round runs it again."""
+
+
+def predicting(
+    model: anysize.Model, source: Source, options: anysize.PredictOptions, plan: PredictionPlan
+) -> Callable[[], list[str]]:
+    """Labels by ``Model.predict`` with a plan and a runtime that were made once."""
+    runtime = StaysOpen(plan.open_runtime())
+
+    def run() -> list[str]:
+        plan.opened.append(runtime)
+        results = model.predict(source, options, plan=plan)
+        return [result.prediction for result in results if isinstance(result, anysize.Result)]
 
     return run
 

@@ -23,7 +23,6 @@ import torch
 
 import anysize
 from anysize import api
-from anysize.core.protocols import Runtime
 from anysize.models.bundle import files_of
 from benchmarks import common
 from benchmarks.text_prediction import fine_tuned, pipeline
@@ -111,25 +110,7 @@ def ours(bundle: str | Path, texts: list[str]) -> Labels:
     source = model.open(texts, options)
     plan = model.plan(source, options)
     print(f"{bundle}: {'; '.join(plan.why)}")
-    runtime = StaysOpen(plan.open_runtime())
-
-    def run() -> list[str]:
-        plan.opened.append(runtime)
-        results = model.predict(source, options, plan=plan)
-        return [result.prediction for result in results if isinstance(result, anysize.Result)]
-
-    return run
-
-
-class StaysOpen:
-    """A runtime that the end of a prediction does not close."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.name, self.precision, self.run = runtime.name, runtime.precision, runtime.run
-        self.packed = bool(getattr(runtime, "packed", False))
-
-    def close(self) -> None:
-        """Nothing: the next round runs it again."""
+    return common.predicting(model, source, options, plan)
 
 
 def by_hand(bundle: str, texts: list[str]) -> dict[str, Labels]:

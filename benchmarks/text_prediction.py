@@ -173,17 +173,12 @@ def ours(
     plans: dict[str, str],
     name: str,
 ) -> Callable[[], Any]:
-    """The library as its users call it: the plan is made once, as for a long job."""
+    """The library as its users call it: planned and opened once, as the peers are."""
     options = anysize.PredictOptions(runtime=runtime, precision=precision)
     source = model.open(texts, options)
     plan = model.plan(source, options)
     plans[name] = "; ".join(plan.why)
-
-    def run() -> list[str]:
-        results = model.predict(source, options, plan=plan)
-        return [result.prediction for result in results if isinstance(result, anysize.Result)]
-
-    return run
+    return common.predicting(model, source, options, plan)
 
 
 if __name__ == "__main__":
