@@ -12,7 +12,7 @@ from anysize.compress.verdict import Candidate, pareto
 from anysize.core.memory import format_size
 from anysize.evaluate.markup import section
 from anysize.evaluate.plots import ACCENT, INK, MUTED, SECOND, canvas, svg
-from anysize.evaluate.report import page, replace_text
+from anysize.evaluate.report import page, replace_text, short_name
 
 if TYPE_CHECKING:
     from anysize.compress.judge import Judgement
@@ -22,8 +22,8 @@ FILES = (JSON, PAGE)
 _MOST_LAYERS = 25
 
 COLUMNS = (
-    "method", "verdict", "size", "peak memory", "latency p50 / p95", "windows/s", "speed",
-    "metric", "drop (95 %)", "agreement",
+    "method", "verdict", "runtime", "size", "peak memory", "latency p50 / p95", "windows/s",
+    "speed", "metric", "drop (95 %)", "agreement",
 )  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def write(judgement: Judgement, folder: Path) -> None:
     """
     body = _summary(judgement) + _front(judgement) + _table(judgement) + _sensitivity(judgement)
     title = "Compression" if judgement.chosen else "Compression: nothing passes"
-    subtitle = " · ".join(filter(None, (judgement.task, judgement.data)))
+    subtitle = " · ".join(filter(None, (judgement.task, short_name(judgement.data or ""))))
     text = json.dumps(judgement.to_json(), ensure_ascii=False, indent=2) + "\n"
     replace_text(folder / JSON, text)
     replace_text(folder / PAGE, page(title, subtitle, body))
@@ -45,7 +45,8 @@ def rows(judgement: Judgement) -> list[tuple[str, ...]]:
     """The table's cells as text, the original first; see ``COLUMNS``."""
     before = judgement.original
     first = (
-        "original", "", format_size(before.size), format_size(before.peak_memory),
+        "original", "", f"{before.runtime} {before.precision}", format_size(before.size),
+        format_size(before.peak_memory),
         _times(before.latency_p50, before.latency_p95), f"{before.throughput:,.1f}", "1.00",
         _number(before.metric), "", "",
     )  # fmt: skip
@@ -72,7 +73,8 @@ def _row(judgement: Judgement, each: Candidate) -> tuple[str, ...]:
     if each.paired is not None:
         drop += f" ({each.paired.interval.low:+.4f} … {each.paired.interval.high:+.4f})"
     return (
-        each.chain, verdict, format_size(found.size), format_size(found.peak_memory),
+        each.chain, verdict, f"{found.runtime} {found.precision}", format_size(found.size),
+        format_size(found.peak_memory),
         _times(found.latency_p50, found.latency_p95), f"{found.throughput:,.1f}",
         f"{each.speed:.2f}", _number(found.metric), drop,
         "" if each.agreement is None else f"{each.agreement:.4f}",
