@@ -150,8 +150,6 @@ def _train(
             sizes["image_size"] = (card.image.width, card.image.height)
         if card.text is not None:
             sizes["window"] = card.text.window
-    before = card.provenance.get("recipe") or {}
-    divided = {name: before[name] for name in ("validation", "test") if name in before}
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".distil-", dir=out.parent))
     try:
@@ -168,7 +166,6 @@ def _train(
             seed=context.seed,
             tensorboard=False,
             **sizes,
-            **divided,
             **learning,
         )
         report = run(recipe, quiet=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ def fine_tune(
     *,
     epochs: float | None,
     learning_rate: float | None = None,
+    before_removal: Callable[[Path], None] = lambda _run: None,
     **recipe: Any,
 ) -> None:
     """Trains a bundle further on the context's data, and writes the result as a bundle.
@@ -49,6 +50,7 @@ def fine_tune(
         epochs: how long; None where ``recipe`` has ``steps`` or ``minutes``.
         learning_rate: the highest; None is the rate that the bundle was trained with if that is one
             of fine-tuning, and a fifth of it otherwise.
+        before_removal: told the folder of the run before it is removed, with its checkpoints.
         recipe: any other field of ``anysize.train.Recipe``; goes before what is taken over.
 
     Raises:
@@ -86,6 +88,7 @@ def fine_tune(
             **entries,
         )
         report = run(asked, quiet=True)
+        before_removal(folder)
         score = "" if report.best is None else f", validation {report.metric} {report.best:.4f}"
         context.say(f"fine-tuned for {report.steps} steps in {report.seconds:.0f} s{score}")
         network, tuned = open_network(str(folder))

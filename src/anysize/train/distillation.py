@@ -76,13 +76,6 @@ class DistillingObjective(Objective):
     hidden_weight: float
     comparison: Comparison | None
 
-    def parts(self) -> dict[str, nn.Module]:
-        # dataclass(slots=True) makes a new class, which super() without arguments does not know.
-        parts = Objective.parts(self)
-        if self.comparison is not None and len(self.comparison.projections):
-            parts["projections"] = self.comparison.projections
-        return parts
-
     def notes(self) -> tuple[str, ...]:
         places = "no hidden states are"
         if self.comparison is not None:
@@ -93,6 +86,7 @@ class DistillingObjective(Objective):
         )
 
     def outputs(self, examples: Sequence[Example]) -> Tensors:
+        # dataclass(slots=True) makes a new class, which super() without arguments does not know.
         if not self.network.module.training:
             return Objective.outputs(self, examples)
         compared, teacher = self.comparison, self.teacher
@@ -198,6 +192,8 @@ def with_teacher(objective: Objective, recipe: Recipe, labels: Sequence[str]) ->
     order = [card.labels.index(label) for label in labels]
     teacher = _teacher(objective, network, order, recipe.temperature)
     given = {each.name: getattr(objective, each.name) for each in fields(objective)}
+    if comparison is not None and len(comparison.projections):
+        given["extra"] = {**objective.extra, "projections": comparison.projections}
     return DistillingObjective(
         **given,
         teacher=teacher,

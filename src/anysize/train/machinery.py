@@ -145,6 +145,12 @@ def make_objective(job: Job, team: Team) -> Objective:
         device=team.device,
         bfloat16=automatic or recipe.precision == "bfloat16",
     )
+    if recipe.quantization is not None:
+        from anysize.models.fake_quantization import FakeQuantizer, Ranges
+
+        quantizer = FakeQuantizer(Ranges.load(recipe.quantization)).to(team.device)
+        quantizer.attach(module)
+        objective = replace(objective, extra={"quantizers": quantizer})
     if recipe.teacher is None:
         return objective
     from anysize.train.distillation import with_teacher

@@ -16,9 +16,9 @@ forward pass. Peak memory is that of one micro-batch, whatever the length of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -44,6 +44,7 @@ class Objective:
         label_smoothing: see ``Task.loss``.
         device: where it runs.
         bfloat16: whether the forward pass computes in bfloat16 (autocast).
+        extra: what is trained besides the network and is no part of what is saved, by name.
     """
 
     task: Task
@@ -53,13 +54,14 @@ class Objective:
     label_smoothing: float
     device: torch.device
     bfloat16: bool
+    extra: Mapping[str, nn.Module] = field(default_factory=dict)
 
     def parts(self) -> dict[str, nn.Module]:
         """Everything with weights that are trained, by name."""
         parts: dict[str, nn.Module] = {"model": self.network.module}
         if self.network.pool is not None:
             parts["pool"] = self.network.pool
-        return parts
+        return {**parts, **self.extra}
 
     def notes(self) -> tuple[str, ...]:
         """What the user should know of it, a sentence each."""

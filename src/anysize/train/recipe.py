@@ -79,6 +79,8 @@ class Recipe:
             targets.
         temperature: of the softmax of both, in classification.
         hidden_weight: weight of the difference between hidden states; 0 compares none.
+        quantization: file of ranges that the network computes in int8 with while it is trained (see
+            ``models.fake_quantization``); None computes as usual.
         sparsity: part of the weights of linear layers and convolutions that become zero while
             training, the smallest first; 0 prunes none. See ``train.sparsity``.
         sparsity_pattern: ``global`` prunes the smallest of all layers together, gradually; ``2:4``
@@ -138,6 +140,7 @@ class Recipe:
     distil_weight: float = 0.5
     temperature: float = 2.0
     hidden_weight: float = 1.0
+    quantization: str | None = None
     sparsity: float = 0.0
     sparsity_pattern: str = "global"
     strict: bool = False
