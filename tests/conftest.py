@@ -46,3 +46,4 @@ def _own_caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     """Keep what programs cache under the user's home inside the test's temporary folder."""
     folder = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("ANYSIZE_CACHE", str(folder))
+    monkeypatch.setenv("KERAS_HOME", str(folder / "keras"))

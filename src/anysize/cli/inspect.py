@@ -52,7 +52,11 @@ def command(
 
 
 def _is_model(path: Path) -> bool:
-    return any((path / name).is_file() for name in ("anysize.json", "config.json"))
+    from anysize.models.keras_suffixes import is_keras
+
+    return is_keras(path) or any(
+        (path / name).is_file() for name in ("anysize.json", "config.json")
+    )
 
 
 def _card_table(card: dict[str, Any]) -> Table:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import ConfigurationError, RunError
+from anysize.export.protocols import check_options, placing, target
 from anysize.models.bundle import Card
 from anysize.models.network import Network
 
 PROVIDES = ("keras",)
-
-FILE = "model.keras"
 
 
 def export(
@@ -25,7 +23,7 @@ def export(
     card: Card,
     out: Path,
     *,
-    source: Path | None = None,
+    source: Path | None,
     options: Mapping[str, str],
 ) -> Path:
     """Writes the trained weights into the Keras model that they came from.
@@ -47,29 +45,29 @@ def export(
     Raises:
         ConfigurationError: a network of another origin, or an option.
         MissingExtraError: Keras is not installed.
+        RunError: Keras would give something else.
     """
+    from anysize.models.keras_file import agrees
     from anysize.models.keras_model import KerasClassifier
 
-    problems = [f"the format keras has no option {name!r}" for name in options]
     if network.form is not None:
-        problems.append("a compiled form has no weights that Keras could read: export the original")
-    elif not isinstance(network.module, KerasClassifier):
-        problems.append(
+        raise ConfigurationError(
+            "a compiled form has no weights that Keras could read: export the original"
+        )
+    module = network.module
+    if not isinstance(module, KerasClassifier):
+        raise ConfigurationError(
             f"model {network.spec!r} is not made of Keras layers: only models that were read from "
             "a Keras file, and the built-in dense and conv1d, can be written as keras"
         )
-    if problems:
-        raise ConfigurationError(problems)
+    check_options("keras", options, ())
     model = keras_model(network)
-    path = out if out.suffix == ".keras" else out / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".export-", dir=path.parent))
-    try:
-        model.save(beside / FILE)
-        _add_notes(beside / FILE, card)
-        (beside / FILE).replace(path)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    if not agrees(module, model):
+        raise RunError("Keras does not give what the network gives; nothing is written")
+    path = target(out, ".keras")
+    with placing(path) as folder:
+        model.save(folder / path.name)
+        _add_notes(folder / path.name, card)
     return path
 
 
@@ -120,7 +118,7 @@ def _add_notes(path: Path, card: Card) -> None:
             if (value := getattr(card, name)) is not None
         },
     }
-    changed = path.with_name("changed.keras")
+    changed = path.with_name(f".{path.name}")
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(changed, "w") as new:
         for item in old.infolist():
             if item.filename == "metadata.json":

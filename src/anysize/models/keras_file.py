@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from anysize.core.errors import BundleError, ConfigurationError
-from anysize.models.bundle import Card
+from anysize.models.bundle import FORMAT, Card
 from anysize.models.keras_architecture import flatten, without_output
 from anysize.models.keras_container import KerasFile, examine
 from anysize.models.keras_graph import Graph
@@ -67,6 +67,9 @@ def build(spec: str, request: BuildRequest) -> Network:
         raise BundleError(spec, error.problem) from error
     network = Network(module=module, spec=spec, licence="unknown")
     _add_settings(network, request, options)
+    kept = _kept_image(file)
+    if kept is not None and network.image is not None and "pixels" not in options:
+        network.image = dataclasses.replace(network.image, mean=kept.mean, std=kept.std)
     return network
 
 
@@ -104,6 +107,15 @@ def open_file(spec: str, task: str | None = None) -> tuple[Network, Card]:
         card = Card.from_json({**card.to_json(), **settings}, spec)
         network.image, network.features = card.image, card.features
     return network, card
+
+
+def _kept_image(file: KerasFile) -> ImageSettings | None:
+    """How pictures were read for a model that anysize exported."""
+    kept = file.notes.get("card")
+    if not isinstance(kept, Mapping) or not kept.get("image"):
+        return None
+    entries = {"format": FORMAT, "task": IMAGES, "labels": [], "model": "", "image": kept["image"]}
+    return Card.from_json(entries, str(file.path)).image
 
 
 def _labels(module: KerasClassifier) -> tuple[str, ...]:
@@ -151,13 +163,19 @@ def _module(file: KerasFile, task: str, labels: tuple[str, ...]) -> KerasClassif
     config.id2label = dict(enumerate(names))
     config.label2id = {label: number for number, label in enumerate(names)}
     module = KerasClassifier(config)
+    has = count_classes(config, width) if module.replaced is None else len(names)
+    if has != len(names):
+        raise ConfigurationError(
+            f"{spec} has {has} outputs and does not end in a dense layer, so it cannot be made to "
+            f"have {len(names)} labels"
+        )
     if module.replaced is not None:
         _log.warning(
             "%s has %d classes and the data %d: its last layer is replaced by a new one",
             spec, 2 if output == "sigmoid" else width, len(names),
         )  # fmt: skip
     _take(module, keras_model)
-    if not config.by_keras and module.replaced is None and not _agrees(module, keras_model):
+    if not config.by_keras and module.replaced is None and not agrees(module, keras_model):
         _log.warning("%s: the converted layers do not agree with Keras, so Keras runs it", spec)
         config.by_keras = True
         module = KerasClassifier(config)
@@ -179,7 +197,7 @@ def _take(module: KerasClassifier, keras_model: Any) -> None:
         weighted[path].take(arrays)
 
 
-def _agrees(module: KerasClassifier, keras_model: Any) -> bool:
+def agrees(module: KerasClassifier, keras_model: Any) -> bool:
     """Whether module and Keras model give the same probabilities for noise."""
     import torch
 

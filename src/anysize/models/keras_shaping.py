@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,11 @@ from anysize.models.keras_layers import Padding, Sizes, check_layout, per_axis
 
 
 class Pool(nn.Module):
-    """Largest or mean value of each window; padded places do not count."""
+    """Largest or mean value of each window.
+
+    Means are those of Keras on torch: padded places do not count, but where more of them are behind
+    than before, they repeat the last value and do count.
+    """
 
     def __init__(self, config: Mapping[str, Any], shape: Sizes, *, largest: bool) -> None:
         super().__init__()
@@ -29,16 +33,19 @@ class Pool(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         one = values.ndim == 3
+        pool: Any
         if self.largest:
-            pool: Any = functional.max_pool1d if one else functional.max_pool2d
-            found: Tensor = pool(self.padding(values, -torch.inf), self.window, self.stride)
-            return found
+            pool = functional.max_pool1d if one else functional.max_pool2d
+            values = self.padding(values, -torch.inf)
+            return cast(Tensor, pool(values, self.window, self.stride))
         pool = functional.avg_pool1d if one else functional.avg_pool2d
-        found = pool(self.padding(values), self.window, self.stride)
-        if self.padding.kind == "same":
-            counted = self.padding(torch.ones_like(values[:1, :1]))
-            found = found / pool(counted, self.window, self.stride)
-        return found
+        around = self.padding.around([int(size) for size in values.shape[2:]])
+        if all(before == behind for before, behind in around):
+            sides = [before for before, _ in around]
+            return cast(Tensor, pool(values, self.window, self.stride, sides, False, False))
+        flat = [amount for pair in reversed(around) for amount in pair]
+        values = functional.pad(values, flat, mode="replicate")
+        return cast(Tensor, pool(values, self.window, self.stride))
 
 
 class GlobalPool(nn.Module):
