@@ -55,6 +55,9 @@ class Runtime(Protocol):
     installed) and ``open_runtime(network, precision, folder=None, threads=0) -> Runtime``. With
     ``AUTOMATIC = False`` it is used only where it is asked for by name.
 
+    It may have ``opening_memory(network, folder) -> int``: bytes that opening takes at its peak,
+    beside the weights that are loaded; without it none.
+
     Not thread-safe: one caller at a time. ``name`` is the file's name (``torch``, ``openvino``).
     """
 

@@ -115,6 +115,8 @@ def plan_prediction(
     first: BudgetError | None = None
     # Where the choice does not fit, another runtime still may.
     for candidate in [chosen, *(item for item in candidates if item is not chosen)]:
+        if first is not None and resident() + candidate.opening > memory:
+            continue
         opened = candidate.open()
         packed = bool(getattr(opened, "packed", False))
         try:
@@ -171,7 +173,14 @@ def _candidates(
             named = runtime != "auto" and not possible and network.form is None
             possible = (precision,) if precision in possible or named else ()
         opener = functools.partial(module.open_runtime, network, folder=folder)
-        found += [Candidate(key, each, functools.partial(opener, each)) for each in possible]
+        needs: Callable[[Network, Path | None], int] | None
+        needs = getattr(module, "opening_memory", None)
+        opening = needs(network, folder) if needs is not None and possible else 0
+        found += [
+            Candidate(key, each, functools.partial(opener, each), opening) for each in possible
+        ]
+    # What is opened with the least effort is tried first.
+    found.sort(key=lambda item: item.opening)
     if not found:
         found = _named(network, runtime, precision, folder)
     return found
@@ -215,12 +224,9 @@ def _choose(
         seconds = _estimated_seconds(first, seen)
         if seconds < _WORTH_SECONDS:
             return first, []
-    weights = sum(item.numel() * item.element_size() for item in network.module.parameters())
 
     def fits(candidate: Candidate) -> bool:
-        # OpenVINO holds the weights again, twice while it compiles.
-        more = 0 if candidate.name == "torch" else 3 * weights
-        return resident() + more + _TRIAL <= memory
+        return resident() + candidate.opening + _TRIAL <= memory
 
     name, precision, rates = fastest(candidates, _calibration(seen), network, fits=fits)
     trim()

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib import metadata
@@ -27,11 +27,18 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A runtime to try: ``name`` and ``precision``, and how to open it."""
+    """A runtime to try.
+
+    Attributes:
+        name, precision: which.
+        open: opens it.
+        opening: bytes that opening takes at its peak.
+    """
 
     name: str
     precision: str
     open: Callable[[], Runtime]
+    opening: int = 0
 
 
 def fastest(
@@ -64,7 +71,7 @@ def fastest(
     rates: dict[str, float] = {}
     best = candidates[0]
     for candidate in candidates:
-        if not fits(candidate):
+        if not fits(candidate) or _hopeless(candidate, rates):
             continue
         try:
             runtime = candidate.open()
@@ -81,6 +88,16 @@ def fastest(
         entries = {"format": _FORMAT, "runtime": best.name, "precision": best.precision}
         file.write(json.dumps({**entries, "rates": rates}, indent=2).encode())
     return best.name, best.precision, rates
+
+
+def _hopeless(candidate: Candidate, rates: Mapping[str, float]) -> bool:
+    """Whether another runtime was clearly slower in the same precision, and others are not.
+
+    Where the processor multiplies bfloat16, no runtime's float32 comes near, and opening one
+    takes seconds.
+    """
+    same = [rate for name, rate in rates.items() if name.endswith(f" {candidate.precision}")]
+    return bool(same) and max(same) * _SLOWER < max(rates.values())
 
 
 def remembered(candidates: Sequence[Candidate], network: Network) -> bool:
@@ -121,7 +138,7 @@ def machine_key(network: Network, *more: str) -> str:
         repr(network.settings),
         *more,
     ]
-    for package in ("anysize", "torch", "transformers", "openvino"):
+    for package in ("anysize", "torch", "transformers", "openvino", "onnxruntime"):
         try:
             parts.append(metadata.version(package))
         except metadata.PackageNotFoundError:

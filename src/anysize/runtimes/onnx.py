@@ -24,9 +24,12 @@ from anysize.core.examples import Example, Outputs
 from anysize.models.network import Network
 from anysize.runtimes.feeding import Feeding, by_length, graph_inputs, graph_outputs
 from anysize.runtimes.onnx_conversion import can_convert, convert
+from anysize.runtimes.tracing import weight_bytes
 
 PROVIDES = ("onnx",)
 
+# What the exporter takes beside the weights: onnxscript, and graphs in several stages.
+_CONVERSION = 192 << 20
 FILE = Path("runtimes") / "onnx" / "model.onnx"
 """The converted form, in a bundle."""
 
@@ -47,6 +50,14 @@ def open_runtime(
 ) -> OnnxRuntime:
     """The runtime for a network, converted on first use; see ``OnnxRuntime``."""
     return OnnxRuntime(network, precision, folder, threads)
+
+
+def opening_memory(network: Network, folder: Path | None) -> int:
+    """The weights again, twice while they are packed; more where they are converted first."""
+    weights = weight_bytes(network)
+    if network.form is not None or (folder is not None and (folder / FILE).is_file()):
+        return 3 * weights
+    return _CONVERSION + 4 * weights
 
 
 class OnnxRuntime:

@@ -24,7 +24,7 @@ from anysize.core.examples import Example, Outputs
 from anysize.models.network import Network
 from anysize.runtimes.feeding import Feeding, by_length, graph_inputs, graph_outputs
 from anysize.runtimes.torch import native_bfloat16
-from anysize.runtimes.tracing import Traceable, example_tensors
+from anysize.runtimes.tracing import Traceable, example_tensors, weight_bytes
 
 PROVIDES = ("openvino",)
 
@@ -47,6 +47,11 @@ def open_runtime(
 ) -> OpenVinoRuntime:
     """The runtime for a network, compiled on first use; see ``OpenVinoRuntime``."""
     return OpenVinoRuntime(network, precision, folder, threads)
+
+
+def opening_memory(network: Network, folder: Path | None) -> int:
+    """The weights again, twice while they are compiled."""
+    return 3 * weight_bytes(network)
 
 
 class OpenVinoRuntime:

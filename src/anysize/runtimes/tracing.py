@@ -33,6 +33,11 @@ class Traceable(nn.Module):
         return tuple(getattr(outputs, name) for name in self._outputs)
 
 
+def weight_bytes(network: Network) -> int:
+    """Bytes of a network's weights in float32."""
+    return 4 * sum(item.numel() for item in network.module.parameters())
+
+
 def example_tensors(network: Network) -> tuple[Tensor, ...]:
     """Inputs to trace with: two windows, of sixteen tokens each where they are text."""
     return tuple(torch.from_numpy(item.example()) for item in graph_inputs(network))

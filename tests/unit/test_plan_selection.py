@@ -1,0 +1,113 @@
+"""The choice among runtimes: nothing is opened in vain, and the versions are part of the answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anysize.core.examples import Example, Outputs
+from anysize.core.windows import Box, Window
+from anysize.models import spec
+from anysize.models.network import BuildRequest, Network
+from anysize.plan.prediction import _candidates
+from anysize.plan.selection import Candidate, fastest, machine_key, remembered
+
+
+class Sleeper:
+    """A runtime that takes a stated time for each example."""
+
+    name = precision = "sleeper"
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def run(self, examples: Sequence[Example]) -> Outputs:
+        time.sleep(self._seconds * len(examples))
+        return Outputs({"logits": np.zeros((len(examples), 2), np.float32)})
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    request = BuildRequest(task="image-classification", labels=("a", "b"), image_size=(8, 8))
+    return spec.build("mlp", request)
+
+
+@pytest.fixture
+def examples() -> list[Example]:
+    box = Box(0, 0, 8, 8)
+    window = Window(record="x", index=0, region=box, core=box, last=True)
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    return [Example(ordinal=0, window=window, arrays={"pixels": pixels}, cost=64)] * 2
+
+
+def test_a_precision_that_was_clearly_slower_is_not_tried_again(
+    network: Network, examples: list[Example]
+) -> None:
+    opened: list[str] = []
+
+    def candidate(name: str, precision: str, seconds: float) -> Candidate:
+        def opener() -> Sleeper:
+            opened.append(f"{name} {precision}")
+            return Sleeper(seconds)
+
+        return Candidate(name, precision, opener)
+
+    candidates = [
+        candidate("torch", "bfloat16", 0.004), candidate("torch", "float32", 0.04),
+        candidate("other", "float32", 0.001), candidate("other", "bfloat16", 0.001),
+    ]  # fmt: skip
+    assert not remembered(candidates, network)
+    name, precision, rates = fastest(candidates, examples, network, fits=lambda _: True)
+    assert (name, precision) == ("other", "bfloat16")
+    assert opened == ["torch bfloat16", "torch float32", "other bfloat16"]
+    assert rates.keys() == set(opened)
+    assert fastest(candidates, examples, network, fits=lambda _: True) == (name, precision, {})
+    assert len(opened) == 3
+
+
+def test_what_does_not_fit_is_not_opened(network: Network, examples: list[Example]) -> None:
+    def never() -> Sleeper:
+        raise AssertionError
+
+    candidates = [
+        Candidate("torch", "float16", lambda: Sleeper(0.001)),
+        Candidate("other", "float16", never, opening=1 << 40),
+    ]
+    chosen = fastest(candidates, examples, network, fits=lambda item: item.opening < 1 << 30)
+    assert chosen[:2] == ("torch", "float16")
+
+
+def test_versions_of_runtimes_are_part_of_the_key(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = machine_key(network)
+    real = metadata.version
+    for package in ("torch", "openvino", "onnxruntime"):
+        monkeypatch.setattr(
+            metadata, "version", lambda name, new=package: "9.9" if name == new else real(name)
+        )
+        assert machine_key(network) != before
+
+
+def test_conversion_is_counted_until_it_is_done(network: Network, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+
+    def opening() -> int:
+        found = _candidates(network, "auto", "float32", tmp_path)
+        assert found[0].name == "torch" and found[0].opening == 0
+        return next(item.opening for item in found if item.name == "onnx")
+
+    before = opening()
+    file = tmp_path / "runtimes" / "onnx" / "model.onnx"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert opening() < before
