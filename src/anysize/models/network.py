@@ -178,6 +178,8 @@ class BuildRequest:
         task: the task's name.
         labels: class names in the order of the logits.
         texts: streams the training texts, for a tokenizer trained from scratch.
+        tokenizer: takes the place of one trained from scratch, for a student that is to read what
+            its teacher reads.
         picture_size: ``(width, height)`` that is typical of the training pictures.
         window: the user's wish for the window, in tokens or steps; None takes the model's own.
         image_size: the user's wish for the model's input, ``(width, height)``; None chooses.
@@ -188,6 +190,7 @@ class BuildRequest:
     task: str
     labels: tuple[str, ...]
     texts: Callable[[], Iterator[str]] | None = None
+    tokenizer: PreTrainedTokenizerBase | None = None
     picture_size: tuple[int, int] | None = None
     window: int | None = None
     image_size: tuple[int, int] | None = None

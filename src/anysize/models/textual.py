@@ -199,23 +199,36 @@ def build_network(
     """
     check_task(key, request)
     options = _options(builder, key, request.options)
-    if request.texts is None:
+    vocabulary = int(options.pop("vocabulary", 8000))
+    hub_tokenizer = request.tokenizer
+    if hub_tokenizer is None and request.texts is None:
         raise ConfigurationError(
             f"model {key!r} trains its tokenizer on the training texts, and there are none: "
             "take a pretrained model (minilm, a folder or a hub id) instead"
         )
     settings = TextSettings(window=request.window or WINDOW)
-    tokenizer = train_tokenizer(request.texts(), int(options.pop("vocabulary", 8000)))
+    if hub_tokenizer is None:
+        assert request.texts is not None
+        tokenizer = train_tokenizer(request.texts(), vocabulary)
+        padding = tokenizer.token_to_id(PADDING)
+    else:
+        tokenizer = hub_tokenizer.backend_tokenizer
+        padding = hub_tokenizer.pad_token_id or 0
     module = builder(
         vocab_size=tokenizer.get_vocab_size(),
-        pad_token_id=tokenizer.token_to_id(PADDING),
+        pad_token_id=padding,
         window=settings.window,
         **labelled(request),
         **options,
     )
     module.eval()
     return Network(
-        module=module, spec=key, text=settings, tokenizer=tokenizer, licence="Apache-2.0"
+        module=module,
+        spec=key,
+        text=settings,
+        tokenizer=tokenizer,
+        hub_tokenizer=hub_tokenizer,
+        licence="Apache-2.0",
     )
 
 

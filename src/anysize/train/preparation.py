@@ -180,6 +180,7 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
             task=recipe.task,
             labels=labels,
             texts=(lambda: _texts(training)) if task.role == "text" else None,
+            tokenizer=_tokenizer(recipe.teacher) if task.role == "text" else None,
             picture_size=_picture_size(training) if task.role == "image" else None,
             feature_shape=_feature_shape(training) if task.role == "features" else None,
             window=recipe.window,
@@ -223,6 +224,15 @@ def _feature_size(module: Any, classes: int) -> int:
         if isinstance(layer, nn.Linear) and layer.out_features == classes
     ]
     return sizes[-1] if sizes else classes
+
+
+def _tokenizer(teacher: str | None) -> Any:
+    """A student without a tokenizer of its own reads what its teacher reads."""
+    from transformers import AutoTokenizer
+
+    if teacher is None:
+        return None
+    return AutoTokenizer.from_pretrained(teacher, trust_remote_code=False)
 
 
 def _texts(source: Source) -> Iterator[str]:
