@@ -267,3 +267,24 @@ def test_without_data_there_is_no_training(dense: Path, tmp_path: Path) -> None:
     step.method.apply(dense, tmp_path / "out", step.options, context)
     weights = list(prunable(open_network(str(tmp_path / "out"))[0].module).values())
     assert zeros(weights) == round(0.3 * sum(weight.numel() for weight in weights))
+
+
+def test_channels_that_nothing_reads_go_first(dense: Path, pictures: dict[str, Any]) -> None:
+    from anysize.compress.prune_structured import Options, _groups, select
+
+    task = tasks.load(pictures["task"])
+    network, card = open_network(str(dense))
+    groups, flops = _groups(network, 8)
+    idle = [[1, 5, 8, 9, 20, 21, 22, 31], [0, 3, 30, 31, 32, 33, 34, 63], []]
+    for group, units in zip(groups[::-1], idle, strict=True):
+        group.silence(units)
+    context = Context(
+        task=task,
+        original=dense,
+        memory=MEMORY,
+        training=open_splits(pictures["data"], columns=task.columns).train,
+    )
+    options = Options(flops=0.6, records=32)
+    chosen = select(network, card, groups, flops, options, context)
+    for units, without in zip(chosen[::-1], idle, strict=True):
+        assert set(without) <= set(units)

@@ -1,24 +1,22 @@
-"""Pruning and factoring by what must hold: bits, patterns, operations, and equal outputs."""
+"""Pruning and factoring by what must hold: operations, ranks, and equal outputs."""
 
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
+from anysize import tasks
 from anysize.compress import chain
 from anysize.compress.flops import measure
 from anysize.compress.heads import transformer_groups
 from anysize.compress.low_rank import factor, factored, factors
+from anysize.compress.protocols import Context
 from anysize.compress.prune_layers import least_missed
 from anysize.compress.prune_structured import _groups, remove
 from anysize.compress.selection import choose
@@ -28,7 +26,7 @@ from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, ImageSettings, Network, TextSettings
 from anysize.models.spec import build, open_network
 from anysize.plan import synthetic
-from anysize.train.sparsity import Sparsity, prunable, prune_smallest, two_of_four, zeros
+from anysize.train.sparsity import prunable, prune_smallest, zeros
 
 CLASSES = ("ant", "bee", "cat")
 
@@ -86,163 +84,6 @@ def outputs(network: Network, **how: Any) -> dict[str, torch.Tensor]:
     network.module.eval()
     with torch.no_grad():
         return make_execution(network, **how)(synthetic.windows(network, 3))
-
-
-# Sparse files
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    shape=st.lists(st.integers(1, 7), min_size=0, max_size=3),
-    kind=st.sampled_from((torch.float32, torch.bfloat16, torch.int64, torch.uint8)),
-    density=st.floats(0, 1),
-    seed=st.integers(0, 1000),
-)
-def test_what_is_encoded_comes_back_bit_for_bit(
-    shape: list[int], kind: torch.dtype, density: float, seed: int
-) -> None:
-    random = torch.Generator().manual_seed(seed)
-    tensor = (100 * torch.rand(shape, generator=random)).to(kind)
-    tensor = tensor * (torch.rand(shape, generator=random) < density).to(kind)
-    count = tensor.numel()
-    parts = sparse.encode(tensor)
-    kept = int((tensor != 0).sum())
-    size = math.ceil(count / 8) + kept * tensor.element_size()
-    if parts is None:
-        assert size >= count * tensor.element_size()
-        return
-    assert parts[0].numel() + parts[1].numel() * tensor.element_size() == size
-    back = sparse.decode(*parts, tuple(shape))
-    assert back.dtype == kind and back.shape == tensor.shape and torch.equal(back, tensor)
-
-
-def test_negative_zeros_and_not_numbers_keep_their_bits() -> None:
-    tensor = torch.zeros(64)
-    tensor[3], tensor[5], tensor[7] = -0.0, math.nan, math.inf
-    parts = sparse.encode(tensor)
-    assert parts is not None and parts[1].numel() == 3
-    back = sparse.decode(*parts, (64,))
-    assert torch.equal(back.view(torch.int32), tensor.view(torch.int32))
-
-
-def test_damaged_sparse_files_are_refused(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
-    def refused(tensors: dict[str, torch.Tensor], shapes: Any) -> str:
-        path = tmp_path / sparse.FILE
-        save_file(tensors, path, metadata={"anysize_sparse_shapes": json.dumps(shapes)})
-        with pytest.raises(BundleError) as caught:
-            sparse.read(path)
-        return str(caught.value)
-
-    mask, values = torch.tensor([7], dtype=torch.uint8), torch.ones(3)
-    whole = {"a:mask": mask, "a:values": values}
-    assert "mask does not fit its values" in refused(
-        {**whole, "a:values": torch.ones(2)}, {"a": [2, 4]}
-    )
-    assert "mask does not fit its shape" in refused(whole, {"a": [1 << 20, 1 << 20]})
-    assert "the shape of a" in refused(whole, {"a": [-8]})
-    assert "not an object" in refused(whole, [])
-    assert "b:mask" in refused(whole, {"b": [8]})
-    (tmp_path / sparse.FILE).write_bytes(b"nothing")
-    with pytest.raises(BundleError):
-        sparse.read(tmp_path / sparse.FILE)
-
-
-# Sparsity
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4),
-    levels=st.integers(1, 6),
-    part=st.floats(0, 1),
-    seed=st.integers(0, 1000),
-)
-def test_exactly_the_smallest_are_pruned(
-    sizes: list[int], levels: int, part: float, seed: int
-) -> None:
-    random = np.random.default_rng(seed)
-    arrays = [random.integers(1, levels + 1, size) * random.choice([-1, 1], size) for size in sizes]
-    weights = [torch.tensor(array, dtype=torch.float32) for array in arrays]
-    count = int(part * sum(sizes))
-    prune_smallest(weights, count)
-    flat = np.concatenate(arrays)
-    first = np.argsort(np.abs(flat), kind="stable")[:count]
-    flat = flat.astype(np.float32)
-    flat[first] = 0.0
-    assert np.array_equal(np.concatenate([weight.numpy() for weight in weights]), flat)
-    assert zeros(weights) == count
-
-
-def test_the_layout_in_memory_does_not_matter() -> None:
-    torch.manual_seed(0)
-    weight = torch.randint(1, 3, (4, 8, 3, 3)).float()
-    other = weight.clone().to(memory_format=torch.channels_last)
-    prune_smallest([weight], 100)
-    prune_smallest([other], 100)
-    assert torch.equal(weight, other)
-    kept, others = two_of_four(weight), two_of_four(other)
-    assert kept is not None and others is not None and torch.equal(kept, others)
-
-
-def test_two_of_every_four_inputs_are_kept() -> None:
-    torch.manual_seed(0)
-    weight = torch.randn(5, 8, 3, 3)
-    kept = two_of_four(weight)
-    assert kept is not None
-    assert bool((kept.view(5, 2, 4, 3, 3).sum(2) == 2).all())
-    fours = weight.abs().view(5, 2, 4, 3, 3).movedim(2, -1)
-    chosen = kept.view(5, 2, 4, 3, 3).movedim(2, -1)
-    assert torch.equal(
-        fours.masked_fill(~chosen, 0).sum(-1), fours.sort(descending=True).values[..., :2].sum(-1)
-    )
-    assert two_of_four(torch.ones(5, 6)) is None
-
-
-def test_sparsity_rises_by_the_cube_and_never_falls() -> None:
-    torch.manual_seed(0)
-    module = nn.Sequential(nn.Linear(40, 50), nn.ReLU(), nn.Linear(50, 10))
-    pruner = Sparsity(module, 0.8, "global")
-    pruner.begin()
-    total, before = 2500, 0
-    pruned: set[int] = set()
-    for step in range(1, 41):
-        with torch.no_grad():
-            for weight in module.parameters():
-                weight.add_(0.1 * torch.randn_like(weight))
-        pruner.after_step(step / 40)
-        weights = list(prunable(module).values())
-        turn = math.floor(20 * min(step / 20, 1.0)) / 20
-        assert zeros(weights) == round(0.8 * total * (1 - (1 - turn) ** 3))
-        flat = torch.cat([weight.detach().reshape(-1) for weight in weights])
-        now = set((flat == 0).nonzero().squeeze(1).tolist())
-        assert pruned <= now
-        pruned, before = now, len(now)
-        assert pruner.settled == (len(now) == 2000)
-    assert before == 0.8 * total and not pruner.finish()
-
-
-def test_masks_are_what_the_weights_say() -> None:
-    torch.manual_seed(0)
-    module = nn.Linear(64, 64)
-    prune_smallest([module.weight], 1000)
-    places = module.weight == 0
-    pruner = Sparsity(module, 0.5, "global")
-    pruner.begin()
-    with torch.no_grad():
-        module.weight.add_(1.0)
-    pruner.after_step(0.0)
-    assert torch.equal(module.weight == 0, places)
-    assert pruner.finish() and zeros([module.weight]) == 2048
-
-
-def test_shared_and_frozen_weights_are_not_pruned() -> None:
-    module = nn.ModuleDict({"words": nn.Embedding(8, 4), "out": nn.Linear(4, 8)})
-    module["out"].weight = module["words"].weight
-    module["frozen"] = nn.Linear(4, 4).requires_grad_(False)
-    module["own"] = nn.Linear(4, 4)
-    assert list(prunable(module)) == ["own.weight"]
 
 
 # Altered layers
@@ -383,6 +224,20 @@ def test_the_unit_that_matters_goes_last() -> None:
     assert 3 not in chosen[2] and len(chosen[2]) == 3
 
 
+def test_what_is_gone_stays_gone() -> None:
+    network = encoder()
+    flops = measure(network)
+    groups = transformer_groups(network, flops, 8)
+    assert groups is not None
+    gone = [[3], [], [], [7, 9, 11], [], []]
+    scores = [torch.ones(group.units) for group in groups]
+    scores[0][3] = scores[3][9] = 1e6
+    chosen = choose(groups, scores, flops, 0.7, gone)
+    assert all(set(units) <= set(taken) for units, taken in zip(gone, chosen, strict=True))
+    remove(network, groups, chosen)
+    assert 0.686 <= measure(network).total / flops.total <= 0.7
+
+
 def test_networks_without_channels_are_refused_in_words() -> None:
     (step,) = chain.parse("prune-structured(flops=0.5)")
     request = BuildRequest(
@@ -474,3 +329,42 @@ def test_parameters_are_checked_together() -> None:
     assert chain.describe(steps) == (
         "prune-2:4(epochs=0.0), prune-structured(flops=0.7, learning_rate=0.01)"
     )
+
+
+# Every task
+
+
+@pytest.mark.parametrize(
+    ("task", "key", "side", "options"),
+    [
+        ("object-detection", "detector-small", 64, {}),
+        ("face-recognition", "face-gradients", 48, {"finder": "none"}),
+        ("image-classification", "mlp", 16, {}),
+    ],
+)
+def test_methods_without_training_fit_every_kind(
+    task: str, key: str, side: int, options: dict[str, str], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    request = BuildRequest(task=task, labels=CLASSES, image_size=(side, side), options=options)
+    network = build(key, request)
+    source = bundle.save(tmp_path / "source", network, card_of(network, task))
+    context = Context(task=tasks.load(task), original=source, memory=1 << 30)
+    for number, method in enumerate(
+        ("prune-magnitude(sparsity=0.5, epochs=0)", "prune-2:4(epochs=0)", "low-rank(energy=0.3)")
+    ):
+        (step,) = chain.parse(method)
+        if key == "detector-small" and method.startswith("low-rank"):
+            assert "no linear layers" in step.method.problems(network, card_of(network, task))[0]
+            continue
+        assert step.method.problems(network, card_of(network, task)) == []
+        out = tmp_path / str(number)
+        step.method.apply(source, out, step.options, context)
+        opened, _ = open_network(str(out))
+        weights = list(prunable(opened.module).values())
+        if step.method.key == "prune-magnitude":
+            assert zeros(weights) == round(0.5 * sum(weight.numel() for weight in weights))
+        assert outputs(opened).keys() == outputs(network).keys()
+        assert sum(path.stat().st_size for path in out.glob("*.safetensors")) < 0.75 * sum(
+            path.stat().st_size for path in source.glob("*.safetensors")
+        )

@@ -29,6 +29,7 @@ PROVIDES = ("prune-structured",)
 
 # What removing silenced units may change: rounding of sums in another order.
 _ROUNDING = 1e-3
+_ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +42,14 @@ class Options:
         learning_rate: the highest; None derives it from how the bundle was trained.
         multiple: how many channels or units stay is a multiple of this, which kernels like; less
             where there are few.
-        records: training records that importance is measured on.
+        records: training records that importance is measured on, in each of four rounds.
     """
 
     flops: float = 0.5
     epochs: float = 8.0
     learning_rate: float | None = None
     multiple: int = 16
-    records: int = 512
+    records: int = 256
 
     def __post_init__(self) -> None:
         problems = tuning_problems(self.epochs, self.learning_rate)
@@ -86,8 +87,6 @@ class Structured:
         return []
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
-        from anysize.compress.saliency import taylor
-        from anysize.compress.selection import choose
         from anysize.compress.tuning import fine_tune
         from anysize.models import bundle
         from anysize.models.altered import describe
@@ -95,8 +94,8 @@ class Structured:
 
         network, card = open_network(str(source))
         groups, flops = _groups(network, options.multiple)
-        scores = taylor(network, card, groups, context, records=options.records)
-        remove(network, groups, choose(groups, scores, flops, options.flops))
+        chosen = select(network, card, groups, flops, options, context)
+        remove(network, groups, chosen)
         network.altered = describe(network.module)
         context.say(_described(network, flops))
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -112,6 +111,40 @@ class Structured:
                     epochs=options.epochs,
                     learning_rate=options.learning_rate,
                 )
+
+
+def select(
+    network: Network,
+    card: Card,
+    groups: Sequence[Group],
+    flops: Flops,
+    options: Options,
+    context: Context,
+) -> list[list[int]]:
+    """The units to remove of each group, chosen in rounds.
+
+    What is chosen is silenced, and the next round rates the others in the network that is left:
+    units stand in for each other, so that one is worth more when another has gone.
+
+    Args:
+        network: on the CPU; its chosen units are silenced.
+        card: of it.
+        groups: of it.
+        flops: of it.
+        options: what is left, and the records that importance is measured on.
+        context: has the records.
+    """
+    from anysize.compress.saliency import taylor
+    from anysize.compress.selection import choose
+
+    chosen: list[list[int]] = [[] for _ in groups]
+    for turn in range(_ROUNDS):
+        scores = taylor(network, card, groups, context, records=options.records, turn=turn)
+        share = options.flops ** ((turn + 1) / _ROUNDS)
+        chosen = choose(groups, scores, flops, share, chosen, floor=options.flops)
+        for group, units in zip(groups, chosen, strict=True):
+            group.silence(units)
+    return chosen
 
 
 def remove(network: Network, groups: Sequence[Group], chosen: Sequence[Sequence[int]]) -> None:

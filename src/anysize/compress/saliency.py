@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from anysize.compress.groups import Group
 from anysize.compress.protocols import Context
@@ -21,11 +21,19 @@ from anysize.train.pooled import Objective, Windows, one_graph
 from anysize.train.stream import TARGET, Labelled
 
 _WINDOWS_OF_ONE = 4
+# What is random in training, or changes with the batch.
+_STILL = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 _AT_ONCE = 8
 
 
 def taylor(
-    network: Network, card: Card, groups: Sequence[Group], context: Context, *, records: int
+    network: Network,
+    card: Card,
+    groups: Sequence[Group],
+    context: Context,
+    *,
+    records: int,
+    turn: int = 0,
 ) -> list[Tensor]:
     """The mean squared change of the loss without each unit (Molchanov et al. 2019, 1906.10771).
 
@@ -35,6 +43,7 @@ def taylor(
         groups: whose units are rated.
         context: its training records are used, never those that are judged by.
         records: how many.
+        turn: which draw of them.
 
     Returns:
         float32 ``[units]`` for each group.
@@ -43,7 +52,11 @@ def taylor(
         DataError: no record can be used.
     """
     module = network.module
-    module.eval()
+    # Networks that make their loss themselves do so in training alone.
+    module.train(network.targets is not None)
+    for layer in module.modules():
+        if isinstance(layer, _STILL):
+            layer.eval()
     module.requires_grad_(True)
     objective = Objective(
         task=context.task,
@@ -66,7 +79,7 @@ def taylor(
         batch.clear()
 
     source = context.calibration("prune-structured")
-    for record in islice(_records(network, card, context), records):
+    for record in islice(_records(network, card, context, turn), records):
         batch.append(record)
         count += 1
         if sum(len(each.examples) for each in batch) >= _AT_ONCE:
@@ -74,15 +87,16 @@ def taylor(
     if batch:
         learn()
     module.zero_grad(set_to_none=True)
+    module.eval()
     if not count:
         raise DataError(source.name, "has no record that importance could be measured on")
     return totals
 
 
-def _records(network: Network, card: Card, context: Context) -> Iterator[Windows]:
+def _records(network: Network, card: Card, context: Context, turn: int) -> Iterator[Windows]:
     source = context.calibration("prune-structured")
     labelled = Labelled(context.task.preprocess(network), context.task, card.labels)
-    drawn = Permutation(len(source), context.seed, 0) if len(source) else None
+    drawn = Permutation(len(source), context.seed, turn) if len(source) else None
     for place in range(len(source)):
         assert drawn is not None
         stream = examples(source, [Position(drawn(place), drawn(place))], labelled, draw=0)

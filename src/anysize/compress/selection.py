@@ -13,23 +13,29 @@ from anysize.core.errors import ConfigurationError
 
 # The aim is missed by no more than this, if there is a step that fits.
 _CLOSE = 0.02
-# Steps are made finer at the end, where that is needed to meet the aim.
-_SMALLEST = 4
 
 
 def choose(
-    groups: Sequence[Group], scores: Sequence[Tensor], flops: Flops, share: float
+    groups: Sequence[Group],
+    scores: Sequence[Tensor],
+    flops: Flops,
+    share: float,
+    gone: Sequence[Sequence[int]] | None = None,
+    floor: float | None = None,
 ) -> list[list[int]]:
     """Removes, step by step, what matters least for what it costs.
 
     A step takes the units of one group that matter least; among the groups the one whose step has
-    the smallest importance for each operation that it saves.
+    the smallest importance for each operation that it saves. The last steps are smaller where that
+    is needed to meet the aim.
 
     Args:
         groups: the groups.
         scores: importance of each group's units, ``[units]``, comparable between groups.
         flops: of the network as it is.
         share: of its operations that are to be left.
+        gone: units of each group that are removed in any case.
+        floor: the share that is left at least, where less than ``share`` may be.
 
     Returns:
         The units to remove, for each group.
@@ -38,15 +44,20 @@ def choose(
         ConfigurationError: so much cannot be removed.
     """
     costs = _Costs(flops)
-    orders = [score.argsort(stable=True).tolist() for score in scores]
-    taken = [0] * len(groups)
+    orders = [
+        _order(score, units) for score, units in zip(scores, gone or _none(groups), strict=True)
+    ]
+    taken = [len(units) for units in gone or _none(groups)]
+    for group, count in zip(groups, taken, strict=True):
+        costs.remove(group, count)
     aim = share * flops.total
+    bottom = (share if floor is None else floor) * flops.total * (1 - _CLOSE)
     finer = 1
     while costs.total > aim:
         best: tuple[bool, float, int, int] | None = None
         for place, group in enumerate(groups):
             left = group.units - taken[place]
-            step = max(group.step // finer, min(group.step, _SMALLEST))
+            step = max(group.step // finer, 1)
             # The first step leaves a multiple.
             size = left % step or step
             if left - size < group.least:
@@ -55,7 +66,7 @@ def choose(
             units = orders[place][taken[place] : taken[place] + size]
             rate = float(scores[place][units].sum()) / max(saved, 1.0)
             # Of those that take too much, the one that takes least.
-            beyond = costs.total - saved < aim * (1 - _CLOSE)
+            beyond = costs.total - saved < bottom
             candidate = (beyond, saved if beyond else rate, place, size)
             best = candidate if best is None else min(best, candidate)
         if best is None:
@@ -65,12 +76,23 @@ def choose(
                 "its operations is in layers that must keep their size"
             )
         beyond, _, place, size = best
-        if beyond and any(group.step // finer > _SMALLEST for group in groups):
+        if beyond and any(group.step // finer > 1 for group in groups):
             finer *= 2
             continue
         costs.remove(groups[place], size)
         taken[place] += size
     return [sorted(order[:count]) for order, count in zip(orders, taken, strict=True)]
+
+
+def _order(score: Tensor, gone: Sequence[int]) -> list[int]:
+    """The units by their importance, behind those that are gone."""
+    order: list[int] = score.argsort(stable=True).tolist()
+    absent = set(gone)
+    return [*gone, *(unit for unit in order if unit not in absent)]
+
+
+def _none(groups: Sequence[Group]) -> list[list[int]]:
+    return [[] for _ in groups]
 
 
 @dataclass(slots=True)

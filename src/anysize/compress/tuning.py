@@ -24,6 +24,8 @@ _KEPT = (
 _FINE = {"adamw": 2e-4, "sgd": 1e-2}
 _PART = 0.2
 _WARMUP = 0.05
+# What the judge keeps for validation, and for the test, of data without splits of their own.
+_HELD_OUT = 0.1
 
 
 def fine_tune(
@@ -40,8 +42,9 @@ def fine_tune(
 
     Optimizer, regularisation and augmentation are those that the bundle was trained with, where it
     says so; its labels, windows, merge rule, altered layers and record of compression stay as they
-    are. The best weights by validation are kept. The test records, by which the result is judged,
-    are not trained on.
+    are. The best weights by validation are kept. The records by which the result is judged are not
+    trained on: of data without splits the bundle's own shares are kept out if they are no smaller
+    than the judge's.
 
     Args:
         source: a bundle with weights.
@@ -100,6 +103,9 @@ def fine_tune(
 def _taken_over(card: Card) -> dict[str, Any]:
     before: Mapping[str, Any] = card.provenance.get("recipe") or {}
     entries = {name: before[name] for name in _KEPT if before.get(name) is not None}
+    shares = {name: float(before.get(name, _HELD_OUT)) for name in ("validation", "test")}
+    if sum(shares.values()) >= 2 * _HELD_OUT:
+        entries |= shares
     return {**entries, "schedule": "cosine", "warmup": _WARMUP}
 
 
