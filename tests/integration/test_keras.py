@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import subprocess
 import sys
@@ -254,6 +255,45 @@ def test_a_convolutional_classifier_of_sequences(keras: Any, tmp_path: Path) -> 
     assert isinstance(result, anysize.Result)
     assert result.receipt.windows == -(-(len(data[longest]) - 4) // 16)
     assert (result.receipt.covered, result.receipt.fidelity) == (1.0, "approximate")
+
+
+def test_a_pruned_model_goes_back_smaller(keras: Any, tmp_path: Path) -> None:
+    pytest.importorskip("torch_pruning")
+    from anysize import tasks
+    from anysize.compress.chain import parse
+    from anysize.compress.protocols import Context
+    from anysize.models import bundle
+    from anysize.sources import open_source
+
+    layers = keras.layers
+    start = keras.Input((16, 16, 3))
+    first = layers.Conv2D(16, 3, padding="same", activation="relu")(start)
+    normal = layers.BatchNormalization()(first)
+    second = layers.Conv2D(16, 3, padding="same", activation="relu")(normal)
+    flat = layers.Flatten()(layers.MaxPooling2D(4)(layers.Add()([normal, second])))
+    dense = layers.Dense(32, activation="relu")(layers.Dropout(0.1)(flat))
+    keras.Model(start, layers.Dense(3, activation="softmax")(dense)).save(tmp_path / "m.keras")
+    network, card = spec.open_network(str(tmp_path / "m.keras"))
+    card = dataclasses.replace(card, labels=("across", "down", "plain"))
+    bundle.save(tmp_path / "bundle", network, card)
+    striped(tmp_path / "data", 12)
+    (step,) = parse("prune-structured(flops=0.6, epochs=0, multiple=1)")
+    assert step.method.problems(network, card) == []
+    task = tasks.load(card.task)
+    context = Context(
+        task=task,
+        original=tmp_path / "bundle",
+        memory=6 << 30,
+        data=str(tmp_path / "data"),
+        training=open_source(tmp_path / "data", columns=task.columns),
+    )
+    step.method.apply(tmp_path / "bundle", tmp_path / "pruned", step.options, context)
+    pruned, smaller = spec.open_network(str(tmp_path / "pruned"))
+    # Which checks that Keras gives what the pruned network gives, flattened pixels included.
+    written = export(pruned, smaller, tmp_path / "pruned.keras", source=None, options={})
+    again = keras.models.load_model(written)
+    before = keras.models.load_model(tmp_path / "m.keras")
+    assert again.count_params() < 0.8 * before.count_params()
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnx"])

@@ -347,8 +347,14 @@ def with_output(
 def with_sizes(
     entries: Mapping[str, Any], sizes: Mapping[tuple[str, ...], Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """The JSON with other settings of some layers, by their paths."""
+    """The JSON with other settings of some layers, by their paths.
+
+    The shapes that layers were built for are left out: Keras finds them anew.
+    """
     changed = copy.deepcopy(dict(entries))
+    for found in list(_objects(changed["config"])):
+        if "class_name" in found and isinstance(found, dict):
+            found.pop("build_config", None)
     for path, values in sizes.items():
         _find(changed, path)["config"].update(values)
     return changed
