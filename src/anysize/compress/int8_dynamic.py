@@ -68,12 +68,17 @@ class Int8Dynamic:
 
 
 def _quantize(network: Network, path: Path, per_channel: bool) -> None:
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     path.parent.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix=".float32-", dir=path.parent) as folder:
         dense = Path(folder) / path.name
         convert(network, dense)
+        # It transposes weights and would find their noted shapes to be wrong.
+        model = onnx.load(str(dense), load_external_data=False)
+        del model.graph.value_info[:]
+        onnx.save(model, str(dense))
         # Its advice to preprocess the file is for graphs that come from elsewhere.
         logging.disable(logging.WARNING)
         try:
