@@ -100,9 +100,7 @@ def _value_problems(recipe: Recipe) -> list[str]:
             f"not {recipe.overlap}"
         )
     if recipe.sparsity_pattern == "2:4" and recipe.sparsity != 0.5:
-        problems.append(
-            f"sparsity must be 0.5 with sparsity_pattern 2:4, not {recipe.sparsity!r}"
-        )
+        problems.append(f"sparsity must be 0.5 with sparsity_pattern 2:4, not {recipe.sparsity!r}")
     if recipe.labels is not None and len(set(recipe.labels)) != len(recipe.labels):
         problems.append(f"labels must differ from each other, not {recipe.labels!r}")
     shares = (recipe.validation, recipe.test)
