@@ -105,7 +105,7 @@ def test_faults_of_a_chain_are_reported_together() -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse("int9, int8(keep=lots), int8(colour=red)")
     text = str(caught.value)
-    assert "did you mean 'int8'" in text
+    assert "method 'int9' is not known; did you mean 'int8'?" in text
     assert "keep must be a whole number, not 'lots'" in text
     assert "no parameter 'colour=red'" in text
     for empty in ("", "int8(", "?"):

@@ -18,6 +18,7 @@ _ROOMS = {
     "runtimes": "runtimes",
     "mergers": "mergers",
     "formats": "export",
+    "methods": "compress",
 }
 
 
@@ -25,7 +26,7 @@ def command(
     what: Annotated[str, typer.Argument(help=", ".join(_ROOMS))],
     as_json: options.Json = False,
 ) -> None:
-    """List what there is: tasks, models, augmentations, runtimes, mergers, formats."""
+    """List what there is: tasks, models, augmentations, runtimes, mergers, formats, methods."""
     options.choice(what, "what", tuple(_ROOMS))
     if what == "augmentations":
         _augmentations(as_json)

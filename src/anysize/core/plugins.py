@@ -22,6 +22,14 @@ from types import ModuleType
 
 from anysize.core.errors import ConfigurationError
 
+# What a key is called where the room's name is no plural of it.
+_NOUNS = {
+    "augment": "augmentation",
+    "compress": "method",
+    "evaluate": "evaluation of task",
+    "export": "format",
+}
+
 
 @cache
 def keys(room: str) -> dict[str, str]:
@@ -60,9 +68,8 @@ def load(room: str, key: str) -> ModuleType:
     if key not in known:
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
-        raise ConfigurationError(
-            f"{room.rstrip('s')} {key!r} is not known{hint} Known: {', '.join(known)}"
-        )
+        noun = _NOUNS.get(room, room.removesuffix("s"))
+        raise ConfigurationError(f"{noun} {key!r} is not known{hint} Known: {', '.join(known)}")
     name = known[key]
     if not name.startswith("entry point "):
         return importlib.import_module(name)
