@@ -16,7 +16,7 @@ from anysize.plan.options import PredictOptions
 from anysize.tasks.inputs import Input, is_source, open_inputs, task_of
 
 if TYPE_CHECKING:
-    from anysize.compress.judge import Judgement
+    from anysize.compress.verdict import Judgement
     from anysize.evaluate.protocols import Evaluator, Measured
     from anysize.evaluate.statistics import DataStatistics
     from anysize.export.protocols import Exporter

@@ -13,7 +13,7 @@ from anysize.cli.output import document, say, show
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from anysize.compress.judge import Judgement
+    from anysize.compress.verdict import Judgement
 
 
 def command(

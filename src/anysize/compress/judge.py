@@ -22,7 +22,7 @@ from anysize.compress.chain import Step, describe, load_method, parse
 from anysize.compress.measuring import Measured, side_by_side
 from anysize.compress.protocols import Context
 from anysize.compress.request import Judging
-from anysize.compress.verdict import Candidate, Figures, judge
+from anysize.compress.verdict import Candidate, Judgement, judge
 from anysize.core.errors import AnysizeError, ConfigurationError
 from anysize.core.memory import resident
 from anysize.models import bundle
@@ -79,42 +79,6 @@ class Order:
             problems.append(f"out must be a new folder, but {self.out} holds something already")
         if problems:
             raise ConfigurationError(problems)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """What came of it.
-
-    Attributes:
-        task, metric: of the bundle.
-        max_drop: what the metric was allowed to lose.
-        data: what decided, by its name; None without data.
-        original: figures of the original.
-        candidates: in the order in which they were tried.
-        chosen: the one that was shipped; None where none passes.
-        sensitivity: the layers by what int8 does to them, where that was measured.
-    """
-
-    task: str
-    metric: str
-    max_drop: float
-    data: str | None
-    original: Figures
-    candidates: tuple[Candidate, ...]
-    chosen: Candidate | None
-    sensitivity: tuple[Mapping[str, Any], ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "shipped": None if self.chosen is None else self.chosen.chain,
-            "task": self.task,
-            "metric": self.metric,
-            "max_drop": self.max_drop,
-            "data": self.data,
-            "original": self.original.to_json(),
-            "candidates": [each.to_json() for each in self.candidates],
-            "sensitivity": list(self.sensitivity),
-        }
 
 
 def compress(order: Order, say: Callable[[str], None] = lambda _line: None) -> Judgement:

@@ -6,16 +6,12 @@ import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from anysize.compress.verdict import Candidate, pareto
+from anysize.compress.verdict import Candidate, Judgement, pareto
 from anysize.core.memory import format_size
 from anysize.evaluate.markup import section
 from anysize.evaluate.plots import ACCENT, INK, MUTED, SECOND, canvas, svg
 from anysize.evaluate.report import page, replace_text, short_name
-
-if TYPE_CHECKING:
-    from anysize.compress.judge import Judgement
 
 JSON, PAGE = "compression.json", "compression.html"
 FILES = (JSON, PAGE)

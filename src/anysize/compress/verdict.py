@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -88,6 +89,42 @@ class Candidate:
             "paired": None if self.paired is None else self.paired.to_json(),
             "agreement": self.agreement,
             "figures": None if self.figures is None else self.figures.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What came of it.
+
+    Attributes:
+        task, metric: of the bundle.
+        max_drop: what the metric was allowed to lose.
+        data: what decided, by its name; None without data.
+        original: figures of the original.
+        candidates: in the order in which they were tried.
+        chosen: the one that was shipped; None where none passes.
+        sensitivity: the layers by what int8 does to them, where that was measured.
+    """
+
+    task: str
+    metric: str
+    max_drop: float
+    data: str | None
+    original: Figures
+    candidates: tuple[Candidate, ...]
+    chosen: Candidate | None
+    sensitivity: tuple[Mapping[str, Any], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "shipped": None if self.chosen is None else self.chosen.chain,
+            "task": self.task,
+            "metric": self.metric,
+            "max_drop": self.max_drop,
+            "data": self.data,
+            "original": self.original.to_json(),
+            "candidates": [each.to_json() for each in self.candidates],
+            "sensitivity": list(self.sensitivity),
         }
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,9 +19,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError
+from anysize.models import hub_settings
 from anysize.models.bundle import Card, is_bundle, read_card
 from anysize.models.keras_suffixes import is_keras
-from anysize.models.network import BuildRequest, Form, ImageSettings, Network, TextSettings
+from anysize.models.network import BuildRequest, Form, Network, TextSettings
 from anysize.models.quiet import quiet_transformers
 
 if TYPE_CHECKING:
@@ -218,13 +218,15 @@ def _from_hub(
         head = getattr(transformers, _HEADS[task])
         module = _weights(spec, head, config, altered, new_head=request is not None)
         module.eval()
-        network = Network(module=module, spec=spec, licence=_licence(spec), altered=altered)
+        network = Network(
+            module=module, spec=spec, licence=hub_settings.licence(spec), altered=dict(altered)
+        )
         if task == "text-classification":
             _add_tokenizer(network, spec, request)
         elif getattr(module, "feature_settings", None) is not None:
             network.features = module.feature_settings  # type: ignore[assignment]
         else:
-            network.image = _image_settings(spec, module.config, request)
+            network.image = hub_settings.image_settings(spec, module.config, request)
         if task == "object-detection":
             from anysize.models.hub_detection import adapt
 
@@ -371,83 +373,9 @@ def _add_tokenizer(network: Network, spec: str, request: BuildRequest | None) ->
 
 def _check_window(spec: str, config: PretrainedConfig, tokenizer: Any, wish: int | None) -> int:
     """The longest window that there are positions for, once the wish is found to fit."""
-    longest = _longest_window(config, tokenizer.model_max_length)
+    longest = hub_settings.longest_window(config, tokenizer.model_max_length)
     if wish is not None and wish > longest:
         raise ConfigurationError(
             f"window must be at most {longest} tokens, the positions of {spec!r}, not {wish}"
         )
     return longest
-
-
-def _longest_window(config: PretrainedConfig, tokenizer_limit: int) -> int:
-    positions = getattr(config, "max_position_embeddings", None) or tokenizer_limit
-    if config.model_type in ("roberta", "xlm-roberta", "camembert", "longformer"):
-        positions -= 2  # their positions start at padding_idx + 1
-    return int(min(positions, tokenizer_limit))
-
-
-def _image_settings(
-    spec: str, config: PretrainedConfig, request: BuildRequest | None
-) -> ImageSettings:
-    entries = _preprocessor(spec)
-    if request is not None and request.image_size is not None:
-        width, height = request.image_size
-    else:
-        width, height = _input_size(entries, config)
-    mean = std = None
-    if entries.get("do_normalize", True):
-        mean, std = entries.get("image_mean"), entries.get("image_std")
-    elif entries:
-        mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    settings = ImageSettings(width=width, height=height, crop=_crop(entries))
-    if mean is not None and std is not None:
-        settings = dataclasses.replace(settings, mean=tuple(mean), std=tuple(std))
-    return settings
-
-
-def _preprocessor(spec: str) -> Mapping[str, Any]:
-    from transformers.utils import cached_file
-
-    path = cached_file(
-        spec, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False
-    )
-    if path is None:
-        return {}
-    return cast(Mapping[str, Any], json.loads(Path(path).read_text(encoding="utf-8")))
-
-
-def _input_size(entries: Mapping[str, Any], config: PretrainedConfig) -> tuple[int, int]:
-    size = entries.get("crop_size") if entries.get("do_center_crop") else None
-    size = size or entries.get("size") or getattr(config, "image_size", None) or 224
-    if isinstance(size, int):
-        return size, size
-    if isinstance(size, list | tuple):
-        return int(size[1]), int(size[0])
-    if "shortest_edge" in size:
-        return int(size["shortest_edge"]), int(size["shortest_edge"])
-    return int(size["width"]), int(size["height"])
-
-
-def _crop(entries: Mapping[str, Any]) -> float:
-    """The part of the shorter side that a centre crop leaves; 0 where there is none."""
-    size, part = entries.get("size"), entries.get("crop_pct")
-    shortest = size.get("shortest_edge") if isinstance(size, Mapping) else size
-    if isinstance(part, int | float) and isinstance(shortest, int) and shortest < 384:
-        # ConvNeXt's processor resizes to the side over the part, and cuts the side out.
-        return min(max(float(part), 0.0), 1.0)
-    crop = entries.get("crop_size") if entries.get("do_center_crop") else None
-    side = min(crop.values(), default=None) if isinstance(crop, Mapping) else crop
-    if not isinstance(side, int) or not isinstance(shortest, int) or not 0 < side <= shortest:
-        return 0.0
-    return side / shortest
-
-
-def _licence(spec: str) -> str:
-    """The licence line of a model card's front matter, where there is one."""
-    card = Path(spec) / "README.md"
-    try:
-        text = card.read_text(encoding="utf-8")[:4096]
-    except (OSError, UnicodeDecodeError):
-        return "unknown"
-    match = re.search(r"^license:\s*(\S+)", text, re.MULTILINE)
-    return match[1] if match else "unknown"
