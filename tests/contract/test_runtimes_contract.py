@@ -303,21 +303,31 @@ from pathlib import Path
 
 network, examples = contract.picture_network(), contract.picture_examples(8)
 module = plugins.load("runtimes", sys.argv[2])
-before = len(os.listdir("/proc/self/task"))
+
+def work():
+    # Nanoseconds on a processor, by thread.
+    tasks = Path("/proc/self/task")
+    return {task.name: int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()}
+
 sizes = []
 for turn in range(10):
     runtime = module.open_runtime(network, "float32", folder=Path(sys.argv[3]), threads=1)
     runtime.run(examples)
-    threads = len(os.listdir("/proc/self/task"))
+    if turn == 9:
+        before = work()
+        for _ in range(50):
+            runtime.run(examples * 4)
+        after = work()
     runtime.close()
     del runtime
     trim()
     sizes.append(resident())
-print(json.dumps({"threads": threads - before, "sizes": sizes}))
+spent = sorted((after[name] - before.get(name, 0) for name in after), reverse=True)
+print(json.dumps({"shares": [part / sum(spent) for part in spent], "sizes": sizes}))
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
+@pytest.mark.skipif(not Path("/proc/self/schedstat").is_file(), reason="needs /proc")
 def test_threads_are_respected_and_memory_is_released(name: str, tmp_path: Path) -> None:
     module = plugins.load("runtimes", name)
     if not getattr(module, "AUTOMATIC", True):
@@ -332,7 +342,7 @@ def test_threads_are_respected_and_memory_is_released(name: str, tmp_path: Path)
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     found = json.loads(report.stdout.splitlines()[-1])
-    # Two that wait for work, besides the caller's, are a runtime's own business.
-    assert found["threads"] <= 2
+    # Threads that wait for work are a runtime's own business; one of them does it.
+    assert found["shares"][0] > 0.95
     sizes = found["sizes"]
     assert sizes[-1] - sizes[2] < 4 << 20
