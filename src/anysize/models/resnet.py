@@ -14,6 +14,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers import initialization as init
 
+from anysize.models.convolution import Convolution
 from anysize.models.network import BuildRequest, Network
 from anysize.models.vision import (
     PictureClassifier,
@@ -96,7 +97,7 @@ class ConvolutionNorm(nn.Module):
     ) -> None:
         super().__init__()
         padding = (kernel - 1) // 2
-        self.convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+        self.convolution = Convolution(inputs, outputs, kernel, stride, padding, bias=False)
         self.norm = norm(outputs)
 
     def forward(self, maps: Tensor) -> Tensor:

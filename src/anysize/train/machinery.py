@@ -159,11 +159,15 @@ def make_objective(job: Job, team: Team) -> Objective:
 
 
 def readers(recipe: Recipe) -> int:
-    """Reader threads of a worker: as asked for, or its share of the cores."""
+    """Reader threads of a worker: as asked for, or its share of the cores.
+
+    On a processor half of them, since the network wants them all.
+    """
     if recipe.loaders is not None:
         return recipe.loaders
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    return max(1, min(_MOST_READERS, cores // recipe.workers))
+    shared = recipe.workers if torch.cuda.is_available() else 2 * recipe.workers
+    return max(1, min(_MOST_READERS, cores // shared))
 
 
 def _mixing(job: Job, team: Team) -> Mixing | None:
