@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from anysize.core.errors import DataError
+from anysize.models.convolution import Convolution
 from anysize.models.network import BuildRequest, Network
 from anysize.models.vision import (
     PictureClassifier,
@@ -57,7 +58,7 @@ class CNNForImageClassification(PictureClassifier):
             if layers:
                 layers.append(nn.MaxPool2d(2))
             layers += [
-                nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+                Convolution(inputs, outputs, 3, padding=1, bias=False),
                 nn.BatchNorm2d(outputs),
                 nn.ReLU(),
             ]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from anysize.models.convolution import Convolution
 from anysize.models.network import BuildRequest, Network
 from anysize.models.picture_sizes import enlarged, refuse_small
 from anysize.models.vision import (
@@ -97,7 +98,7 @@ class VGGForImageClassification(PictureClassifier):
             for _ in range(depth):
                 # A bias before batch norm would be taken away by its mean.
                 bias = config.norm == "none"
-                stage.append(nn.Conv2d(inputs, width, 3, padding=1, bias=bias))
+                stage.append(Convolution(inputs, width, 3, padding=1, bias=bias))
                 stage += [] if bias else [nn.BatchNorm2d(width)]
                 stage.append(nn.ReLU())
                 inputs = width
