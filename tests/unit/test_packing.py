@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.models.first_token import FirstTokenClassifier, reads_first_token
 from anysize.models.packed_attention import Packing, ladder_width, packed_attention
 from anysize.models.packing import PackedClassifier, pack, supports_packing
 from anysize.runtimes.packed import PackedInference, native_bfloat16
@@ -295,3 +296,28 @@ def test_adapters_fall_back_to_the_models_own_code() -> None:
 def test_unknown_precision_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"precision.*'int3'"):
         PackedInference(make("Bert"), "int3")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("family", [each for each in FAMILIES if each != "Albert"])
+def test_padded_batches_need_the_last_layer_at_first_tokens_alone(family: str) -> None:
+    model = make(family)
+    assert reads_first_token(model)
+    lengths = [12, 30, 1, 7]
+    ids = torch.full((4, 32), 1)
+    mask = torch.zeros(4, 32, dtype=torch.int64)
+    generator = np.random.default_rng(1)
+    for row, length in enumerate(lengths):
+        # Not the padding id, by which RoBERTa would count positions in its own way.
+        ids[row, :length] = torch.from_numpy(generator.integers(2, 60, length))
+        mask[row, :length] = 1
+    with torch.inference_mode():
+        expected = model(input_ids=ids, attention_mask=mask).logits
+        found = FirstTokenClassifier(model)(ids, mask).logits
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_decoder_and_an_unknown_family_read_more_than_the_first_token() -> None:
+    decoder = transformers.BertForSequenceClassification(_bert_like("Bert", is_decoder=True))
+    assert not reads_first_token(decoder)
+    assert not reads_first_token(make("Albert"))
+    assert not reads_first_token(torch.nn.Linear(2, 2))

@@ -8,17 +8,19 @@ segments travel through the attention interface of transformers as a keyword arg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.models import packed_attention
+from anysize.models.first_token import FAMILIES
 from anysize.models.packed_attention import Packing
 from anysize.models.packed_dropout import replace_dropout
 
@@ -39,108 +41,12 @@ class PackedOutput(NamedTuple):
     features: Tensor
 
 
-class _Family(NamedTuple):
-    """Where a family keeps what packed execution calls.
-
-    Attributes:
-        features: from the first tokens' states ``[n, size]`` to the head's features.
-        dropout, linear: the last dropout and linear layer of the head.
-        last_layer: the last encoder layer computed at first tokens only, from the layer, the
-            states ``[1, tokens, size]``, the packing; None to run the whole encoder.
-    """
-
-    features: Callable[[Any, Any, Tensor], Tensor]
-    dropout: Callable[[Any], nn.Module]
-    linear: Callable[[Any], nn.Module]
-    layers: Callable[[Any], Sequence[nn.Module]]
-    last_layer: Callable[[Any, Tensor, Packing], Tensor] | None
-
-
-def _pooler_features(model: Any, encoder: Any, first: Tensor) -> Tensor:
-    return cast(Tensor, encoder.pooler(first.unsqueeze(1)))
-
-
-def _albert_features(model: Any, encoder: Any, first: Tensor) -> Tensor:
-    return cast(Tensor, encoder.pooler_activation(encoder.pooler(first)))
-
-
-def _roberta_features(model: Any, encoder: Any, first: Tensor) -> Tensor:
-    head = model.classifier
-    return torch.tanh(head.dense(head.dropout(first)))
-
-
-def _electra_features(model: Any, encoder: Any, first: Tensor) -> Tensor:
-    head = model.classifier
-    return cast(Tensor, head.activation(head.dense(head.dropout(first))))
-
-
-def _distilbert_features(model: Any, encoder: Any, first: Tensor) -> Tensor:
-    return torch.relu(model.pre_classifier(first))
-
-
-def _bert_last_layer(layer: Any, hidden: Tensor, packing: Packing) -> Tensor:
-    attention = layer.attention.self
-    first = hidden[:, packing.first]
-    attended = _attend_first(
-        attention, attention.query(first), attention.key(hidden), attention.value(hidden), packing
-    )
-    return cast(Tensor, layer.feed_forward_chunk(layer.attention.output(attended, first)))
-
-
-def _distilbert_last_layer(layer: Any, hidden: Tensor, packing: Packing) -> Tensor:
-    attention = layer.attention
-    first = hidden[:, packing.first]
-    attended = _attend_first(
-        attention, attention.q_lin(first), attention.k_lin(hidden), attention.v_lin(hidden), packing
-    )
-    states = layer.sa_layer_norm(attention.out_lin(attended) + first)
-    return cast(Tensor, layer.output_layer_norm(layer.ffn(states) + states))
-
-
-def _attend_first(
-    attention: Any, query: Tensor, key: Tensor, value: Tensor, packing: Packing
-) -> Tensor:
-    query, key, value = (
-        each.view(each.shape[1], -1, attention.attention_head_size) for each in (query, key, value)
-    )
-    dropout = attention.dropout.p if attention.training else 0.0
-    attended = packed_attention.first_token_attention(
-        query, key, value, packing, attention.scaling, dropout
-    )
-    return attended.reshape(1, attended.shape[0], -1)
-
-
-_BERT = _Family(
-    features=_pooler_features,
-    dropout=lambda model: model.dropout,
-    linear=lambda model: model.classifier,
-    layers=lambda encoder: encoder.encoder.layer,
-    last_layer=_bert_last_layer,
-)
-_ROBERTA = _BERT._replace(
-    features=_roberta_features,
-    dropout=lambda model: model.classifier.dropout,
-    linear=lambda model: model.classifier.out_proj,
-)
-_FAMILIES = {
-    "AlbertForSequenceClassification": _BERT._replace(features=_albert_features, last_layer=None),
-    "BertForSequenceClassification": _BERT,
-    "CamembertForSequenceClassification": _ROBERTA,
-    "DistilBertForSequenceClassification": _BERT._replace(
-        features=_distilbert_features,
-        layers=lambda encoder: encoder.transformer.layer,
-        last_layer=_distilbert_last_layer,
-    ),
-    "ElectraForSequenceClassification": _ROBERTA._replace(features=_electra_features),
-    "RobertaForSequenceClassification": _ROBERTA,
-    "XLMRobertaForSequenceClassification": _ROBERTA,
-}
 _POSITIONS_AFTER_PADDING = ("roberta", "xlm-roberta", "camembert")
 
 
 def supports_packing(model: PreTrainedModel) -> bool:
     """Whether `PackedClassifier` can run this model: a bidirectional encoder of a known family."""
-    return type(model).__name__ in _FAMILIES and not getattr(model.config, "is_decoder", False)
+    return type(model).__name__ in FAMILIES and not getattr(model.config, "is_decoder", False)
 
 
 class PackedClassifier:
@@ -164,7 +70,7 @@ class PackedClassifier:
     def __init__(self, model: PreTrainedModel) -> None:
         if not supports_packing(model):
             raise ConfigurationError(
-                f"model: packed execution needs one of {', '.join(_FAMILIES)} that is not a "
+                f"model: packed execution needs one of {', '.join(FAMILIES)} that is not a "
                 f"decoder; found {type(model).__name__}; run it in padded batches instead"
             )
         packed_attention.register()
@@ -172,7 +78,7 @@ class PackedClassifier:
         replace_dropout(model)
         self.model = model
         self._encoder: Any = model.base_model
-        self._family = _FAMILIES[type(model).__name__]
+        self._family = FAMILIES[type(model).__name__]
         config = model.config
         self._heads = int(config.num_attention_heads)
         self._padding = (
@@ -205,7 +111,9 @@ class PackedClassifier:
             layers = self._family.layers(self._encoder)
             for layer in layers[:-1]:
                 hidden = layer(hidden, None, packing=row.packing)
-            first = self._family.last_layer(layers[-1], hidden, row.packing)[0]
+            first = self._family.last_layer(
+                layers[-1], hidden, hidden[:, row.packing.first], partial(_attend, row.packing)
+            )[0]
         return self.head(first[row.order])
 
     def pack(self, sequences: Sequence[TokenIds]) -> PackedRow:
@@ -228,6 +136,17 @@ class PackedClassifier:
         """The model's last dropout and linear layer: ``[n, feature_size]`` to ``[n, labels]``."""
         family = self._family
         return cast(Tensor, family.linear(self.model)(family.dropout(self.model)(features)))
+
+
+def _attend(packing: Packing, attention: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    query, key, value = (
+        each.view(each.shape[1], -1, attention.attention_head_size) for each in (query, key, value)
+    )
+    dropout = attention.dropout.p if attention.training else 0.0
+    attended = packed_attention.first_token_attention(
+        query, key, value, packing, attention.scaling, dropout
+    )
+    return attended.reshape(1, attended.shape[0], -1)
 
 
 class PackedRow(NamedTuple):

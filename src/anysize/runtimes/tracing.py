@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from anysize.models.execution import FeatureTap
+from anysize.models.first_token import FirstTokenClassifier, reads_first_token
 from anysize.models.network import Network
 from anysize.runtimes.feeding import graph_inputs
 
@@ -15,11 +16,15 @@ class Traceable(nn.Module):
 
     Args:
         network: put into evaluation mode.
+        lean: leave out what does not change the result, see ``models.first_token``; False runs the
+            module's own ``forward``.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, lean: bool = True) -> None:
         super().__init__()
-        self.module = network.module
+        module = network.module
+        shorter = lean and network.text is not None and reads_first_token(module)
+        self.module = FirstTokenClassifier(module) if shorter else module
         self.pool = network.pool  # so that its weights are traced as parameters
         self._tap = FeatureTap(network)
         self._inputs = tuple(item.name for item in graph_inputs(network))
