@@ -1,11 +1,15 @@
-"""Training MiniLM on rotten_tomatoes: anysize against ``transformers.Trainer``.
+"""Training MiniLM: anysize against ``transformers.Trainer``.
+
+rotten_tomatoes and movie_reviews_long mixed as they are (a sixth of the records are long), or
+rotten_tomatoes alone. Trainer reads one window of a text, so all systems are given the first window
+of each long one, as a text of its own.
 
 Three processes one after the other, each for the same number of records: Trainer with its defaults,
 Trainer with its best documented settings for a CPU (bfloat16, group by length, larger evaluation
 apart, same dropout), and anysize. Reported: records a second of the training alone, peak memory
-of the process, and accuracy on the test split after it.
+of the process, and accuracy on rotten_tomatoes' test split after it.
 
-    python -m benchmarks.text_training [--records 1920] [--rounds 1]
+    python -m benchmarks.text_training [--records 1600] [--rounds 1] [--data mixed]
 """
 
 from __future__ import annotations
@@ -16,21 +20,27 @@ import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks import common
+from benchmarks.long_documents import first_windows, write
+
+Rows = list[tuple[str, str]]
 
 
 def main() -> None:
     """Runs the systems in turn and prints the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=1920)
+    parser.add_argument("--records", type=int, default=1600)
+    parser.add_argument("--data", choices=("mixed", "short"), default="mixed")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", help="what a child process runs")
     arguments = parser.parse_args()
     if arguments.only:
-        print(json.dumps(CHILDREN[arguments.only](arguments.records)))
+        rows = training_rows(arguments.records, arguments.data)
+        print(json.dumps(CHILDREN[arguments.only](rows)))
         return
     print(common.machine())
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in CHILDREN}
@@ -38,7 +48,7 @@ def main() -> None:
         for name in CHILDREN:
             command = [sys.executable, "-m", "benchmarks.text_training", "--only", name]
             done = subprocess.run(
-                [*command, "--records", str(arguments.records)],
+                [*command, "--records", str(arguments.records), "--data", arguments.data],
                 check=True,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -57,12 +67,13 @@ def main() -> None:
         print(f"anysize against {peer}: {common.spread(ratios)} times the records/s")
 
 
-def anysize_run(records: int) -> dict[str, Any]:
+def anysize_run(rows: Rows) -> dict[str, Any]:
     """The library with its defaults."""
     import anysize
 
     out = common.scratch("text_training") / f"anysize-{time.time_ns()}"
-    table = training_table(records)
+    table = common.scratch("text_training") / "train.jsonl"
+    write(table, rows)
     recipe = anysize.Recipe(
         task="text-classification",
         data=str(table),
@@ -77,11 +88,11 @@ def anysize_run(records: int) -> dict[str, Any]:
 
     report = train_report(recipe)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    rows = [json.loads(line) for line in (out / "training.jsonl").read_text().splitlines()]
+    moments = [json.loads(line) for line in (out / "training.jsonl").read_text().splitlines()]
     seconds, before = 0.0, 0
-    for row in (row for row in rows if "rate" in row):
-        seconds += (row["records"] - before) / row["rate"]
-        before = row["records"]
+    for moment in (each for each in moments if "rate" in each):
+        seconds += (moment["records"] - before) / moment["rate"]
+        before = moment["records"]
     evaluation = anysize.load(report.bundle).evaluate(common.data("rotten_tomatoes"))
     return {
         "rate": before / seconds,
@@ -90,9 +101,8 @@ def anysize_run(records: int) -> dict[str, Any]:
     }
 
 
-def trainer(records: int, *, best: bool) -> dict[str, Any]:
+def trainer(rows: Rows, *, best: bool) -> dict[str, Any]:
     """transformers.Trainer."""
-    import numpy as np
     import torch
     import transformers
     from datasets import Dataset
@@ -103,7 +113,6 @@ def trainer(records: int, *, best: bool) -> dict[str, Any]:
     source = folder()
     tokenizer = transformers.AutoTokenizer.from_pretrained(source)
     module = transformers.AutoModelForSequenceClassification.from_pretrained(source, num_labels=2)
-    rows = common.rotten_tomatoes("train")[:records]
     encoded = tokenizer([text for text, _ in rows], truncation=True, max_length=256)
     encoded["labels"] = [int(label) for _, label in rows]
     dataset = Dataset.from_dict(dict(encoded))
@@ -150,18 +159,18 @@ def trainer(records: int, *, best: bool) -> dict[str, Any]:
     return {"rate": len(rows) / seconds, "peak": peak, "accuracy": right / len(test)}
 
 
-def training_table(records: int) -> Path:
-    """The first records as a table of their own."""
-    path = common.scratch("text_training") / f"train-{records}.jsonl"
-    with path.open("w", encoding="utf-8") as file:
-        for text, label in common.rotten_tomatoes("train")[:records]:
-            file.write(json.dumps({"text": text, "label": label}) + "\n")
-    return path
+def training_rows(records: int, mixture: str) -> Rows:
+    """Texts and labels, drawn from the training splits as they lie together."""
+    rows = common.rotten_tomatoes("train")
+    if mixture == "mixed":
+        rows += common.long_reviews("train")
+    chosen = np.random.default_rng(0).permutation(len(rows))[:records]
+    return first_windows([rows[index] for index in chosen])
 
 
 CHILDREN = {
-    "trainer-default": lambda records: trainer(records, best=False),
-    "trainer-best": lambda records: trainer(records, best=True),
+    "trainer-default": lambda rows: trainer(rows, best=False),
+    "trainer-best": lambda rows: trainer(rows, best=True),
     "anysize": anysize_run,
 }
 
