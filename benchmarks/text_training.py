@@ -83,6 +83,7 @@ def anysize_run(rows: Rows) -> dict[str, Any]:
         batch=32,
         learning_rate=1e-4,
         validation=0.0,
+        test=0.0,
     )
     from anysize.api import train_report
 
