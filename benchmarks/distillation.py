@@ -5,6 +5,7 @@ and are trained alike; one of them learns from the teacher besides the labels. T
 all three, and they take turns over the test split.
 
     python -m benchmarks.distillation [--teacher DIR] [--layers 3] [--epochs 8] [--rounds 5]
+        [--reuse]
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ def main() -> None:
     parser.add_argument("--hidden", type=float, default=1.0)
     parser.add_argument("--texts", type=int, default=1066)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--reuse", action="store_true", help="the students of an earlier run; int8 is made anew"
+    )
     parser.add_argument("--data", type=Path, help="another table or folder than rotten_tomatoes")
     arguments = parser.parse_args()
     print(common.machine())
@@ -78,9 +82,22 @@ def made(
             for name in ("alone", "distilled", "int8 teacher", "int8 alone", "int8 distilled")
         },
     }
-    for name, path in bundles.items():
-        if name != "teacher":
-            shutil.rmtree(path, ignore_errors=True)
+    int8 = load_method("int8")
+    for name in ("teacher", "alone", "distilled"):
+        shutil.rmtree(bundles[f"int8 {name}"], ignore_errors=True)
+    if not arguments.reuse:
+        students(teacher, bundles, arguments, context)
+    for name in ("teacher", "alone", "distilled"):
+        int8.apply(bundles[name], bundles[f"int8 {name}"], int8.options(), context)
+    return bundles
+
+
+def students(
+    teacher: Path, bundles: dict[str, Path], arguments: argparse.Namespace, context: Context
+) -> None:
+    """Trains both."""
+    for name in ("alone", "distilled"):
+        shutil.rmtree(bundles[name], ignore_errors=True)
     layers: dict[str, Any] = {"options": {"layers": str(arguments.layers)}}
     fine_tune(
         teacher,
@@ -100,10 +117,6 @@ def made(
         hidden=arguments.hidden,
     )
     distil.apply(teacher, bundles["distilled"], options, context)
-    int8 = load_method("int8")
-    for name in ("teacher", "alone", "distilled"):
-        int8.apply(bundles[name], bundles[f"int8 {name}"], int8.options(), context)
-    return bundles
 
 
 def compare(bundles: dict[str, Path], texts: list[str], targets: list[str], rounds: int) -> None:
