@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from anysize.core.errors import ConfigurationError
 from anysize.core.objects import Detections
 from anysize.mergers.containment import contained
+from anysize.mergers.neighbours import Neighbourhood, Overlaps
 from anysize.mergers.nms import suppress
+from anysize.mergers.runs import members
 
 
 def by_definition(
@@ -79,6 +81,67 @@ def test_more_boxes_than_a_block_holds() -> None:
     boxes, scores, labels = crowd(3, 1500, 8, 900.0, (8.0, 90.0), 2)
     found = suppress(boxes, scores, labels, threshold=0.5)
     assert found.tolist() == by_definition(boxes, scores, labels, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("objects", "copies", "side", "sizes"),
+    [
+        (5000, 1, 400.0, (4.0, 300.0)),  # everything overlaps, little is alike: all at once
+        (60, 80, 400.0, (10.0, 90.0)),  # many alike: block by block
+        (2, 2500, 300.0, (30.0, 60.0)),  # blocks that must be made smaller
+    ],
+)
+@pytest.mark.parametrize("threshold", [0.3, 0.6])
+def test_crowds_equal_the_definition(
+    objects: int, copies: int, side: float, sizes: tuple[float, float], threshold: float
+) -> None:
+    boxes, scores, labels = crowd(7, objects, copies, side, sizes)
+    found = suppress(boxes, scores, labels, threshold=threshold)
+    assert found.tolist() == by_definition(boxes, scores, labels, threshold)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    side=st.sampled_from([5.0, 80.0, 3000.0]),
+    largest=st.sampled_from([3.0, 50.0, 700.0]),
+    threshold=st.sampled_from([0.1, 0.5, 0.8, 1.0]),
+)
+def test_neighbours_are_all_pairs_that_overlap(
+    seed: int, side: float, largest: float, threshold: float
+) -> None:
+    boxes, _, labels = crowd(seed, 40, 4, side, (1.5, largest), 2)
+    first, second = np.triu_indices(len(boxes), 1)
+    above = Overlaps(boxes, threshold).above(first, second) & (labels[first] == labels[second])
+    expected = set(zip(first[above].tolist(), second[above].tolist(), strict=True))
+    near = Neighbourhood(boxes, labels, threshold)
+    pairs = near.within(np.arange(len(boxes)), len(boxes))
+    assert pairs is not None
+    ends = [tuple(sorted(pair)) for pair in zip(*(end.tolist() for end in pairs), strict=True)]
+    assert len(ends) == len(set(ends)) and set(ends) == expected
+    these, others = np.arange(0, len(boxes), 3), np.arange(1, len(boxes), 3)
+    held = set(others.tolist())
+    partners = {a: {b for pair in expected if a in pair for b in pair if b != a} for a in these}
+    assert near.touched(these, others).tolist() == [bool(partners[a] & held) for a in these]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    runs=st.lists(st.tuples(st.integers(0, 30), st.integers(-3, 12)), max_size=20),
+    most=st.integers(1, 25),
+)
+def test_members_of_runs(runs: list[tuple[int, int]], most: int) -> None:
+    start = np.array([first for first, _ in runs], np.int64)
+    stop = start + np.array([length for _, length in runs], np.int64)
+    parts = list(members(start, stop, most))
+    found = [pair for rows, places in parts for pair in zip(rows, places, strict=True)]
+    expected = [
+        (row, place)
+        for row, (first, length) in enumerate(runs)
+        for place in range(first, first + length)
+    ]
+    assert found == expected
+    assert all(len(rows) <= most or len(set(rows.tolist())) == 1 for rows, _ in parts)
 
 
 def test_one_object_found_very_often_needs_little_memory() -> None:

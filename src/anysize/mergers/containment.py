@@ -6,15 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.objects import Detections
+from anysize.mergers.runs import members
 
-_AT_A_TIME = 1 << 18
+_AT_A_TIME = 1 << 17
 
 
 def contained(these: Detections, others: Detections, part: float) -> NDArray[np.bool_]:
     """Which of ``these`` lie, by a part of their area, in one of ``others`` of their class.
 
     If more than half of a box lies in another, its centre does. So the larger ones go into grids
-    whose cells are as large as they are, one grid for each octave of sizes, and a box asks the
+    whose cells are as large as they are, one for each class and octave of sizes, and a box asks the
     cells around its centre.
 
     Args:
@@ -35,41 +36,29 @@ def contained(these: Detections, others: Detections, part: float) -> NDArray[np.
         mine = np.flatnonzero(octave == size)
         pitch = 2.0**size
         cells = (middles[mine] / pitch).astype(np.int64) + 1
-        columns = int(max(cells[:, 0].max(), (centres[:, 0] / pitch).max() + 1)) + 2
-        keys = cells[:, 1] * columns + cells[:, 0]
+        asked = (centres / pitch).astype(np.int64) + 1
+        columns, rows = (np.maximum(cells.max(0), asked.max(0)) + 2).tolist()
+        keys = (others.classes[mine] * rows + cells[:, 1]) * columns + cells[:, 0]
         order = np.argsort(keys, kind="stable")
         keys, mine = keys[order], mine[order]
-        asked = (centres / pitch).astype(np.int64) + 1
         for row in (-1, 0, 1):
-            first = (asked[:, 1] + row) * columns + asked[:, 0] - 1
+            first = (these.classes * rows + asked[:, 1] + row) * columns + asked[:, 0] - 1
             start = np.searchsorted(keys, first, side="left")
             stop = np.searchsorted(keys, first + 2, side="right")
-            _ask(these, others, mine, start, stop, part, found)
+            for small, place in members(start, np.where(found, start, stop), _AT_A_TIME):
+                inside = _inside(these.boxes[small], others.boxes[mine[place]], part)
+                found[small[inside]] = True
     return found
 
 
-def _ask(
-    these: Detections,
-    others: Detections,
-    mine: NDArray[np.int64],
-    start: NDArray[np.int64],
-    stop: NDArray[np.int64],
-    part: float,
-    found: NDArray[np.bool_],
-) -> None:
-    """Compares each box with its run of candidates, some boxes at a time, and marks the found."""
-    open_ = np.flatnonzero((stop > start) & ~found)
-    while len(open_):
-        lengths = (stop - start)[open_]
-        count = max(int(np.searchsorted(np.cumsum(lengths), _AT_A_TIME)), 1)
-        some, lengths = open_[:count], lengths[:count]
-        open_ = open_[count:]
-        small = np.repeat(some, lengths)
-        shift = np.repeat(start[some] - (np.cumsum(lengths) - lengths), lengths)
-        large = mine[np.arange(len(small)) + shift]
-        boxes, around = these.boxes[small], others.boxes[large]
-        low = np.maximum(boxes[:, :2], around[:, :2])
-        shared = np.maximum(np.minimum(boxes[:, 2:], around[:, 2:]) - low, 0).prod(1)
-        inside = shared >= part * (boxes[:, 2:] - boxes[:, :2]).prod(1)
-        inside &= these.classes[small] == others.classes[large]
-        found[small[inside]] = True
+def _inside(
+    boxes: NDArray[np.float32], around: NDArray[np.float32], part: float
+) -> NDArray[np.bool_]:
+    """Which boxes lie, by a part of their area, in the other of their pair."""
+    # A column at a time is several times faster than rows of four.
+    left, top, right, bottom = boxes.T
+    width = np.minimum(right, around[:, 2]) - np.maximum(left, around[:, 0])
+    height = np.minimum(bottom, around[:, 3]) - np.maximum(top, around[:, 1])
+    shared = np.maximum(width, 0) * np.maximum(height, 0)
+    inside: NDArray[np.bool_] = shared >= part * ((right - left) * (bottom - top))
+    return inside

@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.objects import Detections
-from anysize.core.windows import Box
+from anysize.mergers.runs import Places, members
 
 # Two fragments are of one object only if they are about as long along their border.
 _ALIKE = 0.5
+# Pairs that are compared at a time, some 100 bytes each.
+_AT_A_TIME = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fragment:
-    """A detection that touches an inner border of its tile.
+class Fragments:
+    """Detections that touch an inner border of their tile, as arrays.
 
     Attributes:
-        box: float32 ``[4]`` in pixels of the picture.
-        score: 0 to 1.
-        label: its class.
-        mine: whether its centre is in the tile's core.
-        cut: of the left, top, right and bottom side: whether an inner border is there.
-        region, core: of the tile.
+        found: boxes in pixels of the picture, scores, classes; ``n`` of them.
+        mine: bool ``[n]``: whether the centre is in the tile's core.
+        cut: bool ``[n, 4]``, of the left, top, right and bottom side: whether an inner border is
+            there.
+        regions, cores: int64 ``[n, 4]`` of the tiles: left, top, right, bottom.
     """
 
-    box: NDArray[np.float32]
-    score: float
-    label: int
-    mine: bool
-    cut: tuple[bool, bool, bool, bool]
-    region: Box
-    core: Box
+    found: Detections
+    mine: NDArray[np.bool_]
+    cut: NDArray[np.bool_]
+    regions: Places
+    cores: Places
+
+    def __len__(self) -> int:
+        return len(self.found)
 
 
-def join(fragments: Sequence[Fragment], edge: float) -> tuple[Detections, Detections]:
+def join(fragments: Fragments, edge: float) -> tuple[Detections, Detections]:
     """Joins what belongs together across shared borders.
 
     A cut object reaches through the whole overlap of the two tiles, in both of them: that is what
@@ -53,120 +53,151 @@ def join(fragments: Sequence[Fragment], edge: float) -> tuple[Detections, Detect
         The joined ones, with the highest score of their parts, and those that found no other part
         and are their tile's own.
     """
-    parts = list(range(len(fragments)))
-
-    def root(place: int) -> int:
-        while parts[place] != place:
-            parts[place] = parts[parts[place]]
-            place = parts[place]
-        return place
-
-    for before, after, axis in _borders(fragments):
-        for first, second in _matches(fragments, before, after, axis, edge):
-            parts[root(second)] = root(first)
-    groups: dict[int, list[int]] = defaultdict(list)
-    for place in range(len(fragments)):
-        groups[root(place)].append(place)
-    joined = [
-        group
-        for group in groups.values()
-        if len(group) > 1 and _owned([fragments[place] for place in group])
-    ]
-    single = [group for group in groups.values() if len(group) == 1 and fragments[group[0]].mine]
-    return _detections(fragments, joined), _detections(fragments, single)
+    count = len(fragments)
+    if not count:
+        return Detections.none(), Detections.none()
+    links = [_links(fragments, axis, edge) for axis in (0, 1)]
+    first, second = (np.concatenate(ends) for ends in zip(*links, strict=True))
+    groups = _components(count, first, second)
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    sizes = np.diff(starts, append=count)
+    alone = order[starts[sizes == 1]]
+    several = np.repeat(sizes > 1, sizes)
+    joined = _joined(fragments, order[several], sizes[sizes > 1])
+    return joined, fragments.found.take(np.sort(alone[fragments.mine[alone]]))
 
 
-def _borders(
-    fragments: Sequence[Fragment],
-) -> list[tuple[list[int], list[int], int]]:
-    """Fragments on the two sides of each shared border: before it, behind it, and its axis.
+def _links(fragments: Fragments, axis: int, edge: float) -> tuple[Places, Places]:
+    """Pairs of fragments across the borders of one direction; each is in one pair at most.
 
     Neighbouring cores share their border, and neighbouring regions in a row their top.
-    """
-    sides: dict[tuple[int, int, int], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-    for place, fragment in enumerate(fragments):
-        region, core = fragment.region, fragment.core
-        left, top, right, bottom = fragment.cut
-        if right:
-            sides[0, region.top, core.right][0].append(place)
-        if left:
-            sides[0, region.top, core.left][1].append(place)
-        if bottom:
-            sides[1, region.left, core.bottom][0].append(place)
-        if top:
-            sides[1, region.left, core.top][1].append(place)
-    return [
-        (before, after, axis) for (axis, _, _), (before, after) in sides.items() if before and after
-    ]
-
-
-def _matches(
-    fragments: Sequence[Fragment],
-    before: Sequence[int],
-    after: Sequence[int],
-    axis: int,
-    edge: float,
-) -> list[tuple[int, int]]:
-    """Pairs across one border, the likeliest first; each fragment is in one pair at most.
 
     Args:
         fragments: all of them.
-        before: those that end at the border.
-        after: those that begin there.
         axis: 0 where the tiles lie side by side, 1 where one is below the other.
         edge: tolerance.
     """
-    first = np.stack([fragments[place].box for place in before])[:, None]
-    second = np.stack([fragments[place].box for place in after])[None]
-    one, other = fragments[before[0]].region, fragments[after[0]].region
-    size = (one.width, one.height)[axis]
-    starts = (other.left, other.top)[axis] + edge * size
-    ends = (one.right, one.bottom)[axis] - edge * size
-    through = (first[..., axis] <= starts) & (second[..., axis + 2] >= ends)
     along = 1 - axis
-    low = np.maximum(first[..., along], second[..., along])
-    high = np.minimum(first[..., along + 2], second[..., along + 2])
-    around = np.maximum(first[..., along + 2], second[..., along + 2]) - np.minimum(
-        first[..., along], second[..., along]
+    before = np.flatnonzero(fragments.cut[:, axis + 2])
+    after = np.flatnonzero(fragments.cut[:, axis])
+    labels = fragments.found.classes
+    borders = np.concatenate(
+        [
+            np.stack([fragments.regions[places, along], line, labels[places]], axis=1)
+            for places, line in (
+                (before, fragments.cores[before, axis + 2]),
+                (after, fragments.cores[after, axis]),
+            )
+        ]
     )
-    alike = np.maximum(high - low, 0) / np.maximum(around, 1e-6)
-    labels = np.array([fragments[place].label for place in before])[:, None] == np.array(
-        [fragments[place].label for place in after]
-    )
-    alike = np.where(through & labels, alike, 0.0)
-    found, used = [], set()
-    for flat in np.argsort(-alike, axis=None, kind="stable").tolist():
-        row, column = divmod(flat, len(after))
-        if alike[row, column] < _ALIKE:
-            break
-        if (0, row) not in used and (1, column) not in used:
-            used |= {(0, row), (1, column)}
-            found.append((before[row], after[column]))
-    return found
+    keys = np.unique(borders, axis=0, return_inverse=True)[1].reshape(-1)
+    before_keys, after_keys = keys[: len(before)], keys[len(before) :]
+    order = np.argsort(after_keys, kind="stable")
+    after, after_keys = after[order], after_keys[order]
+    start = np.searchsorted(after_keys, before_keys, side="left")
+    stop = np.searchsorted(after_keys, before_keys, side="right")
+    firsts, seconds, likenesses = [], [], []
+    for row, place in members(start, stop, _AT_A_TIME):
+        first, second = before[row], after[place]
+        alike = _alike(fragments, first, second, axis, edge)
+        close = alike >= _ALIKE
+        firsts.append(first[close])
+        seconds.append(second[close])
+        likenesses.append(alike[close])
+    if not firsts:
+        none = np.zeros(0, np.int64)
+        return none, none
+    first, second = np.concatenate(firsts), np.concatenate(seconds)
+    best = _best_pairs(first, second, np.concatenate(likenesses))
+    return first[best], second[best]
 
 
-def _owned(parts: Sequence[Fragment]) -> bool:
-    """Whether the middle of what the parts make up lies in their tiles' cores together.
+def _alike(
+    fragments: Fragments, first: Places, second: Places, axis: int, edge: float
+) -> NDArray[np.float32]:
+    """How alike the two of each pair are along their border, 0 to 1.
 
-    Otherwise they are the rim of an object that the next tiles hold.
+    0 where they do not both reach through the overlap of their tiles.
     """
-    boxes = np.stack([part.box for part in parts])
-    x, y = (boxes[:, :2].min(0) + boxes[:, 2:].max(0)).tolist()
-    left, right = min(each.core.left for each in parts), max(each.core.right for each in parts)
-    top, bottom = min(each.core.top for each in parts), max(each.core.bottom for each in parts)
-    return bool(left <= x / 2 <= right and top <= y / 2 <= bottom)
+    along = 1 - axis
+    boxes, regions = fragments.found.boxes, fragments.regions
+    size = edge * (regions[first, axis + 2] - regions[first, axis])
+    through = boxes[first, axis] <= regions[second, axis] + size
+    through &= boxes[second, axis + 2] >= regions[first, axis + 2] - size
+    low, high = boxes[first, along], boxes[first, along + 2]
+    other_low, other_high = boxes[second, along], boxes[second, along + 2]
+    shared = np.maximum(np.minimum(high, other_high) - np.maximum(low, other_low), 0)
+    around = np.maximum(high, other_high) - np.minimum(low, other_low)
+    alike: NDArray[np.float32] = np.where(through, shared / np.maximum(around, 1e-6), 0)
+    return alike
 
 
-def _detections(fragments: Sequence[Fragment], groups: Sequence[Sequence[int]]) -> Detections:
-    if not groups:
+def _best_pairs(first: Places, second: Places, alike: NDArray[np.float32]) -> Places:
+    """The pairs that remain when the likeliest is taken again and again, with what it touches.
+
+    In each round those are taken that are the likeliest of both their ends: the same pairs.
+    """
+    order = np.lexsort((second, first, -alike))
+    taken: list[Places] = []
+    while len(order):
+        best = _leading(first[order]) & _leading(second[order])
+        taken.append(order[best])
+        free = ~np.isin(first[order], first[order[best]])
+        free &= ~np.isin(second[order], second[order[best]])
+        order = order[free]
+    return np.concatenate(taken) if taken else order
+
+
+def _leading(ends: Places) -> NDArray[np.bool_]:
+    """Which are the first with their value."""
+    leads = np.zeros(len(ends), bool)
+    leads[np.unique(ends, return_index=True)[1]] = True
+    return leads
+
+
+def _components(count: int, first: Places, second: Places) -> Places:
+    """For each of ``count`` places the smallest one that links connect it to."""
+    least = np.arange(count)
+    while True:
+        low = np.minimum(least[first], least[second])
+        if np.array_equal(least[first], least[second]):
+            return least
+        for ends in (first, second):
+            np.minimum.at(least, least[ends], low)
+            np.minimum.at(least, ends, low)
+        least = least[least]
+
+
+def _joined(fragments: Fragments, members: Places, sizes: Places) -> Detections:
+    """Groups of fragments as one detection each, if their tiles own it.
+
+    They do where the middle of what the parts make up lies in their cores together. Otherwise the
+    parts are the rim of an object that the next tiles hold.
+
+    Args:
+        fragments: all of them.
+        members: of all groups, group after group.
+        sizes: of the groups.
+    """
+    if not len(members):
         return Detections.none()
-    order = np.fromiter(chain.from_iterable(groups), np.int64)
-    starts = np.cumsum([0, *map(len, groups)])[:-1]
-    boxes = np.stack([fragments[place].box for place in order])
-    low = np.minimum.reduceat(boxes[:, :2], starts)
-    high = np.maximum.reduceat(boxes[:, 2:], starts)
-    scores = np.array([fragments[place].score for place in order], np.float32)
-    labels = np.array([fragments[group[0]].label for group in groups], np.int64)
-    return Detections(
-        np.concatenate([low, high], axis=1), np.maximum.reduceat(scores, starts), labels
+    starts = np.cumsum(sizes) - sizes
+    boxes = _around(fragments.found.boxes[members], starts)
+    cores = _around(fragments.cores[members], starts)
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    owned = ((cores[:, :2] <= middle) & (middle <= cores[:, 2:])).all(1)
+    scores = np.maximum.reduceat(fragments.found.scores[members], starts)
+    classes = fragments.found.classes[members[starts]]
+    return Detections(boxes, scores, classes).take(owned)
+
+
+def _around(boxes: NDArray[Any], starts: Places) -> NDArray[Any]:
+    """The smallest boxes around the boxes of each group."""
+    return np.concatenate(
+        [
+            np.minimum.reduceat(boxes[:, :2], starts),
+            np.maximum.reduceat(boxes[:, 2:], starts),
+        ],
+        axis=1,
     )

@@ -23,7 +23,7 @@ from anysize.core.receipts import Unit
 from anysize.core.windows import Box, Window
 from anysize.mergers.containment import contained
 from anysize.mergers.coverage import Coverage
-from anysize.mergers.fragments import Fragment, join
+from anysize.mergers.fragments import Fragments, join
 from anysize.mergers.nms import suppress
 
 PROVIDES = ("objects",)
@@ -139,19 +139,16 @@ class ObjectMerger:
         (self._tiles if core.size else self._wholes).append(tile)
 
     def finish(self) -> ObjectResult:
-        tiles = sorted(self._tiles, key=lambda tile: tile.index)
-        wholes = sorted(self._wholes, key=lambda tile: tile.index)
-        width = max((tile.core.right for tile in tiles), default=0)
-        height = max((tile.core.bottom for tile in tiles), default=0)
-        complete, fragments = self._sorted_out(tiles, width, height)
-        shared = _shared(tiles)
-        large = Detections.joined([tile.found for tile in wholes])
-        if tiles:
-            large = _clipped(large.take(_longest(large) >= shared), width, height)
+        tiles = _Laid.of(self._tiles)
+        large = Detections.joined([tile.found for tile in _in_order(self._wholes)])
+        if len(tiles.cores):
+            large = _clipped(large, tiles.extent)[0]
+            large = large.take(_longest(large) >= tiles.shared)
+        complete, fragments = self._sorted_out(tiles)
         joined, single = join(fragments, self._rules.edge)
         joined = _outside(joined, large)
         settled = Detections.joined([complete, large, joined])
-        single = _outside(single, settled.take(_longest(settled) >= shared))
+        single = _outside(single, settled.take(_longest(settled) >= tiles.shared))
         every = Detections.joined([settled, single])
         kept = suppress(every.boxes, every.scores, every.classes, threshold=self._rules.overlap)
         found = every.take(kept)
@@ -164,56 +161,82 @@ class ObjectMerger:
             detections=found,
         )
 
-    def _sorted_out(
-        self, tiles: Sequence[_Tile], width: int, height: int
-    ) -> tuple[Detections, list[Fragment]]:
+    def _sorted_out(self, tiles: _Laid) -> tuple[Detections, Fragments]:
         """What is complete and its tile's own, and what may have been cut."""
-        complete: list[Detections] = []
-        fragments: list[Fragment] = []
-        for tile in tiles:
-            region, core = tile.region, tile.core
-            found = _clipped(tile.found, width, height)
-            inner = np.array(
-                [region.left > 0, region.top > 0, region.right < width, region.bottom < height]
-            )
-            cut = self._touching(found, region) & inner
-            anywhere = cut.any(1)
-            owned = self._owned(found, region, core)
-            complete.append(found.take(owned & ~anywhere))
-            fragments += [
-                Fragment(
-                    box=found.boxes[place],
-                    score=float(found.scores[place]),
-                    label=int(found.classes[place]),
-                    mine=bool(owned[place]),
-                    cut=tuple(cut[place].tolist()),
-                    region=region,
-                    core=core,
-                )
-                for place in np.flatnonzero(anywhere).tolist()
-            ]
-        return Detections.joined(complete), fragments
+        found, inside = _clipped(tiles.found, tiles.extent)
+        place = tiles.tile[inside]
+        regions, cores = tiles.regions[place], tiles.cores[place]
+        inner = np.concatenate([regions[:, :2] > 0, regions[:, 2:] < tiles.extent], axis=1)
+        sides = (regions[:, 2:] - regions[:, :2]).astype(np.float32)
+        slack = np.float32(self._rules.edge) * sides
+        cut = inner & np.concatenate(
+            [
+                found.boxes[:, :2] <= regions[:, :2].astype(np.float32) + slack,
+                found.boxes[:, 2:] >= regions[:, 2:].astype(np.float32) - slack,
+            ],
+            axis=1,
+        )
+        # With a tolerance for cuts the core has one too: two tiles may not agree on the centre.
+        centre = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+        inside_core = centre >= cores[:, :2].astype(np.float32) - slack
+        inside_core &= centre < cores[:, 2:].astype(np.float32) + slack
+        owned, anywhere = np.all(inside_core, axis=1), np.any(cut, axis=1)
+        fragments = Fragments(
+            found=found.take(anywhere),
+            mine=owned[anywhere],
+            cut=cut[anywhere],
+            regions=regions[anywhere],
+            cores=cores[anywhere],
+        )
+        return found.take(owned & ~anywhere), fragments
 
-    def _touching(self, found: Detections, region: Box) -> NDArray[np.bool_]:
-        """Of the left, top, right and bottom side: whether the region ends there."""
-        low = np.array([region.left, region.top], np.float32)
-        high = np.array([region.right, region.bottom], np.float32)
-        tolerance = np.float32(self._rules.edge) * (high - low)
-        return np.concatenate(
-            [found.boxes[:, :2] <= low + tolerance, found.boxes[:, 2:] >= high - tolerance], axis=1
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Laid:
+    """All tiles of a picture and what was found in them, as arrays.
+
+    Attributes:
+        found: in all tiles, in their order.
+        tile: int64 ``[k]``: in which tile each was found.
+        regions, cores: int64 ``[tiles, 4]``: left, top, right, bottom.
+    """
+
+    found: Detections
+    tile: NDArray[np.int64]
+    regions: NDArray[np.int64]
+    cores: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, tiles: Sequence[_Tile]) -> _Laid:
+        """Tiles in any order."""
+        ordered = _in_order(tiles)
+        return cls(
+            found=Detections.joined([tile.found for tile in ordered]),
+            tile=np.repeat(np.arange(len(ordered)), [len(tile.found) for tile in ordered]),
+            regions=_sides([tile.region for tile in ordered]),
+            cores=_sides([tile.core for tile in ordered]),
         )
 
-    def _owned(self, found: Detections, region: Box, core: Box) -> NDArray[np.bool_]:
-        """Whose centre is in the core.
+    @property
+    def extent(self) -> NDArray[np.int64]:
+        """Width and height of the picture."""
+        return np.asarray(self.cores[:, 2:].max(0, initial=0))
 
-        With a tolerance for cuts the core has one too, because two tiles may not agree on the
-        centre.
-        """
-        centre = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
-        slack = np.float32(self._rules.edge) * np.array([region.width, region.height], np.float32)
-        low = centre >= np.array([core.left, core.top], np.float32) - slack
-        high = centre < np.array([core.right, core.bottom], np.float32) + slack
-        return np.asarray((low & high).all(1))
+    @property
+    def shared(self) -> float:
+        """The least overlap of neighbours, from the regions' parts before their cores."""
+        margins = (self.cores - self.regions)[:, :2][self.regions[:, :2] > 0]
+        # The part before the core is half of the overlap, rounded down.
+        return 2 * float(margins.min()) + 1 if len(margins) else 0.0
+
+
+def _in_order(tiles: Sequence[_Tile]) -> list[_Tile]:
+    return sorted(tiles, key=lambda tile: tile.index)
+
+
+def _sides(boxes: Sequence[Box]) -> NDArray[np.int64]:
+    rows = [(box.left, box.top, box.right, box.bottom) for box in boxes]
+    return np.array(rows, np.int64).reshape(-1, 4)
 
 
 def _longest(found: Detections) -> NDArray[np.float32]:
@@ -221,30 +244,16 @@ def _longest(found: Detections) -> NDArray[np.float32]:
     return sides
 
 
-def _shared(tiles: Sequence[_Tile]) -> float:
-    """The least overlap of neighbours, from the regions' parts before their cores."""
-    margins = [
-        margin
-        for tile in tiles
-        for place, margin in (
-            (tile.region.left, tile.core.left - tile.region.left),
-            (tile.region.top, tile.core.top - tile.region.top),
-        )
-        if place > 0
-    ]
-    # The part before the core is half of the overlap, rounded down.
-    return 2 * min(margins) + 1 if margins else 0.0
-
-
 def _outside(these: Detections, others: Detections) -> Detections:
     """Those of ``these`` that do not lie in one of ``others`` of their class."""
     return these.take(~contained(these, others, _ABSORBED))
 
 
-def _clipped(found: Detections, width: int, height: int) -> Detections:
-    boxes = np.clip(found.boxes, 0, np.array([width, height] * 2, np.float32))
+def _clipped(found: Detections, extent: NDArray[np.int64]) -> tuple[Detections, NDArray[np.bool_]]:
+    """What is inside the picture, and which of those found that is."""
+    boxes = np.clip(found.boxes, 0, np.concatenate([extent, extent]).astype(np.float32))
     inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    return Detections(boxes, found.scores, found.classes).take(inside)
+    return Detections(boxes, found.scores, found.classes).take(inside), inside
 
 
 def make(
