@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from anysize.core import plugins
@@ -10,13 +10,12 @@ from anysize.core.protocols import Merger
 from anysize.core.receipts import Unit
 
 
-def make(
-    record: str, labels: Sequence[str], rule: str, unit: Unit, *, keep_first: bool = False
-) -> Merger:
-    """The merger of one record.
+def maker(
+    labels: Sequence[str], rule: str, unit: Unit, *, keep_first: bool = False
+) -> Callable[[str], Merger]:
+    """What makes the merger of a record from its id.
 
     Args:
-        record: the record's id.
         labels: class names in the order of the logits.
         rule: the merge rule's name.
         unit: what the record's extent counts.
@@ -25,5 +24,16 @@ def make(
     Raises:
         ConfigurationError: no such rule.
     """
-    module = plugins.load("mergers", rule)
-    return cast(Merger, module.make(record, labels, rule, unit, keep_first=keep_first))
+    make_one = plugins.load("mergers", rule).make
+
+    def new(record: str) -> Merger:
+        return cast(Merger, make_one(record, labels, rule, unit, keep_first=keep_first))
+
+    return new
+
+
+def make(
+    record: str, labels: Sequence[str], rule: str, unit: Unit, *, keep_first: bool = False
+) -> Merger:
+    """The merger of one record; see `maker`."""
+    return maker(labels, rule, unit, keep_first=keep_first)(record)

@@ -11,6 +11,8 @@ _REASON = "the model is made for the centre of a picture (crop); --crop 0 reads 
 class Coverage:
     """Adds up windows' cores; the extent is as far as they reach, unless a window tells more."""
 
+    __slots__ = ("_covered", "_height", "_unit", "_width", "windows")
+
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
         self._covered = 0

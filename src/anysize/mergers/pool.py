@@ -9,6 +9,7 @@ the number of windows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,11 @@ class PoolMerger:
 
     order_independent = True
 
+    __slots__ = (
+        "_coverage", "_first", "_keep_first", "_labels", "_record", "_rule", "_sum", "_top_score",
+        "_weight",
+    )  # fmt: skip
+
     def __init__(
         self,
         record: str,
@@ -61,10 +67,10 @@ class PoolMerger:
         self._rule = rule
         self._coverage = Coverage(unit)
         self._keep_first = keep_first
-        self._sum = np.zeros(len(labels))
-        self._most = np.full(len(labels), -np.inf)
+        # The weighted sum, or for ``max`` the largest; None before the first window.
+        self._sum: NDArray[np.float64] | None = None
         self._weight = 0.0
-        self._top_score = -np.inf
+        self._top_score = -math.inf
         self._first: NDArray[np.float64] | None = None
 
     def add(self, window: Window, output: Mapping[str, Any]) -> None:
@@ -73,43 +79,44 @@ class PoolMerger:
         if window.index == 0 and self._keep_first:
             self._first = logits
         if self._rule == "max":
-            np.maximum(self._most, logits, out=self._most)
+            self._weight = 1.0
+            self._sum = logits if self._sum is None else np.maximum(self._sum, logits)
             return
         if self._rule == "mean":
             weight = float(max(window.core.size, 1))
         else:
             weight = self._attention_weight(float(output["scores"]))
-        self._sum += weight * logits
+        self._sum = weight * logits if self._sum is None else self._sum + weight * logits
         self._weight += weight
 
     def _attention_weight(self, score: float) -> float:
         """The window's weight relative to the largest score so far; rescales what is held."""
         if score > self._top_score:
-            shrink = np.exp(self._top_score - score) if self._weight else 0.0
-            self._sum *= shrink
-            self._weight *= shrink
+            if self._sum is not None:
+                shrink = math.exp(self._top_score - score)
+                self._sum *= shrink
+                self._weight *= shrink
             self._top_score = score
-        return float(np.exp(score - self._top_score))
+        return math.exp(score - self._top_score)
 
     def finish(self) -> Result:
-        if self._coverage.windows == 0:
+        if self._sum is None:
             raise RuntimeError(f"record {self._record!r} was finished before any window")
-        logits = self._most if self._rule == "max" else self._sum / self._weight
-        share = probabilities(logits)
-        best = int(share.argmax())
+        share = probabilities(self._sum / self._weight).tolist()
+        score = max(share)
         details: dict[str, Any] = {"probabilities": self._named(share)}
         if self._first is not None:
-            details["first_window"] = self._named(probabilities(self._first))
+            details["first_window"] = self._named(probabilities(self._first).tolist())
         return Result(
             id=self._record,
-            prediction=self._labels[best],
-            score=float(share[best]),
+            prediction=self._labels[share.index(score)],
+            score=score,
             receipt=self._coverage.receipt(self._rule, "approximate"),
             details=details,
         )
 
-    def _named(self, share: NDArray[np.float64]) -> dict[str, float]:
-        return {label: round(float(p), 6) for label, p in zip(self._labels, share, strict=True)}
+    def _named(self, share: list[float]) -> dict[str, float]:
+        return {label: round(p, 6) for label, p in zip(self._labels, share, strict=True)}
 
 
 def make(

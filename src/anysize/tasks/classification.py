@@ -138,10 +138,7 @@ class Classification:
     def new_merger(
         self, labels: Sequence[str], rule: str, *, keep_first: bool = False
     ) -> Callable[[str], Merger]:
-        def new(record: str) -> Merger:
-            return mergers.make(record, labels, rule, self.unit, keep_first=keep_first)
-
-        return new
+        return mergers.maker(labels, rule, self.unit, keep_first=keep_first)
 
 
 @dataclass(slots=True)

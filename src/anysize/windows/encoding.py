@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import os
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -134,6 +135,23 @@ class TextEncoder:
         """The piece of characters ``[start, stop)``, and whether the text ends with it."""
         text, final = reader.read(start, stop)
         return self.encode(text, start), final
+
+
+# Copying a vocabulary of 30,000 takes as long as tokenising a thousand short texts.
+_ENCODERS: weakref.WeakKeyDictionary[Tokenizer, TextEncoder] = weakref.WeakKeyDictionary()
+
+
+def encoder_of(tokenizer: Tokenizer, chunk: int = CHUNK) -> TextEncoder:
+    """The tokenizer's encoder: with the usual chunk the same one for as long as it lives.
+
+    What is changed in the tokenizer after the first call is not seen.
+    """
+    if chunk != CHUNK:
+        return TextEncoder(tokenizer, chunk)
+    encoder = _ENCODERS.get(tokenizer)
+    if encoder is None:
+        encoder = _ENCODERS.setdefault(tokenizer, TextEncoder(tokenizer))
+    return encoder
 
 
 def _begin(piece: Piece, wanted: int, guard: int) -> int:

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from anysize.core.errors import ConfigurationError
 from anysize.core.records import TextField
 from anysize.core.windows import Span
-from anysize.windows.encoding import CHUNK, TextEncoder
+from anysize.windows.encoding import CHUNK, TextEncoder, encoder_of
 from anysize.windows.pieces import Piece
 from anysize.windows.spans import SpanCutter
 
@@ -51,7 +51,7 @@ class TokenWindows:
     Safe to use from several threads.
 
     Attributes:
-        tokenizer: is copied; the copy neither truncates nor pads.
+        tokenizer: is copied at its first use; the copy neither truncates nor pads.
         size: tokens in a window, special tokens included.
         overlap: tokens that neighbouring windows share.
         max_windows: the number of windows after which the rest of a text is left unread; the
@@ -89,7 +89,7 @@ class TokenWindows:
     @cached_property
     def encoder(self) -> TextEncoder:
         """The tokenizer as it is used here."""
-        return TextEncoder(self.tokenizer, self.chunk)
+        return encoder_of(self.tokenizer, self.chunk)
 
     @cached_property
     def _prefix(self) -> NDArray[np.int32]:
@@ -99,8 +99,8 @@ class TokenWindows:
     def _suffix(self) -> NDArray[np.int32]:
         return np.array(self.encoder.template[1], np.int32)
 
-    @property
-    def room(self) -> int:
+    @cached_property
+    def _room(self) -> int:
         """Tokens of text in a window: its size less the special tokens."""
         return self.size - len(self._prefix) - len(self._suffix)
 
@@ -112,7 +112,7 @@ class TokenWindows:
         """
         chunks = text.chunks()
         # A text of one window is the most common: it needs no offsets.
-        short = 3 * self.room
+        short = 3 * self._room
         begin = ""
         for begin_part in chunks:
             begin += begin_part
@@ -120,7 +120,7 @@ class TokenWindows:
                 break
         else:
             ids = self.encoder.ids(begin)
-            if len(ids) <= self.room:
+            if len(ids) <= self._room:
                 yield self._whole(ids, len(begin))
                 return
         yield from self._limited(self._long(_chain(begin, chunks)))
@@ -128,8 +128,9 @@ class TokenWindows:
     def _whole(self, ids: list[int], characters: int) -> TokenWindow:
         """The only window of a short text."""
         region = Span(0, len(ids))
+        prefix, suffix = self.encoder.template
         return TokenWindow(
-            ids=np.concatenate([self._prefix, np.array(ids, np.int32), self._suffix]),
+            ids=np.array([*prefix, *ids, *suffix], np.int32),
             region=region,
             core=region,
             characters=Span(0, characters),
@@ -137,13 +138,13 @@ class TokenWindows:
         )
 
     def _long(self, chunks: Iterator[str]) -> Iterator[TokenWindow]:
-        cutter = SpanCutter(self.room, self.overlap)
+        cutter = SpanCutter(self._room, self.overlap)
         held = _Held()
         for piece, first, last in self.encoder.stream(chunks):
             held.add(piece, first, last)
             for region, core in cutter.grow(held.extent):
                 yield self._window(held, region, core, last=False)
-                held.forget(region.start + self.room - self.overlap)
+                held.forget(region.start + self._room - self.overlap)
         ending = list(cutter.finish())
         for region, core in ending:
             yield self._window(held, region, core, last=region is ending[-1][0])
