@@ -17,6 +17,7 @@ from torch.nn.functional import interpolate
 
 from anysize.core.examples import Example, same_shapes
 from anysize.models.network import Network
+from anysize.models.picture_batches import PictureBatches
 
 if TYPE_CHECKING:
     from anysize.models.packing import PackedRow
@@ -152,18 +153,15 @@ class Pictures:
         self._targets = network.targets
         self._levels = bool(getattr(network.module, "takes_levels", False))
         self._device = device
-        self._mean = 255 * torch.tensor(network.image.mean, device=device).view(1, 3, 1, 1)
-        self._scale = 1 / (255 * torch.tensor(network.image.std, device=device).view(1, 3, 1, 1))
+        self._normalised = PictureBatches(network.image.mean, network.image.std, device)
         self._tap = FeatureTap(network)
 
     def __call__(self, examples: Sequence[Example]) -> Tensors:
-        stacked = np.stack([example.arrays["pixels"] for example in examples])
+        pictures = [example.arrays["pixels"] for example in examples]
         if self._levels:
-            outputs = self._module(pixel_values=torch.from_numpy(stacked))
+            outputs = self._module(pixel_values=torch.from_numpy(np.stack(pictures)))
             return {name: getattr(outputs, name) for name in self._names}
-        # A permuted view of HWC is already channels-last, the layout that convolutions like.
-        pixels = torch.from_numpy(stacked).to(self._device).permute(0, 3, 1, 2)
-        values = (pixels.to(torch.float32) - self._mean) * self._scale
+        values = self._normalised(pictures)
         if self.side < 1:
             height, width = (max(round(self.side * side), 1) for side in values.shape[2:])
             values = interpolate(values, (height, width), mode="bilinear", antialias=True)
