@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import DataError, MissingExtraError
+from anysize.readers.files import beginning
+from anysize.readers.jpeg import Frame, read_frame
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
 """Formats that are read; each is recognised by its content, whatever the file's suffix."""
 
+_JPEG = b"\xff\xd8\xff"
 _MAGIC = (
-    (b"\xff\xd8\xff", "JPEG"),
+    (_JPEG, "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
@@ -88,10 +91,16 @@ def read_header(content: Path | bytes, origin: str) -> Header:
         MissingExtraError: Pillow is not installed.
     """
     try:
-        if isinstance(content, Path):
-            with content.open("rb") as file:
-                return _read(file, origin)
-        return _read(io.BytesIO(content), origin)
+        head, whole = beginning(content) if isinstance(content, Path) else (content, True)
+        if head.startswith(_JPEG):
+            frame = read_frame(head)
+            if frame is not None:
+                return _of_frame(frame)
+        if whole:
+            return _read(io.BytesIO(head), origin)
+        assert isinstance(content, Path)
+        with content.open("rb") as file:
+            return _read(file, origin)
     except OSError as error:
         raise DataError(origin, f"cannot be read: {error.strerror or error}") from None
 
@@ -109,6 +118,17 @@ def open_pillow(file: Any, name: str) -> Any:
     Image.init()
     factory, _ = Image.OPEN[name]
     return factory(file, "")
+
+
+def _of_frame(frame: Frame) -> Header:
+    return Header(
+        format="JPEG",
+        width=frame.width,
+        height=frame.height,
+        mode={1: "L", 3: "RGB", 4: "CMYK"}[frame.components],
+        orientation=frame.orientation,
+        whole=frame.progressive,
+    )
 
 
 def _read(file: Any, origin: str) -> Header:

@@ -15,6 +15,7 @@ from anysize.readers.decode import decode
 from anysize.readers.header import Header, read_header
 from anysize.readers.parts import Part, decoded_part, jpeg_shrink, strips_part
 from anysize.readers.pixels import ORIENTATIONS, oriented, to_rgb
+from anysize.readers.reduced import Reduced
 from anysize.readers.resize import StripResizer, resize
 from anysize.readers.rows import FileRows, Rows, rows_for
 from anysize.readers.strips import StripReader
@@ -160,13 +161,36 @@ class Image:
             DataError: damaged or truncated; boxes before the damage have been given by then.
             ValueError: a box that is empty, beyond the picture, or above the one before.
         """
+        return self._regions(boxes, 1)
+
+    def reduced(self, room: float) -> Reduced:
+        """The picture at a part of its size; see ``anysize.readers.reduced.reduced``.
+
+        Raises:
+            DataError: not a picture, or over the size limits.
+        """
         header = self.header
-        checked = _checked(boxes, header.extent, self._origin)
-        if not _streams(header):
-            return self._from_whole(header, checked)
+        factor = _jpeg_shrink(header, header.width / room, header.height / room)
+        width, height = _shrunk(header.extent, factor)
+        _, rows, columns = ORIENTATIONS[header.orientation]
+        # The pixel that was rounded up to is stored last.
+        return Reduced(
+            factor=factor,
+            extent=(width, height),
+            left=header.extent[0] - width * factor if columns else 0,
+            top=header.extent[1] - height * factor if rows else 0,
+            picture=header.extent,
+            regions=lambda boxes: self._regions(boxes, factor),
+        )
+
+    def _regions(self, boxes: Iterable[Box], shrink: int) -> Iterator[NDArray[np.uint8]]:
+        header = self.header
+        checked = _checked(boxes, _shrunk(header.extent, shrink), self._origin)
+        if not _streams(header, shrink):
+            return self._from_whole(header, checked, shrink)
         if header.orientation != 1:
-            return self._from_turned(header, checked)
-        return self._from_strips(header, checked)
+            return self._from_turned(header, checked, shrink)
+        return self._from_strips(header, checked, shrink)
 
     def part(self, box: Box, across: float, down: float) -> Part:
         """A part of the picture; see ``anysize.readers.parts.read_part``.
@@ -177,7 +201,9 @@ class Image:
         header = self.header
         shrink = jpeg_shrink(across, down) if header.format == "JPEG" else 1
         if not _streams(header, shrink):
-            stored = self._decoded(header, shrink)
+            # What is displayed first is stored first only where the picture is not turned.
+            rows = box.bottom if header.orientation == 1 else None
+            stored = self._decoded(header, shrink, rows)
             return decoded_part(stored, header.orientation, shrink, header.extent)
         reader = StripReader(self._content, self._origin, header, shrink)
         turned = ORIENTATIONS[header.orientation][0]
@@ -194,23 +220,29 @@ class Image:
             extent=header.extent,
         )
 
-    def _decoded(self, header: Header, shrink: int = 1) -> NDArray[np.uint8]:
+    def _decoded(
+        self, header: Header, shrink: int = 1, rows: int | None = None
+    ) -> NDArray[np.uint8]:
         if self._pixels is not None:
             return self._pixels
-        return decode(self._content, header, self._origin, shrink)
+        return decode(self._content, header, self._origin, shrink, rows=rows)
 
-    def _from_whole(self, header: Header, boxes: Iterator[Box]) -> Iterator[NDArray[np.uint8]]:
+    def _from_whole(
+        self, header: Header, boxes: Iterator[Box], shrink: int
+    ) -> Iterator[NDArray[np.uint8]]:
         pixels: NDArray[np.uint8] | None = None
         for box in boxes:
             if pixels is None:
-                whole = self._decoded(header)
+                whole = self._decoded(header, shrink)
                 pixels = oriented(whole, header.orientation)
                 # A turned picture is a copy.
                 del whole
             yield pixels[box.top : box.bottom, box.left : box.right].copy()
 
-    def _from_strips(self, header: Header, boxes: Iterator[Box]) -> Iterator[NDArray[np.uint8]]:
-        reader = StripReader(self._content, self._origin, header)
+    def _from_strips(
+        self, header: Header, boxes: Iterator[Box], shrink: int
+    ) -> Iterator[NDArray[np.uint8]]:
+        reader = StripReader(self._content, self._origin, header, shrink)
         blocks = reader.blocks()
         rows: Rows | None = None
         decoded = 0
@@ -229,14 +261,16 @@ class Image:
             if rows is not None:
                 rows.close()
 
-    def _from_turned(self, header: Header, boxes: Iterator[Box]) -> Iterator[NDArray[np.uint8]]:
+    def _from_turned(
+        self, header: Header, boxes: Iterator[Box], shrink: int
+    ) -> Iterator[NDArray[np.uint8]]:
         # The rows that are displayed first may be stored last, or be columns.
-        reader = StripReader(self._content, self._origin, header)
+        reader = StripReader(self._content, self._origin, header, shrink)
         rows = FileRows(reader.width, reader.height, reader.chunk)
         try:
             for top, left, block in reader.blocks():
                 rows.write(top, left, block)
-            place = _stored(header)
+            place = _stored(header, shrink)
             for box in boxes:
                 yield oriented(rows.read(place(box)), header.orientation)
         finally:
@@ -287,7 +321,12 @@ def _streams(header: Header, shrink: int = 1) -> bool:
     return large and header.format in ("JPEG", "PNG", "TIFF")
 
 
-def _jpeg_shrink(header: Header, width: int, height: int) -> int:
+def _shrunk(extent: tuple[int, int], shrink: int) -> tuple[int, int]:
+    """Width and height of a JPEG that is decoded at a part of its size."""
+    return -(-extent[0] // shrink), -(-extent[1] // shrink)
+
+
+def _jpeg_shrink(header: Header, width: float, height: float) -> int:
     """The part of its size at which a JPEG is decoded for a result of this size."""
     if header.format != "JPEG":
         return 1
@@ -321,10 +360,10 @@ def _checked(boxes: Iterable[Box], extent: tuple[int, int], origin: str) -> Iter
         yield box
 
 
-def _stored(header: Header) -> Callable[[Box], Box]:
-    """Maps a displayed box to the stored one."""
+def _stored(header: Header, shrink: int = 1) -> Callable[[Box], Box]:
+    """Maps a displayed box to the stored one, of the picture at ``1 / shrink`` of its size."""
     transpose, rows, columns = ORIENTATIONS[header.orientation]
-    width, height = header.extent
+    width, height = _shrunk(header.extent, shrink)
 
     def place(box: Box) -> Box:
         left, right = (width - box.right, width - box.left) if columns else (box.left, box.right)
