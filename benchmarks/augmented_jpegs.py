@@ -1,11 +1,11 @@
 """Decoded and augmented JPEGs a second into a training loop, two loader workers.
 
 Files of 500 x 375 in a folder for each class, policy ``imagenet`` (a random piece resized to
-224 x 224, a flip), normalised float32 batches of 64. The loop does nothing with them: what is
-measured is how fast they come. anysize reads with two threads through what training reads with;
-torchvision's ``ImageFolder`` and Hugging Face ``datasets`` with two processes of ``DataLoader``;
-``decode`` is bare decoding in two threads, the ceiling. For ``--peers`` see
-``benchmarks.augmentation``.
+224 x 224, a flip), normalised float32 batches of 64 with their labels. The loop does nothing with
+them: what is measured is how fast they come. anysize reads with two threads through what training
+reads with; torchvision's ``ImageFolder`` and Hugging Face ``datasets`` with two processes of
+``DataLoader``; ``decode``, the ceiling, reads and decodes whole pictures in two threads, with the
+decoder that anysize has. For ``--peers`` see ``benchmarks.augmentation``.
 
     python -m benchmarks.augmented_jpegs --peers PEERS/bin/python [--rounds 3]
 """
@@ -89,15 +89,16 @@ def write_files() -> None:
         cv2.imwrite(str(target), picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
 
 
-def timed(epoch: Callable[[int], Iterator[Any]], epochs: int) -> float:
+def timed(epoch: Callable[[int], Iterator[tuple[Any, Any]]], epochs: int) -> float:
     """Pictures a second after a first epoch that does not count."""
     count, start = 0, 0.0
     for number in range(epochs + 1):
         if number == 1:
             count, start = 0, time.perf_counter()
-        for batch in epoch(number):
-            assert tuple(batch.shape[1:]) == (3, SIDE, SIDE)
-            count += len(batch)
+        for pixels, labels in epoch(number):
+            assert tuple(pixels.shape[1:]) == (3, SIDE, SIDE)
+            assert len(pixels) == len(labels)
+            count += len(pixels)
     return count / (time.perf_counter() - start)
 
 
@@ -119,43 +120,49 @@ def decode(epochs: int) -> float:
 
 
 def anysize_loader(epochs: int) -> float:
-    """The library's records, examples and normalisation, as in training."""
-    import cv2
-    import numpy as np
+    """What training reads with: its stream of labelled examples, and its batches."""
     import torch
 
     from anysize import tasks
     from anysize.augment import Augmentation
-    from anysize.core.pipeline import Position, examples
     from anysize.models.network import ImageSettings
+    from anysize.models.picture_batches import PictureBatches
     from anysize.sources import open_source
     from anysize.tasks.image_classification import ImagePreprocess
+    from anysize.train.order import Cursor, Order
+    from anysize.train.stream import Arrival, Labelled, Stream
 
-    cv2.setNumThreads(1)
     task = tasks.load("image-classification")
     source = open_source(folder(), columns=task.columns)
     settings = ImageSettings(width=SIDE, height=SIDE, mean=MEAN, std=STD)
-    preprocess = ImagePreprocess(settings, Augmentation("imagenet"), 0)
-    mean = 255 * torch.tensor(MEAN).view(1, 3, 1, 1)
-    scale = 1 / (255 * torch.tensor(STD).view(1, 3, 1, 1))
+    labels = sorted({source[index].target or "" for index in range(len(source))})
+    order = Order(records=len(source), batch=BATCH, seed=0)
+    stream = Stream(
+        source,
+        Labelled(ImagePreprocess(settings, Augmentation("imagenet"), 0), task, labels),
+        order,
+        worker=0,
+        workers=1,
+        threads=WORKERS,
+        hold=BATCH * SIDE * SIDE,
+        strict=True,
+    )
+    batches = PictureBatches(MEAN, STD)
+    cursor = Cursor()
 
-    def batch(held: list[Any]) -> torch.Tensor:
-        pixels = torch.from_numpy(np.stack(held)).permute(0, 3, 1, 2)
-        return pixels.to(torch.float32).sub_(mean).mul_(scale)
+    def epoch(number: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        nonlocal cursor
+        while cursor.epoch == number:
+            block = order.block(cursor)
+            arrivals = [item for item in stream.take(block) if isinstance(item, Arrival)]
+            pixels = batches([arrival.held[0].arrays["pixels"] for arrival in arrivals])
+            yield pixels, torch.tensor([arrival.target for arrival in arrivals])
+            cursor = order.after(block)
 
-    def epoch(number: int) -> Iterator[torch.Tensor]:
-        order = np.random.default_rng(number).permutation(len(source))
-        places = (Position(place, int(index)) for place, index in enumerate(order))
-        held: list[Any] = []
-        for example in examples(source, places, preprocess, draw=number, threads=WORKERS):
-            held.append(example.arrays["pixels"])  # type: ignore[union-attr]
-            if len(held) == BATCH:
-                yield batch(held)
-                held = []
-        if held:
-            yield batch(held)
-
-    return timed(epoch, epochs)
+    try:
+        return timed(epoch, epochs)
+    finally:
+        stream.close()
 
 
 def torchvision_loader(epochs: int) -> float:
@@ -169,7 +176,7 @@ def torchvision_loader(epochs: int) -> float:
     loader = torch.utils.data.DataLoader(
         data, batch_size=BATCH, shuffle=True, num_workers=WORKERS, persistent_workers=True
     )
-    return timed(lambda _: (pixels for pixels, _ in loader), epochs)
+    return timed(lambda _: iter(loader), epochs)
 
 
 def datasets_loader(epochs: int) -> float:
@@ -183,12 +190,15 @@ def datasets_loader(epochs: int) -> float:
         "imagefolder", data_dir=str(folder()), split="train", cache_dir=str(folder().parent / "hf")
     )
     data.set_transform(
-        lambda rows: {"pixels": [transforms(image.convert("RGB")) for image in rows["image"]]}
+        lambda rows: {
+            "pixels": [transforms(image.convert("RGB")) for image in rows["image"]],
+            "label": rows["label"],
+        }
     )
     loader = torch.utils.data.DataLoader(
         data, batch_size=BATCH, shuffle=True, num_workers=WORKERS, persistent_workers=True
     )
-    return timed(lambda _: (rows["pixels"] for rows in loader), epochs)
+    return timed(lambda _: ((rows["pixels"], rows["label"]) for rows in loader), epochs)
 
 
 def torchvision_transforms() -> Any:
