@@ -1,0 +1,72 @@
+"""Pictures read by region at a part of their size, for whoever needs them no finer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.core.records import ImageField
+from anysize.core.windows import Box
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reduced:
+    """A picture at ``1 / factor`` of its size.
+
+    Attributes:
+        factor: pixels of the picture for one of these, along both sides.
+        extent: ``(width, height)`` in its own pixels; the last ones may reach beyond the picture.
+        left, top: where it begins, in pixels of the picture; 0, or before the picture where one
+            that is displayed turned was rounded up.
+        picture: ``(width, height)`` of the picture.
+        regions: as ``ImageField.regions``, in its own pixels.
+    """
+
+    factor: int
+    extent: tuple[int, int]
+    left: int
+    top: int
+    picture: tuple[int, int]
+    regions: Callable[[Iterable[Box]], Iterator[NDArray[np.uint8]]]
+
+    def box(self, box: Box) -> Box:
+        """What a box shows of the picture, in the picture's pixels."""
+        width, height = self.picture
+        return Box(
+            max(box.left * self.factor + self.left, 0),
+            max(box.top * self.factor + self.top, 0),
+            min(box.right * self.factor + self.left, width),
+            min(box.bottom * self.factor + self.top, height),
+        )
+
+
+@runtime_checkable
+class Reducible(Protocol):
+    """A picture that can be decoded at a part of its size."""
+
+    def reduced(self, room: float) -> Reduced:
+        """See `reduced`."""
+        ...
+
+
+def reduced(image: ImageField, room: float) -> Reduced:
+    """A picture as coarse as it can be decoded and is still finer than needed.
+
+    A JPEG is decoded at a half, a quarter or an eighth of its size; others as they are.
+
+    Args:
+        image: the picture.
+        room: pixels of the picture for each that is needed.
+
+    Raises:
+        DataError: not a picture, or over the size limits.
+    """
+    if isinstance(image, Reducible):
+        return image.reduced(room)
+    return Reduced(
+        factor=1, extent=image.extent, left=0, top=0, picture=image.extent, regions=image.regions
+    )
