@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,58 +89,30 @@ def command(
     as_json: options.Json = False,
 ) -> None:
     """Train a model, inside a memory budget; Ctrl-C leaves a checkpoint that --resume takes up."""
+    # First of all, while the options are the only names there are.
+    given = _given(locals())
+
     from anysize import api
-    from anysize.core.memory import parse_size
     from anysize.sources.inputs import check_paths
 
-    given: dict[str, Any] = {
-        "data": data,
-        "model": model,
-        "out": None if out is None else str(out),
-        "epochs": epochs,
-        "steps": steps,
-        "minutes": minutes,
-        "memory": None if memory is None else parse_size(memory, "--memory"),
-        "augment": augment,
-        "workers": workers,
-        "loaders": loaders,
-        "seed": seed,
-        "batch": batch,
-        "learning_rate": learning_rate,
-        "optimizer": optimizer,
-        "schedule": schedule,
-        "weight_decay": weight_decay,
-        "warmup": warmup,
-        "label_smoothing": label_smoothing,
-        "freeze": None if freeze is None else [part.strip() for part in freeze.split(",")],
-        "layer_decay": layer_decay,
-        "ema": ema,
-        "patience": patience,
-        "precision": precision,
-        "compile": compile_model or None,
-        "merge": merge,
-        "window": window,
-        "overlap": overlap,
-        "image_size": _size(image_size),
-        "tiles": tiles,
-        "tile": tile,
-        "crop": crop,
-        "progressive": progressive,
-        "columns": options.pairs(columns, "--columns") or None,
-        "encoding": encoding,
-        "validation": validation,
-        "test": test,
-        "options": options.pairs(model_options, "--model-options") or None,
-        "trace": None if trace is None else str(trace),
-        "strict": strict or None,
-    }
-    recipe = _recipe(task, {name: value for name, value in given.items() if value is not None})
+    recipe = _recipe(task, given)
     check_paths([recipe.data])
     report = api.train_report(recipe, resume=resume)
     if as_json:
         document(report.to_json())
         return
     say(f"bundle: {report.bundle}")
+
+
+def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that the user gave, named and typed as a recipe's fields."""
+    given: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if name in _ABOUT_THE_COMMAND or value is None or value is False:
+            continue
+        field = _FIELDS.get(name, name)
+        given[field] = _READERS[field](value) if field in _READERS else value
+    return given
 
 
 def _recipe(task: str, given: dict[str, Any]) -> Any:
@@ -164,13 +137,32 @@ def _recipe(task: str, given: dict[str, Any]) -> Any:
     return from_mapping(entries, origin="command line")
 
 
-def _size(text: str | None) -> tuple[int, int] | None:
+def _bytes(text: str) -> int:
+    from anysize.core.memory import parse_size
+
+    return parse_size(text, "--memory")
+
+
+def _size(text: str) -> tuple[int, int]:
     """``(width, height)`` of ``224`` or ``320x240``."""
-    if text is None:
-        return None
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
         raise ConfigurationError(
             f"--image-size must be a side or WIDTHxHEIGHT in pixels, not {text!r}"
         )
     return int(parts[0]), int(parts[-1])
+
+
+# Arguments that say how the command runs, not what is trained.
+_ABOUT_THE_COMMAND = frozenset({"task", "resume", "as_json"})
+# Recipe fields whose names are taken in Python, by argument.
+_FIELDS: Mapping[str, str] = {"compile_model": "compile", "model_options": "options"}
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "out": str,
+    "memory": _bytes,
+    "freeze": lambda text: [part.strip() for part in text.split(",")],
+    "image_size": _size,
+    "columns": lambda text: options.pairs(text, "--columns"),
+    "options": lambda text: options.pairs(text, "--model-options"),
+    "trace": str,
+}

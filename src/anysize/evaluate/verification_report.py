@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich.console import Group, RenderableType
@@ -20,10 +20,8 @@ from anysize.evaluate import verification_plots as plots
 from anysize.evaluate.markup import between, counted, percent, section
 from anysize.evaluate.mistakes import Excerpt
 from anysize.evaluate.report import facts_of, page, replace_text, short_name
+from anysize.evaluate.verification_result import Verification
 from anysize.evaluate.verification_run import Pair
-
-if TYPE_CHECKING:
-    from anysize.evaluate.verification import Verification
 
 _BARS = 128
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -94,6 +94,65 @@ class Role:
     several: tuple[str, ...] = ()
 
 
+class _Header:
+    """A table's columns, found by name: as written first, then whatever the case.
+
+    Args:
+        origin: the table, for messages.
+        columns: their names.
+    """
+
+    def __init__(self, origin: str, columns: Sequence[str]) -> None:
+        self.origin = origin
+        self.columns = columns
+        self.shown = ", ".join(columns)
+        self._folded = [name.strip().lower() for name in columns]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.columns
+
+    def place(self, name: str) -> int | None:
+        """Of the first column of that name; None where there is none."""
+        if name in self.columns:
+            return self.columns.index(name)
+        folded = name.strip().lower()
+        return self._folded.index(folded) if folded in self._folded else None
+
+    def role(self, spec: ColumnSpec, place: int) -> Role:
+        """The role played by the column at a place."""
+        named_file = spec.kind == "text" and self._folded[place] == FILE_COLUMN
+        return Role(
+            spec=spec,
+            column=self.columns[place],
+            place=place,
+            from_file=spec.kind == "image" or named_file,
+        )
+
+    def usual(self, spec: ColumnSpec, taken: Collection[int]) -> Role | None:
+        """The role by the usual names of its column, where one is there and not taken."""
+        names = [*spec.names, spec.role, *([FILE_COLUMN] if spec.kind in CONTENTS else [])]
+        for name in names:
+            folded = name.lower()
+            if folded in self._folded and (place := self._folded.index(folded)) not in taken:
+                return self.role(spec, place)
+        if spec.kind == "features":
+            return Role(spec=spec, column="", place=-1, from_file=False)
+        return None
+
+    def refuse_doubles(self, roles: Iterable[Role]) -> None:
+        """Raises ``DataError`` where the name of a used column stands here twice."""
+        used = [role for role in roles if role.place >= 0]
+        twice = sorted(
+            {role.column for role in used if self._folded.count(self._folded[role.place]) > 1}
+        )
+        if twice:
+            raise DataError(
+                self.origin,
+                f"the header has the column {twice[0]!r} more than once ({self.shown}); rename one "
+                "of them, because it is not clear which is meant",
+            )
+
+
 def assign(origin: str, columns: Sequence[str], request: Request) -> tuple[Role, ...]:
     """Finds a column for every role.
 
@@ -102,85 +161,63 @@ def assign(origin: str, columns: Sequence[str], request: Request) -> tuple[Role,
             message lists the columns and how to name the right one.
         ConfigurationError: ``rename`` names a column that is not there.
     """
-    places: dict[str, int] = {}
-    for place, name in enumerate(columns):
-        places.setdefault(name.strip().lower(), place)
-    exact = {name: place for place, name in reversed(list(enumerate(columns)))}
-    shown = ", ".join(columns)
-    taken: set[int] = set()
+    header = _Header(origin, columns)
+    given = _given(request, header)
+    taken = {role.place for role in given.values()}
     roles: list[Role] = []
-    wrong: list[str] = []
     missing: list[ColumnSpec] = []
     for spec in request.columns:
-        wanted = request.rename.get(spec.role)
-        if wanted is not None and spec.kind == "features" and "+" in wanted:
-            continue
-        if wanted is not None:
-            where = exact.get(wanted, places.get(wanted.strip().lower()))
-            if where is None:
-                near = difflib.get_close_matches(wanted, columns, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                wrong.append(
-                    f"{origin}: --columns {spec.role}={wanted} names a column that is not "
-                    f"there{hint} The columns are: {shown}"
-                )
-                continue
-            taken.add(where)
-    for spec in request.columns:
-        wanted = request.rename.get(spec.role)
-        if wanted is not None and spec.kind == "features" and "+" in wanted:
-            several = tuple(name.strip() for name in wanted.split("+"))
-            lost = [name for name in several if name not in exact]
-            wrong += [
-                f"{origin}: --columns {spec.role}={wanted} names the column {name!r}, which is not "
-                f"there. The columns are: {shown}"
-                for name in lost
-            ]
-            roles.append(Role(spec=spec, column="", place=-1, from_file=False, several=several))
-            continue
-        if wanted is not None:
-            where = exact.get(wanted, places.get(wanted.strip().lower()))
-            if where is not None:
-                roles.append(_role(spec, columns, where))
-            continue
-        names = [*spec.names, spec.role]
-        if spec.kind in CONTENTS:
-            names.append(FILE_COLUMN)
-        free = (places[name.lower()] for name in names if name.lower() in places)
-        where = next((place for place in free if place not in taken), None)
-        if where is not None:
-            taken.add(where)
-            roles.append(_role(spec, columns, where))
-        elif spec.kind == "features":
-            roles.append(Role(spec=spec, column="", place=-1, from_file=False))
+        role = given.get(spec.role) or header.usual(spec, taken)
+        if role is not None:
+            taken.add(role.place)
+            roles.append(role)
         elif spec.required:
             missing.append(spec)
-    if wrong:
-        raise ConfigurationError(wrong)
     if missing:
-        asked = ",".join(f"{spec.role}=NAME" for spec in missing)
-        usual = "; ".join(
-            f"{spec.role} ({', '.join(spec.names[:6])}{', …' if len(spec.names) > 6 else ''})"
-            for spec in missing
-        )
-        raise DataError(
-            origin,
-            f"no column found for {usual}. The columns are: {shown}. "
-            f"Name the right one with --columns {asked}",
-        )
-    found = [role for role in roles if role.place >= 0]
-    folded = [name.strip().lower() for name in columns]
-    twice = sorted({role.column for role in found if folded.count(folded[role.place]) > 1})
-    if twice:
-        raise DataError(
-            origin,
-            f"the header has the column {twice[0]!r} more than once ({shown}); rename one of "
-            "them, because it is not clear which is meant",
-        )
+        raise DataError(origin, _not_found(missing, header))
+    header.refuse_doubles(roles)
     return tuple(roles)
 
 
-def _role(spec: ColumnSpec, columns: Sequence[str], place: int) -> Role:
-    name = columns[place]
-    named_file = spec.kind == "text" and name.strip().lower() == FILE_COLUMN
-    return Role(spec=spec, column=name, place=place, from_file=spec.kind == "image" or named_file)
+def _given(request: Request, header: _Header) -> dict[str, Role]:
+    """The roles whose columns the user names, by their names."""
+    found: dict[str, Role] = {}
+    wrong: list[str] = []
+    for spec in request.columns:
+        wanted = request.rename.get(spec.role)
+        if wanted is None:
+            continue
+        asked = f"{header.origin}: --columns {spec.role}={wanted} names"
+        if spec.kind == "features" and "+" in wanted:
+            several = tuple(name.strip() for name in wanted.split("+"))
+            wrong += [
+                f"{asked} the column {name!r}, which is not there. The columns are: {header.shown}"
+                for name in several
+                if name not in header
+            ]
+            found[spec.role] = Role(
+                spec=spec, column="", place=-1, from_file=False, several=several
+            )
+        elif (place := header.place(wanted)) is not None:
+            found[spec.role] = header.role(spec, place)
+        else:
+            near = difflib.get_close_matches(wanted, header.columns, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            wrong.append(
+                f"{asked} a column that is not there{hint} The columns are: {header.shown}"
+            )
+    if wrong:
+        raise ConfigurationError(wrong)
+    return found
+
+
+def _not_found(missing: Sequence[ColumnSpec], header: _Header) -> str:
+    asked = ",".join(f"{spec.role}=NAME" for spec in missing)
+    usual = "; ".join(
+        f"{spec.role} ({', '.join(spec.names[:6])}{', …' if len(spec.names) > 6 else ''})"
+        for spec in missing
+    )
+    return (
+        f"no column found for {usual}. The columns are: {header.shown}. "
+        f"Name the right one with --columns {asked}"
+    )

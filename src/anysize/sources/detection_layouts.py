@@ -14,9 +14,9 @@ from anysize.core.records import Source
 from anysize.sources.coco import looks_like_coco, open_coco
 from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
+from anysize.sources.contents import SPLIT_NAMES, SplitName
 from anysize.sources.detection import DetectionSource, Reader, wants_objects
 from anysize.sources.files import IMAGE_SUFFIXES
-from anysize.sources.folder import SPLIT_NAMES, SplitName
 from anysize.sources.listing import Skipped, natural, sorted_rows, walk
 from anysize.sources.stores import ByteRows
 from anysize.sources.voc import VocReader

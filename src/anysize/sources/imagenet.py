@@ -19,8 +19,8 @@ from anysize.sources import class_names, truth
 from anysize.sources.class_names import ClassNames
 from anysize.sources.columns import CONTENTS, Request
 from anysize.sources.concat import Concat
+from anysize.sources.contents import Contents, SplitName, contents
 from anysize.sources.files import IMAGE_SUFFIXES, FileSource, file_content
-from anysize.sources.folder import Contents, SplitName, contents
 from anysize.sources.imagenet_classes import SYNSET
 from anysize.sources.listing import Skipped, sorted_rows, walk
 

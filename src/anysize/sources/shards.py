@@ -24,8 +24,8 @@ from anysize.readers.image import Image
 from anysize.sources import class_names, truth
 from anysize.sources.class_names import ClassNames
 from anysize.sources.columns import Request
+from anysize.sources.contents import SPLIT_NAMES
 from anysize.sources.files import IMAGE_SUFFIXES, file_content
-from anysize.sources.folder import SPLIT_NAMES
 from anysize.sources.imagenet_classes import SYNSET
 from anysize.sources.tar_index import BriefFile, Entry, TarIndex, tar_index
 

@@ -14,8 +14,9 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.records import Source
 from anysize.sources import imagenet
 from anysize.sources.columns import ColumnSpec, Request
+from anysize.sources.contents import SplitName, contents
 from anysize.sources.detection_layouts import split_objects
-from anysize.sources.folder import SplitName, contents, joined, open_file, open_folder
+from anysize.sources.folder import joined, open_file, open_folder
 from anysize.sources.hashes import id_hashes, mixed
 from anysize.sources.identities import divide_by_target
 from anysize.sources.opening import NOTHING, existing, request_for

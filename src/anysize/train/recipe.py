@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,7 +149,8 @@ class Recipe:
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
-        found = problems(self)
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        found = problems(values, typing.get_type_hints(type(self)))
         if found:
             raise ConfigurationError(found)
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from anysize.train.recipe import Recipe
+from typing import Any
 
 LIMITS = ("epochs", "steps", "minutes")
 _CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -57,24 +54,29 @@ _RANGES: tuple[tuple[str, float, bool, float], ...] = (
 )
 
 
-def problems(recipe: Recipe) -> list[str]:
-    """One sentence for each fault, naming the field, the rule and the value."""
-    return [*_type_problems(recipe), *_value_problems(recipe)]
+def problems(values: Mapping[str, Any], kinds: Mapping[str, Any]) -> list[str]:
+    """One sentence for each fault, naming the field, the rule and the value.
+
+    Args:
+        values: of the fields, by name.
+        kinds: annotations of the fields, resolved.
+    """
+    return [*_type_problems(values, kinds), *_value_problems(values)]
 
 
-def _value_problems(recipe: Recipe) -> list[str]:
+def _value_problems(values: Mapping[str, Any]) -> list[str]:
     problems: list[str] = []
     problems += [
         f"{name} must not be empty"
         for name in ("task", "data", "model", "out")
-        if getattr(recipe, name) == ""
+        if values[name] == ""
     ]
     for name, choices in _CHOICES.items():
-        value = getattr(recipe, name)
+        value = values[name]
         if isinstance(value, str) and value not in choices:
             problems.append(f"{name} must be one of {', '.join(choices)}, not {value!r}")
     for name, smallest, included, largest in _RANGES:
-        value = getattr(recipe, name)
+        value = values[name]
         if not isinstance(value, int | float) or isinstance(value, bool):
             continue
         # A comparison with not-a-number is false, so it is refused as well.
@@ -84,40 +86,35 @@ def _value_problems(recipe: Recipe) -> list[str]:
             problems.append(
                 f"{name} must be {bound} {smallest:g} and at most {largest:g}, not {value!r}"
             )
-    limits = [name for name in LIMITS if getattr(recipe, name) is not None]
+    limits = [name for name in LIMITS if values[name] is not None]
     if len(limits) > 1:
         problems.append(f"only one of epochs, steps and minutes can limit a run, not {limits}")
-    if isinstance(recipe.image_size, tuple) and (
-        len(recipe.image_size) != 2 or min(recipe.image_size) < 1
-    ):
-        problems.append(
-            f"image_size must be width and height of at least 1 pixel, not {recipe.image_size!r}"
-        )
-    both = isinstance(recipe.window, int) and isinstance(recipe.overlap, int)
-    if both and recipe.overlap >= recipe.window - 2:  # type: ignore[operator]
-        problems.append(
-            f"overlap must be below window - 2 ({recipe.window - 2}), "  # type: ignore[operator]
-            f"not {recipe.overlap}"
-        )
-    if recipe.sparsity_pattern == "2:4" and recipe.sparsity != 0.5:
-        problems.append(f"sparsity must be 0.5 with sparsity_pattern 2:4, not {recipe.sparsity!r}")
-    if recipe.labels is not None and len(set(recipe.labels)) != len(recipe.labels):
-        problems.append(f"labels must differ from each other, not {recipe.labels!r}")
-    shares = (recipe.validation, recipe.test)
+    size = values["image_size"]
+    if isinstance(size, tuple) and (len(size) != 2 or min(size) < 1):
+        problems.append(f"image_size must be width and height of at least 1 pixel, not {size!r}")
+    window, overlap = values["window"], values["overlap"]
+    if isinstance(window, int) and isinstance(overlap, int) and overlap >= window - 2:
+        problems.append(f"overlap must be below window - 2 ({window - 2}), not {overlap}")
+    sparsity = values["sparsity"]
+    if values["sparsity_pattern"] == "2:4" and sparsity != 0.5:
+        problems.append(f"sparsity must be 0.5 with sparsity_pattern 2:4, not {sparsity!r}")
+    labels = values["labels"]
+    if labels is not None and len(set(labels)) != len(labels):
+        problems.append(f"labels must differ from each other, not {labels!r}")
+    shares = (values["validation"], values["test"])
     if all(isinstance(share, int | float) for share in shares) and sum(shares) >= 1:
         problems.append(
             "validation and test together must leave records for training, not "
-            f"{recipe.validation:g} + {recipe.test:g}"
+            f"{shares[0]:g} + {shares[1]:g}"
         )
     return problems
 
 
-def _type_problems(recipe: Recipe) -> list[str]:
-    hints = typing.get_type_hints(type(recipe))
+def _type_problems(values: Mapping[str, Any], kinds: Mapping[str, Any]) -> list[str]:
     return [
         f"{name} must be {_described(hint)}, not {value!r}"
-        for name, hint in hints.items()
-        if not _fits(value := getattr(recipe, name), hint)
+        for name, hint in kinds.items()
+        if not _fits(value := values[name], hint)
     ]
 
 
