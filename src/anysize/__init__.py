@@ -13,7 +13,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anysize.api import Model, PredictOptions, load, plan, train
+    from anysize.api import Model, PredictOptions, augment, load, plan, train
+    from anysize.augment import Augmentation
     from anysize.core.errors import (
         AnysizeError,
         BudgetError,
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "anysize.api": ("Model", "PredictOptions", "load", "plan", "train"),
+    "anysize.api": ("Model", "PredictOptions", "augment", "load", "plan", "train"),
+    "anysize.augment": ("Augmentation",),
     "anysize.core.errors": (
         "AnysizeError",
         "BudgetError",
@@ -49,6 +51,7 @@ _HOMES = {
 
 __all__ = [
     "AnysizeError",
+    "Augmentation",
     "BudgetError",
     "BundleError",
     "ConfigurationError",
@@ -63,6 +66,7 @@ __all__ = [
     "RunError",
     "UsageError",
     "__version__",
+    "augment",
     "load",
     "plan",
     "train",
@@ -84,13 +88,13 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps ``anysize.train`` and ``anysize.plan`` the functions.
+    """Keeps ``anysize.augment``, ``anysize.plan`` and ``anysize.train`` the functions.
 
     Rooms of the same names exist, and importing one would set it as the attribute.
     """
 
     def __setattr__(self, name: str, value: object) -> None:
-        if not (name in ("plan", "train") and isinstance(value, ModuleType)):
+        if not (name in ("augment", "plan", "train") and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 

@@ -16,6 +16,8 @@ from anysize.plan.options import PredictOptions
 from anysize.tasks.inputs import Input, is_source, open_inputs, task_of
 
 if TYPE_CHECKING:
+    from anysize.augment import Augmentation
+    from anysize.augment.sheet import Sheet
     from anysize.compress.verdict import Judgement
     from anysize.evaluate.protocols import Evaluator, Measured
     from anysize.evaluate.statistics import DataStatistics
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Model",
     "PredictOptions",
+    "augment",
     "card",
     "compress_report",
     "load",
@@ -98,7 +101,19 @@ def train(
 
 
 def train_report(recipe: Recipe, *, resume: bool = False) -> TrainReport:
-    """Trains what the recipe says; the report says where the bundle is and what it took."""
+    """Trains what a recipe says.
+
+    Args:
+        recipe: everything that determines the run.
+        resume: go on from the last checkpoint of the recipe's ``out``.
+
+    Returns:
+        Where the bundle is, and what it took.
+
+    Raises:
+        ConfigurationError, DataError, BudgetError: before any work starts.
+        RunError: the run failed; the last checkpoint stays.
+    """
     from anysize.train import run
 
     return run(recipe, resume=resume)
@@ -138,6 +153,9 @@ def compress_report(
 
     Returns:
         The table; its ``chosen`` is None where nothing passes, and then there is no bundle.
+
+    Raises:
+        ConfigurationError, DataError, BundleError: before anything is measured.
     """
     from anysize.compress.judge import Order, compress
 
@@ -157,8 +175,59 @@ def compress_report(
     return compress(order, say)
 
 
+def augment(
+    data: str | Path,
+    out: str | Path | None = None,
+    augment: str | Augmentation = "standard",
+    *,
+    count: int = 6,
+    draws: int = 6,
+    seed: int = 0,
+    size: tuple[int, int] = (224, 224),
+    columns: Mapping[str, str] | None = None,
+) -> Sheet:
+    """Draws a contact sheet: pictures as they are, and as they come in training.
+
+    Args:
+        data: a folder, a table or a picture.
+        out: PNG file; None writes nothing.
+        augment: a policy, a list of steps, or what was made of one.
+        count: pictures shown at most, spread evenly over the data.
+        draws: epochs shown of each.
+        seed: of everything random.
+        size: ``(width, height)`` of the model's input in pixels.
+        columns: column of a table for each role.
+
+    Returns:
+        The sheet: ``pixels``, uint8 ``[height, width, 3]``, the ids of the ``records`` shown, and
+        ``failures``, what could not be shown.
+
+    Raises:
+        ConfigurationError: the augmentation is wrong; all faults at once.
+        DataError: none of the pictures can be read, or ``out`` cannot be written.
+    """
+    from anysize.augment import Augmentation
+    from anysize.augment.sheet import contact_sheet, write_png
+    from anysize.sources import open_source
+    from anysize.tasks.image_classification import IMAGE
+
+    chosen = Augmentation(augment) if isinstance(augment, str) else augment
+    source = open_source(data, columns=(IMAGE,), rename=columns or {})
+    sheet = contact_sheet(source, chosen, count=count, draws=draws, seed=seed, size=size)
+    if out is not None:
+        write_png(sheet.pixels, Path(out))
+    return sheet
+
+
 def card(spec: str | Path) -> dict[str, Any]:
-    """What a bundle's card says; of a Hugging Face folder, what its configuration tells."""
+    """What a bundle's card says; of a Hugging Face folder, what its configuration tells.
+
+    Args:
+        spec: where the model is.
+
+    Raises:
+        BundleError: nothing usable there.
+    """
     from anysize.models.bundle import is_bundle, read_card
 
     if is_bundle(spec):
@@ -182,6 +251,13 @@ def statistics(
         model: a bundle whose tokenizer and window text lengths are compared with.
         columns: column of a table for each role.
         encoding: of text files.
+
+    Returns:
+        ``ImageStatistics`` (sizes in pixels), ``TextStatistics`` (lengths in characters, with a
+        model in tokens) or ``FeatureStatistics``; ``to_json`` gives all of it.
+
+    Raises:
+        ConfigurationError, DataError, BundleError: the data or the model cannot be used.
     """
     from anysize.evaluate import statistics as counting
     from anysize.sources import open_source
@@ -201,7 +277,15 @@ def statistics(
 
 
 def plan(recipe: Recipe) -> TrainingPlan:
-    """What training would do with the recipe's memory budget, and why, without training."""
+    """What training would do with the recipe's memory budget, and why, without training.
+
+    Args:
+        recipe: as for ``train_report``; nothing is written to its ``out``.
+
+    Raises:
+        ConfigurationError, DataError: the recipe does not fit the task, model or data.
+        BudgetError: not even one window at a time fits.
+    """
     from anysize.train import make_plan
 
     return make_plan(recipe)
@@ -243,6 +327,7 @@ class Model:
             A ``Result``, or an ``ErrorResult`` for a record that cannot be read.
 
         Raises:
+            ConfigurationError, DataError: before work starts, what cannot be used.
             BudgetError: before work starts, when the budget is too small.
         """
         options = options or PredictOptions()
@@ -273,6 +358,13 @@ class Model:
             split: ``train``, ``validation`` or ``test``; None takes the test split where the data
                 names one, else everything.
             on_windows: told how many windows went through the model, for progress.
+
+        Returns:
+            The metrics: ``main()`` has those that are one number, by name, ``to_json()`` all.
+
+        Raises:
+            ConfigurationError, DataError: the data has no targets, or no such split.
+            BudgetError: before work starts, when the budget is too small.
         """
         evaluator = cast("Evaluator", plugins.load("evaluate", self.card.task))
         options = options or PredictOptions()
@@ -420,7 +512,15 @@ class Model:
         )
 
     def plan(self, source: Source | None, options: PredictOptions) -> PredictionPlan:
-        """What prediction will do with the budget: runtime, precision, batch, and why."""
+        """What prediction will do with the budget: runtime, precision, batch, and why.
+
+        Args:
+            source: what is predicted on, as ``open`` gives it; None plans without looking at it.
+            options: see ``PredictOptions``.
+
+        Raises:
+            BudgetError: not even one window at a time fits.
+        """
         return self._session().plan(source, options)
 
     @property

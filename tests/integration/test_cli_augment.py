@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import anysize
 from anysize.cli.main import app
 from anysize.core.errors import ConfigurationError, DataError
 
@@ -61,6 +62,17 @@ def test_a_sheet_of_one_picture_and_of_a_table(folder: Path, tmp_path: Path) -> 
     table = tmp_path / "data.csv"
     table.write_text("photo,label\ndata/cats/0.png,猫\ndata/dogs/1.png,狗\n", encoding="utf-8")
     assert "2 pictures" in run(str(table), "--out", str(sheet), "--augment", "trivial")
+
+
+def test_the_same_from_python(folder: Path, tmp_path: Path) -> None:
+    run(str(folder), "--out", str(tmp_path / "told.png"), "--augment", "hflip", "--size", "64x48")
+    sheet = anysize.augment(folder, tmp_path / "made.png", "hflip", size=(64, 48))
+    assert (tmp_path / "made.png").read_bytes() == (tmp_path / "told.png").read_bytes()
+    unwritten = anysize.augment(folder, augment=anysize.Augmentation("hflip"), size=(64, 48))
+    np.testing.assert_array_equal(unwritten.pixels, sheet.pixels)
+    assert len(sheet.records) == 4
+    with pytest.raises(ConfigurationError, match="hflop"):
+        anysize.augment(folder, augment="hflop")
 
 
 def test_a_damaged_picture_is_named_and_the_rest_is_shown(folder: Path, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anysize import augment, tasks
+from anysize import tasks
+from anysize.augment import make
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.objects import Annotation, Detections, ObjectResult
@@ -31,7 +32,7 @@ MODULE: Any = SimpleNamespace(config=SimpleNamespace(id2label=dict(enumerate(LAB
 
 def preprocess(settings: ImageSettings = SETTINGS, spec: str = "none", seed: int = 0) -> Any:
     network = Network(module=MODULE, spec="test", image=settings)
-    return tasks.load("object-detection").preprocess(network, augment=augment.make(spec), seed=seed)
+    return tasks.load("object-detection").preprocess(network, augment=make(spec), seed=seed)
 
 
 def painted(width: int, height: int, boxes: list[tuple[int, int, int, int]]) -> np.ndarray:

@@ -238,7 +238,8 @@ def test_public_names_survive_the_import_of_rooms_of_the_same_name() -> None:
     # Importing a submodule binds its name in the package, over a function of that name.
     done = run(
         "-c",
-        "import anysize, anysize.train.recipe, anysize.plan.budget\n"
-        "print(all(callable(getattr(anysize, name)) for name in ('train', 'plan', 'load')))",
+        "import anysize, anysize.augment.specification, anysize.train.recipe, anysize.plan.budget\n"
+        "names = ('augment', 'train', 'plan', 'load')\n"
+        "print(all(callable(getattr(anysize, name)) for name in names))",
     )
     assert done.stdout == "True\n"

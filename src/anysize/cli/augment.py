@@ -27,11 +27,9 @@ def command(
     as_json: options.Json = False,
 ) -> None:
     """Write a contact sheet: pictures as they are, and as they come in training."""
-    from anysize.augment.image import Augmentation
-    from anysize.augment.sheet import contact_sheet, write_png
-    from anysize.sources import open_source
+    from anysize import api
+    from anysize.augment import Augmentation
     from anysize.sources.inputs import check_paths
-    from anysize.tasks.image_classification import IMAGE
 
     check_paths([data])
     wanted, problems = _checked(sheet, count, draws, size)
@@ -41,9 +39,10 @@ def command(
         problems += error.problems
     if problems:
         raise ConfigurationError(problems)
-    source = open_source(data, columns=(IMAGE,), rename=options.pairs(columns, "--columns"))
-    made = contact_sheet(source, augmentation, count=count, draws=draws, seed=seed, size=wanted)
-    write_png(made.pixels, sheet)
+    renamed = options.pairs(columns, "--columns")
+    made = api.augment(
+        data, sheet, augmentation, count=count, draws=draws, seed=seed, size=wanted, columns=renamed
+    )
     for failure in made.failures:
         say(f"anysize: not shown: {failure}")
     if as_json:

@@ -46,7 +46,12 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorResult:
-    """A record that could not be read, in the place where its result would stand."""
+    """A record that could not be read, in the place where its result would stand.
+
+    Attributes:
+        id: the record's id.
+        error: what is wrong with it, one sentence that names it.
+    """
 
     id: str
     error: str
