@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -68,11 +69,8 @@ class Plan:
     @property
     def matrix(self) -> Matrix:
         """All geometry as one 3x3 matrix, elastic bending left out."""
-        found = IDENTITY
-        for stage in self.stages:
-            if isinstance(stage, Geometry):
-                found = stage.matrix @ found
-        return found
+        matrices = [stage.matrix for stage in self.stages if isinstance(stage, Geometry)]
+        return reduce(lambda found, matrix: matrix @ found, matrices) if matrices else IDENTITY
 
     @property
     def blends(self) -> bool:

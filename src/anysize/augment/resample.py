@@ -59,10 +59,10 @@ def _filtered(pixels: Pixels, width: int, height: int) -> Pixels:
     import torch
     from torch.nn.functional import interpolate
 
-    if not pixels.flags.writeable:
-        # Torch has no tensors that only can be read.
-        pixels = pixels.copy()
-    # A permuted view of HWC is channels-last, which the kernel reads as it is.
-    picture = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    # Torch has no tensors that only can be read.
+    pixels = np.ascontiguousarray(pixels) if pixels.flags.writeable else pixels.copy()
+    # A permuted view of NHWC is channels-last, which has a kernel of its own, twice as fast: only
+    # where the first axis was there before.
+    picture = torch.from_numpy(pixels[None]).permute(0, 3, 1, 2)
     found = interpolate(picture, size=(height, width), mode="bilinear", antialias=True)
     return np.ascontiguousarray(found[0].permute(1, 2, 0).numpy())

@@ -12,15 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# Values that are worked on at a time stay in the cache: of a picture of 224 x 224 all.
-_VALUES = 1 << 18
+# Values that are worked on at a time: they stay in the cache, and torch does not divide so few
+# among threads, whose cores are the readers' by then.
+_VALUES = (1 << 15) - 1
 
 
 class PictureBatches:
     """Stacks uint8 pictures of one size and normalises them: ``(level / 255 - mean) / std``.
 
-    On a CPU the pictures go into the batch one after the other, while they are in the cache, and
-    the batch's memory is used again as soon as no tensor looks at it any more: new memory for
+    On a CPU the pictures go into the batch piece by piece, while they are in the cache, and the
+    batch's memory is used again as soon as no tensor looks at it any more: new memory for
     every batch would cost as much as the arithmetic, in the system's zeroing of its pages. Safe to
     use from several threads.
 
@@ -53,10 +54,13 @@ class PictureBatches:
         scale, shift = (of.repeat(width) for of in self._affine)
         values = torch.from_numpy(self._memory.lend((len(pictures), height, width * channels)))
         together = max(_VALUES // (height * width * channels), 1)
+        rows = max(_VALUES // (width * channels), 1)
         for first in range(0, len(pictures), together):
-            part = values[first : first + together]
-            part.copy_(_levels(pictures[first : first + together]).reshape(part.shape))
-            torch.addcmul(shift, part, scale, out=part)
+            whole = values[first : first + together].view(-1, width * channels)
+            levels = _levels(pictures[first : first + together]).view(whole.shape)
+            for part, found in zip(levels.split(rows), whole.split(rows), strict=True):
+                found.copy_(part)
+                torch.addcmul(shift, found, scale, out=found)
         return values.view(len(pictures), height, width, channels).permute(0, 3, 1, 2)
 
 

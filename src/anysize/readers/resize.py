@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -64,10 +66,20 @@ class StripResizer:
         return resize(levels.reshape(self._levels, self._width, 3), self._width, self._height)
 
 
+@cache
 def opencv() -> Any:
-    """The module ``cv2``, or a ``MissingExtraError``."""
+    """The module ``cv2``, told to start no threads of its own unless somebody uses it already.
+
+    Readers are threads, and there are as many of them as is good.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    ours = "cv2" not in sys.modules
     try:
         import cv2
     except ImportError:
         raise MissingExtraError("opencv-python-headless", "vision") from None
+    if ours:
+        cv2.setNumThreads(1)
     return cv2
