@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -15,17 +17,10 @@ import pytest
 CLASSES = ("dark", "light")
 
 
-def run(*arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "anysize", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        input=stdin,
-        timeout=240,
-    )
+Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def document(*arguments: str | Path) -> dict[str, Any]:
+def document(run: Run, *arguments: str | Path) -> dict[str, Any]:
     done = run(*arguments, "--json")
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -47,10 +42,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bundle(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundle(run: Run, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "run"
     report = document(
-        "train", "image-classification", pictures, "--model", "cnn", "--out", out,
+        run, "train", "image-classification", pictures, "--model", "cnn", "--out", out,
         "--epochs", "4", "--batch", "8", "--seed", "1", "--memory", "4GiB",
     )  # fmt: skip
     assert report["bundle"] == str(out)
@@ -64,9 +59,9 @@ def validation_records(out: Path) -> int:
 
 
 def test_evaluate_measures_the_test_split_and_writes_the_report(
-    bundle: Path, pictures: Path, tmp_path: Path
+    run: Run, bundle: Path, pictures: Path, tmp_path: Path
 ) -> None:
-    metrics = document("evaluate", bundle, pictures, "--out", tmp_path / "report")
+    metrics = document(run, "evaluate", bundle, pictures, "--out", tmp_path / "report")
     assert metrics["records"] == 16
     assert metrics["accuracy"] == 1.0
     assert metrics == {
@@ -83,7 +78,7 @@ def test_evaluate_measures_the_test_split_and_writes_the_report(
 
 
 def test_predict_streams_lines_with_receipts_and_names_what_it_could_not_read(
-    bundle: Path, pictures: Path, tmp_path: Path
+    run: Run, bundle: Path, pictures: Path, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes((pictures / "test" / "dark" / "000.png").read_bytes()[:60])
@@ -99,7 +94,22 @@ def test_predict_streams_lines_with_receipts_and_names_what_it_could_not_read(
     assert "broken.png" in done.stderr
 
 
-def test_strict_stops_and_leaves_no_file(bundle: Path, tmp_path: Path) -> None:
+def test_standard_error_holds_nothing_but_our_own_lines(bundle: Path, pictures: Path) -> None:
+    # Not in a fork: what is imported on the way must be quiet too.
+    done = subprocess.run(
+        [sys.executable, "-m", "anysize", "predict", bundle, pictures / "test" / "dark"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 8
+    strange = re.compile(r"failed to load|warning|^[WE]\d{4} |^\S+\.py:", re.IGNORECASE)
+    assert [line for line in done.stderr.splitlines() if strange.search(line)] == []
+    assert "8 predicted" in done.stderr
+
+
+def test_strict_stops_and_leaves_no_file(run: Run, bundle: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture")
     out = tmp_path / "results.jsonl"
@@ -109,7 +119,7 @@ def test_strict_stops_and_leaves_no_file(bundle: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [broken]
 
 
-def test_standard_input_is_a_record_a_line(bundle: Path, pictures: Path) -> None:
+def test_standard_input_is_a_record_a_line(run: Run, bundle: Path, pictures: Path) -> None:
     paths = sorted((pictures / "test" / "dark").glob("*.png"))[:3]
     done = run("predict", bundle, "-", "--json", stdin="\n".join(map(str, paths)) + "\n")
     assert done.returncode == 0, done.stderr
@@ -117,21 +127,23 @@ def test_standard_input_is_a_record_a_line(bundle: Path, pictures: Path) -> None
     assert [result["prediction"] for result in results] == ["dark"] * 3
 
 
-def test_inspect_tells_a_bundle_from_data(bundle: Path, pictures: Path) -> None:
-    assert document("inspect", bundle)["labels"] == list(CLASSES)
-    counts = document("inspect", pictures)
+def test_inspect_tells_a_bundle_from_data(run: Run, bundle: Path, pictures: Path) -> None:
+    assert document(run, "inspect", bundle)["labels"] == list(CLASSES)
+    counts = document(run, "inspect", pictures)
     assert counts["records"] == 64
     assert run("inspect", pictures).stdout.count("dark") >= 1
 
 
-def test_plan_says_what_training_would_do(pictures: Path) -> None:
-    plan = document("plan", "image-classification", pictures, "--model", "cnn", "--memory", "2GiB")
+def test_plan_says_what_training_would_do(run: Run, pictures: Path) -> None:
+    plan = document(
+        run, "plan", "image-classification", pictures, "--model", "cnn", "--memory", "2GiB"
+    )
     assert plan["micro_cost"] > 0
     assert plan["predicted_peak"] <= 2 << 30
     assert plan["why"]
 
 
-def test_a_recipe_repeats_a_run(bundle: Path, tmp_path: Path) -> None:
+def test_a_recipe_repeats_a_run(run: Run, bundle: Path, tmp_path: Path) -> None:
     done = run("train", bundle / "recipe.toml", "--out", tmp_path / "again", "--json")
     assert done.returncode == 0, done.stderr
     first = (bundle / "model.safetensors").read_bytes()
@@ -161,6 +173,7 @@ MISTAKES = [
 def test_mistakes_are_told_plainly(
     arguments: list[str],
     said: str,
+    run: Run,
     bundle: Path,
     pictures: Path,
     tmp_path: Path,
@@ -175,13 +188,15 @@ def test_mistakes_are_told_plainly(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_errors_are_one_document_with_json(bundle: Path) -> None:
+def test_errors_are_one_document_with_json(run: Run, bundle: Path) -> None:
     done = run("predict", bundle, "nosuch.png", "--json")
     assert done.returncode == 2
     assert "nosuch.png" in json.loads(done.stdout)["error"]
 
 
-def test_two_faults_of_one_configuration_are_both_told(pictures: Path, tmp_path: Path) -> None:
+def test_two_faults_of_one_configuration_are_both_told(
+    run: Run, pictures: Path, tmp_path: Path
+) -> None:
     done = run(
         "train", "image-classification", pictures, "--model", "cnn",
         "--epochs", "0", "--batch", "-3", "--out", tmp_path / "o",

