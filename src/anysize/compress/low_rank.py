@@ -7,7 +7,6 @@ squared singular values; layers whose two factors would have as many weights as 
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +67,7 @@ class LowRank:
         return [] if _layers(network) else ["has no linear layers that could be factored"]
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
-        from anysize.compress.tuning import fine_tune
+        from anysize.compress.tuning import tuned_afterwards
         from anysize.models import bundle
         from anysize.models.spec import open_network
 
@@ -82,19 +81,11 @@ class LowRank:
             )
         after = sum(weight.numel() for weight in network.module.parameters())
         context.say(f"{layers} linear layers factored, {after / before:.3f} of the weights left")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".factored-", dir=out.parent) as work:
-            factored = Path(work) / "factored" if options.epochs else out
-            bundle.save(factored, network, card)
+        with tuned_afterwards(
+            out, context, epochs=options.epochs, learning_rate=options.learning_rate
+        ) as place:
+            bundle.save(place, network, card)
             del network
-            if options.epochs:
-                fine_tune(
-                    factored,
-                    out,
-                    context,
-                    epochs=options.epochs,
-                    learning_rate=options.learning_rate,
-                )
 
 
 def factor(network: Network, energy: float) -> int:

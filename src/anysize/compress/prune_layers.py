@@ -8,7 +8,6 @@ block influence). The result is an ordinary Hugging Face folder with ``num_hidde
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,7 +88,7 @@ class Layers:
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
         from anysize.compress.calibration import windows
-        from anysize.compress.tuning import fine_tune
+        from anysize.compress.tuning import tuned_afterwards
         from anysize.models import bundle
         from anysize.models.spec import open_network
         from anysize.models.thinned import keep, layers_of
@@ -118,19 +117,11 @@ class Layers:
         # Rating has prepared the module for execution; what is kept is as it was stored.
         network, card = open_network(str(source))
         keep(network, places)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".pruned-", dir=out.parent) as work:
-            pruned = Path(work) / "pruned" if options.epochs else out
-            bundle.save(pruned, network, card)
+        with tuned_afterwards(
+            out, context, epochs=options.epochs, learning_rate=options.learning_rate
+        ) as place:
+            bundle.save(place, network, card)
             del network
-            if options.epochs:
-                fine_tune(
-                    pruned,
-                    out,
-                    context,
-                    epochs=options.epochs,
-                    learning_rate=options.learning_rate,
-                )
 
 
 def least_missed(network: Network, examples: Sequence[Example], wanted: int) -> list[int]:

@@ -7,7 +7,6 @@ opening it needs nothing else (``models.altered``).
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +86,7 @@ class Structured:
         return []
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
-        from anysize.compress.tuning import fine_tune
+        from anysize.compress.tuning import tuned_afterwards
         from anysize.models import bundle
         from anysize.models.altered import describe
         from anysize.models.spec import open_network
@@ -98,19 +97,11 @@ class Structured:
         remove(network, groups, chosen)
         network.altered = describe(network.module)
         context.say(_described(network, flops))
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".pruned-", dir=out.parent) as work:
-            pruned = Path(work) / "pruned" if options.epochs else out
-            bundle.save(pruned, network, card)
+        with tuned_afterwards(
+            out, context, epochs=options.epochs, learning_rate=options.learning_rate
+        ) as place:
+            bundle.save(place, network, card)
             del network, groups
-            if options.epochs:
-                fine_tune(
-                    pruned,
-                    out,
-                    context,
-                    epochs=options.epochs,
-                    learning_rate=options.learning_rate,
-                )
 
 
 def select(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,25 @@ def fine_tune(
         bundle.save(out, network, _card(card, tuned))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def tuned_afterwards(
+    out: Path, context: Context, *, epochs: float, learning_rate: float | None
+) -> Iterator[Path]:
+    """A place to save a bundle at, which is trained further when the block is left.
+
+    Yields:
+        ``out`` itself where ``epochs`` is 0, else a folder that is removed in the end.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if not epochs:
+        yield out
+        return
+    with tempfile.TemporaryDirectory(prefix=".pruned-", dir=out.parent) as work:
+        place = Path(work) / "pruned"
+        yield place
+        fine_tune(place, out, context, epochs=epochs, learning_rate=learning_rate)
 
 
 def _taken_over(card: Card) -> dict[str, Any]:

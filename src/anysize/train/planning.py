@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -119,41 +120,25 @@ def plan_training(
     allowed = budget.share(memory, workers)
     network = objective.network
     bound_heap()
-    settings = network.settings
-    if settings.varying:
+    if network.settings.varying:
         bound_kernels()
     window = synthetic.windows(network, 1)[0]
-    most = max(_MOST[settings.role] // window.cost, 1)
+    most = max(_MOST[network.settings.role] // window.cost, 1)
     if step_cost is not None:
         most = max(min(most, -(-step_cost // window.cost)), 1)
-    weights = _trained_size(objective)
-    held = sum(array.nbytes for array in window.arrays.values()) / window.cost
-    # The workers' sum of gradients passes through a buffer of the communication library.
-    fixed = extra + weights * (states + (1 if workers > 1 else 0))
-    why = [
-        f"{format_size(resident())} are taken before training, gradients and optimizer add "
-        f"{format_size(weights * (states + 1))}"
-    ]
-    ahead = int(READ_AHEAD * held * window.cost)
-    if loaders and ahead > (allowed - resident() - fixed - weights) / 8:
-        loaders = 0
-        why.append("no reader threads, to save what they would read ahead")
-    fixed += ahead if loaders else 0
-
-    floors: list[int] = []
-
-    def needed(found: Climb, cost: int, bfloat16: bool) -> int:
-        # At the end the best weights are read beside the last ones, with no batch under way.
-        peak = max(found.line.peak(cost), found.floor + weights)
-        waiting = _HELD * cost if step_cost is None else min(_HELD * cost, step_cost + cost)
-        compiled = found.line.base - floors[0]
-        spare = budget.margin(
-            peak - found.floor, compiling=settings.varying and bfloat16, compiled=max(compiled, 0)
-        )
-        return peak + spare + fixed + int(waiting * held)
-
+    needs, loaders, why = _standing_needs(
+        objective,
+        window,
+        allowed=allowed,
+        workers=workers,
+        states=states,
+        step_cost=step_cost,
+        loaders=loaders,
+        extra=extra,
+    )
     tried = ["one window at a time"]
     least: int | None = None
+    first_floor: int | None = None
     for checkpointing, bfloat16 in _options(network.module, objective.bfloat16, may_use_bfloat16):
         if checkpointing and "gradient checkpointing" not in tried:
             tried.append("gradient checkpointing")
@@ -163,25 +148,23 @@ def plan_training(
             replace(objective, bfloat16=bfloat16),
             checkpointing,
             ceiling=allowed,
-            fixed=fixed,
+            fixed=needs.fixed,
             most=most,
             seconds=seconds,
         )
-        floors.append(found.floor)
-        smallest = needed(found, window.cost, bfloat16)
+        first_floor = found.floor if first_floor is None else first_floor
+        expected = partial(needs.peak, found, bfloat16=bfloat16, first_floor=first_floor)
+        smallest = expected(window.cost)
         least = smallest if least is None else min(least, smallest)
         if smallest > allowed:
             continue
-        cost = window.cost
-        reach = min(most * window.cost, _REACH * max(found.largest, window.cost))
-        while cost * 2 <= reach and needed(found, cost * 2, bfloat16) <= allowed:
-            cost *= 2
+        cost, enough = _largest_cost(expected, window.cost, found.largest, most, allowed)
+        peak = expected(cost)
         why.append(
-            f"{cost // window.cost} windows of {window.cost} {settings.unit} "
-            f"at once ({'more is not needed' if cost * 2 > reach else 'all that fits'})"
+            f"{cost // window.cost} windows of {window.cost} {network.settings.unit} "
+            f"at once ({'more is not needed' if enough else 'all that fits'})"
         )
         why += [f"{item}, because it would not fit without" for item in tried[1:]]
-        peak = needed(found, cost, bfloat16)
         why.append(f"{format_size(peak)} of {format_size(allowed)} are expected to be used")
         return TrainingPlan(
             micro_cost=cost,
@@ -196,6 +179,99 @@ def plan_training(
         )
     assert least is not None
     raise budget.refuse(f"training {network.spec}", memory, least, workers, tried)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Needs:
+    """What training takes in memory beside what a probe of it measures.
+
+    Attributes:
+        fixed: bytes that are taken whatever the micro-batch.
+        weights: bytes of the weights that are trained.
+        held: bytes of inputs for each token or pixel.
+        step_cost: tokens or pixels of a step, where known.
+        varying: whether the shapes of batches vary.
+    """
+
+    fixed: int
+    weights: int
+    held: float
+    step_cost: int | None
+    varying: bool
+
+    def peak(self, found: Climb, cost: int, *, bfloat16: bool, first_floor: int) -> int:
+        """The largest resident size in bytes with micro-batches of so many tokens or pixels.
+
+        Args:
+            found: the probe in that precision.
+            cost: of a micro-batch.
+            bfloat16: whether it computes in bfloat16.
+            first_floor: what was resident before the first probe of all, in bytes.
+        """
+        # At the end the best weights are read beside the last ones, with no batch under way.
+        peak = max(found.line.peak(cost), found.floor + self.weights)
+        waiting = _HELD * cost
+        if self.step_cost is not None:
+            waiting = min(waiting, self.step_cost + cost)
+        spare = budget.margin(
+            peak - found.floor,
+            compiling=self.varying and bfloat16,
+            compiled=max(found.line.base - first_floor, 0),
+        )
+        return peak + spare + self.fixed + int(waiting * self.held)
+
+
+def _standing_needs(
+    objective: Objective,
+    window: Example,
+    *,
+    allowed: int,
+    workers: int,
+    states: int,
+    step_cost: int | None,
+    loaders: int,
+    extra: int,
+) -> tuple[_Needs, int, list[str]]:
+    """What is taken beside micro-batches, how many readers that leaves room for, and why."""
+    weights = _trained_size(objective)
+    held = sum(array.nbytes for array in window.arrays.values()) / window.cost
+    # The workers' sum of gradients passes through a buffer of the communication library.
+    fixed = extra + weights * (states + (1 if workers > 1 else 0))
+    why = [
+        f"{format_size(resident())} are taken before training, gradients and optimizer add "
+        f"{format_size(weights * (states + 1))}"
+    ]
+    ahead = int(READ_AHEAD * held * window.cost)
+    if loaders and ahead > (allowed - resident() - fixed - weights) / 8:
+        loaders = 0
+        why.append("no reader threads, to save what they would read ahead")
+    needs = _Needs(
+        fixed=fixed + (ahead if loaders else 0),
+        weights=weights,
+        held=held,
+        step_cost=step_cost,
+        varying=objective.network.settings.varying,
+    )
+    return needs, loaders, why
+
+
+def _largest_cost(
+    expected: Callable[[int], int], window: int, measured: int, most: int, allowed: int
+) -> tuple[int, bool]:
+    """The largest micro-batch that fits, by powers of two, and whether more would be no use.
+
+    Args:
+        expected: bytes that a micro-batch of that cost takes.
+        window: cost of one window, which fits.
+        measured: the largest cost that was probed.
+        most: windows that are useful at once.
+        allowed: bytes.
+    """
+    reach = min(most * window, _REACH * max(measured, window))
+    cost = window
+    while cost * 2 <= reach and expected(cost * 2) <= allowed:
+        cost *= 2
+    return cost, cost * 2 > reach
 
 
 def faster_in_bfloat16(objective: Objective) -> bool:
