@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -52,29 +53,8 @@ def build(key: str, request: BuildRequest) -> Network:
         ConfigurationError: another task, no data to tell the number of features, or an option
             that is not there.
     """
-    task, hidden = _DEFAULTS[key]
-    problems = [
-        f"model {key!r} has no option {name!r}; it has: dropout, hidden"
-        for name in request.options
-        if name not in ("dropout", "hidden")
-    ]
-    if request.task != task:
-        problems.append(f"model {key!r} is for {task}, not for {request.task}")
-    try:
-        hidden = tuple(map(int, request.options.get("hidden", "").split("x"))) or hidden
-    except ValueError:
-        if "hidden" in request.options:
-            problems.append(
-                f"hidden must be numbers with x between, not {request.options['hidden']!r}"
-            )
-    try:
-        dropout = float(request.options.get("dropout", 0.0))
-    except ValueError:
-        problems.append(f"dropout must be a number, not {request.options['dropout']!r}")
-    if request.feature_shape is None:
-        problems.append(f"model {key!r} is made for data, to know how many features there are")
-    if problems:
-        raise ConfigurationError(problems)
+    task, _ = _DEFAULTS[key]
+    hidden, dropout = _checked(key, request)
     assert request.feature_shape is not None
     sequences = task == SEQUENCES
     width = 1 if sequences and len(request.feature_shape) == 1 else request.feature_shape[-1]
@@ -103,10 +83,36 @@ def build(key: str, request: BuildRequest) -> Network:
     features = module.feature_settings
     assert features is not None
     if request.window is not None:
-        import dataclasses
-
         features = dataclasses.replace(features, steps=request.window)
     return Network(module=module, spec=key, features=features, licence="Apache-2.0")
+
+
+def _checked(key: str, request: BuildRequest) -> tuple[tuple[int, ...], float]:
+    """Sizes of the hidden layers and the dropout; see ``build``."""
+    task, hidden = _DEFAULTS[key]
+    problems = [
+        f"model {key!r} has no option {name!r}; it has: dropout, hidden"
+        for name in request.options
+        if name not in ("dropout", "hidden")
+    ]
+    if request.task != task:
+        problems.append(f"model {key!r} is for {task}, not for {request.task}")
+    if "hidden" in request.options:
+        try:
+            hidden = tuple(map(int, request.options["hidden"].split("x")))
+        except ValueError:
+            problems.append(
+                f"hidden must be numbers with x between, not {request.options['hidden']!r}"
+            )
+    try:
+        dropout = float(request.options.get("dropout", 0.0))
+    except ValueError:
+        problems.append(f"dropout must be a number, not {request.options['dropout']!r}")
+    if request.feature_shape is None:
+        problems.append(f"model {key!r} is made for data, to know how many features there are")
+    if problems:
+        raise ConfigurationError(problems)
+    return hidden, dropout
 
 
 def _hidden(number: int, units: int, *, sequences: bool) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from anysize.core.errors import AnysizeError, RunError
 from anysize.scale.child import LAUNCHER, REPORTS
 
 if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 _SHUTDOWN_SECONDS = 600
@@ -75,23 +76,31 @@ def launch(module: str, arguments: Sequence[str], *, workers: int) -> None:
                 failure = error
             except SignalException as error:
                 stopped = error
-        reports = _reports(Path(folder))
-        if stopped is not None and not any(_class(report) for report in reports):
-            # The workers had nothing to save yet: end as without them.
-            if stopped.sigval == signal.SIGINT:
-                raise KeyboardInterrupt
-            raise SystemExit(128 + stopped.sigval)
-        if reports and _class(reports[0]):
-            raise _again(reports[0]) from failure
-        if failure is not None and (ended := _ended_by_signal(failure)):
-            raise RunError(ended) from failure
-        if reports:
-            raise _again(reports[0]) from failure
-        if failure is not None:
-            rank, first = failure.get_first_failure()
-            raise RunError(
-                f"worker {rank} ended with exit code {first.exitcode}; see its messages above"
-            ) from failure
+        _raise_ending(_reports(Path(folder)), failure, stopped)
+
+
+def _raise_ending(
+    reports: Sequence[Mapping[str, Any]],
+    failure: ChildFailedError | None,
+    stopped: SignalException | None,
+) -> None:
+    """Raises what the workers ended with, if it was not success."""
+    if stopped is not None and not any(_class(report) for report in reports):
+        # The workers had nothing to save yet: end as without them.
+        if stopped.sigval == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + stopped.sigval)
+    if reports and _class(reports[0]):
+        raise _again(reports[0]) from failure
+    if failure is not None and (ended := _ended_by_signal(failure)):
+        raise RunError(ended) from failure
+    if reports:
+        raise _again(reports[0]) from failure
+    if failure is not None:
+        rank, first = failure.get_first_failure()
+        raise RunError(
+            f"worker {rank} ended with exit code {first.exitcode}; see its messages above"
+        ) from failure
 
 
 def _settings(folder: str, workers: int) -> dict[str, str]:
