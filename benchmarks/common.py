@@ -18,6 +18,8 @@ import numpy as np
 import anysize
 from anysize.core.protocols import Runtime
 from anysize.core.records import Source
+from anysize.core.results import Result
+from anysize.core.running import streams_of
 from anysize.plan.prediction import PredictionPlan
 
 csv.field_size_limit(1 << 24)
@@ -89,6 +91,7 @@ class StaysOpen:
     def __init__(self, runtime: Runtime) -> None:
         self.name, self.precision, self.run = runtime.name, runtime.precision, runtime.run
         self.packed = bool(getattr(runtime, "packed", False))
+        self.streams = streams_of(runtime)
 
     def close(self) -> None:
         """Nothing: the next round runs it again."""
@@ -103,7 +106,7 @@ def predicting(
     def run() -> list[str]:
         plan.opened.append(runtime)
         results = model.predict(source, options, plan=plan)
-        return [result.prediction for result in results if isinstance(result, anysize.Result)]
+        return [result.prediction for result in results if isinstance(result, Result)]
 
     return run
 

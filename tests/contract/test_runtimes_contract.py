@@ -21,8 +21,9 @@ from torch import nn
 
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
-from anysize.core.examples import Example
+from anysize.core.examples import Batch, Example, Failure
 from anysize.core.protocols import Runtime
+from anysize.core.running import outputs_of
 from anysize.core.windows import Box, Span, Window
 from anysize.models import spec
 from anysize.models.network import BuildRequest, ImageSettings, Network
@@ -221,6 +222,24 @@ def test_text_agrees_with_torch_alone(
 ) -> None:
     runtime = opened(name, kind, precision)
     assert_agrees(runtime, network_of(kind), text_examples(lengths), precision)
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_streams_agree_with_torch_alone(bundles: Callable[[str], Path], name: str) -> None:
+    network = network_of("text")
+    module = plugins.load("runtimes", name)
+    if not hasattr(module, "streams") or not module.precisions(network):
+        pytest.skip(f"{name} runs one batch at a time")
+    runtime = module.open_runtime(network, "float32", folder=bundles("text"), streams=2)
+    batches = [Batch(text_examples(lengths)) for lengths in ([1], [3, 17, 64], [2] * 9, [40, 5])]
+    for item in outputs_of(runtime, batches * 3):
+        assert not isinstance(item, Failure)
+        batch, outputs = item
+        for row, example in enumerate(batch.examples):
+            expected = alone(network, example)["logits"]
+            found = outputs.row(row)["logits"]
+            np.testing.assert_allclose(found, expected, atol=TOLERANCE["float32"])
+    runtime.close()
 
 
 @pytest.mark.parametrize("kind", ["cnn", "resnet18", "vit", "convnext", "detector", "faces"])

@@ -246,6 +246,32 @@ def test_plan_prediction_runs_what_it_planned() -> None:
     assert plan.open_runtime().name == "torch"
 
 
+class Filling:
+    """A runtime that needs 64 KiB for every token."""
+
+    name, precision = "filling", "float32"
+    each = 1 << 16
+
+    def __init__(self, streams: int) -> None:
+        self.streams = streams
+
+    def run(self, examples: Sequence[Example]) -> Outputs:
+        np.ones(self.each * sum(example.cost for example in examples), np.uint8)
+        return Outputs({})
+
+    def close(self) -> None:
+        pass
+
+
+def test_every_stream_has_a_batch_in_the_budget() -> None:
+    batching = plan_batches(Filling(3), text_network(), memory=4 * GIB, packed=False)
+    assert batching.batches.budget == 1024
+    assert batching.batches.look_ahead == 3 * 16 * 1024
+    assert "in each of 3 streams" in batching.why[0]
+    assert batching.work >= 0.9 * 3 * 1024 * Filling.each
+    assert batching.predicted_peak > batching.work
+
+
 def test_plan_prediction_refuses_before_work(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BudgetError):
         plan_prediction(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from anysize.core import plugins
 from anysize.core.examples import Example, Outputs
 from anysize.core.windows import Box, Window
 from anysize.models import spec
@@ -83,6 +85,28 @@ def test_what_does_not_fit_is_not_opened(network: Network, examples: list[Exampl
     ]
     chosen = fastest(candidates, examples, network, fits=lambda item: item.opening < 1 << 30)
     assert chosen[:2] == ("torch", "float16")
+
+
+def test_streams_are_for_many_windows_of_text(tmp_path: Path, network: Network) -> None:
+    pytest.importorskip("openvino")
+    request = BuildRequest(task="text-classification", labels=("a", "b"), texts=lambda: ["a b c"])
+    text = spec.build("attention", request)
+    for many in (False, True):
+        found = _candidates(text, "openvino", "float32", tmp_path, many=many)
+        streams = plugins.load("runtimes", "openvino").streams(text)
+        assert (found[0].alone is not None) == (many and streams > 1)
+    assert _candidates(network, "openvino", "float32", tmp_path, many=True)[0].alone is None
+
+
+def test_streams_are_measured_side_by_side(network: Network, examples: list[Example]) -> None:
+    class Streaming(Sleeper):
+        streams = 2
+
+    alone = Candidate("torch", "float32", lambda: Sleeper(0.05))
+    streaming = Candidate("other", "bfloat16", lambda: Streaming(0.05))
+    many = [replace(example, cost=4096) for example in examples] * 2
+    rates = fastest([alone, streaming], many, network, fits=lambda _: True)[2]
+    assert rates["other bfloat16"] > 1.3 * rates["torch float32"]
 
 
 def test_versions_of_runtimes_are_part_of_the_key(

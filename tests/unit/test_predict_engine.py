@@ -70,8 +70,9 @@ class Echo:
     precision = "float64"
     batches: list[int]
 
-    def __init__(self) -> None:
+    def __init__(self, streams: int = 1) -> None:
         self.batches = []
+        self.streams = streams
 
     def run(self, examples: Sequence[Example]) -> Outputs:
         self.batches.append(len(examples))
@@ -104,16 +105,19 @@ class Collect:
 SIZES = [3, 1, -1, 40, 2, 1, 1, -1, 5, 1]
 
 
+@pytest.mark.parametrize("streams", [1, 3])
 @pytest.mark.parametrize("threads", [0, 1, 3])
 @pytest.mark.parametrize("budget", [1, 20, 1000])
-def test_results_come_in_input_order_with_every_window(threads: int, budget: int) -> None:
+def test_results_come_in_input_order_with_every_window(
+    threads: int, budget: int, streams: int
+) -> None:
     source = Numbers(SIZES)
     results = list(
         predict(
             source,
             (Position(i, i) for i in range(len(SIZES))),
             preprocess_for(source),
-            Echo(),
+            Echo(streams),
             Collect,
             BatchPlan(budget=budget, look_ahead=4 * budget),
             threads=threads,
@@ -130,14 +134,15 @@ def test_results_come_in_input_order_with_every_window(threads: int, budget: int
             assert result.prediction == [1000.0 * ordinal + index for index in range(size)]
 
 
-def test_a_record_that_breaks_in_the_middle_is_an_error_and_the_rest_goes_on() -> None:
+@pytest.mark.parametrize("streams", [1, 2])
+def test_a_record_that_breaks_in_the_middle_is_an_error_and_the_rest_goes_on(streams: int) -> None:
     source = Numbers([2, 9, 2])
     results = list(
         predict(
             source,
             (Position(i, i) for i in range(3)),
             preprocess_for(source, breaks_at=4),
-            Echo(),
+            Echo(streams),
             Collect,
             BatchPlan(budget=8),
         )

@@ -23,10 +23,11 @@ from anysize.compress.request import Judging
 from anysize.core import memory, plugins
 from anysize.core.batches import BatchPlan, cut
 from anysize.core.errors import AnysizeError
-from anysize.core.examples import Example
+from anysize.core.examples import Example, Failure
 from anysize.core.protocols import Runtime
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
+from anysize.core.running import outputs_of
 from anysize.evaluate.protocols import Evaluator
 from anysize.models.spec import open_network
 from anysize.plan import synthetic
@@ -114,9 +115,9 @@ def timed(runtime: Runtime, examples: Sequence[Example], plan: BatchPlan) -> dic
     batches = cut(examples, plan)
     done, started = 0, time.perf_counter()
     while True:
-        for batch in batches:
-            runtime.run(batch.examples)
-            done += len(batch.examples)
+        for item in outputs_of(runtime, batches):
+            assert not isinstance(item, Failure)
+            done += len(item[0].examples)
         seconds = time.perf_counter() - started
         if seconds >= _ROUND_SECONDS:
             return {"latencies": latencies, "throughput": done / seconds}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from anysize.core.pipeline import Position, examples
 from anysize.core.protocols import Merger, Preprocess, Runtime
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
+from anysize.core.running import outputs_of
 
 
 @dataclass(slots=True)
@@ -98,13 +100,14 @@ def predict(
                 state.see(item, new_merger)
             yield item
 
-    for batch in batches(seen(), plan):
-        if isinstance(batch, Failure):
-            state.fail(batch)
-        else:
-            outputs = runtime.run(batch.examples)
-            for row, example in enumerate(batch.examples):
-                state.add(example, outputs.row(row))
-            if on_windows is not None:
-                on_windows(len(batch.examples))
-        yield from state.ready()
+    with contextlib.closing(outputs_of(runtime, batches(seen(), plan))) as stream:
+        for item in stream:
+            if isinstance(item, Failure):
+                state.fail(item)
+            else:
+                batch, outputs = item
+                for row, example in enumerate(batch.examples):
+                    state.add(example, outputs.row(row))
+                if on_windows is not None:
+                    on_windows(len(batch.examples))
+            yield from state.ready()

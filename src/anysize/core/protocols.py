@@ -58,7 +58,11 @@ class Runtime(Protocol):
     It may have ``opening_memory(network, folder) -> int``: bytes that opening takes at its peak,
     beside the weights that are loaded; without it none.
 
-    Not thread-safe: one caller at a time. ``name`` is the file's name (``torch``, ``openvino``).
+    Not thread-safe: one caller at a time, or as many as ``streams`` says where it has that
+    attribute. A module that can give a runtime streams has ``streams(network) -> int``, how many
+    are best for many batches, and ``open_runtime`` takes ``streams``.
+
+    ``name`` is the file's name (``torch``, ``openvino``).
     """
 
     name: str

@@ -9,6 +9,7 @@ from anysize.core.batches import BatchPlan
 from anysize.core.examples import Example
 from anysize.core.memory import bound_heap, bound_kernels, format_size
 from anysize.core.protocols import Runtime
+from anysize.core.running import streams_of
 from anysize.models.network import Network, Role
 from anysize.plan import budget, synthetic
 from anysize.plan.probe import Climb, Work, climb, no_longer_faster
@@ -17,6 +18,8 @@ from anysize.plan.probe import Climb, Work, climb, no_longer_faster
 MOST: Mapping[Role, int] = {"text": 16384, "image": 32 * 224 * 224, "features": 16384}
 # Taken even where the probe finds less to be as fast: its rates are rough.
 _ENOUGH: Mapping[Role, int] = {"text": 4096, "image": 4 * 224 * 224, "features": 4096}
+# What a stream of its own takes: more falls out of a processor's cache.
+_ENOUGH_FOR_STREAM = 1024
 # Sorting so many batches together leaves little to pad.
 _LOOK_AHEAD = 16
 # What core.pipeline.examples lets reader threads hold: records under way and windows of each.
@@ -31,7 +34,7 @@ class Batching:
         batches: cost of a batch, look-ahead, most windows.
         threads: reader threads.
         window: cost of one whole window; batches are never smaller.
-        work: bytes that a batch needs while it runs.
+        work: bytes that batches need while they run, one in each stream of the runtime.
         predicted_peak: largest resident size that is expected, in bytes.
         why: one sentence for each choice.
     """
@@ -72,6 +75,7 @@ def plan_batches(
     """
     bound_heap()
     settings = network.settings
+    streams = streams_of(runtime)
     if settings.varying:
         bound_kernels()
     window = synthetic.windows(network, 1)[0]
@@ -94,8 +98,9 @@ def plan_batches(
     look_ahead = _LOOK_AHEAD if settings.varying else 0
 
     def needed(cost: int, reading: int) -> int:
-        waiting = (look_ahead + 1) * cost * held
-        return int(_peak(found, cost, compiling=compiling) + reading + waiting)
+        # Of a runtime with streams, one batch more than it has is under way.
+        waiting = (look_ahead + 1) * streams * cost * held
+        return int(_peak(found, streams * cost, compiling=compiling) + reading + waiting)
 
     why: list[str] = []
     ahead = int(READ_AHEAD * held * window.cost)
@@ -113,14 +118,18 @@ def plan_batches(
         )
     enough = min(_ENOUGH[settings.role], most * window.cost)
     wished = max(found.efficient_cost() if found.measurements else 0, enough, window.cost)
+    if streams > 1:
+        wished = max(min(_ENOUGH_FOR_STREAM, most * window.cost), window.cost)
     cost = window.cost
     while cost * 2 <= wished and needed(cost * 2, reading) <= memory:
         cost *= 2
-    work = max(found.line.peak(cost) - found.floor, 0)
+    work = max(found.line.peak(streams * cost) - found.floor, 0)
     limit = "more would not be faster" if cost * 2 > wished else "all that fits"
     why.append(
         f"{runtime.name} {runtime.precision}, {cost // window.cost} windows of {window.cost} "
-        f"{settings.unit} at once ({limit})"
+        f"{settings.unit} at once"
+        + (f" in each of {streams} streams" if streams > 1 else "")
+        + f" ({limit})"
     )
     peak = needed(cost, reading)
     why.append(
@@ -129,7 +138,10 @@ def plan_batches(
     )
     return Batching(
         batches=BatchPlan(
-            budget=cost, packed=packed, look_ahead=look_ahead * cost, most=max(cost // 4, 1)
+            budget=cost,
+            packed=packed,
+            look_ahead=look_ahead * streams * cost,
+            most=max(cost // 4, 1),
         ),
         threads=threads,
         window=window.cost,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from anysize.core.batches import BatchPlan
 from anysize.core.examples import Example, Outputs
 from anysize.core.memory import format_size
 from anysize.core.protocols import Runtime
+from anysize.core.running import streams_of
 
 _log = logging.getLogger("anysize")
 
@@ -32,7 +34,8 @@ class MemoryGuard:
         budget: bytes that this process may use.
         cost: what the plan gives a batch.
         smallest: what the cost is never brought below (one window).
-        work: bytes that a batch of ``cost`` is expected to need while it runs.
+        work: bytes that batches of ``cost`` are expected to need while they run, one in each
+            stream.
         limit: part of the budget at which it gives way.
     """
 
@@ -96,14 +99,17 @@ class GuardedRuntime:
     def __init__(self, runtime: Runtime, guard: MemoryGuard, *, packed: bool) -> None:
         self.name = runtime.name
         self.precision = runtime.precision
+        self.streams = streams_of(runtime)
         self._runtime = runtime
         self._guard = guard
         self._packed = packed
         self._planned = guard.cost
+        self._checking = threading.Lock()
 
     def run(self, examples: Sequence[Example]) -> Outputs:
         """As the runtime does, in as many pieces as the guard asks for."""
-        allowed = self._guard.check()
+        with self._checking:
+            allowed = self._guard.check()
         if allowed == self._planned:
             return self._runtime.run(examples)
         plan = BatchPlan(budget=allowed, packed=self._packed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from anysize.tasks.protocols import Task
 # A job that takes less time than trying other runtimes would is not worth the try.
 _WORTH_SECONDS = 20.0
 _TRIED_COST = 8192
+# Batches side by side are for jobs of so many windows; fewer are done sooner with all threads.
+_MANY_WINDOWS = 32
 # What running a few windows takes, at the least, beside the weights.
 _TRIAL = 512 << 20
 
@@ -109,12 +111,15 @@ def plan_prediction(
         MissingExtraError: the runtime asked for is not installed.
     """
     seen = None if source is None else sample(source, task.preprocess(network))
-    candidates = _candidates(network, runtime, precision, folder)
+    many = seen is not None and seen.total_cost >= _MANY_WINDOWS * network.settings.whole
+    candidates = _candidates(network, runtime, precision, folder, many=many)
     chosen, why = _choose(candidates, network, seen, memory, thorough=thorough)
     wished = threads if threads is not None else _readers(network, seen)
     first: BudgetError | None = None
     # Where the choice does not fit, another runtime still may.
-    for candidate in [chosen, *(item for item in candidates if item is not chosen)]:
+    order = [chosen, *(item for item in candidates if item is not chosen)]
+    order += [replace(item, open=item.alone) for item in order if item.alone is not None]
+    for candidate in order:
         if first is not None and resident() + candidate.opening > memory:
             continue
         opened = candidate.open()
@@ -156,9 +161,9 @@ def plan_prediction(
 
 
 def _candidates(
-    network: Network, runtime: str, precision: str, folder: Path | None
+    network: Network, runtime: str, precision: str, folder: Path | None, *, many: bool = False
 ) -> list[Candidate]:
-    """What the caller's wishes leave, the surest first."""
+    """What the caller's wishes leave, the surest first; with streams where windows are many."""
     if getattr(network.module, "own_runtime", False):
         runtime, precision = "torch", "float32"
     found = []
@@ -173,12 +178,17 @@ def _candidates(
             named = runtime != "auto" and not possible and network.form is None
             possible = (precision,) if precision in possible or named else ()
         opener = functools.partial(module.open_runtime, network, folder=folder)
+        streams = module.streams(network) if many and hasattr(module, "streams") else 1
         needs: Callable[[Network, Path | None], int] | None
         needs = getattr(module, "opening_memory", None)
         opening = needs(network, folder) if needs is not None and possible else 0
-        found += [
-            Candidate(key, each, functools.partial(opener, each), opening) for each in possible
-        ]
+        for each in possible:
+            alone = functools.partial(opener, each)
+            if streams == 1:
+                found.append(Candidate(key, each, alone, opening))
+            else:
+                several = functools.partial(alone, streams=streams)
+                found.append(Candidate(key, each, several, opening, alone))
     # What is opened with the least effort is tried first.
     found.sort(key=lambda item: item.opening)
     if not found:

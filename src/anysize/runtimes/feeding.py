@@ -21,8 +21,9 @@ from anysize.models.network import Network
 BATCH, LENGTH = "batch", "length"
 """Names of the axes that are free."""
 
-# Lengths are rounded up to this many tokens, so that not every length is a shape to be compiled.
-_STEP = 4
+# Not every length is a shape to be compiled: beyond this many tokens they are rounded up, to steps
+# that grow with them, so that a sixteenth of the tokens is added at most, and two in a hundred.
+_EXACT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,14 @@ def graph_outputs(network: Network) -> tuple[str, ...]:
     return network.outputs if network.pool is None else (*network.outputs, "scores")
 
 
+def padded_length(length: int) -> int:
+    """The next length that rows of tokens are filled up to."""
+    step = 1
+    while step * _EXACT < length:
+        step *= 2
+    return -(-length // step) * step
+
+
 class Feeding:
     """Examples to the arrays of `graph_inputs`, in their order; numbers must be of one length.
 
@@ -89,16 +98,16 @@ class Feeding:
         return self._pictures(examples) if self._image is not None else self._tokens(examples)
 
     def _tokens(self, examples: Sequence[Example]) -> list[NDArray[Any]]:
-        lengths = [example.arrays["input_ids"].shape[0] for example in examples]
-        longest = -(-max(lengths) // _STEP) * _STEP
+        rows = [example.arrays["input_ids"] for example in examples]
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        longest = int(lengths.max())
+        padded = padded_length(longest)
         if self._text is not None:
-            longest = max(min(longest, self._text.window), max(lengths))
-        ids = np.full((len(examples), longest), self._padding, np.int64)
-        mask = np.zeros_like(ids)
-        for row, example in enumerate(examples):
-            ids[row, : lengths[row]] = example.arrays["input_ids"]
-            mask[row, : lengths[row]] = 1
-        return [ids, mask]
+            padded = max(min(padded, self._text.window), longest)
+        real = np.arange(padded) < lengths[:, None]
+        ids = np.full(real.shape, self._padding, np.int64)
+        ids[real] = np.concatenate(rows)
+        return [ids, real.astype(np.int64)]
 
     def _pictures(self, examples: Sequence[Example]) -> list[NDArray[Any]]:
         height, width = examples[0].arrays["pixels"].shape[:2]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import queue
 import shutil
 import tempfile
 import warnings
@@ -29,6 +30,8 @@ from anysize.runtimes.tracing import Traceable, example_tensors, weight_bytes
 PROVIDES = ("openvino",)
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
+# Each stream has activations of its own.
+_MOST_STREAMS = 4
 
 
 def precisions(network: Network) -> tuple[str, ...]:
@@ -42,11 +45,28 @@ def precisions(network: Network) -> tuple[str, ...]:
     return ("bfloat16", "float32") if native_bfloat16(torch.device("cpu")) else ("float32",)
 
 
+def streams(network: Network) -> int:
+    """How many batches are best run side by side where there are many; see ``core.protocols``.
+
+    Short texts are too little work for several threads: one thread for each of two batches was
+    measured 4 to 9 percent faster than two threads for one.
+    """
+    if network.text is None:
+        return 1
+    affinity = hasattr(os, "sched_getaffinity")
+    processors = len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
+    return min(processors, _MOST_STREAMS)
+
+
 def open_runtime(
-    network: Network, precision: str, folder: Path | None = None, threads: int = 0
+    network: Network,
+    precision: str,
+    folder: Path | None = None,
+    threads: int = 0,
+    streams: int = 1,
 ) -> OpenVinoRuntime:
     """The runtime for a network, compiled on first use; see ``OpenVinoRuntime``."""
-    return OpenVinoRuntime(network, precision, folder, threads)
+    return OpenVinoRuntime(network, precision, folder, threads, streams)
 
 
 def opening_memory(network: Network, folder: Path | None) -> int:
@@ -63,6 +83,7 @@ class OpenVinoRuntime:
             has its own; what it leaves open is computed in what the processor is faster with.
         folder: the bundle, to keep the converted form in; None keeps it in memory.
         threads: processor threads; 0 lets OpenVINO choose.
+        streams: batches that run side by side, each with its share of the threads.
     """
 
     name = "openvino"
@@ -73,6 +94,7 @@ class OpenVinoRuntime:
         precision: str = "float32",
         folder: Path | None = None,
         threads: int = 0,
+        streams: int = 1,
     ) -> None:
         try:
             import openvino
@@ -90,9 +112,9 @@ class OpenVinoRuntime:
         self._outputs = graph_outputs(network)
         core = openvino.Core()
         cache = _writable(folder)
-        options: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-        }
+        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if streams > 1:
+            options = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": str(streams)}
         if precision in _HINTS:
             options["INFERENCE_PRECISION_HINT"] = _HINTS[precision]
         if threads:
@@ -102,20 +124,28 @@ class OpenVinoRuntime:
             options["CACHE_MODE"] = "OPTIMIZE_SIZE"
         path = _converted(network, cache) if network.form is None else network.form.file
         self._compiled: Any = core.compile_model(path, "CPU", options)
-        self._request: Any = self._compiled.create_infer_request()
+        self.streams = streams
+        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(streams):
+            self._requests.put(self._compiled.create_infer_request())
 
     def run(self, examples: Sequence[Example]) -> Outputs:
         return by_length(self._run, examples)
 
     def _run(self, examples: Sequence[Example]) -> Outputs:
-        results = self._request.infer(self._feeding(examples), share_inputs=True)
-        return Outputs(
-            {name: np.array(results[place], np.float32) for place, name in enumerate(self._outputs)}
-        )
+        inputs = self._feeding(examples)
+        request = self._requests.get_nowait()
+        try:
+            found = request.infer(inputs, share_inputs=True)
+            # The next caller's results will stand in the same memory.
+            arrays = [np.array(found[place], np.float32) for place in range(len(self._outputs))]
+        finally:
+            self._requests.put(request)
+        return Outputs(dict(zip(self._outputs, arrays, strict=True)))
 
     def close(self) -> None:
         """Releases the compiled form."""
-        self._request = None
+        self._requests = queue.SimpleQueue()
         self._compiled = None
 
 
