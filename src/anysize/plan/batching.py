@@ -158,5 +158,4 @@ def _work(runtime: Runtime, examples: Sequence[Example]) -> tuple[Work, int]:
 def _peak(found: Climb, cost: int, *, compiling: bool) -> int:
     """Expected peak of the network's part of the run, margin included."""
     peak = found.line.peak(cost)
-    compiled = max(found.line.base - found.floor, 0)
-    return peak + budget.margin(peak - found.floor, compiling=compiling, compiled=compiled)
+    return peak + budget.margin(peak - found.floor, compiling=compiling, compiled=found.grown)

@@ -32,7 +32,7 @@ def margin(dynamic: float, *, compiling: bool, compiled: float = 0) -> int:
         compiled: bytes by which the process has grown since it was first probed: kernels that
             are there already.
     """
-    kernels = max(_KERNELS - compiled, 0) if compiling else 0
+    kernels = max(_KERNELS - max(compiled, 0), 0) if compiling else 0
     return int(0.2 * dynamic + kernels) + _ALWAYS
 
 

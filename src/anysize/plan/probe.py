@@ -138,11 +138,14 @@ class Climb:
         line: resident peak by cost.
         measurements: of whole windows, by rising cost; empty where not even one fitted.
         floor: resident bytes before the work, its libraries warmed up.
+        grown: bytes by which the process has grown since, with no work under way: kernels of new
+            shapes, which stay.
     """
 
     line: Line
     measurements: tuple[Measurement, ...]
     floor: int
+    grown: int = 0
 
     @property
     def largest(self) -> int:
@@ -225,10 +228,11 @@ def climb(
         line = Line(floor, max(found[0].peak - floor, 0) / found[0].cost)
     else:
         line = fit(found)
-    # Kernels of new shapes stay, so the process has grown a little while it was probed.
     memory.trim()
-    line = Line(max(line.base, memory.resident()), line.slope)
-    return Climb(line=line, measurements=tuple(found), floor=floor)
+    settled = memory.resident()
+    line = Line(max(line.base, settled), line.slope)
+    grown = max(settled - floor, 0)
+    return Climb(line=line, measurements=tuple(found), floor=floor, grown=grown)
 
 
 def no_longer_faster(found: Sequence[Measurement]) -> bool:

@@ -216,7 +216,7 @@ class _Needs:
         spare = budget.margin(
             peak - found.floor,
             compiling=self.varying and bfloat16,
-            compiled=max(found.line.base - first_floor, 0),
+            compiled=found.floor + found.grown - first_floor,
         )
         return peak + spare + self.fixed + int(waiting * self.held)
 
