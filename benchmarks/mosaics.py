@@ -1,7 +1,12 @@
 """FastestDet on mosaics of photographs, tiled by anysize and by SAHI, with the same network.
 
 Each mosaic is one JPEG of coco128's photographs side by side, 4,000 to 12,000 pixels a side. Both
-sides read the file, and are timed from there to the list of objects.
+sides read the file, and are timed from there to the list of objects: the median of a few rounds
+after one on a small picture. Each runs in a process of its own, whose largest resident size the
+operating system tells.
+
+By default anysize cuts tiles in which the network sees what it was trained for; SAHI cuts 4 or 16
+(with its overlaps 9 or 36) slices whatever the picture's size. So anysize is run by both rules.
 
     python -m benchmarks.mosaics [--sides 4000 8000 12000] [--peer /path/to/sahi/python]
 
@@ -15,9 +20,11 @@ import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +32,8 @@ import numpy as np
 
 CELL = 480
 FLOOR = 0.01
+# SAHI's own default.
+DEFAULT_SCORE = 0.3
 ADAPTER = """\
 labels = "coco.names"
 channels = "bgr"
@@ -45,51 +54,73 @@ def main() -> None:
     parser.add_argument("--sides", type=int, nargs="+", default=[4000, 8000, 12000])
     parser.add_argument("--peer", default=os.environ.get("SAHI_PYTHON", ""))
     parser.add_argument("--weights", default=os.environ.get("ANYSIZE_WEIGHTS", "../shared/weights"))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--thorough", action="store_true", help="SAHI with small slices, too")
     parser.add_argument("--one", nargs=3, metavar=("WHO", "PICTURE", "OUT"), help=argparse.SUPPRESS)
-    parser.add_argument("--confidence", type=float, default=FLOOR)
-    parser.add_argument("--slice", type=int, default=0)
-    parser.add_argument("--model", default="")
+    parser.add_argument("--confidence", type=float, default=DEFAULT_SCORE, help=argparse.SUPPRESS)
+    parser.add_argument("--tile", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--model", default="", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one is not None:
         who, picture, out = arguments.one
-        if who == "anysize":
-            run_anysize(Path(picture), Path(out), Path(arguments.model))
-        else:
-            run_sahi(Path(picture), Path(out), arguments)
+        run = run_anysize if who == "anysize" else run_sahi
+        run(Path(picture), Path(out), arguments)
         return
     from benchmarks import common
 
     print(common.machine())
     folder = common.scratch("mosaics")
     model = place_model(folder, Path(arguments.weights))
+    peaks: dict[str, list[float]] = {}
     for side in arguments.sides:
         picture, objects = mosaic(folder, side)
         print(f"{side} x {side} pixels, {len(objects)} objects")
-        runs = [("anysize", "anysize", sys.executable, [])]
-        if arguments.peer:
-            runs += [
-                ("sahi, all defaults", "sahi", arguments.peer, ["--confidence", "0.3"]),
-                ("sahi, score floor 0.01", "sahi", arguments.peer, []),
-                (f"sahi, {CELL} slices, 0.3", "sahi", arguments.peer,
-                 ["--slice", str(CELL), "--confidence", "0.3"]),
-                (f"sahi, {CELL} slices, 0.01", "sahi", arguments.peer, ["--slice", str(CELL)]),
-            ]  # fmt: skip
-        figures = {
-            name: measured(who, python, picture, objects, model, more)
-            for name, who, python, more in runs
-        }
-        ours = figures["anysize"]
-        for name, found in figures.items():
-            print(
-                f"  {name:26} AP {found['ap']:.4f}  AP50 {found['ap50']:.4f}  "
-                f"{found['seconds']:.2f} s  {found['peak']:.0f} MiB above the start  "
-                f"{found['count']} objects"
-            )
-            if name != "anysize":
+        for name, figures in compared(picture, objects, model, arguments).items():
+            peaks.setdefault(name, []).append(figures["peak"])
+    for name, found in peaks.items():
+        if len(found) > 1:
+            growth, area = found[-1] / found[0], (arguments.sides[-1] / arguments.sides[0]) ** 2
+            print(f"{name}: {growth:.2f} times the peak memory for {area:.1f} times the area")
+
+
+def compared(
+    picture: Path, objects: list[list[float]], model: Path, arguments: argparse.Namespace
+) -> dict[str, dict[str, float]]:
+    """What both sides found and took on one mosaic, printed as it is known."""
+    more = ["--model", str(model), "--rounds", str(arguments.rounds)]
+    figures: dict[str, dict[str, float]] = {}
+
+    def run(name: str, who: str, *options: str) -> dict[str, float]:
+        python = sys.executable if who == "anysize" else arguments.peer
+        figures[name] = found = measured(who, python, picture, objects, [*more, *options])
+        print(
+            f"  {name:26} AP {found['ap']:.4f}  AP50 {found['ap50']:.4f}  "
+            f"{found['seconds']:.2f} s  peak {found['peak']:.0f} MiB, {found['above']:.0f} above "
+            f"the start  {found['count']:.0f} objects",
+            flush=True,
+        )
+        return found
+
+    ours = [run("anysize", "anysize")]
+    if arguments.peer:
+        peers = [run("sahi", "sahi")]
+        tile = int(peers[0]["slice"])
+        ours.append(run("anysize, SAHI's slices", "anysize", "--tile", str(tile)))
+        # A low floor is what average precision wants; by default it leaves out what is unsure.
+        low, small = ["--confidence", str(FLOOR)], ["--tile", str(CELL)]
+        peers.append(run(f"sahi, scores from {FLOOR}", "sahi", *low))
+        if arguments.thorough:
+            peers.append(run(f"sahi, slices of {CELL}", "sahi", *small))
+            peers.append(run(f"sahi, {CELL}, from {FLOOR}", "sahi", *small, *low))
+        names = {id(found): name for name, found in figures.items()}
+        for own in ours:
+            for peer in peers:
                 print(
-                    f"  {'':26} anysize: {ours['ap'] / max(found['ap'], 1e-9):.2f} times its AP, "
-                    f"{found['seconds'] / ours['seconds']:.2f} times its speed"
+                    f"  {names[id(own)]} against {names[id(peer)]}: "
+                    f"{own['ap'] / max(peer['ap'], 1e-9):.2f} times its AP, "
+                    f"{peer['seconds'] / own['seconds']:.2f} times its speed"
                 )
+    return figures
 
 
 def place_model(folder: Path, weights: Path) -> Path:
@@ -133,17 +164,16 @@ def mosaic(folder: Path, side: int) -> tuple[Path, list[list[float]]]:
 
 
 def measured(
-    who: str, python: str, picture: Path, objects: list[list[float]], model: Path, more: list[str]
+    who: str, python: str, picture: Path, objects: list[list[float]], more: list[str]
 ) -> dict[str, float]:
-    """One run in a process of its own."""
+    """One side's rounds in a process of its own."""
     out = picture.with_suffix(f".{who}.json")
     subprocess.run(
-        [python, str(Path(__file__).resolve()), "--model", str(model), *more,
-         "--one", who, str(picture), str(out)],
+        [python, str(Path(__file__).resolve()), *more, "--one", who, str(picture), str(out)],
         check=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
         stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     entries = json.loads(out.read_text())
     return {**scored(entries["objects"], objects), **entries["figures"]}
 
@@ -182,39 +212,67 @@ def scored(found: list[list[float]], wanted: list[list[float]]) -> dict[str, flo
     return {"ap": main["ap"], "ap50": main["ap50"], "count": float(len(found))}
 
 
-def run_anysize(picture: Path, out: Path, model: Path) -> None:
-    """Predicts one picture, twice; the second run is timed."""
+def run_anysize(picture: Path, out: Path, arguments: argparse.Namespace) -> None:
+    """Predicts one picture a few times with the defaults, or with tiles of another size."""
     import anysize
 
-    loaded = anysize.load(model)
-    options = anysize.PredictOptions(precision="float32", memory="4GiB")
+    loaded = anysize.load(arguments.model)
+    start = resident()
+    tile = {"tile": arguments.tile} if arguments.tile else {}
+    options = anysize.PredictOptions(precision="float32", memory="4GiB", **tile)
     plan = loaded.plan(loaded.open(picture, options), options)
-    before = peak()
-    started = time.perf_counter()
-    (result,) = loaded.predict(picture, options, plan=plan)
-    seconds = time.perf_counter() - started
-    found: Any = result.detections  # type: ignore[union-attr]
+
+    def predict(path: Path) -> Any:
+        (result,) = loaded.predict(path, options, plan=plan)
+        return result.detections  # type: ignore[union-attr]
+
+    found, seconds = timed(predict, picture, arguments.rounds)
     rows = np.column_stack([found.boxes, found.scores, found.classes]).tolist()
-    write(out, rows, seconds, before)
+    write(out, rows, seconds, start)
 
 
 def run_sahi(picture: Path, out: Path, arguments: argparse.Namespace) -> None:
     """The same by SAHI, with its defaults but for what the command line says."""
     from sahi.predict import get_sliced_prediction  # type: ignore[import-not-found]
+    from sahi.slicing import get_auto_slice_params  # type: ignore[import-not-found]
 
     model = wrapped(arguments.model, arguments.confidence)
-    slices = {"slice_height": arguments.slice, "slice_width": arguments.slice}
-    before = peak()
-    started = time.perf_counter()
-    result = get_sliced_prediction(
-        str(picture), model, verbose=0, **(slices if arguments.slice else {})
-    )
-    seconds = time.perf_counter() - started
+    start = resident()
+    tile = arguments.tile
+    slices = {"slice_height": tile, "slice_width": tile} if tile else {}
+
+    def predict(path: Path) -> Any:
+        return get_sliced_prediction(str(path), model, verbose=0, **slices)
+
+    found, seconds = timed(predict, picture, arguments.rounds)
     rows = [
         [*each.bbox.to_xyxy(), float(each.score.value), each.category.id]
-        for each in result.object_prediction_list
+        for each in found.object_prediction_list
     ]
-    write(out, rows, seconds, before)
+    width, height = found.image_width, found.image_height
+    automatic = get_auto_slice_params(height=height, width=width)[2]
+    write(out, rows, seconds, start, slice=tile or automatic)
+
+
+def timed(predict: Callable[[Path], Any], picture: Path, rounds: int) -> tuple[Any, float]:
+    """The last result, and the median of the rounds' seconds."""
+    predict(small_picture(picture))
+    seconds = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        found = predict(picture)
+        seconds.append(time.perf_counter() - started)
+    return found, statistics.median(seconds)
+
+
+def small_picture(mosaic_: Path) -> Path:
+    """A picture of three cells, beside the mosaic, for whatever is done once."""
+    import cv2
+
+    path = mosaic_.with_name("small.jpg")
+    if not path.is_file():
+        cv2.imwrite(str(path), np.full((CELL, 3 * CELL, 3), 114, np.uint8))
+    return path
 
 
 def wrapped(path: str, confidence: float) -> Any:
@@ -288,15 +346,17 @@ def wrapped(path: str, confidence: float) -> Any:
     return FastestDet(model_path=path, confidence_threshold=confidence, device="cpu")
 
 
-def write(out: Path, rows: list[list[float]], seconds: float, before: float) -> None:
+def write(out: Path, rows: list[list[float]], seconds: float, start: float, **more: float) -> None:
     """What a run found and took."""
-    figures = {"seconds": seconds, "peak": peak() - before}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    figures = {"seconds": seconds, "peak": peak, "above": peak - start, **more}
     out.write_text(json.dumps({"objects": rows, "figures": figures}))
 
 
-def peak() -> float:
-    """The largest resident size so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def resident() -> float:
+    """The resident size in MiB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / (1 << 20)
 
 
 if __name__ == "__main__":

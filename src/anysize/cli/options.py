@@ -34,7 +34,13 @@ Tiles = Annotated[
         "input), always or never."
     ),
 ]
-Tile = Annotated[int | None, typer.Option(help="Side of a tile, in pixels of the picture.")]
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        help="Side of a tile, in pixels of the picture; larger tiles are faster and lose what is "
+        "small."
+    ),
+]
 Crop = Annotated[
     float | None,
     typer.Option(
@@ -55,7 +61,10 @@ Gallery = Annotated[
 ]
 Threshold = Annotated[
     float | None,
-    typer.Option(help="Lowest cosine that is accepted, instead of the gallery's own."),
+    typer.Option(
+        help="Lowest cosine that is accepted, instead of the gallery's own; of object-detection, "
+        "the lowest score of an object that is told (0.25)."
+    ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first unreadable record.")]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from anysize.core.errors import DataError
@@ -43,9 +44,10 @@ def examples(
         strict: stop at the first record that cannot be read.
         threads: reader threads; 0 reads in the caller's thread. Order and content do not depend
             on it.
-        ahead: with threads, how many records may be under way at once. Each reader holds at
-            most ``_FIRST`` windows of a record; the rest of a long record is read in the
-            caller's thread, so memory stays bounded by ``ahead * _FIRST`` windows.
+        ahead: with threads, how many records may be under way at once, at least 2. Each reader
+            holds at most ``_FIRST`` windows of a record; the rest of a long record is read, as many
+            at a time, while the caller works on those before. So memory stays bounded by
+            ``ahead * _FIRST`` windows.
     """
     if threads <= 0:
         for position in positions:
@@ -56,10 +58,11 @@ def examples(
         try:
             for position in positions:
                 pending.append(pool.submit(_head, source, position, preprocess, draw, strict))
-                if len(pending) >= ahead:
-                    yield from pending.popleft().result().drain()
+                # The one that is drained counts for two.
+                if len(pending) >= ahead - 1:
+                    yield from pending.popleft().result().drain(pool)
             while pending:
-                yield from pending.popleft().result().drain()
+                yield from pending.popleft().result().drain(pool)
         finally:
             for future in pending:
                 future.cancel()
@@ -75,22 +78,28 @@ class _Head:
     first: list[Example | Failure]
     rest: Iterator[Example | Failure] | None
 
-    def drain(self) -> Iterator[Example | Failure]:
-        yield from self.first
-        if self.rest is not None:
-            yield from self.rest
+    def drain(self, pool: Executor) -> Iterator[Example | Failure]:
+        """All windows; the next ones are read in the pool while some are worked on."""
+        some, rest = self.first, self.rest
+        while rest is not None:
+            coming = pool.submit(_next, rest)
+            yield from some
+            some, rest = coming.result()
+        yield from some
 
 
 def _head(
     source: Source, position: Position, preprocess: Preprocess, draw: int | None, strict: bool
 ) -> _Head:
-    stream = _guarded(source, position, preprocess, draw, strict)
-    first: list[Example | Failure] = []
-    for item in stream:
-        first.append(item)
-        if len(first) == _FIRST:
-            return _Head(first, stream)
-    return _Head(first, None)
+    return _Head(*_next(_guarded(source, position, preprocess, draw, strict)))
+
+
+def _next(
+    stream: Iterator[Example | Failure],
+) -> tuple[list[Example | Failure], Iterator[Example | Failure] | None]:
+    """The next windows of a record, and the stream if there may be more."""
+    some = list(itertools.islice(stream, _FIRST))
+    return some, stream if len(some) == _FIRST else None
 
 
 def _guarded(

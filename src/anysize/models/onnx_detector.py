@@ -1,11 +1,7 @@
-"""Detectors in ONNX files, with an adapter file beside them; for prediction alone.
-
-They run in ONNX Runtime where it is installed, else in OpenVINO, which reads ONNX too.
-"""
+"""Detectors in ONNX files, with an adapter file beside them; for prediction alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +13,13 @@ from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
-from anysize.core.errors import BundleError, MissingExtraError
+from anysize.core.errors import BundleError
 from anysize.models.bundle import Card
 from anysize.models.network import ImageSettings, Network
 from anysize.models.onnx_adapter import Adapter, find_adapter, read_adapter
 from anysize.models.onnx_decoders import Decoder, make_decoder
+from anysize.models.onnx_session import OnnxSession
 from anysize.readers.resize import resize
-
-Run = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
-"""From pictures ``[n, 3, height, width]`` to the model's outputs by name."""
 
 _LARGEST = 1 << 31
 
@@ -59,7 +53,7 @@ class OnnxDetector(PreTrainedModel):
 
     Args:
         config: for its identity.
-        run: the network.
+        session: the network.
         image: the size that it was made for (other pictures are resized), and the normalisation.
         decoder: of its outputs.
         swapped: whether the input wants blue first.
@@ -75,14 +69,14 @@ class OnnxDetector(PreTrainedModel):
     def __init__(
         self,
         config: OnnxDetectorConfig,
-        run: Run,
+        session: OnnxSession,
         decoder: Decoder,
         *,
         image: ImageSettings,
         swapped: bool,
     ) -> None:
         super().__init__(config)
-        self._run = run
+        self._session = session
         self._size = image.width, image.height
         levels = np.arange(256) / 255
         self._tables = [
@@ -95,14 +89,10 @@ class OnnxDetector(PreTrainedModel):
     def forward(self, pixel_values: Tensor) -> OnnxDetectorOutput:
         """Detect in pictures uint8 ``[n, height, width, 3]``, red first."""
         pixels = pixel_values.numpy()
-        count, width, height = len(pixels), *self._size
+        width, height = self._size
         if pixels.shape[1:3] != (height, width):
             pixels = np.stack([resize(each, width, height) for each in pixels])
-        values = np.empty((count, 3, height, width), np.float32)
-        for place in range(3):
-            channel = 2 - place if self._swapped else place
-            np.take(self._tables[channel], pixels[..., channel], out=values[:, place])
-        outputs = self._run(values)
+        outputs = self._session.run(pixels, self._normalised)
         scores, boxes = self._decoder(outputs, self._size)
         classes = len(self.config.id2label or {})
         if scores.shape[-1] != classes:
@@ -113,6 +103,14 @@ class OnnxDetector(PreTrainedModel):
             class_scores=torch.from_numpy(np.ascontiguousarray(scores, np.float32)),
             boxes=torch.from_numpy(np.ascontiguousarray(boxes, np.float32)),
         )
+
+    def _normalised(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the network takes, ``[n, 3, height, width]``."""
+        values = np.empty((len(pixels), 3, *pixels.shape[1:3]), np.float32)
+        for place in range(3):
+            channel = 2 - place if self._swapped else place
+            np.take(self._tables[channel], pixels[..., channel], out=values[:, place])
+        return values
 
 
 def open_onnx(path: Path) -> tuple[Network, Card]:
@@ -126,10 +124,10 @@ def open_onnx(path: Path) -> tuple[Network, Card]:
     adapter = read_adapter(place)
     if path.stat().st_size > _LARGEST:
         raise BundleError(str(path), f"is larger than {_LARGEST >> 30} GiB")
-    run, inputs, outputs = _session(path)
+    session = OnnxSession(path, torch.get_num_threads())
     problems: list[str] = []
-    width, height = _input_size(adapter, inputs, problems)
-    decoder, faults = make_decoder(adapter.decoder, outputs)
+    width, height = _input_size(adapter, session.shape, problems)
+    decoder, faults = make_decoder(adapter.decoder, session.outputs)
     problems += faults
     if problems:
         raise BundleError(str(place), "; ".join(problems))
@@ -143,7 +141,7 @@ def open_onnx(path: Path) -> tuple[Network, Card]:
         width=width, height=height, mean=adapter.mean, std=adapter.std, tile=tile, overlap=tile // 5
     )
     swapped = adapter.channels == "bgr"
-    module = OnnxDetector(config, run, decoder, image=image, swapped=swapped)
+    module = OnnxDetector(config, session, decoder, image=image, swapped=swapped)
     network = Network(
         module=module, spec=str(path), image=image, licence=adapter.licence,
         outputs=("class_scores", "boxes"),
@@ -153,74 +151,6 @@ def open_onnx(path: Path) -> tuple[Network, Card]:
         licence=adapter.licence,
     )  # fmt: skip
     return network, card
-
-
-def _session(path: Path) -> tuple[Run, tuple[int, ...], list[str]]:
-    """The network, the shape of its input (0 where it is free) and the names of its outputs."""
-    try:
-        import onnxruntime
-    except ImportError:
-        return _openvino_session(path)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = torch.get_num_threads()
-    try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:
-        raise BundleError(str(path), f"ONNX Runtime cannot load it: {_first(error)}") from error
-    (entry, *_) = session.get_inputs()
-    names = [output.name for output in session.get_outputs()]
-    shape = tuple(side if isinstance(side, int) else 0 for side in entry.shape)
-
-    def run(pixels: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        # A model made for one picture at a time takes one at a time.
-        step = shape[0] or len(pixels)
-        parts = [
-            session.run(names, {entry.name: pixels[start : start + step]})
-            for start in range(0, len(pixels), step)
-        ]
-        return _gathered(names, parts)
-
-    return run, shape, names
-
-
-def _openvino_session(path: Path) -> tuple[Run, tuple[int, ...], list[str]]:
-    try:
-        import openvino
-    except ImportError as error:
-        raise MissingExtraError("onnxruntime", "onnx") from error
-    core = openvino.Core()
-    try:
-        model = core.read_model(str(path))
-        compiled = core.compile_model(
-            model,
-            "CPU",
-            {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": torch.get_num_threads()},
-        )
-    except RuntimeError as error:
-        raise BundleError(str(path), f"OpenVINO cannot load it: {_first(error)}") from error
-    places = [output.get_any_name() for output in compiled.outputs]
-    partial = model.inputs[0].get_partial_shape()
-    shape = tuple(side.get_length() if side.is_static else 0 for side in partial)
-
-    def run(pixels: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        step = shape[0] or len(pixels)
-        parts = [
-            [np.array(each) for each in compiled(pixels[start : start + step]).to_tuple()]
-            for start in range(0, len(pixels), step)
-        ]
-        return _gathered(places, parts)
-
-    return run, shape, places
-
-
-def _gathered(
-    names: list[str], parts: list[list[NDArray[np.float32]]]
-) -> dict[str, NDArray[np.float32]]:
-    outputs = zip(*parts, strict=True)
-    return {name: np.concatenate(each) for name, each in zip(names, outputs, strict=True)}
 
 
 def _input_size(adapter: Adapter, shape: tuple[int, ...], problems: list[str]) -> tuple[int, int]:
@@ -249,7 +179,3 @@ def _digest(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _first(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else repr(error)

@@ -14,7 +14,7 @@ from anysize.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
-    from anysize.models.network import Network
+    from anysize.models.network import ImageSettings, Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,9 @@ class PredictOptions:
         merge: ``mean``, ``max`` or ``attention``.
         window, overlap: tokens of a text window or steps of a sequence's, and those that neighbours
             share.
-        tiles: when pictures are cut into tiles; ``tile`` is a tile's side in picture pixels.
+        tiles: when pictures are cut into tiles.
+        tile: a tile's side in picture pixels; tiles larger than the model's input are shrunk to it,
+            which is faster and loses what is small. ``overlap`` grows with it unless it is given.
         crop: how much of a picture that is not tiled is read, as a part of its shorter side; 0
             reads all of it.
         runtime: ``torch``, ``openvino``, …, or the fastest of them by measurement.
@@ -37,7 +39,8 @@ class PredictOptions:
         columns: column of a table for each role (``{"text": "review"}``).
         encoding: of text files.
         gallery: of a recognition task: the folder of those who are known by name.
-        threshold: of the gallery: the lowest cosine that is accepted, instead of its own.
+        threshold: of the gallery: the lowest cosine that is accepted, instead of its own; of
+            object-detection: the lowest score of an object in the prediction, instead of 0.25.
     """
 
     memory: int | str | None = None
@@ -118,7 +121,7 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
             **_given(
                 tiles=options.tiles,
                 tile=options.tile,
-                overlap=options.overlap,
+                overlap=_overlap(network.image, options),
                 crop=options.crop,
             ),
         )
@@ -128,6 +131,13 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
             "merge 'attention' needs a model trained with it (--merge attention in training)"
         )
     return network, merge
+
+
+def _overlap(image: ImageSettings, options: PredictOptions) -> int | None:
+    """Pixels that neighbouring tiles share; where only the tile is given, they grow with it."""
+    if options.overlap is not None or options.tile is None:
+        return options.overlap
+    return options.tile * image.overlap // (image.tile or image.width)
 
 
 def _given(**settings: Any) -> dict[str, Any]:

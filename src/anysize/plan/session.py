@@ -13,6 +13,7 @@ from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.plan.options import PredictOptions, adapted
 from anysize.plan.prediction import PredictionPlan, plan_prediction
+from anysize.tasks.protocols import Thresholded
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -76,15 +77,18 @@ class Session:
             BudgetError: before work starts, when the budget is too small.
         """
         network, merge = adapted(self.network, self.card, options)
+        task = self.task
+        if options.threshold is not None and isinstance(task, Thresholded):
+            task = task.at_threshold(options.threshold)
         plan = plan or self.plan(source, options)
         runtime = plan.open_runtime()
         try:
             yield from predict(
                 source,
                 (Position(index, index) for index in range(len(source))),
-                self.task.preprocess(network),
+                task.preprocess(network),
                 plan.guarded(runtime),
-                self.task.new_merger(self.card.labels, merge, keep_first=keep_first),
+                task.new_merger(self.card.labels, merge, keep_first=keep_first),
                 plan.batches,
                 strict=options.strict,
                 threads=plan.threads,

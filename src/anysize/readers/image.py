@@ -171,9 +171,9 @@ class Image:
         """
         header = self.header
         factor = _jpeg_shrink(header, header.width / room, header.height / room)
-        width, height = _shrunk(header.extent, factor)
+        width, height = self._shrunk(header, factor)
         _, rows, columns = ORIENTATIONS[header.orientation]
-        # The pixel that was rounded up to is stored last.
+        # What was rounded is stored last.
         return Reduced(
             factor=factor,
             extent=(width, height),
@@ -185,7 +185,8 @@ class Image:
 
     def _regions(self, boxes: Iterable[Box], shrink: int) -> Iterator[NDArray[np.uint8]]:
         header = self.header
-        checked = _checked(boxes, _shrunk(header.extent, shrink), self._origin)
+        extent = self._shrunk(header, shrink)
+        checked = _checked(boxes, extent, self._origin)
         if not _streams(header, shrink):
             return self._from_whole(header, checked, shrink)
         if header.orientation != 1:
@@ -219,6 +220,16 @@ class Image:
             down=pixels.shape[0] / shown.height,
             extent=header.extent,
         )
+
+    def _shrunk(self, header: Header, shrink: int) -> tuple[int, int]:
+        """Width and height as displayed, of what is decoded at a part of the size."""
+        if shrink > 1 and _streams(header, shrink):
+            # It rounds down.
+            reader = StripReader(self._content, self._origin, header, shrink)
+            turned = ORIENTATIONS[header.orientation][0]
+            return (reader.height, reader.width) if turned else (reader.width, reader.height)
+        width, height = header.extent
+        return -(-width // shrink), -(-height // shrink)
 
     def _decoded(
         self, header: Header, shrink: int = 1, rows: int | None = None
@@ -270,7 +281,7 @@ class Image:
         try:
             for top, left, block in reader.blocks():
                 rows.write(top, left, block)
-            place = _stored(header, shrink)
+            place = _stored(header, self._shrunk(header, shrink))
             for box in boxes:
                 yield oriented(rows.read(place(box)), header.orientation)
         finally:
@@ -321,11 +332,6 @@ def _streams(header: Header, shrink: int = 1) -> bool:
     return large and header.format in ("JPEG", "PNG", "TIFF")
 
 
-def _shrunk(extent: tuple[int, int], shrink: int) -> tuple[int, int]:
-    """Width and height of a JPEG that is decoded at a part of its size."""
-    return -(-extent[0] // shrink), -(-extent[1] // shrink)
-
-
 def _jpeg_shrink(header: Header, width: float, height: float) -> int:
     """The part of its size at which a JPEG is decoded for a result of this size."""
     if header.format != "JPEG":
@@ -360,10 +366,10 @@ def _checked(boxes: Iterable[Box], extent: tuple[int, int], origin: str) -> Iter
         yield box
 
 
-def _stored(header: Header, shrink: int = 1) -> Callable[[Box], Box]:
-    """Maps a displayed box to the stored one, of the picture at ``1 / shrink`` of its size."""
+def _stored(header: Header, extent: tuple[int, int] | None = None) -> Callable[[Box], Box]:
+    """Maps a displayed box to the stored one, of the picture or of one of another extent."""
     transpose, rows, columns = ORIENTATIONS[header.orientation]
-    width, height = _shrunk(header.extent, shrink)
+    width, height = extent or header.extent
 
     def place(box: Box) -> Box:
         left, right = (width - box.right, width - box.left) if columns else (box.left, box.right)

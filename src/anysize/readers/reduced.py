@@ -19,9 +19,9 @@ class Reduced:
 
     Attributes:
         factor: pixels of the picture for one of these, along both sides.
-        extent: ``(width, height)`` in its own pixels; the last ones may reach beyond the picture.
-        left, top: where it begins, in pixels of the picture; 0, or before the picture where one
-            that is displayed turned was rounded up.
+        extent: ``(width, height)`` in its own pixels, rounded up or down.
+        left, top: where it begins, in pixels of the picture; 0, or where one that is displayed
+            turned was rounded, up to a pixel of its own beside it.
         picture: ``(width, height)`` of the picture.
         regions: as ``ImageField.regions``, in its own pixels.
     """
@@ -34,14 +34,19 @@ class Reduced:
     regions: Callable[[Iterable[Box]], Iterator[NDArray[np.uint8]]]
 
     def box(self, box: Box) -> Box:
-        """What a box shows of the picture, in the picture's pixels."""
-        width, height = self.picture
-        return Box(
-            max(box.left * self.factor + self.left, 0),
-            max(box.top * self.factor + self.top, 0),
-            min(box.right * self.factor + self.left, width),
-            min(box.bottom * self.factor + self.top, height),
-        )
+        """What a box shows of the picture, in the picture's pixels; all of it shows all."""
+        sides = [
+            (
+                0 if first == 0 else max(first * self.factor + start, 0),
+                whole if last == own else min(last * self.factor + start, whole),
+            )
+            for first, last, start, own, whole in (
+                (box.left, box.right, self.left, self.extent[0], self.picture[0]),
+                (box.top, box.bottom, self.top, self.extent[1], self.picture[1]),
+            )
+        ]
+        (left, right), (top, bottom) = sides
+        return Box(left, top, right, bottom)
 
 
 @runtime_checkable

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from anysize.core.records import ImageField
 from anysize.core.windows import Box
 from anysize.models.network import ImageSettings
+from anysize.readers.reduced import reduced
 from anysize.readers.resize import resize
 from anysize.windows.boxes import tiles
 
@@ -114,16 +115,24 @@ def place_of_whole(extent: tuple[int, int], settings: ImageSettings) -> Place:
 
 
 def _tiles(image: ImageField, settings: ImageSettings) -> Iterator[View]:
-    width, height = image.extent
     across, down = tile_size(settings)
+    # What is shrunk for the input anyway is decoded no finer than that needs.
+    picture = reduced(image, across / settings.width)
+    width, height = picture.extent
     # A picture may be narrower than a tile, and a tile lower than the overlap asked for.
-    size = (min(across, width), min(down, height))
-    overlap = min(settings.overlap, min(size) // 2)
-    laid = tiles(width, height, *size, overlap)
-    parts = (part for part, _ in tiles(width, height, *size, overlap))
-    for (part, core), pixels in zip(laid, image.regions(parts), strict=True):
-        last = core.right == width and core.bottom == height
-        place = Place(part=part, region=padded(part, settings), core=core, last=last)
+    wide = min(max(across // picture.factor, 1), width)
+    high = min(max(down // picture.factor, 1), height)
+    overlap = min(-(-settings.overlap // picture.factor), min(wide, high) // 2)
+    laid = tiles(width, height, wide, high, overlap)
+    parts = (part for part, _ in tiles(width, height, wide, high, overlap))
+    for (part, core), pixels in zip(laid, picture.regions(parts), strict=True):
+        shown = picture.box(part)
+        place = Place(
+            part=shown,
+            region=padded(shown, settings),
+            core=picture.box(core),
+            last=core.right == width and core.bottom == height,
+        )
         yield _view(place, pixels)
 
 

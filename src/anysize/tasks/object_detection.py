@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from anysize.core.protocols import Merger, Preprocess
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
 from anysize.core.windows import Window
-from anysize.mergers.objects import ObjectMerger
+from anysize.mergers.objects import ObjectMerger, ObjectRules
 from anysize.models.network import ImageSettings, Network, Role
 from anysize.sources import ColumnSpec
 from anysize.sources.detection import ROLE
@@ -46,7 +47,11 @@ OBJECTS = ColumnSpec(role=ROLE, kind="target", names=("objects", "annotations"),
 
 
 class ObjectDetection:
-    """Boxes with labels and scores."""
+    """Boxes with labels and scores.
+
+    Args:
+        rules: how detections become the objects of a picture; None takes the usual ones.
+    """
 
     name = "object-detection"
     role: Role = "image"
@@ -58,6 +63,22 @@ class ObjectDetection:
     )
     separable = True
     by_target = False
+
+    def __init__(self, rules: ObjectRules | None = None) -> None:
+        self._rules = rules or ObjectRules()
+
+    def at_threshold(self, threshold: float) -> ObjectDetection:
+        """The task with another lowest score of the objects in a prediction.
+
+        Raises:
+            ConfigurationError: not from 0 to 1.
+        """
+        if not 0 <= threshold <= 1:
+            raise ConfigurationError(
+                f"threshold must be a score from 0 to 1 for object-detection, not {threshold}"
+            )
+        floor = min(self._rules.floor, threshold)
+        return ObjectDetection(dataclasses.replace(self._rules, threshold=threshold, floor=floor))
 
     def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
         """Nothing to prepare."""
@@ -150,7 +171,7 @@ class ObjectDetection:
         self, labels: Sequence[str], rule: str, *, keep_first: bool = False
     ) -> Callable[[str], Merger]:
         def new(record: str) -> Merger:
-            return ObjectMerger(record, labels)
+            return ObjectMerger(record, labels, self._rules)
 
         return new
 

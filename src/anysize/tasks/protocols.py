@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from anysize.core.examples import Example
 from anysize.core.protocols import Merger, Preprocess
@@ -190,5 +190,18 @@ class Task(Protocol):
             rule: the merge rule.
             keep_first: whether the result also tells what the first window alone would have given,
                 where that makes sense.
+        """
+        ...
+
+
+@runtime_checkable
+class Thresholded(Protocol):
+    """A task whose predictions leave out what scores less than a threshold."""
+
+    def at_threshold(self, threshold: float) -> Task:
+        """The task with another threshold.
+
+        Raises:
+            ConfigurationError: out of range.
         """
         ...
