@@ -511,17 +511,20 @@ class Model:
             self.network, self.card, Path(out), source=self.folder, options=options
         )
 
-    def plan(self, source: Source | None, options: PredictOptions) -> PredictionPlan:
+    def plan(
+        self, source: Source | None, options: PredictOptions, *, thorough: bool = False
+    ) -> PredictionPlan:
         """What prediction will do with the budget: runtime, precision, batch, and why.
 
         Args:
             source: what is predicted on, as ``open`` gives it; None plans without looking at it.
             options: see ``PredictOptions``.
+            thorough: measure the runtimes even where this source is too small to be worth it.
 
         Raises:
             BudgetError: not even one window at a time fits.
         """
-        return self._session().plan(source, options)
+        return self._session().plan(source, options, thorough=thorough)
 
     @property
     def task(self) -> Task:
