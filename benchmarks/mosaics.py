@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -348,15 +347,18 @@ def wrapped(path: str, confidence: float) -> Any:
 
 def write(out: Path, rows: list[list[float]], seconds: float, start: float, **more: float) -> None:
     """What a run found and took."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = resident("VmHWM")
     figures = {"seconds": seconds, "peak": peak, "above": peak - start, **more}
     out.write_text(json.dumps({"objects": rows, "figures": figures}))
 
 
-def resident() -> float:
-    """The resident size in MiB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / (1 << 20)
+def resident(entry: str = "VmRSS") -> float:
+    """The resident size in MiB; with ``VmHWM`` the largest so far.
+
+    What ``getrusage`` calls the largest is at least that of the process that started this one.
+    """
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{entry}:"))
 
 
 if __name__ == "__main__":
