@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from anysize.core.errors import BundleError
 from anysize.core.examples import Example
+from anysize.models.convolution import Convolution
 from anysize.models.execution import make_execution
 from anysize.models.network import Network
 
@@ -33,7 +34,7 @@ _LARGEST = 127
 _TINY = 1e-12
 # Steps are learned as factors; they may move this many times faster than weights do.
 _PACE = 10.0
-_KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d)
+_KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d, Convolution)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
