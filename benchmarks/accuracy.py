@@ -1,7 +1,7 @@
 """What a limited time of training reaches.
 
 python -m benchmarks.accuracy rotten_tomatoes [--minutes 6]
-python -m benchmarks.accuracy cifar10 [--minutes 10]
+python -m benchmarks.accuracy cifar10 [--minutes 10] [--augment none]
 """
 
 from __future__ import annotations
@@ -36,16 +36,20 @@ def main() -> None:
     parser.add_argument("name", choices=RUNS)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--augment", help="another policy than the run's own")
     arguments = parser.parse_args()
     task, spec, minutes, settings = RUNS[arguments.name]
     limit = arguments.minutes or minutes
+    if arguments.augment:
+        settings = settings | {"augment": arguments.augment}
+    name = "-".join(filter(None, (arguments.name, arguments.augment)))
     print(common.machine())
     start = time.perf_counter()
     model = anysize.train(
         task,
         common.data(arguments.name),
         model=spec,
-        out=common.scratch("accuracy") / f"{arguments.name}-{limit:g}-{arguments.seed}",
+        out=common.scratch("accuracy") / f"{name}-{limit:g}-{arguments.seed}",
         minutes=limit,
         seed=arguments.seed,
         **settings,
