@@ -75,72 +75,52 @@ def plan_batches(
     """
     bound_heap()
     settings = network.settings
-    streams = streams_of(runtime)
     if settings.varying:
         bound_kernels()
+    streams = streams_of(runtime)
     window = synthetic.windows(network, 1)[0]
-    compiling = settings.varying and (runtime.name, runtime.precision) != ("torch", "float32")
     most = max(MOST[settings.role] // window.cost, 1)
     if total_cost is not None:
         most = max(min(most, -(-total_cost // window.cost)), 1)
-    found = climb(
-        lambda share: _work(runtime, synthetic.part_of_window(network, share)),
-        lambda count: _work(runtime, synthetic.windows(network, count)),
-        ceiling=memory,
-        fixed=extra,
-        parts=synthetic.parts(network),
-        most=most,
-        enough=no_longer_faster,
-        seconds=seconds,
+    found = _probe(runtime, network, ceiling=memory, fixed=extra, most=most, seconds=seconds)
+    needs = _Needs(
+        found=found,
+        held=sum(array.nbytes for array in window.arrays.values()) / window.cost,
+        # Windows of one size, as pictures are, need no sorting.
+        look_ahead=_LOOK_AHEAD if settings.varying else 0,
+        streams=streams,
+        compiling=settings.varying and (runtime.name, runtime.precision) != ("torch", "float32"),
     )
-    held = sum(array.nbytes for array in window.arrays.values()) / window.cost
-    # Windows of one size, as pictures are, need no sorting.
-    look_ahead = _LOOK_AHEAD if settings.varying else 0
-
-    def needed(cost: int, reading: int) -> int:
-        # Of a runtime with streams, one batch more than it has is under way.
-        waiting = (look_ahead + 1) * streams * cost * held
-        return int(_peak(found, streams * cost, compiling=compiling) + reading + waiting)
-
     why: list[str] = []
-    ahead = int(READ_AHEAD * held * window.cost)
-    if threads and needed(window.cost, extra + ahead) > memory:
+    ahead = int(READ_AHEAD * needs.held * window.cost)
+    if threads and needs.peak(window.cost, extra + ahead) > memory:
         threads = 0
         why.append("no reader threads, to save what they would read ahead")
     reading = extra + (ahead if threads else 0)
-    if needed(window.cost, reading) > memory:
-        raise budget.refuse(
-            f"predicting with {network.spec}",
-            memory,
-            needed(window.cost, reading),
-            1,
-            ["one window at a time"],
-        )
-    enough = min(_ENOUGH[settings.role], most * window.cost)
-    wished = max(found.efficient_cost() if found.measurements else 0, enough, window.cost)
-    if streams > 1:
-        wished = max(min(_ENOUGH_FOR_STREAM, most * window.cost), window.cost)
+    least = needs.peak(window.cost, reading)
+    if least > memory:
+        what = f"predicting with {network.spec}"
+        raise budget.refuse(what, memory, least, 1, ["one window at a time"])
+    wished = _wished(found, settings.role, window.cost, most=most, streams=streams)
     cost = window.cost
-    while cost * 2 <= wished and needed(cost * 2, reading) <= memory:
+    while cost * 2 <= wished and needs.peak(cost * 2, reading) <= memory:
         cost *= 2
+    peak = needs.peak(cost, reading)
     work = max(found.line.peak(streams * cost) - found.floor, 0)
     limit = "more would not be faster" if cost * 2 > wished else "all that fits"
-    why.append(
+    why += [
         f"{runtime.name} {runtime.precision}, {cost // window.cost} windows of {window.cost} "
         f"{settings.unit} at once"
         + (f" in each of {streams} streams" if streams > 1 else "")
-        + f" ({limit})"
-    )
-    peak = needed(cost, reading)
-    why.append(
+        + f" ({limit})",
         f"{format_size(found.floor)} are taken already, a batch needs {format_size(work)}: "
-        f"{format_size(peak)} of {format_size(memory)}"
-    )
+        f"{format_size(peak)} of {format_size(memory)}",
+    ]
     return Batching(
         batches=BatchPlan(
             budget=cost,
             packed=packed,
-            look_ahead=look_ahead * streams * cost,
+            look_ahead=needs.look_ahead * streams * cost,
             most=max(cost // 4, 1),
         ),
         threads=threads,
@@ -151,11 +131,61 @@ def plan_batches(
     )
 
 
-def _work(runtime: Runtime, examples: Sequence[Example]) -> tuple[Work, int]:
-    return lambda: runtime.run(examples), sum(example.cost for example in examples)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Needs:
+    """What prediction takes in memory, by the cost of a batch.
+
+    Attributes:
+        found: the probe.
+        held: bytes of inputs for each token or pixel.
+        look_ahead: batches that are sorted together.
+        streams: batches that run at once.
+        compiling: whether shapes vary and each new one may compile kernels.
+    """
+
+    found: Climb
+    held: float
+    look_ahead: int
+    streams: int
+    compiling: bool
+
+    def peak(self, cost: int, reading: int) -> int:
+        """The largest resident size in bytes with batches of that cost, margin included.
+
+        Args:
+            cost: of a batch.
+            reading: bytes that the readers take.
+        """
+        network = self.found.line.peak(self.streams * cost)
+        spare = budget.margin(
+            network - self.found.floor, compiling=self.compiling, compiled=self.found.grown
+        )
+        # Of a runtime with streams, one batch more than it has is under way.
+        waiting = (self.look_ahead + 1) * self.streams * cost * self.held
+        return int(network + spare + reading + waiting)
 
 
-def _peak(found: Climb, cost: int, *, compiling: bool) -> int:
-    """Expected peak of the network's part of the run, margin included."""
-    peak = found.line.peak(cost)
-    return peak + budget.margin(peak - found.floor, compiling=compiling, compiled=found.grown)
+def _wished(found: Climb, role: Role, window: int, *, most: int, streams: int) -> int:
+    """The cost of a batch beyond which more is of no use; at least that of a window."""
+    if streams > 1:
+        return max(min(_ENOUGH_FOR_STREAM, most * window), window)
+    efficient = found.efficient_cost() if found.measurements else 0
+    return max(efficient, min(_ENOUGH[role], most * window), window)
+
+
+def _probe(
+    runtime: Runtime, network: Network, *, ceiling: int, fixed: int, most: int, seconds: float
+) -> Climb:
+    def work(examples: Sequence[Example]) -> tuple[Work, int]:
+        return lambda: runtime.run(examples), sum(example.cost for example in examples)
+
+    return climb(
+        lambda share: work(synthetic.part_of_window(network, share)),
+        lambda count: work(synthetic.windows(network, count)),
+        ceiling=ceiling,
+        fixed=fixed,
+        parts=synthetic.parts(network),
+        most=most,
+        enough=no_longer_faster,
+        seconds=seconds,
+    )

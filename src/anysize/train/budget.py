@@ -14,12 +14,8 @@ from anysize.core.errors import BudgetError
 from anysize.core.memory import default_budget, format_size
 from anysize.runtimes.torch import doubtful_bfloat16
 from anysize.sources.kept import worth
-from anysize.train.planning import (
-    TrainingPlan,
-    faster_in_bfloat16,
-    plan_training,
-    set_checkpointing,
-)
+from anysize.train.planning import TrainingPlan, plan_training
+from anysize.train.probing import faster_in_bfloat16, set_checkpointing
 
 if TYPE_CHECKING:
     from anysize.train.job import Job

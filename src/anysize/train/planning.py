@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from anysize.core.examples import Example
-from anysize.core.memory import bound_heap, bound_kernels, format_size, resident, trim
+from anysize.core.memory import bound_heap, bound_kernels, format_size, resident
 from anysize.models.network import Role
 from anysize.plan import budget, synthetic
 from anysize.plan.batching import READ_AHEAD
 from anysize.plan.guard import MemoryGuard
-from anysize.plan.probe import Climb, Work, climb, three
-from anysize.plan.selection import machine_key
-from anysize.sources.cache import cache_folder, replacing
-from anysize.train.pooled import Objective, Windows, one_graph
+from anysize.plan.probe import Climb
+from anysize.train.pooled import Objective
+from anysize.train.probing import REACH, probe
 
 if TYPE_CHECKING:
     from torch import nn
 
 # More at once was not faster on a processor.
-_MEASURED_COST = 1 << 16
 _MOST: Mapping[Role, int] = {"text": 8192, "image": 32 * 224 * 224, "features": 16384}
-# Beyond what was measured a line is trusted this far.
-_REACH = 4
 # The loop holds this many micro-batches before it sorts them (train.machinery), and one more.
 _HELD = 17
 
@@ -137,14 +128,14 @@ def plan_training(
         extra=extra,
     )
     tried = ["one window at a time"]
-    least: int | None = None
-    first_floor: int | None = None
+    leasts: list[int] = []
+    floors: list[int] = []
     for checkpointing, bfloat16 in _options(network.module, objective.bfloat16, may_use_bfloat16):
         if checkpointing and "gradient checkpointing" not in tried:
             tried.append("gradient checkpointing")
         if bfloat16 and not objective.bfloat16:
             tried.append("bfloat16")
-        found = _probe(
+        found = probe(
             replace(objective, bfloat16=bfloat16),
             checkpointing,
             ceiling=allowed,
@@ -152,33 +143,29 @@ def plan_training(
             most=most,
             seconds=seconds,
         )
-        first_floor = found.floor if first_floor is None else first_floor
-        expected = partial(needs.peak, found, bfloat16=bfloat16, first_floor=first_floor)
-        smallest = expected(window.cost)
-        least = smallest if least is None else min(least, smallest)
-        if smallest > allowed:
+        floors.append(found.floor)
+        expected = partial(needs.peak, found, bfloat16=bfloat16, first_floor=floors[0])
+        leasts.append(expected(window.cost))
+        if leasts[-1] > allowed:
             continue
         cost, enough = _largest_cost(expected, window.cost, found.largest, most, allowed)
-        peak = expected(cost)
-        why.append(
-            f"{cost // window.cost} windows of {window.cost} {network.settings.unit} "
-            f"at once ({'more is not needed' if enough else 'all that fits'})"
-        )
+        limit = "more is not needed" if enough else "all that fits"
+        count = f"{cost // window.cost} windows of {window.cost} {network.settings.unit} at once"
+        why += [f"{count} ({limit})"]
         why += [f"{item}, because it would not fit without" for item in tried[1:]]
-        why.append(f"{format_size(peak)} of {format_size(allowed)} are expected to be used")
+        why += [f"{format_size(expected(cost))} of {format_size(allowed)} are expected to be used"]
         return TrainingPlan(
             micro_cost=cost,
             checkpointing=checkpointing,
             bfloat16=bfloat16,
             loaders=loaders,
             memory=allowed,
-            predicted_peak=peak,
+            predicted_peak=expected(cost),
             window=window.cost,
             work=max(found.line.peak(cost) - found.floor, 0),
             why=tuple(why),
         )
-    assert least is not None
-    raise budget.refuse(f"training {network.spec}", memory, least, workers, tried)
+    raise budget.refuse(f"training {network.spec}", memory, min(leasts), workers, tried)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,68 +254,11 @@ def _largest_cost(
         most: windows that are useful at once.
         allowed: bytes.
     """
-    reach = min(most * window, _REACH * max(measured, window))
+    reach = min(most * window, REACH * max(measured, window))
     cost = window
     while cost * 2 <= reach and expected(cost * 2) <= allowed:
         cost *= 2
     return cost, cost * 2 > reach
-
-
-def faster_in_bfloat16(objective: Objective) -> bool:
-    """Whether forward and backward passes are faster in bfloat16, measured on a few windows.
-
-    The answer is kept in the cache folder by processor, versions and architecture, so that the
-    same run computes the same numbers again. Weights, buffers, gradients and torch's random state
-    are left as they were.
-    """
-    path = cache_folder() / f"training-{machine_key(objective.network)}.json"
-    try:
-        return bool(json.loads(path.read_text(encoding="utf-8"))["bfloat16"])
-    except (OSError, ValueError, KeyError, TypeError):
-        answer = _measured_bfloat16(objective)
-    with replacing(path) as file:
-        file.write(json.dumps({"bfloat16": answer}).encode())
-    return answer
-
-
-def _measured_bfloat16(objective: Objective) -> bool:
-    window = synthetic.windows(objective.network, 1)[0]
-    count = max(min(16, _MEASURED_COST // window.cost), 1)
-    records = _made_up(objective, synthetic.windows(objective.network, count))
-    seconds: dict[bool, float] = {}
-    with _undisturbed(objective.network.module, False):
-        for bfloat16 in (False, True):
-            tried = replace(objective, bfloat16=bfloat16)
-            one_graph(tried, records)
-            seconds[bfloat16] = min(_timed(tried, records) for _ in range(3))
-    return seconds[True] < seconds[False]
-
-
-def _made_up(objective: Objective, examples: Sequence[Example]) -> list[Windows]:
-    """Noise as records of one window, with targets as training would have them."""
-    labels = int(objective.network.module.config.num_labels or 1)
-    pairs = [objective.task.made_up(example, labels) for example in examples]
-    return [Windows([example], target) for example, target in pairs]
-
-
-def _timed(objective: Objective, records: Sequence[Windows]) -> float:
-    started = time.perf_counter()
-    one_graph(objective, records)
-    return time.perf_counter() - started
-
-
-def set_checkpointing(module: nn.Module, on: bool) -> None:
-    """Switches activation checkpointing (Chen et al. 2016) of a transformers model.
-
-    transformers calls it gradient checkpointing up to 5.x.
-    """
-    name = "enable" if on else "disable"
-    switch = getattr(module, f"activation_checkpointing_{name}", None)
-    switch = switch or getattr(module, f"gradient_checkpointing_{name}")
-    if on:
-        switch({"use_reentrant": False})
-    else:
-        switch()
 
 
 def _options(
@@ -350,59 +280,3 @@ def _trained_size(objective: Objective) -> int:
         for item in module.parameters()
         if item.requires_grad
     )
-
-
-def _probe(
-    objective: Objective,
-    checkpointing: bool,
-    *,
-    ceiling: int,
-    fixed: int,
-    most: int,
-    seconds: float,
-) -> Climb:
-    network = objective.network
-    wanted = most * synthetic.windows(network, 1)[0].cost
-
-    def work(examples: Sequence[Example]) -> tuple[Work, int]:
-        records = _made_up(objective, examples)
-        return lambda: one_graph(objective, records), sum(item.cost for item in examples)
-
-    with _undisturbed(network.module, checkpointing):
-        return climb(
-            lambda share: work(synthetic.part_of_window(network, share)),
-            lambda count: work(synthetic.windows(network, count)),
-            ceiling=ceiling,
-            fixed=fixed,
-            parts=synthetic.parts(network),
-            most=most,
-            # Small windows are cheap to probe, so that what is trusted reaches what is wanted.
-            enough=lambda found: three(found) and _REACH * found[-1].cost >= wanted,
-            seconds=seconds,
-        )
-
-
-@contextmanager
-def _undisturbed(module: nn.Module, checkpointing: bool) -> Iterator[None]:
-    """Train mode with gradients of the probe's own; everything is put back afterwards."""
-    training = module.training
-    buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
-    gradients = [(item, item.grad) for item in module.parameters()]
-    random = torch.get_rng_state()
-    module.train()
-    if checkpointing:
-        set_checkpointing(module, True)
-    for item, _ in gradients:
-        item.grad = None
-    try:
-        yield
-    finally:
-        for item, gradient in gradients:
-            item.grad = gradient
-        for buffer, value in buffers:
-            buffer.copy_(value)
-        if checkpointing:
-            set_checkpointing(module, False)
-        module.train(training)
-        torch.set_rng_state(random)
-        trim()
