@@ -1,26 +1,21 @@
-"""The verbs as functions and methods, with the same names and defaults as the command line."""
+"""A trained model: what the verbs do with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from anysize import tasks
-from anysize.core import memory as memory_sizes
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, RunError
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.plan.options import PredictOptions
-from anysize.tasks.inputs import Input, is_source, open_inputs, task_of
+from anysize.tasks.inputs import Input, is_source, open_inputs
 
 if TYPE_CHECKING:
-    from anysize.augment import Augmentation
-    from anysize.augment.sheet import Sheet
-    from anysize.compress.verdict import Judgement
     from anysize.evaluate.protocols import Evaluator, Measured
-    from anysize.evaluate.statistics import DataStatistics
     from anysize.export.protocols import Exporter
     from anysize.models.bundle import Card
     from anysize.models.network import Network
@@ -29,22 +24,6 @@ if TYPE_CHECKING:
     from anysize.recognition.enrolment import Collected, Comparison, Enrolment
     from anysize.recognition.gallery import Gallery
     from anysize.tasks.protocols import Task
-    from anysize.train import TrainReport
-    from anysize.train.planning import TrainingPlan
-    from anysize.train.recipe import Recipe
-
-__all__ = [
-    "Model",
-    "PredictOptions",
-    "augment",
-    "card",
-    "compress_report",
-    "load",
-    "plan",
-    "statistics",
-    "train",
-    "train_report",
-]
 
 
 def load(spec: str | Path, task: str | None = None) -> Model:
@@ -62,233 +41,6 @@ def load(spec: str | Path, task: str | None = None) -> Model:
     network, card = open_network(str(spec), task)
     folder = Path(spec) if Path(spec).is_dir() else None
     return Model(network, card, folder)
-
-
-def train(
-    task: str,
-    data: str | Path,
-    *,
-    model: str,
-    out: str | Path | None = None,
-    memory: int | str | None = None,
-    resume: bool = False,
-    **settings: Any,
-) -> Model:
-    """Trains a model and opens the bundle that it leaves.
-
-    Args:
-        task: the task's name.
-        data: a table or a folder.
-        model: model spec.
-        out: folder of the run; None is ``runs/TASK``.
-        memory: budget of all processes together, in bytes or as ``2GiB``; None is 70 % of
-            what the machine has free.
-        resume: go on from the last checkpoint of ``out``.
-        settings: any other field of ``anysize.Recipe``.
-
-    Raises:
-        ConfigurationError, DataError, BudgetError: before any work starts.
-        RunError: the run failed; the last checkpoint stays.
-    """
-    from anysize.train.recipe import from_mapping
-
-    entries = {"task": task, "data": str(data), "model": model, **settings}
-    entries["out"] = str(out if out is not None else Path("runs") / task)
-    if memory is not None:
-        entries["memory"] = memory_sizes.parse_size(memory)
-    report = train_report(from_mapping(entries, origin="train"), resume=resume)
-    return load(report.bundle)
-
-
-def train_report(recipe: Recipe, *, resume: bool = False) -> TrainReport:
-    """Trains what a recipe says.
-
-    Args:
-        recipe: everything that determines the run.
-        resume: go on from the last checkpoint of the recipe's ``out``.
-
-    Returns:
-        Where the bundle is, and what it took.
-
-    Raises:
-        ConfigurationError, DataError, BudgetError: before any work starts.
-        RunError: the run failed; the last checkpoint stays.
-    """
-    from anysize.train import run
-
-    return run(recipe, resume=resume)
-
-
-def compress_report(
-    spec: str | Path,
-    out: str | Path,
-    *,
-    data: str | Path | None = None,
-    methods: Sequence[str] = (),
-    max_drop: float = 0.01,
-    records: int = 0,
-    memory: int | str | None = None,
-    columns: Mapping[str, str] | None = None,
-    encoding: str = "utf-8",
-    task: str | None = None,
-    seed: int = 0,
-    say: Callable[[str], None] = lambda _line: None,
-) -> Judgement:
-    """Tries methods of compression, measures each, and ships the fastest that is proved.
-
-    Args:
-        spec: a bundle, a Hugging Face folder or a hub id.
-        out: folder for the bundle and its report; must not hold anything yet.
-        data: labelled data to calibrate, to train and to judge on.
-        methods: chains such as ``prune-structured(flops=0.5), int8``; none tries those that need
-            no training.
-        max_drop: what the task's main metric may lose.
-        records: how many records decide, at most; 0 is all of them.
-        memory: budget in bytes, or as ``2GiB``; None is 70 % of what the machine has free.
-        columns: column of a table for each role.
-        encoding: of text files.
-        task: where the model does not tell it.
-        seed: of everything random.
-        say: hears what goes on, a line at a time.
-
-    Returns:
-        The table; its ``chosen`` is None where nothing passes, and then there is no bundle.
-
-    Raises:
-        ConfigurationError, DataError, BundleError: before anything is measured.
-    """
-    from anysize.compress.judge import Order, compress
-
-    order = Order(
-        model=str(spec),
-        out=Path(out),
-        task=task,
-        data=None if data is None else str(data),
-        methods=tuple(methods),
-        max_drop=max_drop,
-        memory=PredictOptions(memory=memory).budget,
-        columns=columns or {},
-        encoding=encoding,
-        records=records,
-        seed=seed,
-    )
-    return compress(order, say)
-
-
-def augment(
-    data: str | Path,
-    out: str | Path | None = None,
-    augment: str | Augmentation = "standard",
-    *,
-    count: int = 6,
-    draws: int = 6,
-    seed: int = 0,
-    size: tuple[int, int] = (224, 224),
-    columns: Mapping[str, str] | None = None,
-) -> Sheet:
-    """Draws a contact sheet: pictures as they are, and as they come in training.
-
-    Args:
-        data: a folder, a table or a picture.
-        out: PNG file; None writes nothing.
-        augment: a policy, a list of steps, or what was made of one.
-        count: pictures shown at most, spread evenly over the data.
-        draws: epochs shown of each.
-        seed: of everything random.
-        size: ``(width, height)`` of the model's input in pixels.
-        columns: column of a table for each role.
-
-    Returns:
-        The sheet: ``pixels``, uint8 ``[height, width, 3]``, the ids of the ``records`` shown, and
-        ``failures``, what could not be shown.
-
-    Raises:
-        ConfigurationError: the augmentation is wrong; all faults at once.
-        DataError: none of the pictures can be read, or ``out`` cannot be written.
-    """
-    from anysize.augment import Augmentation
-    from anysize.augment.sheet import contact_sheet, write_png
-    from anysize.sources import open_source
-    from anysize.tasks.image_classification import IMAGE
-
-    chosen = Augmentation(augment) if isinstance(augment, str) else augment
-    source = open_source(data, columns=(IMAGE,), rename=columns or {})
-    sheet = contact_sheet(source, chosen, count=count, draws=draws, seed=seed, size=size)
-    if out is not None:
-        write_png(sheet.pixels, Path(out))
-    return sheet
-
-
-def card(spec: str | Path) -> dict[str, Any]:
-    """What a bundle's card says; of a Hugging Face folder, what its configuration tells.
-
-    Args:
-        spec: where the model is.
-
-    Raises:
-        BundleError: nothing usable there.
-    """
-    from anysize.models.bundle import is_bundle, read_card
-
-    if is_bundle(spec):
-        return read_card(spec).to_json()
-    return load(spec).card.to_json()
-
-
-def statistics(
-    data: str | Path,
-    *,
-    task: str | None = None,
-    model: str | Path | None = None,
-    columns: Mapping[str, str] | None = None,
-    encoding: str = "utf-8",
-) -> DataStatistics:
-    """Counts, lengths or sizes, duplicates and unreadable records of a dataset.
-
-    Args:
-        data: a table or a folder.
-        task: what to read it as; None looks for pictures first, then for text.
-        model: a bundle whose tokenizer and window text lengths are compared with.
-        columns: column of a table for each role.
-        encoding: of text files.
-
-    Returns:
-        ``ImageStatistics`` (sizes in pixels), ``TextStatistics`` (lengths in characters, with a
-        model in tokens) or ``FeatureStatistics``; ``to_json`` gives all of it.
-
-    Raises:
-        ConfigurationError, DataError, BundleError: the data or the model cannot be used.
-    """
-    from anysize.evaluate import statistics as counting
-    from anysize.sources import open_source
-
-    opened = load(model) if model is not None else None
-    reading: dict[str, Any] = {"rename": columns or {}, "encoding": encoding}
-    chosen = opened.task if opened is not None else task_of(data, task, **reading)
-    source = open_source(data, columns=chosen.columns, **reading)
-    if chosen.role == "image":
-        return counting.image_statistics(source)
-    if chosen.role == "features":
-        from anysize.evaluate.feature_statistics import feature_statistics
-
-        return feature_statistics(source)
-    preprocess = None if opened is None else chosen.preprocess(opened.network)
-    return counting.text_statistics(source, preprocess=preprocess)
-
-
-def plan(recipe: Recipe) -> TrainingPlan:
-    """What training would do with the recipe's memory budget, and why, without training.
-
-    Args:
-        recipe: as for ``train_report``; nothing is written to its ``out``.
-
-    Raises:
-        ConfigurationError, DataError: the recipe does not fit the task, model or data.
-        BudgetError: not even one window at a time fits.
-    """
-    from anysize.train import make_plan
-
-    return make_plan(recipe)
 
 
 class Model:
@@ -480,6 +232,8 @@ class Model:
             RunError: nothing is smaller, not slower and not worse than allowed; the report in
                 ``out`` says why.
         """
+        from anysize.api.verbs import compress_report
+
         folder = self.folder or self.network.spec
         settings.setdefault("task", self.card.task)
         judgement = compress_report(

@@ -1,0 +1,28 @@
+"""The verbs as functions and methods, with the same names and defaults as the command line."""
+
+from __future__ import annotations
+
+from anysize.api.model import Model, load
+from anysize.api.verbs import (
+    augment,
+    card,
+    compress_report,
+    plan,
+    statistics,
+    train,
+    train_report,
+)
+from anysize.plan.options import PredictOptions
+
+__all__ = [
+    "Model",
+    "PredictOptions",
+    "augment",
+    "card",
+    "compress_report",
+    "load",
+    "plan",
+    "statistics",
+    "train",
+    "train_report",
+]
