@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from anysize.api.compression import compress_report
 from anysize.api.model import Model, load
 from anysize.api.verbs import (
     augment,
     card,
-    compress_report,
     plan,
     statistics,
     train,

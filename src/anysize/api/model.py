@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from anysize import tasks
+from anysize.api.compression import compress_report
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, RunError
 from anysize.core.records import Source
@@ -232,8 +233,6 @@ class Model:
             RunError: nothing is smaller, not slower and not worse than allowed; the report in
                 ``out`` says why.
         """
-        from anysize.api.verbs import compress_report
-
         folder = self.folder or self.network.spec
         settings.setdefault("task", self.card.task)
         judgement = compress_report(

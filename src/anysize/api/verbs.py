@@ -1,20 +1,18 @@
-"""The verbs that begin with data: train, plan, compress, augment, inspect."""
+"""The verbs that begin with data: train, plan, augment, inspect."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize.api.model import Model, load
 from anysize.core import memory as memory_sizes
-from anysize.plan.options import PredictOptions
 from anysize.tasks.inputs import task_of
 
 if TYPE_CHECKING:
     from anysize.augment import Augmentation
     from anysize.augment.sheet import Sheet
-    from anysize.compress.verdict import Judgement
     from anysize.evaluate.statistics import DataStatistics
     from anysize.train import TrainReport
     from anysize.train.planning import TrainingPlan
@@ -74,62 +72,6 @@ def train_report(recipe: Recipe, *, resume: bool = False) -> TrainReport:
     from anysize.train import run
 
     return run(recipe, resume=resume)
-
-
-def compress_report(
-    spec: str | Path,
-    out: str | Path,
-    *,
-    data: str | Path | None = None,
-    methods: Sequence[str] = (),
-    max_drop: float = 0.01,
-    records: int = 0,
-    memory: int | str | None = None,
-    columns: Mapping[str, str] | None = None,
-    encoding: str = "utf-8",
-    task: str | None = None,
-    seed: int = 0,
-    say: Callable[[str], None] = lambda _line: None,
-) -> Judgement:
-    """Tries methods of compression, measures each, and ships the fastest that is proved.
-
-    Args:
-        spec: a bundle, a Hugging Face folder or a hub id.
-        out: folder for the bundle and its report; must not hold anything yet.
-        data: labelled data to calibrate, to train and to judge on.
-        methods: chains such as ``prune-structured(flops=0.5), int8``; none tries those that need
-            no training.
-        max_drop: what the task's main metric may lose.
-        records: how many records decide, at most; 0 is all of them.
-        memory: budget in bytes, or as ``2GiB``; None is 70 % of what the machine has free.
-        columns: column of a table for each role.
-        encoding: of text files.
-        task: where the model does not tell it.
-        seed: of everything random.
-        say: hears what goes on, a line at a time.
-
-    Returns:
-        The table; its ``chosen`` is None where nothing passes, and then there is no bundle.
-
-    Raises:
-        ConfigurationError, DataError, BundleError: before anything is measured.
-    """
-    from anysize.compress.judge import Order, compress
-
-    order = Order(
-        model=str(spec),
-        out=Path(out),
-        task=task,
-        data=None if data is None else str(data),
-        methods=tuple(methods),
-        max_drop=max_drop,
-        memory=PredictOptions(memory=memory).budget,
-        columns=columns or {},
-        encoding=encoding,
-        records=records,
-        seed=seed,
-    )
-    return compress(order, say)
 
 
 def augment(
