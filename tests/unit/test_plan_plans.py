@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import anysize
 from anysize import tasks
 from anysize.core import memory
 from anysize.core.errors import BudgetError
@@ -162,6 +163,24 @@ def test_what_can_never_fit_is_refused_by_the_size_of_its_files(tmp_path: Path) 
     with pytest.raises(BudgetError) as caught:
         budget.refuse_early("training", GIB, 300 * MIB, training=True)
     budget.refuse_early("training", caught.value.smallest, 300 * MIB, training=True)
+
+
+def test_weights_over_the_budget_are_refused_unread(tmp_path: Path) -> None:
+    folder = tmp_path / "large"
+    folder.mkdir()
+    with (folder / "model.safetensors").open("wb") as file:
+        file.truncate(4 * GIB)  # a hole: reading it as weights would be another error
+    data = tmp_path / "data.csv"
+    data.write_text("text,label\ngood,1\nbad,0\n", encoding="utf-8")
+    with pytest.raises(BudgetError, match="not enough for loading"):
+        anysize.load(folder, "text-classification", memory="1GiB")
+    # Training keeps gradients and a state of the optimizer beside the weights.
+    with pytest.raises(BudgetError, match="not enough for training") as caught:
+        anysize.train(
+            "text-classification", data, model=str(folder), out=tmp_path / "run", memory="8GiB"
+        )
+    assert caught.value.smallest > 12 * GIB
+    assert not (tmp_path / "run").exists()
 
 
 def test_synthetic_windows_have_the_sizes_of_real_ones() -> None:

@@ -10,6 +10,7 @@ from anysize import tasks
 from anysize.api.compression import compress_report
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, RunError
+from anysize.core.memory import parse_size
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.plan.options import PredictOptions
@@ -27,18 +28,24 @@ if TYPE_CHECKING:
     from anysize.tasks.protocols import Task
 
 
-def load(spec: str | Path, task: str | None = None) -> Model:
+def load(spec: str | Path, task: str | None = None, *, memory: int | str | None = None) -> Model:
     """Opens a bundle, a Hugging Face folder or a hub id.
 
     Args:
         spec: where the model is.
         task: needed only where the model's configuration does not tell it.
+        memory: budget in bytes, or as ``2GiB``, that the weights are held against before they are
+            read; None reads them whatever their size.
 
     Raises:
         BundleError: nothing usable there.
+        BudgetError: the weights alone are over the budget.
     """
     from anysize.models.spec import open_network
+    from anysize.plan.budget import refuse_early, weights_size
 
+    if memory is not None:
+        refuse_early(f"loading {spec}", parse_size(memory), weights_size(spec), training=False)
     network, card = open_network(str(spec), task)
     folder = Path(spec) if Path(spec).is_dir() else None
     return Model(network, card, folder)

@@ -48,7 +48,7 @@ def command(
     if data is None and not remove:
         raise ConfigurationError("nothing to do: name a folder of people, or --remove NAME")
     settings = api.PredictOptions(memory=memory, columns=options.pairs(columns, "--columns"))
-    enrolment = api.load(bundle).enroll(
+    enrolment = api.load(bundle, memory=settings.budget).enroll(
         out, data, settings, remove=remove or (), calibrate=calibrate, false_accept_rate=far
     )
     for line in enrolment.notes:

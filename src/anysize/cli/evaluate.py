@@ -52,7 +52,7 @@ def command(
         encoding=encoding, strict=strict,
     )  # fmt: skip
     check_paths([data])
-    model = api.load(bundle, task)
+    model = api.load(bundle, task, memory=settings.budget)
     evaluation = model.evaluate(data, out, settings, split=split)
     if as_json:
         document(evaluation.to_json())

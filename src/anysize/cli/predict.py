@@ -60,7 +60,7 @@ def command(
     )  # fmt: skip
     settings = dataclasses.replace(settings, gallery=gallery, threshold=threshold)
     check_paths(inputs)
-    model = api.load(bundle, task)
+    model = api.load(bundle, task, memory=settings.budget)
     with ExitStack() as stack:
         paths: list[Path] = []
         for item in inputs:

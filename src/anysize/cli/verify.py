@@ -26,7 +26,7 @@ def command(
 
     check_paths([first, second])
     settings = api.PredictOptions(memory=memory, gallery=gallery, threshold=threshold)
-    found = api.load(bundle).verify(first, second, settings)
+    found = api.load(bundle, memory=settings.budget).verify(first, second, settings)
     if as_json:
         document(found.to_json())
         return

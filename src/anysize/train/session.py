@@ -49,6 +49,7 @@ def run(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> TrainRe
     """
     started = time.monotonic()
     _check_out(recipe, resume=resume)
+    _check_weights(recipe)
     if recipe.workers > 1:
         return _with_workers(recipe, started, resume=resume, quiet=quiet)
     from anysize.train.team import alone
@@ -154,6 +155,20 @@ def _check_out(recipe: Recipe, *, resume: bool) -> None:
             f"out={str(out)!r} holds a run that stopped after step {step}; go on with --resume, "
             "choose another --out, or delete the folder"
         )
+
+
+def _check_weights(recipe: Recipe) -> None:
+    """Refuses weights that are over the budget by themselves, before they are read."""
+    from anysize.plan.budget import refuse_early, weights_size
+
+    refuse_early(
+        f"training {recipe.model}",
+        memory.default_budget() if recipe.memory is None else recipe.memory,
+        weights_size(recipe.model),
+        training=not recipe.freeze,  # what is frozen has no gradients
+        workers=recipe.workers,
+        states=1,  # the fewest that an optimizer keeps
+    )
 
 
 def _clear(out: Path) -> None:
