@@ -24,7 +24,6 @@ from anysize.core.records import ImageField
 from anysize.core.windows import Box
 from anysize.readers import image as reader
 from anysize.readers import rows as row_store
-from anysize.readers.describe import describe_image
 from anysize.readers.image import Image
 from anysize.readers.pixels import ORIENTATIONS, to_rgb
 
@@ -430,7 +429,6 @@ def test_a_truncated_file_is_an_error_not_half_a_picture(
         assert "damaged" in caught.value.problem or "truncated" in caught.value.problem
         with pytest.raises(DataError):
             Image(path).resized(50, 50)
-        assert describe_image(path, decode=True).problem is not None
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -478,8 +476,6 @@ def test_what_is_no_picture_is_said(tmp_path: Path) -> None:
     header.write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(DataError, match="PNG header"):
         _ = Image(header).extent
-    assert describe_image(empty).problem == "is empty (0 bytes), not a picture"
-    assert "No such file" in str(describe_image(tmp_path / "none.jpg").problem)
 
 
 def bomb(width: int, height: int, interlaced: bool = False) -> bytes:
@@ -541,19 +537,6 @@ def test_pixels_in_memory() -> None:
             Image.from_pixels(wrong)
     with pytest.raises(DataError, match="has no pixels"):
         Image.from_pixels(np.zeros((0, 4, 3), np.uint8))
-
-
-def test_describing_a_picture(tmp_path: Path) -> None:
-    exif = pillow.Exif()
-    exif[274] = 6
-    path = tmp_path / "a.jpg"
-    pillow.fromarray(photograph()).save(path, exif=exif)
-    facts = describe_image(path, decode=True)
-    assert (facts.format, facts.width, facts.height, facts.orientation) == ("JPEG", 200, 320, 6)
-    assert facts.problem is None
-    assert facts.bytes == path.stat().st_size
-    path.write_bytes(path.read_bytes()[:-400])
-    assert "truncated" in str(describe_image(path).problem)
 
 
 def test_a_broken_orientation_means_upright(tmp_path: Path) -> None:

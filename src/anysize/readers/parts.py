@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,15 +41,6 @@ class Part:
         return cls(pixels=pixels, left=0.0, top=0.0, across=1.0, down=1.0, extent=extent)
 
 
-@runtime_checkable
-class InParts(Protocol):
-    """A picture that can be read in parts."""
-
-    def part(self, box: Box, across: float, down: float) -> Part:
-        """See `read_part`."""
-        ...
-
-
 def read_part(image: ImageField, box: Box, across: float = 1.0, down: float = 1.0) -> Part:
     """A part of a picture.
 
@@ -66,7 +56,6 @@ def read_part(image: ImageField, box: Box, across: float = 1.0, down: float = 1.
     Raises:
         DataError: damaged or truncated.
     """
-    # Asking isinstance of the protocol takes longer than decoding a small picture.
     if hasattr(image, "part"):
         found: Part = image.part(box, across, down)
         return found

@@ -12,7 +12,6 @@ one step, 7.6e-6.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,14 +174,6 @@ def bins_of(scores: NDArray[Any]) -> NDArray[np.int64]:
         raise DataError("scores", "some are not finite numbers; the embeddings are not usable")
     steps = np.floor((scores.astype(np.float64) + 1) * (BINS / 2)).astype(np.int64)
     return np.clip(steps, 0, BINS - 1)
-
-
-def scores_from(genuine: Sequence[float], impostor: Sequence[float]) -> ScoreCounts:
-    """Counts of two lists of cosines."""
-    counts = ScoreCounts()
-    scores = np.array([*genuine, *impostor], dtype=np.float64)
-    counts.add(scores, np.arange(len(scores)) < len(genuine))
-    return counts
 
 
 def check_rate(name: str, rate: float) -> None:
