@@ -5,8 +5,8 @@ Three stems share the same four stages; which one fits depends on the size of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from transformers import initialization as init
 
 from anysize.models.convolution import Convolution
 from anysize.models.network import BuildRequest, Network
+from anysize.models.patches import whiten
 from anysize.models.vision import (
     PictureClassifier,
     PictureClassifierConfig,
@@ -161,6 +162,16 @@ class ResNetForImageClassification(PictureClassifier):
         pixel_values = pixel_values.contiguous(memory_format=torch.channels_last)
         maps: Tensor = self.blocks(self.stem(pixel_values))
         return maps.mean(dim=(2, 3))
+
+    @property
+    def starts_from_data(self) -> bool:
+        """Whether ``start_from`` should be called: the stems for small pictures gain by it."""
+        return bool(self.config.stem != "large")
+
+    def start_from(self, batches: Iterable[Tensor]) -> None:
+        """Takes the first filters from normalised pictures ``[n, channels, height, width]``."""
+        first = cast(ConvolutionNorm, self.stem[0])
+        whiten(first.convolution, batches)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.core.errors import ConfigurationError
+from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.protocols import Preprocess
-from anysize.core.records import ImageField, Record
+from anysize.core.records import ImageField, Record, Source
 from anysize.core.windows import Box, Window
 from anysize.models.network import ImageSettings, Network
 from anysize.readers.centre import read_centre
@@ -21,6 +21,8 @@ from anysize.tasks.classification import LABEL, Classification
 from anysize.windows.boxes import tiles
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from anysize.augment import Augmentation
 
 PROVIDES = ("image-classification",)
@@ -32,6 +34,8 @@ IMAGE = ColumnSpec(
 )
 
 TILED_ABOVE = 4
+# Pictures that a fresh network takes its first filters from.
+_SHOWN = 512
 
 
 class ImageClassification(Classification):
@@ -42,6 +46,26 @@ class ImageClassification(Classification):
     unit = "pixels"
     columns = (IMAGE, LABEL)
     augmentation = "standard"
+
+    def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
+        """Shows pictures to a fresh network that takes its first filters from them."""
+        module: Any = network.module
+        if getattr(module, "starts_from_data", False) and not module.name_or_path:
+            module.start_from(self._some(network, source))
+
+    def _some(self, network: Network, source: Source) -> Iterator[Tensor]:
+        """Normalised pictures, evenly chosen; those that cannot be read are told by training."""
+        from anysize.models.picture_batches import PictureBatches
+
+        assert network.image is not None
+        normalised = PictureBatches(network.image.mean, network.image.std)
+        preprocess = self.preprocess(network)
+        for index in range(0, len(source), max(len(source) // _SHOWN, 1)):
+            try:
+                example = next(preprocess(index, source[index], None))
+            except DataError:
+                continue
+            yield normalised([example.arrays["pixels"]])
 
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
