@@ -194,9 +194,7 @@ def test_formats_and_modes_come_from_the_files(tmp_path) -> None:
 
 def test_limit_spreads_over_the_source() -> None:
     source = texts(*[("x" * (index + 1), "a") for index in range(100)])
-    told: list[int] = []
-    found = text_statistics(source, limit=4, on_record=told.append)
-    assert told == [1, 2, 3, 4]
+    found = text_statistics(source, limit=4)
     assert (found.records, found.read, found.characters.count) == (100, 4, 4)
     assert source.asked == [0, 25, 50, 75]
     assert "4 looked at" in printed(found)
@@ -269,3 +267,11 @@ def test_duplicates_beyond_the_capacity_are_estimated() -> None:
     found = sketch.duplicates()
     assert not found.exact
     assert found.copies == pytest.approx(10_000, rel=0.15)
+
+
+def test_a_place_is_not_said_twice() -> None:
+    row = DataError("a.csv:7", "torn")
+    file = Record(id="b/c.txt", fields={"text": FakeText("\0", origin="data/b/c.txt")})
+    words = printed(text_statistics(FakeSource([row, file])))
+    assert "\n  a.csv:7: torn\n" in words
+    assert "\n  data/b/c.txt: has a NUL byte\n" in words

@@ -11,6 +11,7 @@ from anysize.api.compression import compress_report
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, RunError
 from anysize.core.memory import parse_size
+from anysize.core.progress import counted
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.plan.options import PredictOptions
@@ -130,6 +131,7 @@ class Model:
         options = options or PredictOptions()
         source = self._split(data, options, split)
         results = self._session().results(source, options, keep_first=True, on_windows=on_windows)
+        results = counted(results, "evaluating", len(source))
         evaluation = evaluator.measure(results, card=self.card, source=source)
         if out is not None:
             evaluator.write_report(evaluation, Path(out), card=self.card.to_json(), source=source)

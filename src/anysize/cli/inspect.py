@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -70,8 +71,19 @@ def _card_table(card: dict[str, Any]) -> Table:
 
 def _short(value: Any) -> str:
     if isinstance(value, dict):
-        return "\n".join(f"{key}: {_short(entry)}" for key, entry in value.items())
+        return "\n".join(
+            f"{key}:{_below(_short(entry), entry)}"
+            for key, entry in value.items()
+            if entry is not None
+        )
     if isinstance(value, list | tuple):
         shown = ", ".join(str(item) for item in value[:20])
         return shown + (f", … ({len(value)} in all)" if len(value) > 20 else "")
     return str(value)
+
+
+def _below(words: str, value: Any) -> str:
+    """Behind its key, or indented on the lines below where it has keys of its own."""
+    if isinstance(value, dict) and value:
+        return "\n" + indent(words, "  ")
+    return f" {words}" if words else " none"

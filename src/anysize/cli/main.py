@@ -22,7 +22,7 @@ from anysize.cli import (
     train,
     verify,
 )
-from anysize.cli.output import out, say
+from anysize.cli.output import out, say, show_passes
 from anysize.core.errors import AnysizeError
 
 app = typer.Typer(
@@ -70,6 +70,7 @@ def root(
 
 def run() -> None:
     """The console script: 0 done, 2 usage or bad input, 1 failure, 130 interrupted."""
+    show_passes()
     try:
         code = app(standalone_mode=False)
     except AnysizeError as error:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+
+from anysize.core import progress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,6 +38,42 @@ def out(line: str) -> None:
 def document(entries: Mapping[str, Any]) -> None:
     """The one JSON document of ``--json``."""
     out(json.dumps(entries, ensure_ascii=False, indent=2))
+
+
+class PassHandler(logging.Handler):
+    """Long passes over data: one line that is rewritten on a terminal, now and then one otherwise.
+
+    See ``core.progress``.
+    """
+
+    _EVERY = 10.0
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._said: dict[str, float] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        ended: bool = record.pass_ended  # type: ignore[attr-defined]
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{record.getMessage()}\x1b[K" + ("\n" if ended else ""))
+            sys.stderr.flush()
+            return
+        name: str = record.pass_name  # type: ignore[attr-defined]
+        first = name not in self._said
+        due = record.created - self._said.setdefault(name, record.created) >= self._EVERY
+        if first or due or ended:
+            self._said[name] = record.created
+            say(record.getMessage())
+        if ended:
+            del self._said[name]
+
+
+def show_passes() -> None:
+    """From here on, how far long passes over data are is shown on standard error."""
+    logger = logging.getLogger(progress.NAME)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(PassHandler())
 
 
 class Meter:

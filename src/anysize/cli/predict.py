@@ -65,7 +65,7 @@ def command(
         paths: list[Path] = []
         for item in inputs:
             if item == "-":
-                spooled = standard_input(sys.stdin, model.task.role)
+                spooled = standard_input(sys.stdin.buffer, model.task.role, encoding)
                 paths.append(stack.enter_context(spooled))
             else:
                 paths.append(Path(item))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -58,7 +58,6 @@ def feature_statistics(
     *,
     role: str = "features",
     limit: int | None = None,
-    on_record: Callable[[int], None] | None = None,
 ) -> FeatureStatistics:
     """Reads every record once, a block of steps at a time.
 
@@ -66,14 +65,13 @@ def feature_statistics(
         source: where the records come from.
         role: the field to look at.
         limit: look at only so many records, evenly spread over the source.
-        on_record: told how many records were looked at, for progress.
 
     Raises:
         ConfigurationError: ``limit`` is below 1.
     """
     common, moments = Common(), _Moments()
     widths, steps = LengthSketch(), LengthSketch()
-    for index, record in common.readable(source, limit, on_record):
+    for index, record in common.readable(source, limit):
         try:
             field = record.features(role)
             digest = _read(field, moments)

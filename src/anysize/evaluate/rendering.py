@@ -199,7 +199,10 @@ def _unreadable(count: int, named: Sequence[ErrorResult]) -> list[RenderableType
     if not count:
         return []
     lines = [f"{count:,} records could not be read" + ("; the first:" if named else "")]
-    lines += [f"  {entry.id}: {entry.error}" for entry in named]
+    for entry in named:
+        # Most errors begin with the record's place, which then need not be said twice.
+        known = entry.error.partition(": ")[0].endswith(entry.id)
+        lines.append(f"  {entry.error}" if known else f"  {entry.id}: {entry.error}")
     return [_warning("\n".join(lines))]
 
 

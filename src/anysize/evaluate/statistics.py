@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.progress import counted
 from anysize.core.protocols import Preprocess
 from anysize.core.records import ImageField, Record, Source, TextField
 from anysize.core.results import ErrorResult
@@ -144,7 +145,6 @@ def text_statistics(
     role: str = "text",
     preprocess: Preprocess | None = None,
     limit: int | None = None,
-    on_record: Callable[[int], None] | None = None,
 ) -> TextStatistics:
     """Reads every document once (twice with ``preprocess``), as a stream.
 
@@ -153,14 +153,13 @@ def text_statistics(
         role: the field to look at.
         preprocess: of a text model; counts tokens and windows as the model would see them.
         limit: look at only so many records, evenly spread over the source.
-        on_record: told how many records were looked at, for progress.
 
     Raises:
         ConfigurationError: ``limit`` is below 1.
     """
     common, empty, windows, longer = Common(), 0, 0, 0
     characters, tokens = LengthSketch(), LengthSketch()
-    for index, record in common.readable(source, limit, on_record):
+    for index, record in common.readable(source, limit):
         try:
             length, blank, digest = _read_text(record.text(role))
             cut = _cut(preprocess, index, record) if preprocess else None
@@ -210,7 +209,6 @@ def image_statistics(
     *,
     role: str = "image",
     limit: int | None = None,
-    on_record: Callable[[int], None] | None = None,
 ) -> ImageStatistics:
     """Decodes every picture once, in bounded memory, so that a truncated file is found.
 
@@ -220,7 +218,6 @@ def image_statistics(
         source: where the records come from.
         role: the field to look at.
         limit: look at only so many records, evenly spread over the source.
-        on_record: told how many records were looked at, for progress.
 
     Raises:
         ConfigurationError: ``limit`` is below 1.
@@ -230,7 +227,7 @@ def image_statistics(
     sizes: Counter[tuple[int, int]] = Counter()
     formats: Counter[str] = Counter()
     modes: Counter[str] = Counter()
-    for index, record in common.readable(source, limit, on_record):
+    for index, record in common.readable(source, limit):
         try:
             image = record.image(role)
             width, height = image.extent
@@ -282,15 +279,13 @@ class Common:
     named: list[ErrorResult] = field(default_factory=list)
     sketch: DuplicateSketch = field(default_factory=DuplicateSketch)
 
-    def readable(
-        self, source: Source, limit: int | None, on_record: Callable[[int], None] | None
-    ) -> Iterator[tuple[int, Record]]:
+    def readable(self, source: Source, limit: int | None) -> Iterator[tuple[int, Record]]:
         """The looked-at records with their indices; rows that cannot be read are counted."""
         if limit is not None and limit < 1:
             raise ConfigurationError(f"limit must be at least 1, not {limit}")
         total = len(source)
         looked = total if limit is None else min(limit, total)
-        for step in range(looked):
+        for step in counted(range(looked), f"reading {source.name}", looked):
             index = step * total // looked
             self.read += 1
             try:
@@ -299,8 +294,6 @@ class Common:
                 self.failed(error.origin, error)
             else:
                 yield index, record
-            if on_record is not None:
-                on_record(self.read)
 
     def failed(self, record: str, error: DataError) -> None:
         self.unreadable += 1

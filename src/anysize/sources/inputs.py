@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from anysize.core.errors import DataError
 from anysize.core.records import Source
+from anysize.readers.encodings import canonical
 from anysize.sources.columns import ColumnSpec
 from anysize.sources.opening import existing, open_source
 from anysize.sources.splits import open_splits
@@ -56,27 +58,44 @@ def open_split(
 
 
 @contextlib.contextmanager
-def standard_input(stream: Iterable[str], role: str) -> Iterator[Path]:
+def standard_input(stream: Iterable[bytes], role: str, encoding: str = "utf-8") -> Iterator[Path]:
     """Spools standard input to a table: a record a line, plain or JSON Lines.
 
+    A line that cannot be decoded stays what it is, so that its record fails alone.
+
     Args:
-        stream: the lines.
+        stream: the lines. Blank ones are no records.
         role: what a plain line is: ``text``, or for ``image`` and ``features`` the path of a file.
+        encoding: of the lines, and of the table.
 
     Yields:
         The path of a temporary ``stdin.jsonl``, removed afterwards.
+
+    Raises:
+        ConfigurationError: no such encoding.
+        DataError: there is no record.
     """
+    encoding = canonical(encoding)
     with tempfile.TemporaryDirectory(prefix="anysize-") as folder:
         path = Path(folder) / "stdin.jsonl"
-        with path.open("w", encoding="utf-8") as file:
+        with path.open("wb") as file:
             for line in stream:
-                line = line.rstrip("\r\n")
-                if not line.strip():
-                    continue
-                if not line.lstrip().startswith("{"):
-                    value = str(Path(line).absolute()) if role != "text" else line
-                    line = json.dumps({role: value})
-                file.write(line + "\n")
+                row = _row(line, role, encoding)
+                if row:
+                    file.write(row + b"\n")
         if path.stat().st_size == 0:
             raise DataError("standard input", "is empty: pass one record a line")
         yield path
+
+
+def _row(line: bytes, role: str, encoding: str) -> bytes:
+    """A line of standard input as a row of JSON Lines; empty where the line is blank."""
+    line = line.removeprefix(codecs.BOM_UTF8).strip(b"\r\n")
+    try:
+        words = line.decode(encoding)
+    except UnicodeDecodeError:
+        return line
+    if not words.strip() or words.lstrip().startswith("{"):
+        return line.strip()
+    # ASCII is the same in every encoding that a table may have.
+    return json.dumps({role: words if role == "text" else str(Path(words).absolute())}).encode()

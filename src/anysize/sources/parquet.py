@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from anysize.core.errors import DataError
+from anysize.core.progress import counted
 from anysize.core.records import Source
 from anysize.sources.cache import HEAD, cache_file, kept_facts, replacing, signature, write_facts
 from anysize.sources.columns import Request
@@ -83,7 +84,9 @@ def _spool(path: Path, out: BinaryIO) -> dict[str, int]:
             if len(set(columns)) < len(columns):
                 raise DataError(str(path), f"has columns of the same name: {', '.join(columns)}")
             head = SpooledRows.line(dict.fromkeys(columns))
-            for line in _lines(file, columns, head):
+            lines = _lines(file, columns, head)
+            name = f"unpacking {path}, once"
+            for line in counted(lines, name, file.metadata.num_rows, "rows"):
                 out.write(line)
                 place += len(line)
                 positions.add(place)

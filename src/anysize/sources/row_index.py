@@ -6,7 +6,6 @@ uint64: the rows' starts, the header line's included, and the end of the file.
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -16,15 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
+from anysize.core.progress import Progress
 from anysize.sources.cache import HEAD, cache_file, kept_facts, replacing, signature, write_facts
 from anysize.sources.offsets import WORD, Offsets, RandomFile
 from anysize.sources.scan import Dialect, RowScanner
 
 _VERSION = 1
 _SMALL = 1 << 20
-_LARGE = 1 << 28
-
-_log = logging.getLogger(__name__)
 
 
 def row_index(path: Path, dialect: Dialect, start: int, cache: Path | None) -> Offsets:
@@ -53,8 +50,6 @@ def row_index(path: Path, dialect: Dialect, start: int, cache: Path | None) -> O
         facts = kept_facts(target, signed)
         if facts is not None:
             return _offsets(target, facts["rows"])
-        if size >= _LARGE:
-            _log.info("indexing %s once (%.1f GB)", path, size / 1e9)
         with replacing(target) as out:
             rows = _build(path, file, RowScanner(dialect, start), out)
             write_facts(out, signed, rows=rows)
@@ -69,10 +64,14 @@ def _build(path: Path, file: BinaryIO, scanner: RowScanner, out: BinaryIO) -> in
     out.write(b" " * HEAD)
     count = 0
     last = np.empty(0, dtype=np.uint64)
+    size = os.fstat(file.fileno()).st_size
+    progress = Progress(f"indexing {path}, once", size, "bytes")
     for starts in scanner.starts(file):
         out.write(starts.astype("<u8", copy=False).tobytes())
         count += len(starts)
         last = np.concatenate([last, starts])[-2:]
+        progress.at(file.tell())
+    progress.end(size)
     _refuse_unclosed(path, file, scanner, last, count - 1)
     return count - 1
 

@@ -7,7 +7,6 @@ both in UTF-8.
 
 from __future__ import annotations
 
-import logging
 import os
 import struct
 from array import array
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from anysize.core.errors import DataError
+from anysize.core.progress import Progress
 from anysize.sources.cache import HEAD, cache_file, kept_facts, replacing, signature, write_facts
 from anysize.sources.offsets import WORD, Offsets, RandomFile
 from anysize.sources.stores import ByteRows
@@ -27,12 +27,9 @@ LARGEST_LABEL = 4096
 """Bytes of a ``.cls`` file at most."""
 
 _VERSION = 1
-_LARGE = 1 << 30
 _HELD = 1 << 15
 _ROW = struct.Struct("<QQH")
 _NO_LABEL = 0xFFFF
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +104,6 @@ def tar_index(path: Path, suffixes: frozenset[str], cache: Path | None) -> TarIn
             target = cache_file(path, "tar", cache)
             facts = kept_facts(target, signed)
             if facts is None:
-                size = os.fstat(file.fileno()).st_size
-                if size >= _LARGE:
-                    _log.info("indexing %s once (%.1f GB)", path, size / 1e9)
                 with replacing(target) as out:
                     facts = _build(path, file, suffixes, out)
                     write_facts(out, signed, **facts)
@@ -126,6 +120,8 @@ def _build(path: Path, file: BinaryIO, suffixes: frozenset[str], out: BinaryIO) 
     rows = 0
     held = array("Q", [place])
     bounds = ByteRows()
+    size = os.fstat(file.fileno()).st_size
+    progress = Progress(f"indexing {path}, once", size, "bytes")
     for entry in _entries(path, file, suffixes):
         row = _row(entry)
         out.write(row)
@@ -135,6 +131,8 @@ def _build(path: Path, file: BinaryIO, suffixes: frozenset[str], out: BinaryIO) 
         if len(held) == _HELD:
             bounds.append(held.tobytes())
             held = array("Q")
+        progress.at(entry.offset + entry.size)
+    progress.end(size)
     for block in (*bounds, held.tobytes()):
         out.write(block)
     return {"rows": rows, "positions": place}

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from anysize.core.errors import DataError
+from anysize.core.progress import counted
 from anysize.core.records import Source
 
 
@@ -27,5 +28,6 @@ def targets(source: Source) -> Iterator[str | None]:
 
 def target_counts(source: Source) -> dict[str, int]:
     """How many records have each target, by target in sorted order; those without are left out."""
-    counts = Counter(target for target in targets(source) if target is not None)
+    found = counted(targets(source), f"reading the targets of {source.name}", len(source))
+    counts = Counter(target for target in found if target is not None)
     return dict(sorted(counts.items()))

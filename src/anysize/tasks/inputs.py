@@ -83,14 +83,19 @@ def task_of(data: str | Path, name: str | None, **arguments: Any) -> Task:
     names = order if Path(data).is_dir() else order[::-1]
     # Many a table has a column of numbers, so these come last.
     names += ["tabular-classification"]
-    problems = []
+    problems: dict[str, list[str]] = {}
     for candidate in map(tasks.load, names):
         try:
             if len(open_source(data, columns=candidate.columns, **arguments)):
                 return candidate
+            problem = "has no records"
         except DataError as error:
-            problems.append(f"{candidate.name}: {error.problem}")
-    raise DataError(str(data), "cannot be read as data of any task: " + "; ".join(problems))
+            problem = error.problem
+        problems.setdefault(problem, []).append(candidate.name)
+    if len(problems) == 1:
+        raise DataError(str(data), *problems)
+    told = "; ".join(f"{', '.join(which)}: {problem}" for problem, which in problems.items())
+    raise DataError(str(data), f"cannot be read as data of any task: {told}")
 
 
 def is_source(item: object) -> bool:

@@ -8,6 +8,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, TextIO
 
+from anysize.core.progress import clock
 from anysize.train.checkpoint import drop_after
 from anysize.train.job import Job
 
@@ -44,13 +45,6 @@ class Moment:
             f"step {self.step}  epoch {self.epoch + 1}  loss {self.loss:.4f}  "
             f"{self.rate:.4g} records/s  {self.progress:.0%}  {clock(self.left)} left"
         )
-
-
-def clock(seconds: float) -> str:
-    """``1:02:03`` or ``2:03``."""
-    whole = max(round(seconds), 0)
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
 class Display(Protocol):

@@ -1,0 +1,94 @@
+"""How far a long pass over data is, told through ``logging``.
+
+Passes happen deep in the house (an index that is built, labels that are counted), where nobody
+knows who listens. So they log to ``anysize.progress`` at level INFO: the command line shows that on
+standard error, a program sees it if it configures logging, and nobody else is bothered.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+NAME = "anysize.progress"
+
+_FIRST_SECONDS = 2.0
+_EVERY_SECONDS = 0.5
+_SCALES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+
+_log = logging.getLogger(NAME)
+
+Item = TypeVar("Item")
+
+
+class Progress:
+    """Tells now and then how far something is; nothing at all where it takes less than 2 seconds.
+
+    Its log records have the attributes ``pass_name`` and ``pass_ended``, so that a terminal can
+    write the lines of one pass over each other.
+
+    Args:
+        name: what is done, as ``indexing reviews.csv``.
+        total: how much there is to do; 0 where nobody knows.
+        unit: of ``total``: ``bytes``, or a plural such as ``records``.
+    """
+
+    def __init__(self, name: str, total: int, unit: str) -> None:
+        self._name, self._total, self._unit = name, total, unit
+        self._start = time.monotonic()
+        self._next = self._start + _FIRST_SECONDS
+        self._told = False
+
+    def at(self, done: int) -> None:
+        """So much is done."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _EVERY_SECONDS
+            self._told = True
+            self._tell(self._sentence(done, now - self._start), ended=False)
+
+    def end(self, done: int) -> None:
+        """All of it is done."""
+        if self._told:
+            seconds = time.monotonic() - self._start
+            self._tell(f"{self._amount(done)} in {clock(seconds)}", ended=True)
+
+    def _tell(self, sentence: str, *, ended: bool) -> None:
+        extra = {"pass_name": self._name, "pass_ended": ended}
+        _log.info("%s: %s", self._name, sentence, extra=extra)
+
+    def _sentence(self, done: int, seconds: float) -> str:
+        rate = done / seconds
+        parts = [self._amount(done)]
+        if self._total:
+            parts = [f"{min(done / self._total, 1.0):.0%} of {self._amount(self._total)}"]
+        parts.append(f"{self._amount(round(rate))}/s")
+        if self._total and done:
+            parts.append(f"{clock(max(self._total - done, 0) / rate)} left")
+        return ", ".join(parts)
+
+    def _amount(self, value: int) -> str:
+        if self._unit == "bytes":
+            for name, scale in _SCALES:
+                if value >= scale:
+                    return f"{value / scale:.3g} {name}"
+        return f"{value:,} {self._unit}"
+
+
+def counted(items: Iterable[Item], name: str, total: int, unit: str = "records") -> Iterator[Item]:
+    """The items, and how many of them have passed; see ``Progress``."""
+    progress, done = Progress(name, total, unit), 0
+    for item in items:
+        yield item
+        done += 1
+        progress.at(done)
+    progress.end(done)
+
+
+def clock(seconds: float) -> str:
+    """``1:02:03`` or ``2:03``."""
+    whole = max(round(seconds), 0)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
