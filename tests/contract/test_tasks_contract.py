@@ -238,6 +238,44 @@ def test_faults_of_options_are_reported_together() -> None:
     assert len(caught.value.problems) == 4
 
 
+def test_options_of_another_kind_of_input_are_refused() -> None:
+    network = network_for("text-classification")
+    model = anysize.Model(network, card_for("text-classification", network))
+    with pytest.raises(ConfigurationError) as caught:
+        list(model.predict("red", anysize.PredictOptions(tiles="always", crop=0, window=16)))
+    assert [problem.split()[0] for problem in caught.value.problems] == ["tiles", "crop"]
+    network = network_for("image-classification")
+    model = anysize.Model(network, card_for("image-classification", network))
+    picture = np.zeros((16, 16, 3), np.uint8)
+    with pytest.raises(ConfigurationError, match="window is for texts"):
+        list(model.predict([picture], anysize.PredictOptions(window=16)))
+
+
+def test_a_bundle_takes_the_place_of_one_of_another_task(tmp_path: Path) -> None:
+    for task in ("text-classification", "image-classification"):
+        network = network_for(task)
+        for name in ("old", f"new {task}"):
+            bundle.save(tmp_path / name, network, card_for(task, network))
+    (tmp_path / "old" / "report.json").touch()
+    kept = {path.name for path in (tmp_path / "old").iterdir()} - {"report.json"}
+    assert kept == {path.name for path in (tmp_path / "new image-classification").iterdir()}
+
+
+def test_a_slip_in_a_bundle_s_name_is_told_without_asking_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = network_for("image-classification")
+    bundle.save(tmp_path / "runs" / "photos", network, card_for("image-classification", network))
+    (tmp_path / "runs" / "photo").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(spec, "_from_hub", lambda *_: pytest.fail("the hub was asked"))
+    with pytest.raises(BundleError, match=r"no such folder; did you mean 'runs/photos'\?$"):
+        anysize.load("runs/phots")
+    request = BuildRequest(task="image-classification", labels=LABELS)
+    with pytest.raises(BundleError, match=r"did you mean 'runs/photos'\?$"):
+        spec.build("runs/phots", request)
+
+
 def test_damaged_bundles_are_refused(tmp_path: Path) -> None:
     network = network_for("image-classification")
     folder = bundle.save(tmp_path / "b", network, card_for("image-classification", network))
@@ -258,6 +296,8 @@ def test_damaged_bundles_are_refused(tmp_path: Path) -> None:
         anysize.load(tmp_path)
     with pytest.raises(BundleError, match="no such folder"):
         anysize.load("no such/folder/at all")
+    with pytest.raises(BundleError, match="no such folder"):
+        anysize.load("../nothere")
 
 
 def test_a_hugging_face_folder_with_a_ready_head_is_a_model(tmp_path: Path) -> None:

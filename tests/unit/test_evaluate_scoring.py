@@ -16,7 +16,9 @@ from anysize.core.receipts import Receipt
 from anysize.core.records import Record
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluate import EvaluationOptions, evaluate
+from anysize.evaluate.classification import measure
 from anysize.evaluate.mistakes import Excerpt, Mistake
+from anysize.models.bundle import Card
 
 LABELS = ("no", "yes")
 
@@ -183,6 +185,55 @@ def test_names_of_unknown_labels_are_bounded() -> None:
 def test_nothing_to_score_is_explained(stream: list[Result | ErrorResult], words: str) -> None:
     with pytest.raises(DataError, match=words):
         evaluate(stream, LABELS)
+
+
+@dataclass(frozen=True)
+class RowSource:
+    """Its targets are known from its records alone."""
+
+    rows: list[str | DataError | None]
+    name: str = "reviews.csv"
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Record:
+        row = self.rows[index]
+        if isinstance(row, DataError):
+            raise row
+        return Record(id=f"r{index}", fields={}, target=row)
+
+    def fingerprint(self) -> str:
+        return "0" * 16
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (["good", None, "bad"], "none of the data's labels ('bad', 'good') is one of the model's"),
+        ([None, None], "none of the 2 records has a label"),
+        ([], "there are no records"),
+    ],
+)
+def test_what_targets_alone_tell_is_told_before_the_model_runs(
+    rows: list[str | None], words: str
+) -> None:
+    def results() -> Iterator[Result]:
+        pytest.fail("the model ran")
+        yield
+
+    card = Card(task="text-classification", labels=LABELS, model="lstm")
+    with pytest.raises(DataError) as caught:
+        measure(results(), card=card, source=RowSource([*rows]))
+    assert str(caught.value).startswith("reviews.csv: " + words)
+
+
+def test_rows_that_cannot_be_read_are_told_as_that() -> None:
+    card = Card(task="text-classification", labels=LABELS, model="lstm")
+    source = RowSource([DataError("a.csv:0", "torn")])
+    failed = [ErrorResult(id="a.csv:0", error="a.csv:0: torn")]
+    with pytest.raises(DataError, match=r"none of the 1 records could be read: a.csv:0: torn"):
+        measure(failed, card=card, source=source)
 
 
 def test_unusable_probabilities_stop_the_run() -> None:

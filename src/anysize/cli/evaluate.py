@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import document, say, show
+from anysize.cli.output import check_out_folder, document, say, show
 from anysize.cli.predict import prediction_options
 
 
@@ -52,6 +52,7 @@ def command(
         encoding=encoding, strict=strict,
     )  # fmt: skip
     check_paths([data])
+    check_out_folder(out)
     model = api.load(bundle, task, memory=settings.budget)
     evaluation = model.evaluate(data, out, settings, split=split)
     if as_json:

@@ -83,6 +83,11 @@ def run() -> None:
         # The reader of our output went away (``| head``): nothing is wrong on this side.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        # A folder that is read-only, a disk that is full: no fault of the program.
+        if error.filename is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror or error}", 1)
     except Exception as error:
         # The parser's own errors. Typer carries its copy of click or uses the installed one, so
         # they are known by what they can do.

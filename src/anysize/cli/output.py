@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from anysize.core import progress
+from anysize.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,6 +41,28 @@ def out(line: str) -> None:
 def document(entries: Mapping[str, Any]) -> None:
     """The one JSON document of ``--json``."""
     out(json.dumps(entries, ensure_ascii=False, indent=2))
+
+
+def check_out_file(path: Path | None) -> None:
+    """Raises a ``ConfigurationError`` for an ``--out`` that no file can be written to."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise ConfigurationError(f"--out must be a file, but {path} is a folder")
+    check_out_folder(path.absolute().parent)
+
+
+def check_out_folder(path: Path | None) -> None:
+    """Raises a ``ConfigurationError`` for an ``--out`` that no files can be written into."""
+    if path is None:
+        return
+    place = path.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise ConfigurationError(f"--out needs the folder {path}, but {place} is a file")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"--out needs to write into {place}, which is not allowed")
 
 
 class PassHandler(logging.Handler):

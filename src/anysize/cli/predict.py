@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import Meter, document, say
+from anysize.cli.output import Meter, check_out_file, document, say
 from anysize.core.results import ErrorResult, Result
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def command(
     )  # fmt: skip
     settings = dataclasses.replace(settings, gallery=gallery, threshold=threshold)
     check_paths(inputs)
+    check_out_file(out)
     model = api.load(bundle, task, memory=settings.budget)
     with ExitStack() as stack:
         paths: list[Path] = []

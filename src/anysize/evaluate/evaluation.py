@@ -159,7 +159,9 @@ def evaluate(
         run.add(result, one)
     run.flush()
     if not run.metrics.records:
-        raise DataError(source.name if source else "results", run.nothing_to_score())
+        # A source without records counts as false.
+        name = "results" if source is None else source.name
+        raise DataError(name, run.nothing_to_score())
     if excerpt is None and source is not None:
         excerpt = excerpt_reader(source.__getitem__)
     return _finished(run, options, training_counts, excerpt)

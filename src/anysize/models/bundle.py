@@ -17,6 +17,7 @@ from anysize.models.quiet import quiet_transformers
 
 CARD = "anysize.json"
 FORMAT = 1
+_NETWORK_FILES = ("*.safetensors", "tokenizer*.json", "preprocessor_config.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +141,9 @@ def save(
             )
         card = dataclasses.replace(card, altered=network.altered)
         _write_json(beside / CARD, card.to_json())
-        # Compiled forms and weights in another encoding are of the old network.
+        # Compiled forms, weights in another encoding, a tokenizer are of the old network.
         shutil.rmtree(folder / "runtimes", ignore_errors=True)
-        for old in folder.glob("*.safetensors"):
+        for old in (path for pattern in _NETWORK_FILES for path in folder.glob(pattern)):
             if not (beside / old.name).exists():
                 old.unlink()
         # The card goes last: a folder without it is not a bundle yet.

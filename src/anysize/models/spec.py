@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
 import importlib
 import re
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models import hub_settings
-from anysize.models.bundle import Card, is_bundle, read_card
+from anysize.models.bundle import CARD, Card, is_bundle, read_card
 from anysize.models.keras_suffixes import is_keras
 from anysize.models.network import BuildRequest, Form, Network, TextSettings
 from anysize.models.quiet import quiet_transformers
@@ -42,7 +43,7 @@ _ARCHITECTURES = {
     "ForObjectDetection": "object-detection",
     "EmbedderModel": "face-recognition",
 }
-_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 def build(spec: str, request: BuildRequest) -> Network:
@@ -63,6 +64,8 @@ def build(spec: str, request: BuildRequest) -> Network:
         return keras_file.build(spec, request)
     if not Path(spec).is_dir() and "/" not in spec:
         plugins.load("models", spec)  # raises, with near names
+    if not Path(spec).exists():
+        _refuse_slip(Path(spec))
     from anysize.models.thinned import apply_options
 
     if is_bundle(spec):
@@ -101,6 +104,8 @@ def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
         raise BundleError(
             spec, "is neither a bundle (anysize.json) nor a Hugging Face folder (config.json)"
         )
+    if not path.exists():
+        _refuse_slip(path)
     if not path.exists() and not _HUB_ID.fullmatch(spec):
         raise BundleError(spec, "no such folder, and not a hub id (owner/name)")
     network = _from_hub(spec, task, None)
@@ -115,6 +120,23 @@ def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
         licence=network.licence,
     )
     return network, card
+
+
+def _refuse_slip(path: Path) -> None:
+    """Where a model's folder of nearly that name lies in the same place, the hub is not asked.
+
+    Asking it takes half a minute where there is no network.
+    """
+    above = path.parent
+    if not above.is_dir():
+        return
+    models = {
+        each.parent.name for name in (CARD, "config.json") for each in above.glob(f"*/{name}")
+    }
+    near = difflib.get_close_matches(path.name, models, n=3)
+    if near:
+        meant = " or ".join(repr(str(above / name)) for name in near)
+        raise BundleError(str(path), f"no such folder; did you mean {meant}?")
 
 
 def _built_in(key: str) -> tuple[Network, Card]:
@@ -330,7 +352,8 @@ def _loading(spec: str) -> Iterator[None]:
         if isinstance(error, RuntimeError) and "size mismatch" not in str(error):
             raise
         first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise BundleError(spec, f"cannot be loaded as a model: {first}") from error
+        where = "" if Path(spec).exists() else "no such folder, and as a hub id it "
+        raise BundleError(spec, f"{where}cannot be loaded as a model: {first}") from error
 
 
 def _register(spec: str) -> None:

@@ -102,8 +102,10 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
     """The network with the caller's windows, and the merge rule.
 
     Raises:
-        ConfigurationError: a merge rule that the model was not trained for.
+        ConfigurationError: a merge rule that the model was not trained for, or an option of
+            another kind of input.
     """
+    _refuse_strange(network, options)
     network = dataclasses.replace(network)
     if network.text is not None:
         network.text = dataclasses.replace(
@@ -131,6 +133,18 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
             "merge 'attention' needs a model trained with it (--merge attention in training)"
         )
     return network, merge
+
+
+def _refuse_strange(network: Network, options: PredictOptions) -> None:
+    """An option that would do nothing is a misunderstanding."""
+    strange = (
+        {} if network.image else _given(tiles=options.tiles, tile=options.tile, crop=options.crop)
+    )
+    problems = [f"{name} is for pictures, which this model does not take" for name in strange]
+    if options.window is not None and network.text is None and network.features is None:
+        problems.append("window is for texts and sequences; of pictures, tile is the counterpart")
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def _overlap(image: ImageSettings, options: PredictOptions) -> int | None:

@@ -13,6 +13,8 @@ from anysize.sources.subset import Subset
 from anysize.sources.targets import target_counts, targets
 
 _LEAST = 2
+HELD_OUT = ("validation", "test")
+"""What the shares of a division are for, in their order."""
 
 
 def divide_by_target(source: Source, shares: Sequence[float], seed: int) -> list[Source | None]:
@@ -43,7 +45,7 @@ def divide_by_target(source: Source, shares: Sequence[float], seed: int) -> list
 
     found: list[Source | None] = [subset(0, f"{source.name} (training part)")]
     for part, share in enumerate(shares, start=1):
-        label = f"{source.name} (part {part})"
+        label = f"{source.name} ({HELD_OUT[part - 1]} part)"
         found.append(subset(part, label) if share > 0 and part in chosen.values() else None)
     return found
 

@@ -18,7 +18,7 @@ from anysize.sources.contents import SplitName, contents
 from anysize.sources.detection_layouts import split_objects
 from anysize.sources.folder import joined, open_file, open_folder
 from anysize.sources.hashes import id_hashes, mixed
-from anysize.sources.identities import divide_by_target
+from anysize.sources.identities import HELD_OUT, divide_by_target
 from anysize.sources.opening import NOTHING, existing, request_for
 from anysize.sources.subset import Subset
 
@@ -102,7 +102,7 @@ def open_splits(
 
 
 def divide(source: Source, shares: Sequence[float], seed: int) -> list[Source | None]:
-    """The remainder, then a part for each share, by the hash of ids.
+    """The remainder, then a part for each share (of validation, of test), by the hash of ids.
 
     A share of zero gives None. A part that would come out empty although its share is above zero
     gets the record with the hash nearest to its range, as long as the source has more records than
@@ -127,7 +127,8 @@ def divide(source: Source, shares: Sequence[float], seed: int) -> list[Source | 
     rest = len(shares)
     found: list[Source | None] = [subset(rest, f"{source.name} (training part)")]
     for part, share in enumerate(shares):
-        found.append(subset(part, f"{source.name} (part {part + 1})") if share > 0 else None)
+        name = f"{source.name} ({HELD_OUT[part]} part)"
+        found.append(subset(part, name) if share > 0 else None)
     return found
 
 

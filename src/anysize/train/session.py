@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import shutil
 import tempfile
 import time
@@ -27,6 +28,8 @@ RECIPE = "recipe.toml"
 REPORT = "report.json"
 PLAN = "plan.json"
 _MOST_SHOWN = 20
+
+_log = logging.getLogger("anysize")
 
 
 def run(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> TrainReport:
@@ -148,6 +151,8 @@ def _check_out(recipe: Recipe, *, resume: bool) -> None:
     out = Path(recipe.out)
     if out.exists() and not out.is_dir():
         raise ConfigurationError(f"out must be a folder, but {out} is a file")
+    if not resume and (out / REPORT).is_file():
+        _log.warning("%s holds a finished run; this one takes its place", out)
     last = out / "checkpoints" / "last"
     if not resume and checkpoint.exists(last) and not (out / REPORT).is_file():
         step = checkpoint.read_state(last).cursor.step

@@ -117,14 +117,14 @@ def validate(
     Records that cannot be read are left out.
 
     Raises:
-        DataError: none of them can be read.
+        DataError: none of them can be used.
     """
     targets = _Targets(preprocess, objective, labels)
     module = objective.network.module
     was_training = module.training
     module.eval()
     meter = objective.task.new_meter(labels)
-    count = 0
+    count, problem = 0, ""
     try:
         indices = range(team.rank, len(source), team.size)
         results = predict(
@@ -141,11 +141,14 @@ def validate(
             if isinstance(result, Result):
                 meter.add(result, target)
                 count += 1
+            else:
+                problem = problem or result.error
     finally:
         module.train(was_training)
-    found = team.gather((count, meter.state()))
-    if not any(each for each, _ in found):
-        raise DataError(source.name, "no validation record can be read")
-    meter.join([state for _, state in found])
+    found = team.gather((count, problem, meter.state()))
+    if not any(each for each, _, _ in found):
+        first = next((each for _, each, _ in found if each), "there are none")
+        raise DataError(source.name, f"no record can be used for validation; the first: {first}")
+    meter.join([state for _, _, state in found])
     metric, loss = meter.score()
     return Score(metric=metric, loss=loss, step=step)

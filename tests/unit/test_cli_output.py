@@ -1,0 +1,32 @@
+"""Where commands may write is found out before they work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from anysize.cli.output import check_out_file, check_out_folder
+from anysize.core.errors import ConfigurationError
+
+
+def test_places_that_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.jsonl").touch()
+    for path in (Path("a.jsonl"), tmp_path / "new" / "deep" / "a.jsonl", Path("old.jsonl"), None):
+        check_out_file(path)
+    for path in (Path("report"), tmp_path, None):
+        check_out_folder(path)
+
+
+def test_places_that_cannot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"must be a file, but .* is a folder"):
+        check_out_file(tmp_path)
+    for check in (check_out_file, check_out_folder):
+        with pytest.raises(ConfigurationError, match="file is a file"):
+            check(tmp_path / "file" / "deep" / "a")
+    monkeypatch.setattr(os, "access", lambda place, mode: False)
+    with pytest.raises(ConfigurationError, match="is not allowed"):
+        check_out_file(tmp_path / "a.jsonl")
