@@ -411,3 +411,24 @@ def test_opening_a_table_loads_nothing_heavy(tmp_path: Path, repository: Path) -
     environment = {**os.environ, "PYTHONPATH": str(repository / "src")}
     done = subprocess.run([sys.executable, "-c", program], check=False, env=environment)
     assert done.returncode == 0
+
+
+def test_targets_are_the_records_targets_however_rows_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = open_source(large(tmp_path / "a.csv"), columns=[TEXT, LABEL], cache=tmp_path / "cache")
+    assert list(source.targets()) == [str(index) for index in range(30_000)]  # type: ignore[attr-defined]
+    monkeypatch.setattr("anysize.sources.table._MOST_READ", 0)
+    assert list(source.targets()) == [str(index) for index in range(30_000)]  # type: ignore[attr-defined]
+
+
+def test_rows_cut_wrongly_are_named_where_no_label_is_found(tmp_path: Path) -> None:
+    from anysize.tasks import load
+
+    task = load("text-classification")
+    (tmp_path / "a.csv").write_text("text,label\none, two,1\nthree, four,0\n")
+    with pytest.raises(DataError, match=r"no record has a label: a.csv:0: has 3 cells .* quote"):
+        task.labels(open_source(tmp_path / "a.csv", columns=task.columns))
+    (tmp_path / "b.csv").write_text("text,label\none,1\nthree, four,0\n")
+    with pytest.raises(DataError, match=r"only one label, '1'.*b.csv:1: has 3 cells"):
+        task.labels(open_source(tmp_path / "b.csv", columns=task.columns))

@@ -23,6 +23,7 @@ from anysize.sources.offsets import Offsets, RandomFile
 from anysize.sources.rows import CELL_LIMIT, ROW_LIMIT, Row, RowError, RowFormat, as_string
 
 _BLOCK = 8192
+_MOST_READ = 1 << 24
 
 
 class TableSource:
@@ -131,10 +132,16 @@ class TableSource:
             bounds = self._offsets.block(
                 at + self._first, min(at + _BLOCK, len(self)) + self._first
             ).tolist()
+            low, size = bounds[0], bounds[-1] - bounds[0]
+            block = self._data.read(low, size) if size <= _MOST_READ else None
             for index, (start, stop) in enumerate(pairwise(bounds), at):
+                raw = (
+                    self._data.read(start, stop - start)
+                    if block is None
+                    else block[start - low : stop - low]
+                )
                 try:
-                    row = self._parse(index, start, self._data.read(start, stop - start))
-                    yield as_string(row.get(key)) or None
+                    yield as_string(self._parse(index, start, raw).get(key)) or None
                 except DataError:
                     yield None
 

@@ -36,6 +36,7 @@ LABEL = ColumnSpec(
 MOST_LABELS = 100_000
 
 _LEAST = 1e-6
+_LOOKED_AT = 1000
 
 
 class Classification:
@@ -63,13 +64,20 @@ class Classification:
         if not found:
             raise DataError(
                 source.name,
-                "no record has a label: add a label column (or name it with --columns label=NAME), "
-                "or use one folder per class",
+                "no record has a label: "
+                + (
+                    first_fault(source)
+                    or "add a label column (or name it with --columns label=NAME), or use one "
+                    "folder per class"
+                ),
             )
         if len(found) < 2:
             only = next(iter(found))
+            fault = first_fault(source)
             raise DataError(
-                source.name, f"only one label, {only!r}: there is nothing to tell apart"
+                source.name,
+                f"only one label, {only!r}: there is nothing to tell apart"
+                + (f" ({fault})" if fault else ""),
             )
         return tuple(sorted(found, key=_label_order))
 
@@ -163,6 +171,16 @@ class AccuracyMeter:
 
     def score(self) -> tuple[float, float]:
         return self.right / self.count, self.loss / self.count
+
+
+def first_fault(source: Source) -> str | None:
+    """What is wrong with the first record that cannot be read, of those at the beginning."""
+    for index in range(min(len(source), _LOOKED_AT)):
+        try:
+            _ = source[index]
+        except DataError as error:
+            return f"{error} (the first that cannot be read)"
+    return None
 
 
 def _label_order(label: str) -> tuple[int, float, str]:
