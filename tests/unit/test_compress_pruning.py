@@ -245,7 +245,7 @@ def test_networks_without_channels_are_refused_in_words() -> None:
     )
     network = build("face-gradients", request)
     assert step.method.problems(network, card_of(network)) == [
-        "has no channels, heads or units that could be removed"
+        "it has no channels, heads or units that could be removed"
     ]
     (step,) = chain.parse("prune-layers")
     assert "not a stack" in step.method.problems(network, card_of(network))[0]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import document, say, show
+from anysize.cli.output import document, say, show_whole
+from anysize.cli.output import out as print_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,20 +59,33 @@ def command(
     if as_json:
         document(judgement.to_json())
     else:
-        show(_table(judgement))
+        _show(judgement)
     _conclude(judgement, out)
 
 
 def _conclude(judgement: Judgement, out: Path) -> None:
-    from anysize.compress.report import PAGE, reasons
+    from anysize.compress.report import PAGE, notes, reasons
 
-    for line in reasons(judgement):
+    for line in (*notes(judgement), *reasons(judgement)):
         say(line)
     say(f"wrote {out / PAGE}")
     if judgement.chosen is None:
         say("nothing is shipped: no candidate is smaller, not slower and not worse than allowed")
         raise typer.Exit(1)
     say(f"bundle: {out} ({judgement.chosen.chain})")
+
+
+def _show(judgement: Judgement) -> None:
+    """The table, or a list where the terminal is too narrow for it: cut words say nothing."""
+    from anysize.compress.report import COLUMNS, rows
+
+    if show_whole(_table(judgement)):
+        return
+    for name, *cells in rows(judgement):
+        print_line(name)
+        for column, cell in zip(COLUMNS[1:], cells, strict=True):
+            if cell:
+                print_line(f"    {column:<18} {cell}")
 
 
 def _table(judgement: Judgement) -> Table:

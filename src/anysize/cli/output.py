@@ -18,6 +18,9 @@ from anysize.core.errors import ConfigurationError
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress
+    from rich.table import Table
+
+_UNBOUNDED = 10_000
 
 
 def say(line: str) -> None:
@@ -31,6 +34,24 @@ def show(renderable: RenderableType) -> None:
     from rich.console import Console
 
     Console(highlight=False).print(renderable)
+
+
+def show_whole(table: Table) -> bool:
+    """A table with nothing cut off, on standard output; False where the terminal is too narrow.
+
+    A file or a pipe is as wide as the table.
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    unbounded = console.options.update(width=_UNBOUNDED)
+    width = console.measure(table, options=unbounded).maximum
+    if width > console.width:
+        if console.is_terminal:
+            return False
+        console.width = width
+    console.print(table)
+    return True
 
 
 def out(line: str) -> None:

@@ -94,7 +94,10 @@ def _options(method: Method, text: str) -> Any:
             faults.append(f"{method.key}: {name} must be {_kind(kinds[name])}, not {value!r}")
     if faults:
         raise ConfigurationError(faults)
-    return method.options(**values)
+    try:
+        return method.options(**values)
+    except ConfigurationError as error:
+        raise ConfigurationError([f"{method.key}: {each}" for each in error.problems]) from error
 
 
 def _value(kind: Any, text: str) -> Any:

@@ -8,12 +8,11 @@ before. The student is either the teacher's own layers, thinned out (``layers``)
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anysize.compress.fitting import tuning_problems
 from anysize.compress.protocols import Context
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
@@ -35,7 +34,7 @@ class DistilOptions:
         student: model spec of the student; empty takes the teacher's own layers.
         layers: how many of them stay, evenly spread; 0 is half.
         epochs: passes over the training data.
-        learning_rate: the highest; 0 leaves it to the kind of student.
+        learning_rate: the highest; None leaves it to the kind of student.
         temperature: of the softmax of both.
         weight: share of the loss that goes by the teacher's outputs.
         hidden: weight of the difference between hidden states.
@@ -44,30 +43,28 @@ class DistilOptions:
     student: str = ""
     layers: int = 0
     epochs: float = 8.0
-    learning_rate: float = 0.0
+    learning_rate: float | None = None
     temperature: float = 2.0
     weight: float = 0.5
     hidden: float = 1.0
 
     def __post_init__(self) -> None:
-        problems = []
+        problems = tuning_problems(self.epochs, self.learning_rate)
         if self.student and self.layers:
             problems.append(
-                "distil: give either student (another model) or layers (of the teacher's own), "
+                "give either student (another model) or layers (of the teacher's own), "
                 f"not student={self.student} and layers={self.layers}"
             )
-        if self.layers < 0 or self.learning_rate < 0 or self.hidden < 0:
+        if self.layers < 0 or self.hidden < 0:
             problems.append(
-                "distil: layers, learning_rate and hidden must not be negative, not "
-                f"{self.layers}, {self.learning_rate:g} and {self.hidden:g}"
+                f"layers and hidden must not be negative, not {self.layers} and {self.hidden:g}"
             )
-        if not self.epochs > 0 or not self.temperature > 0:
-            problems.append(
-                f"distil: epochs and temperature must be above 0, not {self.epochs:g} and "
-                f"{self.temperature:g}"
-            )
+        if self.epochs == 0:
+            problems.append("epochs must be above 0")
+        if not self.temperature > 0:
+            problems.append(f"temperature must be above 0, not {self.temperature:g}")
         if not 0 <= self.weight <= 1:
-            problems.append(f"distil: weight must be from 0 to 1, not {self.weight:g}")
+            problems.append(f"weight must be from 0 to 1, not {self.weight:g}")
         if problems:
             raise ConfigurationError(problems)
 
@@ -90,7 +87,7 @@ class Distil:
             raise ConfigurationError("method 'distil' needs data: give --data")
         learning: dict[str, Any] = {
             "epochs": options.epochs,
-            "learning_rate": options.learning_rate or None,
+            "learning_rate": options.learning_rate,
             "teacher": str(source),
             "temperature": options.temperature,
             "distil_weight": options.weight,
@@ -138,9 +135,8 @@ def _train(
     source: Path, out: Path, student: str, learning: dict[str, Any], context: Context
 ) -> None:
     """Trains another model than the teacher."""
+    from anysize.compress.tuning import train
     from anysize.models import bundle
-    from anysize.models.spec import open_network
-    from anysize.train import Recipe, run
 
     card = bundle.read_card(source)
     sizes: dict[str, Any] = {}
@@ -150,32 +146,17 @@ def _train(
             sizes["image_size"] = (card.image.width, card.image.height)
         if card.text is not None:
             sizes["window"] = card.text.window
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".distil-", dir=out.parent))
-    try:
-        recipe = Recipe(
-            task=card.task,
-            data=str(context.data),
-            model=student,
-            out=str(folder),
-            columns=context.columns,
-            encoding=context.encoding,
-            labels=card.labels,
-            merge=card.merge,
-            memory=context.memory,
-            seed=context.seed,
-            tensorboard=False,
-            **sizes,
-            **learning,
-        )
-        report = run(recipe, quiet=True)
-        score = "" if report.best is None else f", validation {report.metric} {report.best:.4f}"
-        context.say(f"distil: trained {student} in {report.seconds:.0f} s{score}")
-        network, trained = open_network(str(folder))
-        done = dataclasses.replace(trained, compression=card.compression)
-        bundle.save(out, network, done)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    train(
+        card,
+        out,
+        context,
+        said=f"distil: trained {student}",
+        carried=lambda trained: dataclasses.replace(trained, compression=card.compression),
+        model=student,
+        seed=context.seed,
+        **sizes,
+        **learning,
+    )
 
 
 def make(_key: str) -> Distil:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from anysize.compress import calibration, sensitivity
+from anysize.compress.fitting import weight_problems
 from anysize.compress.protocols import Context
 from anysize.compress.quantization import Graph, quantize, save
 from anysize.core.errors import ConfigurationError
@@ -35,7 +36,7 @@ class Int8Options:
     def __post_init__(self) -> None:
         if self.windows < 1 or self.keep < 0:
             raise ConfigurationError(
-                f"int8: windows must be at least 1 and keep at least 0, "
+                f"windows must be at least 1 and keep at least 0, "
                 f"not {self.windows} and {self.keep}"
             )
 
@@ -48,11 +49,7 @@ class Int8:
     options = Int8Options
 
     def problems(self, network: Network, card: Card) -> list[str]:
-        if network.form is not None:
-            return ["it has been compiled already; take the bundle that it was made from"]
-        if getattr(network.module, "own_runtime", False):
-            return ["its module brings a runtime of its own"]
-        return []
+        return weight_problems(network)
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
         network, card = open_network(str(source))

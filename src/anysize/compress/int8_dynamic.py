@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
+from anysize.compress.fitting import weight_problems
 from anysize.compress.protocols import Context
 from anysize.core.errors import MissingExtraError
 from anysize.models import bundle
@@ -23,6 +26,8 @@ from anysize.models.spec import open_network
 from anysize.runtimes.onnx_conversion import convert
 
 PROVIDES = ("int8-dynamic",)
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 FORM = "runtimes/onnx-int8-dynamic/model.onnx"
 
@@ -46,12 +51,10 @@ class Int8Dynamic:
     options = DynamicOptions
 
     def problems(self, network: Network, card: Card) -> list[str]:
-        if network.form is not None:
-            return ["it has been compiled already; take the bundle that it was made from"]
-        if getattr(network.module, "own_runtime", False):
-            return ["its module brings a runtime of its own"]
-        if network.text is None:
-            return ["it is for matrix products, and pictures go through convolutions: use int8"]
+        if found := weight_problems(network):
+            return found
+        if any(isinstance(layer, _CONVOLUTIONS) for layer in network.module.modules()):
+            return ["it is for matrix products, and this model goes through convolutions: use int8"]
         return []
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:

@@ -27,6 +27,7 @@ from anysize.core.errors import AnysizeError, ConfigurationError
 from anysize.core.memory import resident
 from anysize.models import bundle
 from anysize.models.spec import open_network
+from anysize.train import Stopped
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 # Tried where no method is named: none of them trains.
 _DEFAULT = ("bf16", "int8", "int8-dynamic", "int8-weights")
+_SENSITIVITY = "sensitivity.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,7 @@ def compress(order: Order, say: Callable[[str], None] = lambda _line: None) -> J
         ConfigurationError: a method does not fit the model; all faults are named.
         DataError: the data cannot be used.
         RunError: the original itself cannot be measured.
+        KeyboardInterrupt: a signal ended the training of a candidate; nothing is left behind.
     """
     network, card = open_network(order.model, order.task)
     chains = _chains(order, network, card)
@@ -141,8 +144,9 @@ class _Trial:
             columns=order.columns,
             encoding=order.encoding,
             training=self._judging.training(),
-            work=work,
         )
+        # What chains begin with, by its methods; the original begins them all.
+        self._parts = {"": original}
         self._candidates: list[Candidate] = []
         self._chosen: Candidate | None = None
         self.best: Path | None = None
@@ -169,7 +173,11 @@ class _Trial:
             original=self._before.figures(rounds),
             candidates=tuple(self._candidates),
             chosen=self._chosen,
-            sensitivity=tuple(self._sensitivity()),
+            sensitivity=tuple(
+                {"network": begin or "original", **layer}
+                for begin in self._parts
+                for layer in self._sensitivity(begin)
+            ),
         )
 
     def _try(self, steps: tuple[Step, ...]) -> Candidate:
@@ -179,6 +187,9 @@ class _Trial:
         try:
             self._apply(steps, folder)
             candidate = self._measure(chain, folder)
+        except Stopped as error:
+            # Its checkpoint is in a scratch folder, and the user wants an end of it all.
+            raise KeyboardInterrupt from error
         except AnysizeError as error:
             candidate = Candidate(chain=chain, figures=None, reasons=(str(error),))
         self._candidates.append(candidate)
@@ -188,16 +199,29 @@ class _Trial:
         return candidate
 
     def _apply(self, steps: tuple[Step, ...], folder: Path) -> None:
-        source = self._original
-        for place, step in enumerate(steps):
-            network, card = open_network(str(source))
-            if problems := step.method.problems(network, card):
-                raise ConfigurationError([f"{step.method.key}: {each}" for each in problems])
-            del network
-            last = place == len(steps) - 1
-            out = folder if last else folder.with_name(f"{folder.name}-{place}")
-            step.method.apply(source, out, step.options, self._context)
-            source = out
+        for place in range(1, len(steps)):
+            begin = describe(steps[:place])
+            if begin not in self._parts:
+                part = self._work / f"part-{len(self._parts)}"
+                self._step(describe(steps[: place - 1]), steps[place - 1], part)
+                self._parts[begin] = part
+        self._step(describe(steps[:-1]), steps[-1], folder)
+
+    def _step(self, begin: str, step: Step, out: Path) -> None:
+        """Applies one more method to what a chain begins with."""
+        source = self._parts[begin]
+        network, card = open_network(str(source))
+        if problems := step.method.problems(network, card):
+            raise ConfigurationError([f"{step.method.key}: {each}" for each in problems])
+        del network
+        context = dataclasses.replace(self._context, work=self._notes(begin))
+        step.method.apply(source, out, step.options, context)
+
+    def _notes(self, begin: str) -> Path:
+        """A scratch folder for all that is tried on the same bundle."""
+        folder = self._work / f"notes-{list(self._parts).index(begin)}"
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def _measure(self, chain: str, folder: Path) -> Candidate:
         name = folder.name
@@ -228,16 +252,16 @@ class _Trial:
         last = steps[-1]
         if last.method.key != "int8" or last.options.keep:
             return
-        keep = 1
+        keep, begin = 1, describe(steps[:-1])
         while True:
             options = dataclasses.replace(last.options, keep=keep)
             yield (*steps[:-1], Step(last.method, options))
             keep *= 2
-            if 2 * keep > len(self._sensitivity()):
+            if 2 * keep > len(self._sensitivity(begin)):
                 return
 
-    def _sensitivity(self) -> list[dict[str, Any]]:
-        path = self._work / "sensitivity.json"
+    def _sensitivity(self, begin: str) -> list[dict[str, Any]]:
+        path = self._notes(begin) / _SENSITIVITY
         if not path.is_file():
             return []
         found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anysize.compress.fitting import tuning_problems, weight_problems
 from anysize.compress.protocols import Context, Method
-from anysize.compress.prune_unstructured import tuning_problems, weight_problems
 from anysize.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ class LowRank:
         self.key = key
 
     def problems(self, network: Network, card: Card) -> list[str]:
-        if found := weight_problems(network, card):
+        if found := weight_problems(network):
             return found
-        return [] if _layers(network) else ["has no linear layers that could be factored"]
+        return [] if _layers(network) else ["it has no linear layers that could be factored"]
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
         from anysize.compress.tuning import tuned_afterwards

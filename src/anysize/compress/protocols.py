@@ -30,7 +30,7 @@ class Context:
         columns: column of a table for each role.
         encoding: of text files.
         training: the records to calibrate on, never those that are judged by; None without data.
-        work: scratch folder that the candidates for one bundle share; None keeps nothing.
+        work: scratch folder that all that is tried on one bundle shares; None keeps nothing.
     """
 
     task: Task

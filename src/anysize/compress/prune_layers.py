@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anysize.compress.fitting import tuning_problems, weight_problems
 from anysize.compress.protocols import Context, Method
-from anysize.compress.prune_unstructured import tuning_problems, weight_problems
 from anysize.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -77,13 +77,13 @@ class Layers:
     def problems(self, network: Network, card: Card) -> list[str]:
         from anysize.models.thinned import layers_of
 
-        if found := weight_problems(network, card):
+        if found := weight_problems(network):
             return found
         layers = layers_of(network.module)
         if layers is None or len({type(layer) for layer in layers[1]}) != 1:
-            return ["is not a stack of transformer layers that could be left out"]
+            return ["it is not a stack of transformer layers that could be left out"]
         if len(layers[1]) < 2:
-            return ["has one layer only"]
+            return ["it has one layer only"]
         return []
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
@@ -95,7 +95,7 @@ class Layers:
 
         network, card = open_network(str(source))
         if problems := self.problems(network, card):
-            raise ConfigurationError([f"{self.key}: {card.model} {each}" for each in problems])
+            raise ConfigurationError([f"{self.key}: {each}" for each in problems])
         found = layers_of(network.module)
         assert found is not None
         count = len(found[1])

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anysize.compress.fitting import tuning_problems, weight_problems
 from anysize.compress.protocols import Context, Method
-from anysize.compress.prune_unstructured import tuning_problems, weight_problems
 from anysize.core.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Structured:
         self.key = key
 
     def problems(self, network: Network, card: Card) -> list[str]:
-        if found := weight_problems(network, card):
+        if found := weight_problems(network):
             return found
         try:
             _groups(network, Options().multiple)
@@ -192,10 +192,11 @@ def _groups(network: Network, multiple: int) -> tuple[list[Group], Flops]:
             raise
         except Exception as error:
             raise ConfigurationError(
-                f"cannot be traced for channels that go together ({type(error).__name__}: {error})"
+                "it cannot be traced for channels that go together "
+                f"({type(error).__name__}: {error})"
             ) from error
     if not groups:
-        raise ConfigurationError("has no channels, heads or units that could be removed")
+        raise ConfigurationError("it has no channels, heads or units that could be removed")
     return groups, flops
 
 

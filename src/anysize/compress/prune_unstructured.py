@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anysize.compress.fitting import tuning_problems, weight_problems
 from anysize.compress.protocols import Context, Method
 from anysize.core.errors import ConfigurationError
 
@@ -80,13 +81,13 @@ class Unstructured:
     def problems(self, network: Network, card: Card) -> list[str]:
         from anysize.train.sparsity import prunable, two_of_four
 
-        if found := weight_problems(network, card):
+        if found := weight_problems(network):
             return found
         weights = prunable(network.module).values()
         if not weights:
-            return ["has no linear layers or convolutions whose weights could be pruned"]
+            return ["it has no linear layers or convolutions whose weights could be pruned"]
         if self.key == "prune-2:4" and all(two_of_four(weight) is None for weight in weights):
-            return ["has no layer with a multiple of four inputs"]
+            return ["it has no layer with a multiple of four inputs"]
         return []
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
@@ -113,23 +114,6 @@ class Unstructured:
             network, card = open_network(str(tuned))
             context.say(_prune(network, sparsity, pattern))
             bundle.save(out, network, card, lambda folder: write_sparse(network, folder))
-
-
-def weight_problems(network: Network, card: Card) -> list[str]:
-    """Why weights cannot be changed: there are none."""
-    if network.form is None:
-        return []
-    return [f"the bundle of {card.model} holds a compiled form and no weights"]
-
-
-def tuning_problems(epochs: float, learning_rate: float | None) -> list[str]:
-    """A sentence for each setting of fine-tuning that breaks its rule."""
-    problems = []
-    if not 0 <= epochs <= 1e6:
-        problems.append(f"epochs must be from 0 to 1e6, not {epochs:g}")
-    if learning_rate is not None and not 0 < learning_rate <= 1e3:
-        problems.append(f"learning_rate must be above 0 and at most 1000, not {learning_rate:g}")
-    return problems
 
 
 def write_sparse(network: Network, folder: Path) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anysize.compress.fitting import tuning_problems, weight_problems
 from anysize.compress.protocols import Context
 from anysize.core.errors import ConfigurationError
 
@@ -33,26 +34,24 @@ class QatOptions:
 
     Attributes:
         epochs: passes over the training data.
-        learning_rate: the highest; 0 leaves it to the bundle's own recipe.
+        learning_rate: the highest; None derives it from how the bundle was trained.
         windows: of the training data, that the first ranges are taken from.
         distil: share of the loss that goes by the outputs of the bundle in float32.
     """
 
     epochs: float = 2.0
-    learning_rate: float = 0.0
+    learning_rate: float | None = None
     windows: int = 300
     distil: float = 0.5
 
     def __post_init__(self) -> None:
-        problems = []
-        if not self.epochs > 0:
-            problems.append(f"qat: epochs must be above 0, not {self.epochs:g}")
-        if self.learning_rate < 0:
-            problems.append(f"qat: learning_rate must not be negative, not {self.learning_rate:g}")
+        problems = tuning_problems(self.epochs, self.learning_rate)
+        if self.epochs == 0:
+            problems.append("epochs must be above 0: without training it is int8")
         if self.windows < 1:
-            problems.append(f"qat: windows must be at least 1, not {self.windows}")
+            problems.append(f"windows must be at least 1, not {self.windows}")
         if not 0 <= self.distil <= 1:
-            problems.append(f"qat: distil must be from 0 to 1, not {self.distil:g}")
+            problems.append(f"distil must be from 0 to 1, not {self.distil:g}")
         if problems:
             raise ConfigurationError(problems)
 
@@ -67,10 +66,8 @@ class Qat:
     def problems(self, network: Network, card: Card) -> list[str]:
         from anysize.models.fake_quantization import layers_of
 
-        if network.form is not None:
-            return ["it has been compiled already; take the bundle that it was made from"]
-        if getattr(network.module, "own_runtime", False):
-            return ["its module brings a runtime of its own"]
+        if found := weight_problems(network):
+            return found
         if not layers_of(network.module):
             return ["it has no linear or convolutional layers"]
         return []
@@ -106,7 +103,7 @@ class Qat:
                 folder / "tuned",
                 context,
                 epochs=options.epochs,
-                learning_rate=options.learning_rate or None,
+                learning_rate=options.learning_rate,
                 before_removal=lambda run: learned.update(_learned(run)),
                 quantization=str(folder / "ranges.safetensors"),
                 # bfloat16 would round what is meant to be rounded by the ranges alone.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from anysize.compress.verdict import Candidate, Judgement, pareto
 from anysize.core.memory import format_size
@@ -16,6 +17,8 @@ from anysize.evaluate.report import page, replace_text, short_name
 JSON, PAGE = "compression.json", "compression.html"
 FILES = (JSON, PAGE)
 _MOST_LAYERS = 25
+# Of the original's point in the plot.
+_AREA = 220
 
 COLUMNS = (
     "method", "verdict", "runtime", "size", "peak memory", "latency p50 / p95", "windows/s",
@@ -60,6 +63,19 @@ def reasons(judgement: Judgement) -> list[str]:
     return found
 
 
+def notes(judgement: Judgement) -> list[str]:
+    """What the table's figures do not say of themselves, a line each."""
+    ran = [each for each in judgement.candidates if each.figures is not None]
+    if judgement.original.metric is None:
+        return ["without data only size and speed are judged"]
+    if any(each.paired is not None for each in ran) or not ran:
+        return []
+    return [
+        f"{judgement.metric} is no mean over records: its drop on these "
+        f"{judgement.original.records} has no interval, and answers are not compared one by one"
+    ]
+
+
 def _row(judgement: Judgement, each: Candidate) -> tuple[str, ...]:
     verdict = "shipped" if each is judgement.chosen else "passes" if each.passes else "refused"
     found = each.figures
@@ -68,6 +84,8 @@ def _row(judgement: Judgement, each: Candidate) -> tuple[str, ...]:
     drop = "" if each.drop is None else f"{each.drop:+.4f}"
     if each.paired is not None:
         drop += f" ({each.paired.interval.low:+.4f} … {each.paired.interval.high:+.4f})"
+    elif each.drop is not None:
+        drop += " (no interval)"
     return (
         each.chain, verdict, f"{found.runtime} {found.precision}", format_size(found.size),
         format_size(found.peak_memory),
@@ -78,7 +96,12 @@ def _row(judgement: Judgement, each: Candidate) -> tuple[str, ...]:
 
 
 def _times(median: float, high: float) -> str:
-    return f"{1000 * median:.1f} / {1000 * high:.1f} ms"
+    return f"{_milliseconds(median)} / {_milliseconds(high)} ms"
+
+
+def _milliseconds(seconds: float) -> str:
+    # Of small models one window takes some microseconds.
+    return f"{1000 * seconds:.1f}" if seconds >= 1e-3 else f"{1000 * seconds:.3f}"
 
 
 def _number(value: float | None) -> str:
@@ -108,12 +131,13 @@ def _summary(judgement: Judgement) -> str:
 
 def _front(judgement: Judgement) -> str:
     ran = [each for each in judgement.candidates if each.figures is not None]
-    plot = _plot(judgement, ran)
     words = (
-        "Each point is a candidate; its area is its size on disk. Filled points are on the Pareto "
-        "front: nothing else is smaller, faster and better at once."
+        "Each point is a candidate, numbered as below; its area is its size on disk. Filled points "
+        "are on the Pareto front: nothing else is smaller, faster and better at once."
     )
-    return section("Speed against quality", words, plot)
+    names = "".join(f"<li>{escape(each.chain)}</li>" for each in ran)
+    listed = f'<ol class="small">{names}</ol>'
+    return section("Speed against quality", words, _plot(judgement, ran) + listed)
 
 
 def _plot(judgement: Judgement, ran: Sequence[Candidate]) -> str:
@@ -122,32 +146,30 @@ def _plot(judgement: Judgement, ran: Sequence[Candidate]) -> str:
     before = judgement.original
     level = before.metric
     front = pareto(list(ran))
-
-    def height(candidate: Candidate) -> float:
-        assert candidate.figures is not None
-        if level is not None:
-            return candidate.figures.metric or 0.0
-        return candidate.figures.size / before.size
-
     place = (1.0, 1.0 if level is None else level)
-    axes.scatter(*place, s=220, color=MUTED, alpha=0.5)
-    axes.annotate("original", place, xytext=(9, 6), textcoords="offset points", color=INK,
-                  fontsize=9)  # fmt: skip
-    for each in ran:
-        assert each.figures is not None
-        colour = ACCENT if each.passes else SECOND
+    axes.scatter(*place, s=_AREA, color=MUTED, alpha=0.5, label="original")
+    named = set()
+    for number, each in enumerate(ran, 1):
+        figures = each.figures
+        assert figures is not None
+        height = figures.size / before.size if level is None else figures.metric or 0.0
+        colour, name = (ACCENT, "passes") if each.passes else (SECOND, "refused")
         filled = any(each is other for other in front)
         axes.scatter(
-            [each.speed], [height(each)], s=220 * each.figures.size / before.size,
+            [each.speed], [height], s=_AREA * figures.size / before.size,
             color=colour if filled else "none", edgecolors=colour, linewidths=1.5,
+            label=None if name in named else name,
         )  # fmt: skip
-        axes.annotate(each.chain, (each.speed, height(each)), xytext=(9, -11),
+        named.add(name)
+        axes.annotate(str(number), (each.speed, height), xytext=(8, -4),
                       textcoords="offset points", color=INK, fontsize=9)  # fmt: skip
+    dashed: dict[str, Any] = {"color": MUTED, "linewidth": 1, "linestyle": (0, (4, 3))}
     if level is not None:
-        axes.axhline(level - judgement.max_drop, color=MUTED, linewidth=1,
-                     linestyle=(0, (4, 3)))  # fmt: skip
-    axes.axvline(1, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-    axes.margins(x=0.18, y=0.18)
+        axes.axhline(level - judgement.max_drop, label="lowest allowed", **dashed)
+    axes.axvline(1, **dashed)
+    axes.margins(x=0.12, y=0.18)
+    axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="upper left",
+                bbox_to_anchor=(1.01, 1.0), markerscale=0.6)  # fmt: skip
     axes.set(
         xlabel="throughput as a multiple of the original's",
         ylabel="size as a part of the original's" if level is None else judgement.metric,
@@ -162,31 +184,37 @@ def _table(judgement: Judgement) -> str:
         for row in rows(judgement)
     )
     why = "".join(f"<li>{escape(line)}</li>" for line in reasons(judgement))
-    words = (
-        f"{judgement.metric} may drop by {judgement.max_drop:g}. The interval of the drop is a "
-        "paired bootstrap over the records. Times are medians of rounds that alternate with the "
-        "original's."
-    )
+    said = [*notes(judgement), "Times are medians of rounds that alternate with the original's"]
+    if judgement.original.metric is not None:
+        said.insert(0, f"{judgement.metric} may drop by {judgement.max_drop:g}")
+    if any(each.paired is not None for each in judgement.candidates):
+        said.insert(1, "The interval of the drop is a paired bootstrap over the records")
+    words = " ".join(f"{line[0].upper()}{line[1:]}." for line in said)
     listed = f'<ul class="small">{why}</ul>' if why else ""
     return section("Candidates", words, f'<div class="scroll"><table><thead><tr>{head}</tr>'
                    f"</thead><tbody>{body}</tbody></table></div>{listed}")  # fmt: skip
 
 
 def _sensitivity(judgement: Judgement) -> str:
-    if not judgement.sensitivity:
-        return ""
+    networks = dict.fromkeys(str(each["network"]) for each in judgement.sensitivity)
+    return "".join(
+        _layers(name, [each for each in judgement.sensitivity if each["network"] == name])
+        for name in networks
+    )
+
+
+def _layers(network: str, layers: Sequence[Mapping[str, Any]]) -> str:
     body = "".join(
         f"<tr><td>{escape(str(each['layer']))}</td><td>{each['error']:.4f}</td>"
         f"<td>{100 * each['changed']:.1f} %</td></tr>"
-        for each in judgement.sensitivity[:_MOST_LAYERS]
+        for each in layers[:_MOST_LAYERS]
     )
     words = (
-        f"The {min(_MOST_LAYERS, len(judgement.sensitivity))} most sensitive of "
-        f"{len(judgement.sensitivity)} layers: each was quantized alone, and the error of the "
-        "output taken as a part of its spread."
+        f"The {min(_MOST_LAYERS, len(layers))} most sensitive of {len(layers)} layers: each was "
+        "quantized alone, and the error of the output taken as a part of its spread."
     )
     return section(
-        "Sensitivity to int8",
+        "Sensitivity to int8" + ("" if network == "original" else f" after {network}"),
         words,
         '<div class="scroll"><table><thead><tr><th>layer</th><th>error</th><th>changed</th></tr>'
         f"</thead><tbody>{body}</tbody></table></div>",

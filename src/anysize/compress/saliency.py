@@ -51,22 +51,8 @@ def taylor(
     Raises:
         DataError: no record can be used.
     """
+    objective = _objective(network, card, context)
     module = network.module
-    # Networks that make their loss themselves do so in training alone.
-    module.train(network.targets is not None)
-    for layer in module.modules():
-        if isinstance(layer, _STILL):
-            layer.eval()
-    module.requires_grad_(True)
-    objective = Objective(
-        task=context.task,
-        network=network,
-        execution=make_execution(network, "cpu", packed=False),
-        rule=card.merge,
-        label_smoothing=0.0,
-        device=torch.device("cpu"),
-        bfloat16=False,
-    )
     totals = [torch.zeros(group.units) for group in groups]
     batch: list[Windows] = []
     count = 0
@@ -91,6 +77,26 @@ def taylor(
     if not count:
         raise DataError(source.name, "has no record that importance could be measured on")
     return totals
+
+
+def _objective(network: Network, card: Card, context: Context) -> Objective:
+    """The loss, with everything that changes from step to step of training held still."""
+    module = network.module
+    # Networks that make their loss themselves do so in training alone.
+    module.train(network.targets is not None)
+    for layer in module.modules():
+        if isinstance(layer, _STILL):
+            layer.eval()
+    module.requires_grad_(True)
+    return Objective(
+        task=context.task,
+        network=network,
+        execution=make_execution(network, "cpu", packed=False),
+        rule=card.merge,
+        label_smoothing=0.0,
+        device=torch.device("cpu"),
+        bfloat16=False,
+    )
 
 
 def _records(network: Network, card: Card, context: Context, turn: int) -> Iterator[Windows]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -54,34 +55,61 @@ def choose(
     bottom = (share if floor is None else floor) * flops.total * (1 - _CLOSE)
     finer = 1
     while costs.total > aim:
-        best: tuple[bool, float, int, int] | None = None
-        for place, group in enumerate(groups):
-            left = group.units - taken[place]
-            step = max(group.step // finer, 1)
-            # The first step leaves a multiple.
-            size = left % step or step
-            if left - size < group.least:
-                continue
-            saved = costs.saved(group, size)
-            units = orders[place][taken[place] : taken[place] + size]
-            rate = float(scores[place][units].sum()) / max(saved, 1.0)
-            # Of those that take too much, the one that takes least.
-            beyond = costs.total - saved < bottom
-            candidate = (beyond, saved if beyond else rate, place, size)
-            best = candidate if best is None else min(best, candidate)
+        steps = _steps(groups, scores, orders, taken, costs, finer=finer, bottom=bottom)
+        best = min(steps, default=None)
         if best is None:
             least = costs.total / flops.total
             raise ConfigurationError(
                 f"flops must be at least {least:.2f} for this model, not {share:g}: the rest of "
                 "its operations is in layers that must keep their size"
             )
-        beyond, _, place, size = best
-        if beyond and any(group.step // finer > 1 for group in groups):
+        if best.beyond and any(group.step // finer > 1 for group in groups):
             finer *= 2
             continue
-        costs.remove(groups[place], size)
-        taken[place] += size
+        costs.remove(groups[best.place], best.size)
+        taken[best.place] += best.size
     return [sorted(order[:count]) for order, count in zip(orders, taken, strict=True)]
+
+
+class _Step(NamedTuple):
+    """Units of one group that may go next; the smallest of all is the best.
+
+    Attributes:
+        beyond: whether it takes more than is wished.
+        price: importance for each operation saved; of those beyond, the operations themselves.
+        place: of the group.
+        size: how many units.
+    """
+
+    beyond: bool
+    price: float
+    place: int
+    size: int
+
+
+def _steps(
+    groups: Sequence[Group],
+    scores: Sequence[Tensor],
+    orders: Sequence[Sequence[int]],
+    taken: Sequence[int],
+    costs: _Costs,
+    *,
+    finer: int,
+    bottom: float,
+) -> Iterator[_Step]:
+    """The next step of each group that may still lose units."""
+    for place, group in enumerate(groups):
+        left = group.units - taken[place]
+        step = max(group.step // finer, 1)
+        # The first step leaves a multiple.
+        size = left % step or step
+        if left - size < group.least:
+            continue
+        saved = costs.saved(group, size)
+        units = orders[place][taken[place] : taken[place] + size]
+        rate = float(scores[place][units].sum()) / max(saved, 1.0)
+        beyond = costs.total - saved < bottom
+        yield _Step(beyond, saved if beyond else rate, place, size)
 
 
 def _order(score: Tensor, gone: Sequence[int]) -> list[int]:

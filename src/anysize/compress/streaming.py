@@ -16,6 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from anysize.compress.fitting import weight_problems
 from anysize.models import bundle
 from anysize.models.network import Network
 from anysize.models.quantized_weights import is_quantized
@@ -42,10 +43,8 @@ class Rewrite(Protocol):
 
 def problems(network: Network) -> list[str]:
     """Why weights cannot be rewritten, one sentence each."""
-    if network.form is not None:
-        return ["it holds a compiled form and no weights"]
-    if getattr(network.module, "own_runtime", False):
-        return ["its module brings a runtime of its own"]
+    if found := weight_problems(network):
+        return found
     if is_quantized(network.module):
         return ["its weights are in fewer bits already"]
     return []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -62,12 +61,8 @@ def fine_tune(
         DataError, RunError, BudgetError: as in training.
     """
     from anysize.models import bundle
-    from anysize.models.spec import open_network
-    from anysize.train import Recipe, run
 
     card = bundle.read_card(source)
-    if context.data is None:
-        raise ConfigurationError("fine-tuning needs data: give --data, or set epochs=0")
     entries = {
         **_taken_over(card),
         "epochs": epochs,
@@ -75,30 +70,69 @@ def fine_tune(
         "seed": context.seed,
         **recipe,
     }
+    train(
+        card,
+        out,
+        context,
+        said="fine-tuned",
+        carried=lambda tuned: _card(card, tuned),
+        before_removal=before_removal,
+        model=str(source),
+        **entries,
+    )
+
+
+def train(
+    card: Card,
+    out: Path,
+    context: Context,
+    *,
+    said: str,
+    carried: Callable[[Card], Card],
+    before_removal: Callable[[Path], None] = lambda _run: None,
+    **recipe: Any,
+) -> None:
+    """Trains on the context's data, for the task and labels of a bundle, and leaves a bundle alone.
+
+    Args:
+        card: of the bundle that is made smaller.
+        out: where the result goes; does not exist yet.
+        context: data, budget, seed.
+        said: begins what the user is told.
+        carried: from the card that training wrote to the result's.
+        before_removal: told the folder of the run before it is removed.
+        recipe: fields of ``anysize.train.Recipe`` beside the data, the task and the budget.
+
+    Raises:
+        ConfigurationError: there is no data, or the recipe does not fit.
+        DataError, RunError, BudgetError: as in training.
+    """
+    from anysize.models import bundle
+    from anysize.models.spec import open_network
+    from anysize.train import Recipe, run
+
+    if context.data is None:
+        raise ConfigurationError("fine-tuning needs data: give --data, or set epochs=0")
     out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".tuning-", dir=out.parent))
-    try:
+    with tempfile.TemporaryDirectory(prefix=".tuning-", dir=out.parent) as folder:
         asked = Recipe(
             task=card.task,
             data=context.data,
-            model=str(source),
-            out=str(folder),
+            out=folder,
             columns=context.columns,
             encoding=context.encoding,
             labels=card.labels,
             merge=card.merge,
             memory=context.memory,
             tensorboard=False,
-            **entries,
+            **recipe,
         )
         report = run(asked, quiet=True)
-        before_removal(folder)
+        before_removal(Path(folder))
         score = "" if report.best is None else f", validation {report.metric} {report.best:.4f}"
-        context.say(f"fine-tuned for {report.steps} steps in {report.seconds:.0f} s{score}")
-        network, tuned = open_network(str(folder))
-        bundle.save(out, network, _card(card, tuned))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        context.say(f"{said} for {report.steps} steps in {report.seconds:.0f} s{score}")
+        network, trained = open_network(folder)
+        bundle.save(out, network, carried(trained))
 
 
 @contextmanager

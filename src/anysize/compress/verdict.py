@@ -14,6 +14,7 @@ from anysize.evaluate.intervals import PairedCounts, PairedDifference, paired_di
 
 # What a repeated measurement of the same thing may differ by.
 NOISE = 0.03
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,8 @@ class Judgement:
         original: figures of the original.
         candidates: in the order in which they were tried.
         chosen: the one that was shipped; None where none passes.
-        sensitivity: the layers by what int8 does to them, where that was measured.
+        sensitivity: the layers by what int8 does to them, where that was measured; ``network``
+            says of what: ``original``, or the methods that were applied before.
     """
 
     task: str
@@ -178,7 +180,8 @@ def judge(
     drop, worse = None, False
     if before.metric is not None and after.metric is not None:
         drop = before.metric - after.metric
-        worse = not drop <= max_drop  # not-a-number is worse
+        # 0.90 - 0.89 is more than 0.01 by rounding. Not-a-number is worse.
+        worse = not drop <= max_drop + _ROUNDING
         if worse:
             reasons.append(
                 f"{metric} drops by {drop:.4f} (from {before.metric:.4f} to {after.metric:.4f}), "

@@ -50,7 +50,7 @@ class FourBitOptions:
     def __post_init__(self) -> None:
         if self.group < 16 or self.group % 2:
             raise ConfigurationError(
-                f"int4-weights: group must be an even number of at least 16, not {self.group}"
+                f"group must be an even number of at least 16, not {self.group}"
             )
 
 

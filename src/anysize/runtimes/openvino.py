@@ -23,6 +23,7 @@ import torch
 from anysize.core.errors import ConfigurationError, MissingExtraError
 from anysize.core.examples import Example, Outputs
 from anysize.models.network import Network
+from anysize.models.quiet import quiet_transformers
 from anysize.runtimes.feeding import Feeding, by_length, graph_inputs, graph_outputs
 from anysize.runtimes.torch import native_bfloat16
 from anysize.runtimes.tracing import Traceable, example_tensors, weight_bytes
@@ -186,8 +187,9 @@ def convert(network: Network) -> Any:
         openvino.PartialShape([-1 if isinstance(axis, str) else axis for axis in item.axes])
         for item in inputs
     ]
-    with warnings.catch_warnings():
-        # Tracing warns of Python branches on shapes, which are the same for every input here.
+    # Tracing looks at every attribute, and transformers says something of one of them.
+    with quiet_transformers(), warnings.catch_warnings():
+        # It warns of Python branches on shapes, which are the same for every input here.
         warnings.simplefilter("ignore")
         return openvino.convert_model(
             Traceable(network),

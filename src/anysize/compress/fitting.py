@@ -1,0 +1,24 @@
+"""What keeps methods from a bundle, and rules that their parameters share."""
+
+from __future__ import annotations
+
+from anysize.models.network import Network
+
+
+def weight_problems(network: Network) -> list[str]:
+    """Why a network has no weights that could be changed or compiled, one sentence each."""
+    if network.form is not None:
+        return ["it has been compiled already; take the bundle that it was made from"]
+    if getattr(network.module, "own_runtime", False):
+        return ["its module brings a runtime of its own"]
+    return []
+
+
+def tuning_problems(epochs: float, learning_rate: float | None) -> list[str]:
+    """A sentence for each setting of fine-tuning that breaks its rule."""
+    problems = []
+    if not 0 <= epochs <= 1e6:
+        problems.append(f"epochs must be from 0 to 1e6, not {epochs:g}")
+    if learning_rate is not None and not 0 < learning_rate <= 1e3:
+        problems.append(f"learning_rate must be above 0 and at most 1000, not {learning_rate:g}")
+    return problems
