@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
+import os
+import subprocess
 import sys
 import tarfile
 import time
@@ -166,3 +169,38 @@ def test_a_terminal_shows_one_line_and_a_file_one_now_and_then(
     assert on_terminal.count("\n") == 1
     in_file = shown(io.StringIO(), monkeypatch, seconds)
     assert in_file == "line 0\nline 3\nline 4\n"
+
+
+def test_what_follows_a_line_that_is_open_begins_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    handler = PassHandler()
+    entries = {"msg": "half done", "created": 1.0, "pass_name": "a", "pass_ended": False}
+    handler.handle(logging.makeLogRecord(entries))
+    for _ in range(2):
+        handler.flush()
+    assert stream.getvalue() == "\rhalf done\x1b[K\n"
+
+
+def test_commands_show_long_passes(tmp_path: Path, repository: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\nx,1\ny,2\n")
+    program = (
+        "import sys\n"
+        "from anysize.core import progress\n"
+        "from anysize.cli.main import run\n"
+        "progress._FIRST_SECONDS = 0\n"
+        "sys.argv = ['anysize', 'inspect', 'a.csv', '--json']\n"
+        "run()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(repository / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first, last = done.stderr.splitlines()
+    assert first.startswith("reading a.csv: 50% of 2 records")
+    assert last.startswith("reading a.csv: 2 records in ")
+    assert json.loads(done.stdout)["records"] == 2

@@ -70,9 +70,8 @@ def root(
 
 def run() -> None:
     """The console script: 0 done, 2 usage or bad input, 1 failure, 130 interrupted."""
-    show_passes()
     try:
-        code = app(standalone_mode=False)
+        code = _called()
     except AnysizeError as error:
         _fail(str(error), error.exit_code)
     except typer.Abort:
@@ -97,6 +96,14 @@ def run() -> None:
         show()
         sys.exit(status)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _called() -> object:
+    passes = show_passes()
+    try:
+        return app(standalone_mode=False)
+    finally:
+        passes.flush()
 
 
 def _fail(message: str, code: int) -> None:

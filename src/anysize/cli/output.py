@@ -97,12 +97,16 @@ class PassHandler(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self._said: dict[str, float] = {}
+        self._open = False
 
     def emit(self, record: logging.LogRecord) -> None:
         ended: bool = record.pass_ended  # type: ignore[attr-defined]
         if sys.stderr.isatty():
-            sys.stderr.write(f"\r{record.getMessage()}\x1b[K" + ("\n" if ended else ""))
+            sys.stderr.write(f"\r{record.getMessage()}\x1b[K")
             sys.stderr.flush()
+            self._open = True
+            if ended:
+                self.flush()
             return
         name: str = record.pass_name  # type: ignore[attr-defined]
         first = name not in self._said
@@ -113,13 +117,21 @@ class PassHandler(logging.Handler):
         if ended:
             del self._said[name]
 
+    def flush(self) -> None:
+        """Ends the line that is open, so that another can follow."""
+        if self._open:
+            self._open = False
+            say("")
 
-def show_passes() -> None:
+
+def show_passes() -> PassHandler:
     """From here on, how far long passes over data are is shown on standard error."""
     logger = logging.getLogger(progress.NAME)
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    logger.addHandler(PassHandler())
+    handler = PassHandler()
+    logger.handlers[:] = [handler]
+    return handler
 
 
 class Meter:
