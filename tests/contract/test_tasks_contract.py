@@ -251,6 +251,20 @@ def test_options_of_another_kind_of_input_are_refused() -> None:
         list(model.predict([picture], anysize.PredictOptions(window=16)))
 
 
+def test_a_window_longer_than_the_model_s_positions_is_refused() -> None:
+    request = BuildRequest(
+        task="text-classification", labels=LABELS, texts=lambda: iter(["red green"] * 9), window=32
+    )
+    network = spec.build("attention", request)
+    model = anysize.Model(network, card_for("text-classification", network))
+    positions = network.module.config.max_position_embeddings
+    fits = anysize.PredictOptions(window=positions, memory="4GiB")
+    (result,) = model.predict("red", fits)
+    assert isinstance(result, anysize.Result)
+    with pytest.raises(ConfigurationError, match=f"at most {positions} tokens.*{positions + 1}$"):
+        list(model.predict("red", anysize.PredictOptions(window=positions + 1)))
+
+
 def test_a_bundle_takes_the_place_of_one_of_another_task(tmp_path: Path) -> None:
     for task in ("text-classification", "image-classification"):
         network = network_for(task)

@@ -105,7 +105,7 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
         ConfigurationError: a merge rule that the model was not trained for, or an option of
             another kind of input.
     """
-    _refuse_strange(network, options)
+    _check_fit(network, options)
     network = dataclasses.replace(network)
     if network.text is not None:
         network.text = dataclasses.replace(
@@ -135,14 +135,23 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
     return network, merge
 
 
-def _refuse_strange(network: Network, options: PredictOptions) -> None:
-    """An option that would do nothing is a misunderstanding."""
+def _check_fit(network: Network, options: PredictOptions) -> None:
+    """An option that would do nothing is a misunderstanding; a window has a longest."""
     strange = (
         {} if network.image else _given(tiles=options.tiles, tile=options.tile, crop=options.crop)
     )
     problems = [f"{name} is for pictures, which this model does not take" for name in strange]
     if options.window is not None and network.text is None and network.features is None:
         problems.append("window is for texts and sequences; of pictures, tile is the counterpart")
+    elif options.window is not None and network.text is not None:
+        from anysize.models.hub_settings import longest_window
+
+        longest = longest_window(network.module.config, options.window)
+        if options.window > longest:
+            problems.append(
+                f"window must be at most {longest} tokens, the positions of the model, not "
+                f"{options.window}"
+            )
     if problems:
         raise ConfigurationError(problems)
 
