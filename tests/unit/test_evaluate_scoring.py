@@ -236,6 +236,26 @@ def test_rows_that_cannot_be_read_are_told_as_that() -> None:
         measure(failed, card=card, source=source)
 
 
+@pytest.mark.parametrize(
+    ("learned", "warned"),
+    [
+        ("reviews.csv (training part)", True),
+        ("./reviews.csv (training part)", True),
+        ("reviews.csv", False),
+        ("others.csv (training part)", False),
+    ],
+)
+def test_judging_a_model_by_what_it_learned_from_is_told(
+    learned: str, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = Card(
+        task="text-classification", labels=LABELS, model="lstm", provenance={"data": learned}
+    )
+    measure([result(0, "yes", 0.9)], card=card, source=RowSource(["yes"]))
+    assert [message.split(":")[0] for message in caplog.messages] == ["reviews.csv"] * warned
+    assert all("--split test" in message for message in caplog.messages)
+
+
 def test_unusable_probabilities_stop_the_run() -> None:
     with pytest.raises(RunError, match=r"record 'r7'.*not finite"):
         evaluate([result(7, "yes", math.nan)], LABELS)
