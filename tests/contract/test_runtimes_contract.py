@@ -346,11 +346,12 @@ def work():
     tasks = Path("/proc/self/task")
     return {task.name: int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()}
 
-sizes = []
-for turn in range(10):
+sizes, turns = [], int(sys.argv[4])
+for turn in range(turns):
     runtime = module.open_runtime(network, "float32", folder=Path(sys.argv[3]), threads=1)
     runtime.run(examples)
-    if turn == 9:
+    if turn == turns - 1:
+        runtime.run(examples * 4)
         before = work()
         for _ in range(50):
             runtime.run(examples * 4)
@@ -369,12 +370,15 @@ def test_threads_are_respected_and_memory_is_released(
     opened: Opened, bundles: Callable[[str], Path], name: str
 ) -> None:
     module = plugins.load("runtimes", name)
-    if not getattr(module, "AUTOMATIC", True):
-        pytest.skip(f"{name} takes a minute to open")
+    # What compiles at every opening is opened once, and says nothing of memory.
+    turns = 10 if getattr(module, "AUTOMATIC", True) else 1
+    if not module.precisions(network_of("cnn")):
+        pytest.skip(f"{name} does not run here")
     # Converted here, so that the process only opens what is kept.
     opened(name, "cnn")
     report = subprocess.run(
-        [sys.executable, "-c", PROCESS, str(Path(__file__).parent), name, str(bundles("cnn"))],
+        [sys.executable, "-c", PROCESS, str(Path(__file__).parent), name, str(bundles("cnn")),
+         str(turns)],
         capture_output=True, text=True, check=True, timeout=300,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
@@ -382,4 +386,5 @@ def test_threads_are_respected_and_memory_is_released(
     # Threads that wait for work are a runtime's own business; one of them does it.
     assert found["shares"][0] > 0.95
     sizes = found["sizes"]
-    assert sizes[-1] - sizes[2] < 4 << 20
+    assert len(sizes) == turns
+    assert turns == 1 or sizes[-1] - sizes[2] < 4 << 20

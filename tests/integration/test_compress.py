@@ -151,6 +151,29 @@ def test_what_int8_breaks_is_mended_with_some_layers_in_higher_precision(
     assert found.sensitivity[0]["error"] > 5 * found.sensitivity[1]["error"]
 
 
+def test_what_int8_breaks_is_mended_by_training_in_eight_bits(
+    trained: Path, digits: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "outliers"
+    plant_outliers(trained, broken)
+    task = tasks.load("image-classification")
+    context = Context(
+        task=task,
+        original=broken,
+        memory=4 << 30,
+        data=str(digits),
+        training=open_splits(digits, columns=task.columns).train,
+    )
+    accuracy = []
+    for method in ("int8(windows=100)", "qat(epochs=2)"):
+        (step,) = parse(method)
+        out = tmp_path / step.method.key
+        step.method.apply(broken, out, step.options, context)
+        accuracy.append(anysize.load(out).evaluate(digits, split="test").main()["accuracy"])
+    assert accuracy[0] < 0.5
+    assert accuracy[1] > 0.8
+
+
 def test_where_nothing_passes_the_table_says_why_and_the_exit_code_is_one(
     trained: Path, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

@@ -64,6 +64,33 @@ def rows(results: Any) -> np.ndarray:
     return np.array(found)
 
 
+def assert_compresses(bundle: Path, data: Path, *methods: str) -> None:
+    """Each method makes another bundle, which is as good on all of the data."""
+    pytest.importorskip("nncf")
+    from anysize import tasks
+    from anysize.compress.chain import parse
+    from anysize.compress.protocols import Context
+    from anysize.sources import open_splits
+
+    for place, text in enumerate(methods):
+        (step,) = parse(text)
+        network, card = spec.open_network(str(bundle))
+        assert step.method.problems(network, card) == []
+        task = tasks.load(card.task)
+        context = Context(
+            task=task,
+            original=bundle,
+            memory=6 << 30,
+            data=str(data),
+            training=open_splits(data, columns=task.columns).train,
+        )
+        out = bundle.with_name(f"compressed-{place}")
+        step.method.apply(bundle, out, step.options, context)
+        small = anysize.load(out)
+        options = anysize.PredictOptions(memory="6GiB")
+        assert small.evaluate(data, None, options).main()["accuracy"] > 0.9, text
+
+
 def digits(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """scikit-learn's digits as a table of 64 columns; the vectors and labels."""
     from sklearn.datasets import load_digits
@@ -118,6 +145,14 @@ def test_a_dense_classifier_of_vectors(keras: Any, tmp_path: Path) -> None:
     again = keras.models.load_model(written)
     np.testing.assert_allclose(rows(results), again.predict(vectors, verbose=0), atol=2e-6)
     assert (again.predict(vectors, verbose=0).argmax(1) == labels).mean() > 0.97
+
+    assert_compresses(
+        tmp_path / "run",
+        tmp_path / "digits.csv",
+        "int8(windows=40)",
+        "int8-dynamic",
+        "prune-magnitude(sparsity=0.3, epochs=0)",
+    )
 
     # The exported file is a model spec again: labels and columns are in it.
     shuffled = tmp_path / "shuffled.csv"
@@ -191,6 +226,7 @@ def test_a_convolutional_classifier_of_pictures(keras: Any, tmp_path: Path) -> N
     pixels = Image(one).resized(32, 32)
     wanted = again.predict(pixels[None].astype(np.float32), verbose=0)
     np.testing.assert_allclose(rows([result]), wanted, atol=1e-5)
+    assert_compresses(tmp_path / "run", tmp_path / "data", "int8(windows=20)")
 
 
 def sequences(folder: Path, count: int) -> dict[str, np.ndarray]:
@@ -246,6 +282,13 @@ def test_a_convolutional_classifier_of_sequences(keras: Any, tmp_path: Path) -> 
         assert (result.receipt.windows, result.receipt.fidelity) == (1, "exact")
         wanted = again(values[None]).detach().numpy()
         np.testing.assert_allclose(rows([result]), wanted, atol=2e-6)
+    assert_compresses(
+        tmp_path / "run",
+        tmp_path / "data",
+        "int8(windows=20)",
+        "qat(epochs=1, windows=20)",
+        "prune-2:4(epochs=2)",
+    )
     # In windows along time, whose logits are pooled, nothing is left out.
     windowed = anysize.PredictOptions(
         runtime="torch", precision="float32", memory="6GiB", window=20, overlap=4

@@ -107,6 +107,8 @@ def weights(folder: Path) -> dict[str, np.ndarray]:
 
 def test_two_workers_learn_what_one_learns(recipe: dict[str, Any], tmp_path: Path) -> None:
     """Gradients are divided by the global count, also where a worker has no record."""
+    from anysize.train import Recipe, run
+
     for workers in (1, 2):
         changed = {**recipe, "workers": workers, "epochs": 2.0, "out": str(tmp_path / f"{workers}")}
         process = start(changed)
@@ -120,6 +122,21 @@ def test_two_workers_learn_what_one_learns(recipe: dict[str, Any], tmp_path: Pat
         np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-5, err_msg=name)
     moved = max(float(np.abs(one[name] - started[name]).max()) for name in one)
     assert moved > 1e-2
+
+    # A teacher, here what the first run has left, is beside every worker.
+    taught = {**recipe, "teacher": str(tmp_path / "1"), "seed": 5, "epochs": 1.0}
+    for workers in (1, 2):
+        changed = {**taught, "workers": workers, "out": str(tmp_path / f"taught {workers}")}
+        run(Recipe(**changed), quiet=True)
+    one, two = weights(tmp_path / "taught 1"), weights(tmp_path / "taught 2")
+    run(
+        Recipe(**{**changed, "workers": 1, "teacher": None, "out": str(tmp_path / "alone")}),
+        quiet=True,
+    )
+    alone = weights(tmp_path / "alone")
+    for name in one:
+        np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    assert max(float(np.abs(one[name] - alone[name]).max()) for name in one) > 1e-3
 
 
 def test_a_stop_leaves_a_checkpoint_and_no_process(recipe: dict[str, Any], tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from anysize import tasks
+from anysize.augment.image import Augmentation
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
@@ -24,6 +25,7 @@ from anysize.models.network import BuildRequest, Network, TextSettings
 from anysize.models.spec import build, open_network
 from anysize.train import Recipe, soft_targets
 from anysize.train.distillation import DistillingObjective, with_teacher
+from anysize.train.mixing import Mixing
 from anysize.train.order import mix
 from anysize.train.pooled import Objective, Windows, group, one_graph, split, two_passes
 
@@ -342,6 +344,29 @@ def test_pictures(key: str, options: dict[str, str], tmp_path: Path) -> None:
     records = [Windows([each], 0) for each in pictures(4)]
     one_graph(other, records)
     assert ("projections" in other.parts()) == (key == "vit_tiny")
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_the_teacher_sees_mixed_pictures_in_the_runs_precision(
+    bfloat16: bool, tmp_path: Path
+) -> None:
+    teacher = saved(picture_net("cnn", 0), tmp_path)
+    student, _ = open_network(teacher)
+    objective = dataclasses.replace(learning(student, teacher), bfloat16=bfloat16)
+    student.module.train(False)
+    # Batch statistics are the student's own in training.
+    object.__setattr__(student.module, "training", True)
+    records = [Windows([each], place % 3) for place, each in enumerate(pictures(6))]
+    mixed, mixture = Mixing(Augmentation("mixup(1.0)"), seed=3, rank=0)(records, 0, 1, 0)
+    assert mixture is not None
+    plain = {each.name: getattr(objective, each.name) for each in dataclasses.fields(Objective)}
+    # Of the student's own teacher nothing comes, but for the share of the targets that it takes.
+    alone = one_graph(Objective(**plain), mixed, mixture)
+    assert one_graph(objective, mixed, mixture) == pytest.approx(0.5 * alone, rel=1e-6)
+    outputs = objective.outputs([record.examples[0] for record in mixed])
+    assert torch.equal(outputs["soft"], torch.zeros(6))
+    assert torch.equal(outputs["hidden"], torch.zeros(6))
+    assert outputs["logits"].dtype == (torch.bfloat16 if bfloat16 else torch.float32)
 
 
 def test_a_teacher_of_another_size_sees_pictures_of_its_own(tmp_path: Path) -> None:

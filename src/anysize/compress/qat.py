@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PROVIDES = ("qat",)
 
 _PREFIX = "quantizers."
+# Of the norm of gradients.
+_CLIP = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +110,8 @@ class Qat:
                 quantization=str(folder / "ranges.safetensors"),
                 # bfloat16 would round what is meant to be rounded by the ranges alone.
                 precision="float32",
+                # What int8 breaks has channels, and so gradients, of very different sizes.
+                clip=_CLIP,
                 **teaching,
             )
             network, card = open_network(str(folder / "tuned"))
