@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from anysize.core.errors import BundleError, ConfigurationError, DataError
 from anysize.core.records import Record
 from anysize.models import bundle, spec
 from anysize.models.network import BuildRequest, Network
-from anysize.sources import open_source
+from anysize.sources import open_source, open_splits
 
 TASKS = sorted(plugins.keys("tasks"))
 LABELS = ("cat", "dog", "狗")
@@ -288,6 +289,33 @@ def test_a_slip_in_a_bundle_s_name_is_told_without_asking_the_hub(
     request = BuildRequest(task="image-classification", labels=LABELS)
     with pytest.raises(BundleError, match=r"did you mean 'runs/photos'\?$"):
         spec.build("runs/phots", request)
+
+
+def test_what_is_evaluated_is_what_training_kept_out(tmp_path: Path) -> None:
+    """Whatever parts the training was told to keep."""
+    data = tmp_path / "data.csv"
+    data.write_text("text,label\n" + "".join(f"red {n},{LABELS[n % 3]}\n" for n in range(500)))
+    network = network_for("text-classification")
+    card = card_for("text-classification", network)
+    task = tasks.load(card.task)
+
+    def ids(source: Any) -> list[str]:
+        return [source[index].id for index in range(len(source))]
+
+    for validation, test in ((0.1, 0.1), (0.3, 0.1), (0.05, 0.2), (0.1, 0.0)):
+        recipe = {"validation": validation, "test": test}
+        model = anysize.Model(network, dataclasses.replace(card, provenance={"recipe": recipe}))
+        kept = open_splits(data, columns=task.columns, validation=validation, test=test)
+        for split in ("train", "validation"):
+            found = model._split(data, anysize.PredictOptions(), split)
+            assert ids(found) == ids(getattr(kept, split))
+        if kept.test is not None:
+            found = model._split(data, anysize.PredictOptions(), "test")
+            assert ids(found) == ids(kept.test)
+            assert not set(ids(found)) & set(ids(kept.train))
+        else:
+            with pytest.raises(DataError, match="'test'; training kept no records out for it"):
+                model.evaluate(data, split="test")
 
 
 def test_damaged_bundles_are_refused(tmp_path: Path) -> None:

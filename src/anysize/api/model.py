@@ -307,6 +307,7 @@ class Model:
             return data  # type: ignore[return-value]
         from anysize.sources.inputs import open_split
 
+        validation, test = self.card.shares()
         return open_split(
             data,  # type: ignore[arg-type]
             split,
@@ -314,4 +315,6 @@ class Model:
             rename=options.columns,
             encoding=options.encoding,
             by_target=self.task.by_target,
+            validation=validation,
+            test=test,
         )

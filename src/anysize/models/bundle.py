@@ -14,6 +14,7 @@ from typing import Any
 from anysize.core.errors import BundleError
 from anysize.models.network import FeatureSettings, Form, ImageSettings, Network, TextSettings
 from anysize.models.quiet import quiet_transformers
+from anysize.sources.splits import SHARE
 
 CARD = "anysize.json"
 FORMAT = 1
@@ -59,6 +60,14 @@ class Card:
             if not entries[name]:
                 del entries[name]
         return {"format": FORMAT, **{k: v for k, v in entries.items() if v is not None}}
+
+    def shares(self) -> tuple[float, float]:
+        """The parts for validation and for test that training kept out.
+
+        Data without splits of its own must be divided in the same way to be evaluated.
+        """
+        recipe = self.provenance.get("recipe") or {}
+        return float(recipe.get("validation", SHARE)), float(recipe.get("test", SHARE))
 
     @classmethod
     def from_json(cls, entries: Mapping[str, Any], origin: str) -> Card:

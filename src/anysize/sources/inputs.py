@@ -14,7 +14,7 @@ from anysize.core.records import Source
 from anysize.readers.encodings import canonical
 from anysize.sources.columns import ColumnSpec
 from anysize.sources.opening import existing, open_source
-from anysize.sources.splits import open_splits
+from anysize.sources.splits import SHARE, open_splits
 
 
 def check_paths(paths: Sequence[str | Path]) -> None:
@@ -32,11 +32,23 @@ def open_split(
     rename: Mapping[str, str],
     encoding: str,
     by_target: bool = False,
+    validation: float = SHARE,
+    test: float = SHARE,
 ) -> Source:
     """The split to measure on: the one named, else what the data names as it.
 
     That is ``test``, else ``validation`` (of ImageNet, whose test pictures have no published
     classes), else everything.
+
+    Args:
+        data: as for ``open_source``.
+        split: ``train``, ``validation``, ``test``, or None.
+        columns: the same.
+        rename: the same.
+        encoding: the same.
+        by_target: divide the targets, not the records.
+        validation: the share that training kept out of data without splits of its own.
+        test: the same.
 
     Raises:
         DataError: the data has no such split.
@@ -44,7 +56,13 @@ def open_split(
     if split is None and not Path(data).is_dir():
         return open_source(data, columns=columns, rename=rename, encoding=encoding)
     splits = open_splits(
-        data, columns=columns, rename=rename, encoding=encoding, by_target=by_target
+        data,
+        columns=columns,
+        rename=rename,
+        encoding=encoding,
+        validation=validation,
+        test=test,
+        by_target=by_target,
     )
     if split is None:
         named = None if splits.how == "hash" else splits.test or splits.validation
@@ -53,7 +71,9 @@ def open_split(
         return named
     chosen: Source | None = getattr(splits, split)
     if chosen is None:
-        raise DataError(str(data), f"has no split named {split!r}")
+        share = {"validation": validation, "test": test}.get(split)
+        kept = "; training kept no records out for it" if share == 0 else ""
+        raise DataError(str(data), f"has no split named {split!r}{kept}")
     return chosen
 
 

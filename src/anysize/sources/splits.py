@@ -23,6 +23,8 @@ from anysize.sources.opening import NOTHING, existing, request_for
 from anysize.sources.subset import Subset
 
 _STEP = 1 << 16
+SHARE = 0.1
+"""Of validation and of test, each, where the caller does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +50,8 @@ def open_splits(
     rename: Mapping[str, str] = NOTHING,
     encoding: str = "utf-8",
     cache: Path | None = None,
-    validation: float = 0.1,
-    test: float = 0.1,
+    validation: float = SHARE,
+    test: float = SHARE,
     seed: int = 0,
     by_target: bool = False,
 ) -> Splits:
