@@ -171,6 +171,21 @@ def test_boxes_go_where_augmentation_moves_the_pixels(spec: str, size: tuple[int
         np.testing.assert_allclose(found, bounds(pixels), atol=1.1)
 
 
+@pytest.mark.parametrize("tiles", ["never", "always"])
+def test_boxes_follow_bent_pictures(tiles: Any) -> None:
+    box = (20, 12, 76, 52)
+    chosen = ImageSettings(width=96, height=64, overlap=24, tiles=tiles)
+    made = preprocess(chosen, "elastic(0.1..0.1, smoothness=0.5, p=1)", seed=1)
+    moved = 0.0
+    for epoch in range(6):
+        pixels = painted(96, 65 if tiles == "always" else 64, [box])
+        example = next(made(0, record(pixels, [box]), epoch))
+        (found,) = example.arrays["boxes"]
+        np.testing.assert_allclose(found, bounds(example.arrays["pixels"]), atol=2.2)
+        moved = max(moved, float(np.abs(found - box).max()))
+    assert moved > 3
+
+
 def test_augmented_tiles_keep_their_targets() -> None:
     boxes = [(x, y, x + 14, y + 12) for x in range(4, 220, 30) for y in (4, 40)]
     chosen = ImageSettings(width=96, height=64, overlap=24, tiles="always")

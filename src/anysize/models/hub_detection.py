@@ -8,8 +8,9 @@ that loss itself, auxiliary losses and denoising included.
 from __future__ import annotations
 
 import dataclasses
+from importlib.util import find_spec
 
-from anysize.core.errors import BundleError
+from anysize.core.errors import BundleError, MissingExtraError
 from anysize.models.detection_targets import detection_targets
 from anysize.models.network import ImageSettings, Network
 
@@ -31,6 +32,17 @@ def adapt(network: Network) -> None:
     network.targets = detection_targets
     if network.image is not None and not network.image.overlap:
         network.image = tiled(network.image)
+
+
+def check_training(network: Network) -> None:
+    """Asks for what matches the predictions of transformers' detectors with the objects.
+
+    Raises:
+        MissingExtraError: SciPy is not installed.
+    """
+    ours = network.module.config.model_type.startswith("anysize_")
+    if not ours and find_spec("scipy") is None:
+        raise MissingExtraError("scipy", "vision")
 
 
 def tiled(image: ImageSettings) -> ImageSettings:

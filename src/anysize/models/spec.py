@@ -348,10 +348,15 @@ def _loading(spec: str) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        if isinstance(error, RuntimeError) and "size mismatch" not in str(error):
+    except Exception as error:
+        known = (OSError, ValueError, KeyError, ImportError, SafetensorError)
+        # The hub's client has errors of its own for a network that is not there.
+        offline = type(error).__module__.partition(".")[0] in ("httpx", "httpx2")
+        if not isinstance(error, known) and not offline and "size mismatch" not in str(error):
             raise
-        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        lines = str(error).strip().splitlines() or [repr(error)]
+        # What transformers says of a missing package has the command that installs it below.
+        first = " ".join(lines[: 2 if isinstance(error, ImportError) else 1])
         where = "" if Path(spec).exists() else "no such folder, and as a hub id it "
         raise BundleError(spec, f"{where}cannot be loaded as a model: {first}") from error
 

@@ -16,6 +16,10 @@ from anysize.core.windows import Box
 LEAST_VISIBLE = 0.4
 # The same holds for what is smaller than this many pixels of the model's input.
 _LEAST_SIDE = 2.0
+# Of a box, as parts of its sides: the corners, and what between them a bent side can reach.
+_AROUND = np.array(
+    [(x / 4, y / 4) for x in range(5) for y in range(5) if x in (0, 4) or y in (0, 4)], np.float64
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,17 +83,27 @@ def clip(objects: Shown, boxes: NDArray[np.float32], width: float, height: float
     )
 
 
-def moved(objects: Shown, matrix: NDArray[np.float64], width: float, height: float) -> Shown:
-    """The objects behind a projective map of the window, as the bounds of their corners.
+def outlines(objects: Shown, across: float = 1.0, down: float = 1.0) -> NDArray[np.float64]:
+    """Points around each object ``[k, points, 2]``, for steps that move them and may bend them.
 
     Args:
-        objects: in pixels of the window before.
-        matrix: 3x3, from the window before to the one after.
+        objects: in pixels of the window.
+        across: what a pixel's width is multiplied by.
+        down: the same of its height.
+    """
+    low, high = np.split(objects.boxes[:, None].astype(np.float64), 2, axis=2)
+    found: NDArray[np.float64] = (low + _AROUND * (high - low)) * np.array([across, down])
+    return found
+
+
+def moved(objects: Shown, points: NDArray[np.floating], width: float, height: float) -> Shown:
+    """The objects where their outlines have gone, as the bounds of those.
+
+    Args:
+        objects: as they were.
+        points: their outlines in the window after, ``[k, points, 2]``.
         width: of the window after.
         height: of the window after.
     """
-    corners = objects.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2).astype(np.float64)
-    mapped = corners @ matrix[:, :2].T + matrix[:, 2]
-    flat = mapped[..., :2] / mapped[..., 2:]
-    boxes = np.concatenate([flat.min(axis=1), flat.max(axis=1)], axis=1).astype(np.float32)
-    return clip(objects, boxes.reshape(-1, 4), width, height)
+    boxes = np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
+    return clip(objects, boxes.astype(np.float32), width, height)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.augment import Targets
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.protocols import Merger, Preprocess
@@ -22,7 +23,7 @@ from anysize.sources import ColumnSpec
 from anysize.sources.detection import ROLE
 from anysize.sources.targets import targets
 from anysize.tasks.detection_meter import PrecisionMeter
-from anysize.tasks.detection_targets import Shown, cut_out, moved, objects_of
+from anysize.tasks.detection_targets import Shown, cut_out, moved, objects_of, outlines
 from anysize.tasks.detection_windows import (
     Place,
     View,
@@ -81,7 +82,10 @@ class ObjectDetection:
         return ObjectDetection(dataclasses.replace(self._rules, threshold=threshold, floor=floor))
 
     def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
-        """Nothing to prepare."""
+        """Nothing is prepared; what is needed is asked for before the work begins."""
+        from anysize.models.hub_detection import check_training
+
+        check_training(network)
 
     def recipe_defaults(self, *, pretrained: bool) -> Mapping[str, Any]:
         if pretrained:
@@ -213,8 +217,10 @@ class DetectionPreprocess:
             whole = place_of_whole(image.extent, settings)
             # Straight from the file, so that what is enlarged is not shrunk first.
             draws = (self._seed, draw, record.id, 0)
-            done = self._augment.read(image, draws, size=(settings.width, settings.height))
-            found = self._shown(objects, done.matrix, done.pixels)
+            size = (settings.width, settings.height)
+            around = Targets(keypoints=outlines(objects))
+            done = self._augment.read(image, draws, around, size=size)
+            found = self._shown(objects, done.keypoints, done.pixels)
             yield self._example(ordinal, record, 0, whole, found)
             return
         for index, view in enumerate(views(image, settings)):
@@ -228,20 +234,21 @@ class DetectionPreprocess:
         shown = cut_out(objects, view.part)
         if self._augment is None:
             width, height = fitted_size(view.part, view.region, settings)
-            pixels, matrix = as_input(view, settings), np.eye(3)
         else:
             height, width = view.pixels.shape[:2]
-            size = (settings.width, settings.height)
-            done = self._augment.apply(view.pixels, draw, size=size)
-            pixels, matrix = done.pixels, done.matrix
         # The pixels may have another size than the part of the picture.
-        scale = np.diag([width / view.part.width, height / view.part.height, 1.0])
-        return self._shown(shown, matrix @ scale, pixels)
+        around = outlines(shown, width / view.part.width, height / view.part.height)
+        if self._augment is None:
+            return self._shown(shown, around, as_input(view, settings))
+        size = (settings.width, settings.height)
+        done = self._augment.apply(view.pixels, draw, Targets(keypoints=around), size=size)
+        return self._shown(shown, done.keypoints, done.pixels)
 
     def _shown(
-        self, objects: Shown, matrix: NDArray[np.float64], pixels: NDArray[Any]
+        self, objects: Shown, points: NDArray[np.floating] | None, pixels: NDArray[Any]
     ) -> dict[str, Any]:
-        found = moved(objects, matrix, self._settings.width, self._settings.height)
+        assert points is not None
+        found = moved(objects, points, self._settings.width, self._settings.height)
         return {"pixels": np.ascontiguousarray(pixels), **found.arrays()}
 
     def _example(

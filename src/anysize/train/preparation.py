@@ -304,6 +304,14 @@ def _augmentation(recipe: Recipe, task: Task) -> Augmentation | None:
             f"augment: {' and '.join(step.name for step in made.batch_steps)} mix the targets of "
             f"image-classification alone, not those of {recipe.task}"
         )
+    if made is not None and recipe.task == "object-detection":
+        from anysize.augment.automatic import AugMix
+
+        if any(isinstance(step, AugMix) for step in made.steps):
+            raise ConfigurationError(
+                "augment: aug_mix lays differently moved copies of a picture over each other, so "
+                "that its objects have no boxes: use another one for object-detection"
+            )
     return made
 
 

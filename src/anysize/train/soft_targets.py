@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from anysize.core.errors import MissingExtraError
 from anysize.models.detector_loss import overlaps
 
 # Of a teacher's detections, those that are meant.
@@ -83,8 +84,14 @@ def box_sets(
 
     Returns:
         ``[n]``.
+
+    Raises:
+        MissingExtraError: SciPy is not installed.
     """
-    from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+    try:
+        from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise MissingExtraError("scipy", "vision") from error
 
     logits, teacher_logits = _wide(logits), _wide(teacher_logits)
     losses = []
