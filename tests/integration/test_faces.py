@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import anysize
 from anysize.cli.main import app
+from anysize.core.errors import ConfigurationError
 from anysize.recognition.gallery import load
 
 PEOPLE, TRAINED, PICTURES = 14, 10, 5
@@ -96,6 +97,9 @@ def test_people_are_enrolled_named_compared_and_deleted(
     assert same["same"] is True and same["similarity"] == pytest.approx(1, abs=1e-4)
     other = json.loads(command("verify", model.folder, *files, *options))
     assert other["similarity"] < same["similarity"]
+    refused = CliRunner().invoke(app, ["verify", str(model.folder), str(files[0]), str(test)])
+    assert isinstance(refused.exception, ConfigurationError)
+    assert "two records" in str(refused.exception)
     command("enroll", model.folder, "--out", gallery, "--remove", "person 10")
     assert load(gallery).names == tuple(f"person {n}" for n in range(11, PEOPLE))
     (line,) = command(

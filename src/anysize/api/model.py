@@ -184,12 +184,19 @@ class Model:
 
         Raises:
             DataError: one cannot be read, or nothing is found in it.
+            ConfigurationError: they hold more than two records.
         """
         from anysize.recognition.enrolment import compare
 
         options = options or PredictOptions()
         gallery = None if options.gallery is None else self._gallery(options.gallery)
-        found = list(self._session().results(self.open([first, second], options), options))
+        source = self.open([first, second], options)
+        if len(source) != 2:
+            raise ConfigurationError(
+                f"verify compares two records, and what was given holds {len(source)}: name two "
+                "files"
+            )
+        found = list(self._session().results(source, options))
         return compare(*found, gallery=gallery, threshold=options.threshold)
 
     def _collected(self, data: Input | Source, options: PredictOptions) -> Collected:

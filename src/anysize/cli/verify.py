@@ -31,12 +31,14 @@ def command(
         document(found.to_json())
         return
     words = {True: "one person", False: "two people", None: "no threshold, so no verdict"}
-    out(f"{words[found.same]}: similarity {found.score:.3f}{_against(found.threshold)}")
+    out(f"{words[found.same]}: similarity {found.score:.3f}{_against(found.threshold, gallery)}")
     if found.calibration is not None:
         out(f"the threshold {found.calibration.words()}")
 
 
-def _against(threshold: float | None) -> str:
+def _against(threshold: float | None, gallery: Path | None) -> str:
+    if threshold is None and gallery is not None:
+        return f" ({gallery} has no threshold for pairs: enroll more people, or give --threshold)"
     if threshold is None:
         return " (give --gallery or --threshold)"
     return f", threshold {threshold:.3f}"
