@@ -80,12 +80,27 @@ def test_receipts_cover_the_extent(rule: str, count: int) -> None:
 def test_picture_receipts_tell_width_and_height(rule: str) -> None:
     merger = mergers.make("r", LABELS, rule, "pixels")
     cores = [Box(0, 0, 6, 4), Box(6, 0, 9, 4), Box(0, 4, 6, 7), Box(6, 4, 9, 7)]
-    for i, (core, value) in enumerate(zip(cores, outputs(4), strict=True)):
-        merger.add(Window(record="r", index=i, region=core, core=core, last=i == 3), value)
+    regions = [Box(0, 0, 7, 5), Box(2, 0, 9, 5), Box(0, 2, 7, 7), Box(2, 2, 9, 7)]
+    places = zip(cores, regions, outputs(4), strict=True)
+    for i, (core, region, value) in enumerate(places):
+        merger.add(Window(record="r", index=i, region=region, core=core, last=i == 3), value)
     receipt = merger.finish().receipt
     assert receipt.shape == (9, 7)
     assert receipt.extent == 63
     assert receipt.covered == 1.0
+    assert receipt.tile == (7, 5)
+    assert receipt.to_json()["tile"] == (7, 5)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_picture_that_one_window_owns_has_no_tile(rule: str) -> None:
+    merger = mergers.make("r", LABELS, rule, "pixels")
+    whole, nothing = Box(0, 0, 9, 7), Box(0, 0, 0, 0)
+    # As the faces of a picture: the first window owns all of it.
+    for i, (region, core) in enumerate(((Box(1, 1, 4, 4), whole), (Box(5, 1, 8, 4), nothing))):
+        window = Window(record="r", index=i, region=region, core=core, last=i == 1)
+        merger.add(window, outputs(2)[i])
+    assert merger.finish().receipt.tile is None
 
 
 def pooled(rule: str) -> np.ndarray:

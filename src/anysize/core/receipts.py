@@ -24,6 +24,8 @@ class Receipt:
             ``local`` is exact inside each core up to a measured error; ``approximate``
             is everything else, full-attention windows above all.
         shape: ``[width, height]`` for pictures, else None.
+        tile: ``[width, height]``, in pixels of the picture, of the tiles that it was cut into; None
+            where it was not.
         reason: why ``covered`` is below 1.0.
     """
 
@@ -35,6 +37,7 @@ class Receipt:
     merge: str
     fidelity: Fidelity
     shape: tuple[int, ...] | None = None
+    tile: tuple[int, ...] | None = None
     reason: str | None = None
 
     def to_json(self) -> dict[str, object]:

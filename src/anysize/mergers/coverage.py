@@ -11,19 +11,25 @@ _REASON = "the model is made for the centre of a picture (crop); --crop 0 reads 
 class Coverage:
     """Adds up windows' cores; the extent is as far as they reach, unless a window tells more."""
 
-    __slots__ = ("_covered", "_height", "_unit", "_width", "windows")
+    __slots__ = ("_covered", "_height", "_tile", "_tiles", "_unit", "_width", "windows")
 
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
         self._covered = 0
         self._width = 0
         self._height = 0
+        self._tile = (0, 0)
+        self._tiles = 0
         self.windows = 0
 
     def add(self, window: Window) -> None:
         """Counts one window."""
-        core = window.core
+        core, region = window.core, window.region
         if isinstance(core, Box):
+            if core.size and isinstance(region, Box):
+                across, down = self._tile
+                self._tile = max(across, region.width), max(down, region.height)
+                self._tiles += 1
             width, height = window.extent or (core.right, core.bottom)
             self._width = max(self._width, width)
             self._height = max(self._height, height)
@@ -45,5 +51,6 @@ class Coverage:
             merge=merge,
             fidelity="exact" if self.windows == 1 else fidelity,
             shape=(self._width, self._height) if self._unit == "pixels" else None,
+            tile=self._tile if self._tiles > 1 else None,
             reason=None if self._covered == extent else _REASON,
         )
