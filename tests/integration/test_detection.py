@@ -78,6 +78,16 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_pictures_laid_over_each_other_have_no_boxes(tmp_path: Path) -> None:
+    write(tmp_path / "data", "train", range(4), SIDE, SIDE, 3)
+    with pytest.raises(ConfigurationError, match="aug_mix"):
+        anysize.train(
+            "object-detection", tmp_path / "data", model="detector-small", out=tmp_path / "run",
+            steps=1, validation=0.0, augment="augmix", image_size=(SIDE, SIDE),
+        )  # fmt: skip
+    assert not (tmp_path / "run" / "anysize.json").exists()
+
+
 def told(*arguments: str) -> Any:
     outcome = CliRunner().invoke(app, [*arguments, "--json"])
     assert outcome.exit_code == 0, outcome.output
@@ -125,8 +135,10 @@ def test_the_threshold_is_the_callers(bundle: Path, large: Path) -> None:
 
 def test_larger_tiles_are_fewer(bundle: Path, large: Path) -> None:
     picture = str(large / "images" / "val" / "900.png")
-    windows = [
-        told("predict", str(bundle), picture, "--tile", side)["results"][0]["receipt"]["windows"]
+    receipts = [
+        told("predict", str(bundle), picture, "--tile", side)["results"][0]["receipt"]
         for side in ("64", "128")
     ]
+    windows = [receipt["windows"] for receipt in receipts]
     assert windows[0] > 3 * windows[1] > 3
+    assert [receipt["tile"] for receipt in receipts] == [[64, 64], [128, 128]]
