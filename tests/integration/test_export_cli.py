@@ -72,3 +72,6 @@ def test_faults_are_told_and_nothing_is_written(run: Run, folder: Path) -> None:
     assert wrong.returncode == 2
     assert "opset must be from 18" in json.loads(wrong.stdout)["error"]
     assert not out.exists()
+    missing = run("predict", str(folder / "missing.onnx"), str(folder / "data"))
+    assert missing.returncode == 2
+    assert missing.stderr.strip() == f"anysize: {folder / 'missing.onnx'}: does not exist"

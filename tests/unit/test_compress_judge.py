@@ -18,6 +18,7 @@ from anysize.compress import chain, judge, report, verdict
 from anysize.compress.protocols import Context
 from anysize.compress.request import Judging
 from anysize.compress.verdict import Answers, Candidate, Figures, Judgement
+from anysize.core.errors import BudgetError, ConfigurationError
 from anysize.models.bundle import Card, save
 from anysize.models.network import BuildRequest
 from anysize.models.spec import build
@@ -73,6 +74,10 @@ class Copying:
     calls: list[tuple[str, int, Path]]
     needs_data = False
     options = Options
+
+    @property
+    def compiles(self) -> bool:
+        return self.key == "int8"
 
     def problems(self, _network: Any, _card: Card) -> list[str]:
         return []
@@ -151,6 +156,27 @@ def test_a_signal_during_training_ends_it_all(
         judge.compress(order(bundle, "qat", "int8"))
     assert [key for key, _, _ in calls] == ["qat"]
     assert [path.name for path in bundle.parent.iterdir()] == ["original"]
+
+
+def test_what_cannot_be_is_told_before_anything_is_measured(
+    bundle: Path, calls: list[tuple[str, int, Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigurationError, match="int8 must be the last method, not followed by"):
+        judge.compress(order(bundle, "int8, prune"))
+    (bundle.parent / "file").write_text("")
+    blocked = dataclasses.replace(order(bundle, "int8"), out=bundle.parent / "file" / "deep" / "x")
+    with pytest.raises(ConfigurationError, match="out must be in a folder that can be written to"):
+        judge.compress(blocked)
+
+    def too_little(*_: Any) -> None:
+        raise BudgetError("memory 1 B is not enough", 500 << 20)
+
+    monkeypatch.setattr(judge, "Measured", too_little)
+    with pytest.raises(BudgetError, match=r"1\.00 GiB is not enough") as caught:
+        judge.compress(order(bundle, "int8"))
+    # What is named does: half of what this process leaves is what one needs.
+    assert judge._budget_of_one(caught.value.smallest) == pytest.approx(500 << 20, rel=0.02)
+    assert calls == []
 
 
 def judged(metric: str, answers: Answers | None) -> Judgement:

@@ -28,6 +28,7 @@ class Bfloat16:
 
     key = "bf16"
     needs_data = False
+    compiles = False
     options = Bfloat16Options
 
     def problems(self, network: Network, card: Card) -> list[str]:

@@ -74,6 +74,7 @@ class Distil:
 
     key = "distil"
     needs_data = True
+    compiles = False
     options = DistilOptions
 
     def problems(self, network: Network, card: Card) -> list[str]:

@@ -46,6 +46,7 @@ class Int8:
 
     key = "int8"
     needs_data = True
+    compiles = True
     options = Int8Options
 
     def problems(self, network: Network, card: Card) -> list[str]:

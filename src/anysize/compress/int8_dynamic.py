@@ -48,6 +48,7 @@ class Int8Dynamic:
 
     key = "int8-dynamic"
     needs_data = False
+    compiles = True
     options = DynamicOptions
 
     def problems(self, network: Network, card: Card) -> list[str]:

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,8 @@ from anysize.compress.measuring import Measured, side_by_side
 from anysize.compress.protocols import Context
 from anysize.compress.request import Judging
 from anysize.compress.verdict import Candidate, Judgement, judge
-from anysize.core.errors import AnysizeError, ConfigurationError
-from anysize.core.memory import resident
+from anysize.core.errors import AnysizeError, BudgetError, ConfigurationError
+from anysize.core.memory import format_size, resident
 from anysize.models import bundle
 from anysize.models.spec import open_network
 from anysize.train import Stopped
@@ -101,8 +102,7 @@ def compress(order: Order, say: Callable[[str], None] = lambda _line: None) -> J
     """
     network, card = open_network(order.model, order.task)
     chains = _chains(order, network, card)
-    order.out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".compress-", dir=order.out.parent) as folder:
+    with _scratch(order.out) as folder:
         work = Path(folder)
         original = _as_bundle(order, network, card, work)
         del network
@@ -129,7 +129,7 @@ class _Trial:
             columns=dict(order.columns),
             encoding=order.encoding,
             records=order.records,
-            memory=max((order.memory - resident()) // 2, 1),
+            memory=_budget_of_one(order.memory),
             seed=order.seed,
         )
         deciding = self._judging.deciding()
@@ -151,7 +151,7 @@ class _Trial:
         self._chosen: Candidate | None = None
         self.best: Path | None = None
         say("measuring the original")
-        self._before = Measured(original, self._judging, work, "original")
+        self._before = self._measured(original, "original")
 
     def close(self) -> None:
         """Ends the process that measures the original."""
@@ -224,8 +224,7 @@ class _Trial:
         return folder
 
     def _measure(self, chain: str, folder: Path) -> Candidate:
-        name = folder.name
-        with Measured(folder, self._judging, self._work, name) as measured:
+        with self._measured(folder, folder.name) as measured:
             rounds, own, speed, latency = side_by_side(self._before, measured)
             return judge(
                 chain,
@@ -236,6 +235,18 @@ class _Trial:
                 max_drop=self._order.max_drop,
                 metric=self._task.main_metric,
             )
+
+    def _measured(self, folder: Path, name: str) -> Measured:
+        """The measuring process of a bundle; what is too little for it is told of all of them."""
+        try:
+            return Measured(folder, self._judging, self._work, name)
+        except BudgetError as error:
+            smallest = _budget_of_all(error.smallest)
+            raise BudgetError(
+                f"memory {format_size(self._order.memory)} is not enough: this process and two "
+                f"that measure need {format_size(smallest)} (--memory {-(-smallest >> 20)}MiB)",
+                smallest,
+            ) from error
 
     def _keep(self, candidate: Candidate, folder: Path) -> None:
         """Keeps the fastest that passes; disk space is for one."""
@@ -268,6 +279,16 @@ class _Trial:
         return found
 
 
+def _budget_of_one(memory: int) -> int:
+    """What each of two measuring processes may take beside this one, in bytes."""
+    return max((memory - resident()) // 2, 1)
+
+
+def _budget_of_all(one: int) -> int:
+    """The budget of which a measuring process gets so much."""
+    return resident() + 2 * one
+
+
 def _chains(order: Order, network: Network, card: Card) -> list[tuple[Step, ...]]:
     """The chains to try, each known to fit the model by its first method.
 
@@ -293,10 +314,32 @@ def _chains(order: Order, network: Network, card: Card) -> list[tuple[Step, ...]
                 for step in steps
                 if step.method.needs_data
             ]
+        faults += [
+            f"{step.method.key} must be the last method, not followed by {after.method.key}: it "
+            "leaves a compiled form without weights"
+            for step, after in pairwise(steps)
+            if step.method.compiles
+        ]
         chains.append(steps)
     if faults:
         raise ConfigurationError(faults)
     return chains
+
+
+def _scratch(out: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder beside the result, that is removed in the end.
+
+    Raises:
+        ConfigurationError: nothing can be written there.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=".compress-", dir=out.parent)
+    except OSError as error:
+        raise ConfigurationError(
+            f"out must be in a folder that can be written to, but {out.parent} is not: "
+            f"{error.strerror or error}"
+        ) from error
 
 
 def _as_bundle(order: Order, network: Network, card: Card, work: Path) -> Path:

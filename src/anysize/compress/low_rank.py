@@ -56,6 +56,7 @@ class LowRank:
     """Factored linear layers."""
 
     needs_data = False
+    compiles = False
     options = Options
 
     def __init__(self, key: str) -> None:

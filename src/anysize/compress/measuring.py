@@ -17,7 +17,7 @@ import numpy as np
 
 from anysize.compress.request import Judging
 from anysize.compress.verdict import Answers, Figures
-from anysize.core.errors import ConfigurationError, RunError
+from anysize.core.errors import BudgetError, ConfigurationError, RunError
 from anysize.models.bundle import files_of
 from anysize.scale.child import LAUNCHER
 
@@ -42,7 +42,8 @@ class Measured:
         name: for the files in it.
 
     Raises:
-        ConfigurationError: what the process says of the bundle, the data or the budget.
+        ConfigurationError: what the process says of the bundle or the data.
+        BudgetError: its budget is too small; ``smallest`` is of this process alone.
         RunError: the process failed.
     """
 
@@ -112,6 +113,8 @@ class Measured:
             )
         entries: dict[str, Any] = json.loads(line)
         if "error" in entries:
+            if entries["smallest"] is not None:
+                raise BudgetError(entries["error"], entries["smallest"])
             kind = ConfigurationError if entries["usage"] else RunError
             raise kind(entries["error"])
         return entries

@@ -61,11 +61,13 @@ class Method(Protocol):
     Attributes:
         key: its name.
         needs_data: whether it calibrates or trains.
+        compiles: whether it leaves a compiled form without weights, that nothing can follow.
         options: frozen dataclass of its parameters, all with defaults; numbers, texts, booleans.
     """
 
     key: str
     needs_data: bool
+    compiles: bool
     options: type[Any]
 
     def problems(self, network: Network, card: Card) -> list[str]:

@@ -69,6 +69,7 @@ class Layers:
     """Fewer layers."""
 
     needs_data = True
+    compiles = False
     options = Options
 
     def __init__(self, key: str) -> None:

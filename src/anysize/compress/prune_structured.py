@@ -71,6 +71,7 @@ class Structured:
     """Fewer channels, heads and units."""
 
     needs_data = True
+    compiles = False
     options = Options
 
     def __init__(self, key: str) -> None:

@@ -73,6 +73,7 @@ class Unstructured:
     """Zeros where weights were small."""
 
     needs_data = True
+    compiles = False
 
     def __init__(self, key: str, options: type[Any]) -> None:
         self.key = key

@@ -63,6 +63,7 @@ class Qat:
 
     key = "qat"
     needs_data = True
+    compiles = True
     options = QatOptions
 
     def problems(self, network: Network, card: Card) -> list[str]:

@@ -58,6 +58,7 @@ class Weights:
     """See the module."""
 
     needs_data = False
+    compiles = False
 
     def __init__(self, key: str) -> None:
         self.key = key

@@ -157,4 +157,5 @@ if __name__ == "__main__":
     try:
         main(channel, *sys.argv[1:4])
     except AnysizeError as error:
-        _tell(channel, {"error": str(error), "usage": error.exit_code == 2})
+        smallest = getattr(error, "smallest", None)
+        _tell(channel, {"error": str(error), "usage": error.exit_code == 2, "smallest": smallest})

@@ -90,7 +90,9 @@ def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
     if is_bundle(spec):
         return _from_bundle(Path(spec))
     path = Path(spec)
-    if path.suffix == ".onnx" and path.is_file():
+    if path.suffix == ".onnx" and not path.is_dir():
+        if not path.is_file():
+            raise BundleError(spec, "does not exist")  # no hub id ends like this
         from anysize.models.onnx_file import open_onnx_file
 
         return open_onnx_file(path, task)
