@@ -22,7 +22,7 @@ from anysize.compress import report
 from anysize.compress.chain import Step, describe, load_method, parse
 from anysize.compress.measuring import Measured, side_by_side
 from anysize.compress.protocols import Context
-from anysize.compress.request import Judging
+from anysize.compress.request import Judging, shares
 from anysize.compress.verdict import Candidate, Judgement, judge
 from anysize.core.errors import AnysizeError, BudgetError, ConfigurationError
 from anysize.core.memory import format_size, resident
@@ -123,12 +123,15 @@ class _Trial:
     ) -> None:
         self._order, self._original, self._work, self._say = order, original, work, say
         self._task = tasks.load(card.task)
+        validation, test = shares(card, order.data)
         self._judging = Judging(
             task=card.task,
             data=order.data,
             columns=dict(order.columns),
             encoding=order.encoding,
             records=order.records,
+            validation=validation,
+            test=test,
             memory=_budget_of_one(order.memory),
             seed=order.seed,
         )

@@ -12,9 +12,18 @@ import numpy as np
 from anysize import tasks
 from anysize.core.errors import DataError
 from anysize.core.records import Source
+from anysize.evaluate.learned import divided_for_training
+from anysize.models.bundle import Card
 from anysize.sources import Subset, open_splits
-from anysize.sources.splits import Splits
+from anysize.sources.splits import SHARE, Splits
 from anysize.train.order import Permutation
+
+
+def shares(card: Card, data: str | None) -> tuple[float, float]:
+    """The parts for validation and for test: of a model's own training data those kept out."""
+    if data is not None and divided_for_training(card, data):
+        return card.shares()
+    return SHARE, SHARE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +36,8 @@ class Judging:
         columns: column of a table for each role.
         encoding: of text files.
         records: how many records decide, at most; 0 is all of them.
+        validation: the share that training kept out of data without splits of its own.
+        test: the same.
         memory: budget of one measuring process, in bytes.
         seed: of the choice of records.
     """
@@ -36,6 +47,8 @@ class Judging:
     columns: Mapping[str, str] = field(default_factory=dict)
     encoding: str = "utf-8"
     records: int = 0
+    validation: float = SHARE
+    test: float = SHARE
     memory: int
     seed: int = 0
 
@@ -59,7 +72,11 @@ class Judging:
         found = self._splits()
         source = found.test or found.validation
         if source is None or not len(source):
-            raise DataError(self.data, "has no test or validation records to judge by")
+            kept = "; the model learned from all of it" if not self.test + self.validation else ""
+            raise DataError(
+                self.data,
+                f"has no test or validation records to judge by{kept}; give data with a test part",
+            )
         if not 0 < self.records < len(source):
             return source
         drawn = Permutation(len(source), self.seed, 0)
@@ -78,6 +95,8 @@ class Judging:
             columns=task.columns,
             rename=self.columns,
             encoding=self.encoding,
+            validation=self.validation,
+            test=self.test,
             by_target=task.by_target,
         )
 
