@@ -47,7 +47,7 @@ def keras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Keras on torch, its settings not in the user's home."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
-        from anysize.models.keras_library import library
+        from anysize.models.keras.library import library
 
         found = library()
         found.utils.set_random_seed(0)
@@ -396,7 +396,7 @@ def test_another_backend_of_keras_is_told(tmp_path: Path) -> None:
         "keras.backend = types.SimpleNamespace(backend=lambda: 'tensorflow')\n"
         "sys.modules['keras'] = keras\n"
         "from anysize.core.errors import ConfigurationError\n"
-        "from anysize.models.keras_library import library\n"
+        "from anysize.models.keras.library import library\n"
         "try:\n"
         "    library()\n"
         "except ConfigurationError as error:\n"

@@ -13,8 +13,8 @@ import anysize
 from anysize.core.errors import BundleError
 from anysize.core.objects import ObjectResult
 from anysize.models import spec
-from anysize.models.onnx_adapter import find_adapter, read_adapter
-from anysize.models.onnx_decoders import make_decoder
+from anysize.models.onnx.adapter import find_adapter, read_adapter
+from anysize.models.onnx.decoders import make_decoder
 
 onnx = pytest.importorskip("onnx")
 

@@ -15,9 +15,11 @@ import torch
 
 import anysize
 from anysize.core.errors import BundleError, ConfigurationError
-from anysize.models import bundle, keras_container, keras_file, spec
-from anysize.models.keras_graph import Graph
-from anysize.models.keras_library import ALLOW, KerasBody
+from anysize.models import bundle, spec
+from anysize.models.keras import container as keras_container
+from anysize.models.keras import file as keras_file
+from anysize.models.keras.graph import Graph
+from anysize.models.keras.library import ALLOW, KerasBody
 from anysize.models.keras_model import KerasClassifier
 from anysize.models.network import BuildRequest
 
@@ -41,7 +43,7 @@ def keras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Keras on torch, its settings not in the user's home."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
-        from anysize.models.keras_library import library
+        from anysize.models.keras.library import library
 
         found = library()
         found.utils.set_random_seed(0)

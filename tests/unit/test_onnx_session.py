@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anysize.models.onnx_session import OnnxSession
+from anysize.models.onnx.session import OnnxSession
 
 onnx = pytest.importorskip("onnx")
 

@@ -53,7 +53,7 @@ def command(
 
 
 def _is_model(path: Path) -> bool:
-    from anysize.models.keras_suffixes import is_keras
+    from anysize.models.keras.suffixes import is_keras
 
     return is_keras(path) or any(
         (path / name).is_file() for name in ("anysize.json", "config.json")

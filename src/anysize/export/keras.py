@@ -47,7 +47,7 @@ def export(
         MissingExtraError: Keras is not installed.
         RunError: Keras would give something else.
     """
-    from anysize.models.keras_file import agrees
+    from anysize.models.keras.file import agrees
     from anysize.models.keras_model import KerasClassifier
 
     if network.form is not None:
@@ -77,9 +77,9 @@ def keras_model(network: Network) -> Any:
     Raises:
         RunError: the weights do not fit the layers.
     """
-    from anysize.models.keras_architecture import flatten, with_output, with_sizes
-    from anysize.models.keras_graph import Graph
-    from anysize.models.keras_library import from_json, layer_at
+    from anysize.models.keras.architecture import flatten, with_output, with_sizes
+    from anysize.models.keras.graph import Graph
+    from anysize.models.keras.library import from_json, layer_at
 
     module: Any = network.module
     entries = module.config.entries

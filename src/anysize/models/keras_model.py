@@ -2,7 +2,7 @@
 
 The configuration holds the JSON, so a bundle of a Keras model is a folder like any other
 (``config.json``, ``model.safetensors``) and needs no Keras to be opened, except where a layer has
-no counterpart here (``models.keras_layers``).
+no counterpart here (``models.keras.layers``).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from transformers import initialization as init
 from transformers.utils.generic import ModelOutput
 
 from anysize.core.errors import BundleError, ConfigurationError
-from anysize.models.keras_architecture import Architecture, Output, flatten, resized_head
-from anysize.models.keras_graph import SAMPLE, Graph
+from anysize.models.keras.architecture import Architecture, Output, flatten, resized_head
+from anysize.models.keras.graph import SAMPLE, Graph
 from anysize.models.network import FeatureSettings
 
 IMAGES = "image-classification"
@@ -113,7 +113,7 @@ class KerasClassifier(PreTrainedModel):
         self.shape = architecture.input_shape
         check_input(architecture, config.task)
         if config.by_keras:
-            from anysize.models.keras_library import KerasBody
+            from anysize.models.keras.library import KerasBody
 
             self.body = KerasBody(config.entries)
         else:

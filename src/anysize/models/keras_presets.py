@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from anysize.core.errors import ConfigurationError
-from anysize.models.keras_graph import Graph
+from anysize.models.keras.graph import Graph
+from anysize.models.keras.norms import Normalization
 from anysize.models.keras_model import SEQUENCES, VECTORS, KerasClassifier, KerasConfig
-from anysize.models.keras_norms import Normalization
 from anysize.models.network import BuildRequest, Network
 
 PROVIDES = ("dense", "conv1d")

@@ -16,9 +16,9 @@ from transformers.utils.generic import ModelOutput
 from anysize.core.errors import BundleError
 from anysize.models.bundle import Card
 from anysize.models.network import ImageSettings, Network
-from anysize.models.onnx_adapter import Adapter, find_adapter, read_adapter
-from anysize.models.onnx_decoders import Decoder, make_decoder
-from anysize.models.onnx_session import OnnxSession
+from anysize.models.onnx.adapter import Adapter, find_adapter, read_adapter
+from anysize.models.onnx.decoders import Decoder, make_decoder
+from anysize.models.onnx.session import OnnxSession
 from anysize.readers.resize import resize
 
 _LARGEST = 1 << 31

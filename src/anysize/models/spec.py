@@ -22,7 +22,7 @@ from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models import hub_settings
 from anysize.models.bundle import CARD, Card, is_bundle, read_card
-from anysize.models.keras_suffixes import is_keras
+from anysize.models.keras.suffixes import is_keras
 from anysize.models.network import BuildRequest, Form, Network, TextSettings
 from anysize.models.quiet import quiet_transformers
 
@@ -59,7 +59,7 @@ def build(spec: str, request: BuildRequest) -> Network:
     if spec in plugins.keys("models"):
         return cast(Network, plugins.load("models", spec).build(spec, request))
     if is_keras(spec):
-        from anysize.models import keras_file
+        from anysize.models.keras import file as keras_file
 
         return keras_file.build(spec, request)
     if not Path(spec).is_dir() and "/" not in spec:
@@ -93,11 +93,11 @@ def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
     if path.suffix == ".onnx" and not path.is_dir():
         if not path.is_file():
             raise BundleError(spec, "does not exist")  # no hub id ends like this
-        from anysize.models.onnx_file import open_onnx_file
+        from anysize.models.onnx.file import open_onnx_file
 
         return open_onnx_file(path, task)
     if is_keras(spec):
-        from anysize.models import keras_file
+        from anysize.models.keras import file as keras_file
 
         return keras_file.open_file(spec, task)
     if not path.exists() and spec in plugins.keys("models"):

@@ -1,4 +1,4 @@
-"""Keras's layers that normalise or rescale, as torch modules; see ``models.keras_layers``."""
+"""Keras's layers that normalise or rescale, as torch modules; see ``models.keras.layers``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anysize.models.keras_layers import Arrays, NoCounterpart, Sizes, array, number, put
+from anysize.models.keras.layers import Arrays, NoCounterpart, Sizes, array, number, put
 
 
 class BatchNorm(nn.Module):

@@ -1,7 +1,7 @@
 """Bare ONNX files, for prediction and evaluation.
 
 A file that anysize exported says itself what it is. A classifier from elsewhere is read with what
-its graph tells and, where there is one, an adapter file beside it (``models.onnx_adapter``); a
+its graph tells and, where there is one, an adapter file beside it (``models.onnx.adapter``); a
 detector needs an adapter with a ``[decoder]``. Texts need ``tokenizer.json`` beside the file.
 """
 
@@ -19,8 +19,8 @@ from anysize.models.bundle import Card
 from anysize.models.compiled import stand_in
 from anysize.models.graph_metadata import GraphMetadata, read
 from anysize.models.network import Form, ImageSettings, Network, TextSettings
-from anysize.models.onnx_adapter import IMAGENET, Adapter, adapter_beside, read_adapter
-from anysize.models.onnx_graph import OnnxGraph, read_graph
+from anysize.models.onnx.adapter import IMAGENET, Adapter, adapter_beside, read_adapter
+from anysize.models.onnx.graph import OnnxGraph, read_graph
 
 _CLASSIFIERS = ("image-classification", "text-classification")
 _TEXT_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
-from anysize.models.keras_architecture import has_code
+from anysize.models.keras.architecture import has_code
 
 ALLOW = "ANYSIZE_KERAS_LAMBDA"
 """Environment variable that allows lambda layers in this process and its workers (``allow``)."""

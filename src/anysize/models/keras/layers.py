@@ -7,7 +7,7 @@ Between layers all values are channels first: ``[n, features]``, ``[n, features,
 which may have been pruned.
 
 A layer that has no counterpart raises :class:`NoCounterpart`; the model is then run by Keras itself
-(``models.keras_library``).
+(``models.keras.library``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anysize.models.keras_architecture import activation_name
+from anysize.models.keras.architecture import activation_name
 
 Arrays: TypeAlias = Sequence[NDArray[Any]]
 Sizes: TypeAlias = tuple[int, ...]

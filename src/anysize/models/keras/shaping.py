@@ -1,4 +1,4 @@
-"""Keras's layers that pool, pad, reshape or join, as torch modules; see ``models.keras_layers``."""
+"""Keras's layers that pool, pad, reshape or join, as torch modules; see ``models.keras.layers``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anysize.models.keras_layers import Padding, Sizes, check_layout, per_axis
+from anysize.models.keras.layers import Padding, Sizes, check_layout, per_axis
 
 
 class Pool(nn.Module):

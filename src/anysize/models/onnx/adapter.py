@@ -13,7 +13,7 @@
     licence = "BSD-3-Clause"
 
     [decoder]
-    kind = "cells"               # boxes, rows or cells: see anysize.models.onnx_decoders
+    kind = "cells"               # boxes, rows or cells: see anysize.models.onnx.decoders
     offsets = "tanh"
 
 It is TOML or JSON (``FastestDet.json``), and only ever read: there is no code in it. A classifier

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from anysize.models.keras_architecture import Architecture, Call
-from anysize.models.keras_layers import Arrays, Conv, Dense, NoCounterpart, Separable, Sizes
-from anysize.models.keras_layers import activation as make_activation
-from anysize.models.keras_norms import BatchNorm, LayerNorm, Normalization, Rescaling
-from anysize.models.keras_recurrent import Recurrent, bidirectional
-from anysize.models.keras_shaping import (
+from anysize.models.keras.architecture import Architecture, Call
+from anysize.models.keras.layers import Arrays, Conv, Dense, NoCounterpart, Separable, Sizes
+from anysize.models.keras.layers import activation as make_activation
+from anysize.models.keras.norms import BatchNorm, LayerNorm, Normalization, Rescaling
+from anysize.models.keras.recurrent import Recurrent, bidirectional
+from anysize.models.keras.shaping import (
     Concatenate,
     GlobalPool,
     KerasOrder,

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from anysize.models.keras_layers import Arrays, NoCounterpart, Sizes, array, number, put
+from anysize.models.keras.layers import Arrays, NoCounterpart, Sizes, array, number, put
 
 
 class Recurrent(nn.Module):

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import BundleError
-from anysize.models.keras_container import KerasFile
-from anysize.models.keras_library import first_line, from_json, library
+from anysize.models.keras.container import KerasFile
+from anysize.models.keras.library import first_line, from_json, library
 
 
 def load(file: KerasFile) -> Any:

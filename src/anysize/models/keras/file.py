@@ -14,11 +14,12 @@ import numpy as np
 
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models.bundle import FORMAT, Card
-from anysize.models.keras_architecture import flatten, without_output
-from anysize.models.keras_container import KerasFile, examine
-from anysize.models.keras_graph import Graph
-from anysize.models.keras_layers import NoCounterpart
-from anysize.models.keras_library import ALLOW, KerasBody, arrays_of
+from anysize.models.keras.architecture import flatten, without_output
+from anysize.models.keras.container import KerasFile, examine
+from anysize.models.keras.graph import Graph
+from anysize.models.keras.layers import NoCounterpart
+from anysize.models.keras.library import ALLOW, KerasBody, arrays_of
+from anysize.models.keras.weights import load
 from anysize.models.keras_model import (
     IMAGES,
     KerasClassifier,
@@ -27,7 +28,6 @@ from anysize.models.keras_model import (
     outputs_of,
     tasks_for,
 )
-from anysize.models.keras_weights import load
 from anysize.models.network import BuildRequest, ImageSettings, Network
 
 OPTIONS = ("allow-lambda", "architecture", "pixels")

@@ -1,0 +1,1 @@
+"""ONNX files as models: sessions of ONNX Runtime, adapters and decoders of detectors."""
