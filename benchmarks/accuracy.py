@@ -25,7 +25,7 @@ RUNS: dict[str, tuple[str, str, float, dict[str, Any]]] = {
         "image-classification",
         "resnet18",
         10.0,
-        {"augment": "standard", "validation": 0.0},
+        {"augment": "standard", "validation": 0.0, "learning_rate": 0.4},
     ),
 }
 

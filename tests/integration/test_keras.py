@@ -150,7 +150,6 @@ def test_a_dense_classifier_of_vectors(keras: Any, tmp_path: Path) -> None:
         tmp_path / "run",
         tmp_path / "digits.csv",
         "int8(windows=40)",
-        "int8-dynamic",
         "prune-magnitude(sparsity=0.3, epochs=0)",
     )
 
@@ -287,7 +286,6 @@ def test_a_convolutional_classifier_of_sequences(keras: Any, tmp_path: Path) -> 
         tmp_path / "data",
         "int8(windows=20)",
         "qat(epochs=1, windows=20)",
-        "prune-2:4(epochs=2)",
     )
     # In windows along time, whose logits are pooled, nothing is left out.
     windowed = anysize.PredictOptions(

@@ -11,8 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import anysize
+from anysize import tasks
+from anysize.models import bundle
+from anysize.models.bundle import Card
+from anysize.models.network import BuildRequest, Network
 from anysize.models.patches import whiten
+from anysize.models.spec import build
+from anysize.sources import open_source
 
 
 def photographs(count: int = 64, side: int = 32) -> Tensor:
@@ -81,18 +86,27 @@ def write(folder: Path, pictures: Tensor) -> Path:
     return folder
 
 
-def test_training_starts_from_its_pictures_and_a_trained_net_keeps_its_filters(
+def begun(data: Path, model: str) -> Network:
+    """A network as training begins with it."""
+    torch.manual_seed(0)
+    task = tasks.load("image-classification")
+    network = build(model, BuildRequest(task=task.name, labels=("a", "b"), image_size=(32, 32)))
+    task.begin(network, open_source(data, columns=task.columns), ("a", "b"))
+    return network
+
+
+def filters(network: Network) -> Tensor:
+    return network.module.get_parameter("stem.0.convolution.weight").detach()
+
+
+def test_a_net_begins_with_its_pictures_and_a_trained_one_keeps_its_filters(
     tmp_path: Path,
 ) -> None:
-    def filters(data: Path, model: str, out: str) -> Tensor:
-        trained = anysize.train(
-            "image-classification", data, model=model, out=tmp_path / out, steps=1, batch=4,
-            learning_rate=1e-12, weight_decay=0.0, validation=0.0, test=0.0,
-        )  # fmt: skip
-        return trained.network.module.get_parameter("stem.0.convolution.weight").detach().clone()
-
-    first = filters(write(tmp_path / "data", photographs(16)), "resnet18", "first")
-    torch.testing.assert_close(first[32:], -first[:32])
+    data = write(tmp_path / "data", photographs(16))
+    first = begun(data, "resnet18")
+    torch.testing.assert_close(filters(first)[32:], -filters(first)[:32])
+    card = Card(task="image-classification", labels=("a", "b"), model="resnet18", image=first.image)
+    saved = str(bundle.save(tmp_path / "bundle", first, card))
     others = write(tmp_path / "others", photographs(16).flip(2) ** 2)
-    torch.testing.assert_close(filters(others, str(tmp_path / "first"), "again"), first)
-    assert not torch.allclose(filters(others, "resnet18", "second"), first, rtol=0.1)
+    assert torch.equal(filters(begun(others, saved)), filters(first))
+    assert not torch.allclose(filters(begun(others, "resnet18")), filters(first), rtol=0.1)
