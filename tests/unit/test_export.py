@@ -14,6 +14,7 @@ from torch import nn
 import anysize
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError, RunError
+from anysize.export.refusing import refuse_other_tokenizer
 from anysize.models import bundle, graph_metadata, spec
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest
@@ -131,6 +132,23 @@ def test_a_file_that_differs_from_torch_is_not_written(
     with pytest.raises(RunError, match="differs from torch by"):
         anysize.load(pictures).export(tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_tokenizer_of_another_file_is_not_replaced(texts: Path, tmp_path: Path) -> None:
+    model = anysize.load(texts)
+    own = model.network.tokenizer
+    assert own is not None
+    own.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "news.onnx").write_bytes(b"a graph")
+    refuse_other_tokenizer(tmp_path / "reviews.onnx", model.network)  # it is the same
+    other = json.loads(own.to_str()) | {"added_tokens": []}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(other))
+    refuse_other_tokenizer(tmp_path / "news.onnx", model.network)  # its own, written anew
+    for name, file_format in (("reviews.onnx", "onnx"), ("reviews.xml", "openvino")):
+        with pytest.raises(ConfigurationError, match=r"holds news\.onnx and its tokenizer\.json"):
+            model.export(tmp_path / name, file_format)
+    assert json.loads((tmp_path / "tokenizer.json").read_text()) == other
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_openvino_form(texts: Path, tmp_path: Path) -> None:

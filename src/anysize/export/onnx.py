@@ -10,7 +10,7 @@ from pathlib import Path
 from anysize.core.errors import ConfigurationError, MissingExtraError, RunError
 from anysize.export.comparing import check
 from anysize.export.protocols import check_options, placing, target
-from anysize.export.refusing import refuse_forms, save_tokenizer
+from anysize.export.refusing import refuse_forms, refuse_other_tokenizer, save_tokenizer
 from anysize.models.bundle import Card
 from anysize.models.graph_metadata import PREFIX, describe
 from anysize.models.network import Network
@@ -37,6 +37,7 @@ def export(
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(package, "onnx")
     main = target(out, ".onnx")
+    refuse_other_tokenizer(main, network)
     with placing(main) as beside:
         written = beside / main.name
         metadata = describe(network, card)

@@ -9,7 +9,7 @@ from typing import Any
 from anysize.core.errors import MissingExtraError
 from anysize.export.comparing import check
 from anysize.export.protocols import check_options, placing, target
-from anysize.export.refusing import refuse_forms, save_tokenizer
+from anysize.export.refusing import refuse_forms, refuse_other_tokenizer, save_tokenizer
 from anysize.models.bundle import Card
 from anysize.models.graph_metadata import PREFIX, describe
 from anysize.models.network import Network
@@ -37,6 +37,7 @@ def export(
     except ImportError as error:
         raise MissingExtraError("openvino", "openvino") from error
     main = target(out, ".xml")
+    refuse_other_tokenizer(main, network)
     metadata = describe(network, card)
     core = openvino.Core()
     if network.form is None:

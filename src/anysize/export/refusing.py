@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from anysize.core.errors import ConfigurationError
 from anysize.models.network import Network
+
+TOKENIZER = "tokenizer.json"
+_GRAPHS = (".onnx", ".xml")
 
 
 def refuse_forms(key: str, network: Network, runtime: str | None) -> None:
@@ -32,7 +36,32 @@ def refuse_forms(key: str, network: Network, runtime: str | None) -> None:
         )
 
 
+def refuse_other_tokenizer(main: Path, network: Network) -> None:
+    """Refuses a folder in which another model's tokenizer would be replaced.
+
+    Args:
+        main: the graph that is to be written.
+        network: what it is a graph of.
+
+    Raises:
+        ConfigurationError: another graph of texts stands there, with another tokenizer.
+    """
+    beside = main.parent / TOKENIZER
+    if network.tokenizer is None or not beside.is_file():
+        return
+    others = [
+        path.name
+        for path in sorted(main.parent.iterdir())
+        if path.suffix in _GRAPHS and path.stem != main.stem
+    ]
+    if others and json.loads(beside.read_bytes()) != json.loads(network.tokenizer.to_str()):
+        raise ConfigurationError(
+            f"out: {main.parent} holds {others[0]} and its {TOKENIZER}, which is another than that "
+            "of this model and would be replaced; export to a folder of its own"
+        )
+
+
 def save_tokenizer(folder: Path, network: Network) -> None:
     """Writes ``tokenizer.json`` beside a graph of texts; nothing for other networks."""
     if network.tokenizer is not None:
-        network.tokenizer.save(str(folder / "tokenizer.json"))
+        network.tokenizer.save(str(folder / TOKENIZER))
