@@ -18,6 +18,7 @@ def test_places_that_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         check_out_file(path)
     for path in (Path("report"), tmp_path, None):
         check_out_folder(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["old.jsonl"]  # asked, not written
 
 
 def test_places_that_cannot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

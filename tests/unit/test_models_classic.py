@@ -134,11 +134,11 @@ def test_training_on_a_few_pictures_halves_the_loss(name: str) -> None:
         loss = nn.functional.cross_entropy(model(pixel_values=pictures).logits, labels)
         losses.append(loss.item())
         if losses[-1] < 0.5 * losses[0]:
-            return
+            break
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    pytest.fail(f"the loss went from {losses[0]} to {losses[-1]} only")
+    assert losses[-1] < 0.5 * losses[0]
 
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg11", "mobilenet_v3_small"])
