@@ -18,6 +18,7 @@ from anysize.models.bundle import Card
 from anysize.models.network import ImageSettings, Network
 from anysize.models.onnx.adapter import Adapter, find_adapter, read_adapter
 from anysize.models.onnx.decoders import Decoder, make_decoder
+from anysize.models.onnx.graph import digest
 from anysize.models.onnx.session import OnnxSession
 from anysize.readers.resize import resize
 
@@ -133,7 +134,7 @@ def open_onnx(path: Path) -> tuple[Network, Card]:
         raise BundleError(str(place), "; ".join(problems))
     labels = dict(enumerate(adapter.labels))
     config = OnnxDetectorConfig(
-        digest=_digest(path), adapter=repr(adapter), id2label=labels,
+        digest=digest(path), adapter=repr(adapter), id2label=labels,
         label2id={name: number for number, name in labels.items()},
     )  # fmt: skip
     tile = adapter.tile or width
@@ -169,13 +170,3 @@ def _input_size(adapter: Adapter, shape: tuple[int, ...], problems: list[str]) -
             problems.append(f"{name} must be given: the model takes any")
         found.append(wished or own or 1)
     return found[0], found[1]
-
-
-def _digest(path: Path) -> str:
-    from hashlib import blake2b
-
-    digest = blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from anysize.core.batches import BatchPlan
-from anysize.core.examples import Example
 from anysize.core.memory import bound_heap, bound_kernels, format_size
 from anysize.core.protocols import Runtime
 from anysize.core.running import streams_of
 from anysize.models.network import Network, Role
 from anysize.plan import budget, synthetic
-from anysize.plan.probe import Climb, Work, climb, no_longer_faster
+from anysize.plan.probe import Climb, no_longer_faster
 
 # More at once was never faster on a processor.
 MOST: Mapping[Role, int] = {"text": 16384, "image": 32 * 224 * 224, "features": 16384}
@@ -82,7 +81,15 @@ def plan_batches(
     most = max(MOST[settings.role] // window.cost, 1)
     if total_cost is not None:
         most = max(min(most, -(-total_cost // window.cost)), 1)
-    found = _probe(runtime, network, ceiling=memory, fixed=extra, most=most, seconds=seconds)
+    found = synthetic.climb_windows(
+        network,
+        lambda examples: lambda: runtime.run(examples),
+        ceiling=memory,
+        fixed=extra,
+        most=most,
+        enough=no_longer_faster,
+        seconds=seconds,
+    )
     needs = _Needs(
         found=found,
         held=sum(array.nbytes for array in window.arrays.values()) / window.cost,
@@ -171,21 +178,3 @@ def _wished(found: Climb, role: Role, window: int, *, most: int, streams: int) -
         return max(min(_ENOUGH_FOR_STREAM, most * window), window)
     efficient = found.efficient_cost() if found.measurements else 0
     return max(efficient, min(_ENOUGH[role], most * window), window)
-
-
-def _probe(
-    runtime: Runtime, network: Network, *, ceiling: int, fixed: int, most: int, seconds: float
-) -> Climb:
-    def work(examples: Sequence[Example]) -> tuple[Work, int]:
-        return lambda: runtime.run(examples), sum(example.cost for example in examples)
-
-    return climb(
-        lambda share: work(synthetic.part_of_window(network, share)),
-        lambda count: work(synthetic.windows(network, count)),
-        ceiling=ceiling,
-        fixed=fixed,
-        parts=synthetic.parts(network),
-        most=most,
-        enough=no_longer_faster,
-        seconds=seconds,
-    )

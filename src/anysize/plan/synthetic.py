@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from anysize.core.examples import Example
 from anysize.core.windows import Box, Span, Window
 from anysize.models.network import FeatureSettings, Network
+from anysize.plan.probe import Climb, Measurement, Work, climb
 
 _SEED = 20
 
@@ -106,3 +107,40 @@ def parts(network: Network, *, longest: int | None = None) -> tuple[float, ...]:
     while whole * found[-1] / step >= smallest:
         found.append(found[-1] / step)
     return tuple(reversed(found))
+
+
+def climb_windows(
+    network: Network,
+    prepare: Callable[[Sequence[Example]], Work],
+    *,
+    ceiling: int,
+    fixed: int,
+    most: int,
+    enough: Callable[[Sequence[Measurement]], bool],
+    seconds: float,
+) -> Climb:
+    """Probes work on made-up windows, from a part of one to ``most`` at once; see ``probe.climb``.
+
+    Args:
+        network: whose windows they are.
+        prepare: makes the work on some of them.
+        ceiling: resident bytes that the probe must not pass.
+        fixed: bytes that the run will need on top.
+        most: windows at once that are worth knowing.
+        enough: whether the measurements of whole windows say enough.
+        seconds: of processor time.
+    """
+
+    def of(examples: Sequence[Example]) -> tuple[Work, int]:
+        return prepare(examples), sum(example.cost for example in examples)
+
+    return climb(
+        lambda share: of(part_of_window(network, share)),
+        lambda count: of(windows(network, count)),
+        ceiling=ceiling,
+        fixed=fixed,
+        parts=parts(network),
+        most=most,
+        enough=enough,
+        seconds=seconds,
+    )

@@ -17,7 +17,7 @@ import torch
 from anysize.core.examples import Example
 from anysize.core.memory import trim
 from anysize.plan import synthetic
-from anysize.plan.probe import Climb, Work, climb, three
+from anysize.plan.probe import Climb, Work, three
 from anysize.plan.selection import machine_key
 from anysize.sources.cache import cache_folder, replacing
 from anysize.train.pooled import Objective, Windows, one_graph
@@ -52,17 +52,16 @@ def probe(
     network = objective.network
     wanted = most * synthetic.windows(network, 1)[0].cost
 
-    def work(examples: Sequence[Example]) -> tuple[Work, int]:
+    def prepare(examples: Sequence[Example]) -> Work:
         records = _made_up(objective, examples)
-        return lambda: one_graph(objective, records), sum(item.cost for item in examples)
+        return lambda: one_graph(objective, records)
 
     with _undisturbed(network.module, checkpointing):
-        return climb(
-            lambda share: work(synthetic.part_of_window(network, share)),
-            lambda count: work(synthetic.windows(network, count)),
+        return synthetic.climb_windows(
+            network,
+            prepare,
             ceiling=ceiling,
             fixed=fixed,
-            parts=synthetic.parts(network),
             most=most,
             # Small windows are cheap to probe, so that what is trusted reaches what is wanted.
             enough=lambda found: three(found) and REACH * found[-1].cost >= wanted,

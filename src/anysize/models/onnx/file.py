@@ -7,7 +7,6 @@ detector needs an adapter with a ``[decoder]``. Texts need ``tokenizer.json`` be
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from anysize.models.compiled import stand_in
 from anysize.models.graph_metadata import GraphMetadata, read
 from anysize.models.network import Form, ImageSettings, Network, TextSettings
 from anysize.models.onnx.adapter import IMAGENET, Adapter, adapter_beside, read_adapter
-from anysize.models.onnx.graph import OnnxGraph, read_graph
+from anysize.models.onnx.graph import OnnxGraph, digest, read_graph
 
 _CLASSIFIERS = ("image-classification", "text-classification")
 _TEXT_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
@@ -59,7 +58,7 @@ def _network(path: Path, graph: OnnxGraph, known: GraphMetadata) -> Network:
         label2id={label: place for place, label in enumerate(card.labels)},
     )
     # The digest tells one file from another where measurements are remembered.
-    config.update({"pad_token_id": known.pad_token_id, "anysize_digest": _digest(path)})
+    config.update({"pad_token_id": known.pad_token_id, "anysize_digest": digest(path)})
     ours = known.outputs
     names = ("probabilities",) if graph.probabilities and ours == ("logits",) else ours
     network = Network(
@@ -186,11 +185,3 @@ def _decodes(adapter: Path) -> bool:
         return "decoder" in adapter.read_text(encoding="utf-8")[: 1 << 20]
     except (OSError, UnicodeDecodeError):
         return True
-
-
-def _digest(path: Path) -> str:
-    digest = blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
