@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -243,3 +244,21 @@ def test_public_names_survive_the_import_of_rooms_of_the_same_name() -> None:
         "print(all(callable(getattr(anysize, name)) for name in names))",
     )
     assert done.stdout == "True\n"
+
+
+UNDERSTOOD = PACKAGE.parents[1] / "tests" / "understood"
+
+
+def test_every_line_of_what_is_understood_has_a_test_of_its_name() -> None:
+    """The tables of docs/data-layouts.md and the tests in tests/understood name the same cases."""
+    page = (PACKAGE.parents[1] / "docs" / "data-layouts.md").read_text(encoding="utf-8")
+    section = page.partition("## What is understood")[2].partition("\n## ")[0]
+    codes = re.findall(r"^\| `([a-z0-9-]+)` \|", section, flags=re.MULTILINE)
+    tests = [
+        node.name
+        for path in UNDERSTOOD.glob("test_*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    assert len(codes) == len(set(codes))
+    assert sorted("test_" + code.replace("-", "_") for code in codes) == sorted(tests)

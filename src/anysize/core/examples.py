@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.core.receipts import Facts
 from anysize.core.windows import Window
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
@@ -26,12 +27,14 @@ class Example:
             ``features`` float32 ``[width]`` or ``[steps, width]`` for numbers. In training there
             may be the window's own targets beside them (``boxes``, …).
         cost: tokens, pixels or steps; what the batch budget counts. A vector costs 1.
+        facts: on a record's last window, what reading the record showed, for its receipt.
     """
 
     ordinal: int
     window: Window
     arrays: Arrays
     cost: int
+    facts: Facts | None = None
 
 
 def same_shapes(examples: Sequence[Example], name: str) -> list[list[int]]:

@@ -6,11 +6,12 @@ import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anysize.core.errors import DataError
 from anysize.core.examples import Example, Failure
 from anysize.core.protocols import Preprocess
+from anysize.core.receipts import Facts
 from anysize.core.records import Record, Source
 
 
@@ -108,9 +109,22 @@ def _guarded(
     record: Record | None = None
     try:
         record = source[position.index]
-        yield from preprocess(position.ordinal, record, draw)
+        for example in preprocess(position.ordinal, record, draw):
+            yield _with_facts(example, record) if example.window.last else example
     except DataError as error:
         if strict:
             raise
         name = record.id if record is not None else error.origin
         yield Failure(ordinal=position.ordinal, record=name, problem=str(error))
+
+
+def _with_facts(example: Example, record: Record) -> Example:
+    """A record's last example, with what its fields have to say once they are read."""
+    facts: Facts | None = None
+    for field in record.fields.values():
+        notes = getattr(field, "notes", None)
+        counts = getattr(field, "counts", None)
+        if notes is not None or counts is not None:
+            found = Facts(notes=notes() if notes else (), counts=counts() if counts else {})
+            facts = found.joined(facts)
+    return example if facts is None else replace(example, facts=facts.joined(example.facts))

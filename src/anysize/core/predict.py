@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anysize.core.batches import BatchPlan, batches
 from anysize.core.examples import Example, Failure
 from anysize.core.pipeline import Position, examples
 from anysize.core.protocols import Merger, Preprocess, Runtime
+from anysize.core.receipts import Facts
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.core.running import outputs_of
@@ -23,6 +24,7 @@ class _Open:
     mergers: dict[int, Merger] = field(default_factory=dict)
     expected: dict[int, int] = field(default_factory=dict)
     received: dict[int, int] = field(default_factory=dict)
+    facts: dict[int, Facts] = field(default_factory=dict)
     done: dict[int, Result | ErrorResult] = field(default_factory=dict)
     turn: int = 0
 
@@ -34,6 +36,8 @@ class _Open:
             self.received[ordinal] = 0
         if example.window.last:
             self.expected[ordinal] = example.window.index + 1
+            if example.facts is not None:
+                self.facts[ordinal] = example.facts
 
     def add(self, example: Example, output: dict[str, Any]) -> None:
         """Merges one window's output; the record is done when its last one is in."""
@@ -44,6 +48,8 @@ class _Open:
         self.received[ordinal] += 1
         if self.received[ordinal] == self.expected.get(ordinal):
             result = self.mergers[ordinal].finish()
+            if (facts := self.facts.get(ordinal)) is not None:
+                result = replace(result, receipt=result.receipt.with_facts(facts))
             self._forget(ordinal)
             self.done[ordinal] = result
 
@@ -56,6 +62,7 @@ class _Open:
         self.mergers.pop(ordinal, None)
         self.expected.pop(ordinal, None)
         self.received.pop(ordinal, None)
+        self.facts.pop(ordinal, None)
 
     def ready(self) -> Iterator[Result | ErrorResult]:
         while self.turn in self.done:

@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, TypeAlias
 
 Fidelity: TypeAlias = Literal["exact", "local", "approximate"]
 Unit: TypeAlias = Literal["tokens", "pixels", "samples", "characters", "steps", "features"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What reading a record showed beside its content.
+
+    Attributes:
+        notes: plain sentences: a repair, a gap that was filled, frames that were not read.
+        counts: how many of what the input holds (``pages``, ``pages_read``, ``unknown_tokens``).
+        unread: how much of the extent, in its unit, no window saw although some window owned it.
+        reason: why, where ``unread`` is above 0.
+    """
+
+    notes: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    unread: int = 0
+    reason: str | None = None
+
+    def joined(self, other: Facts | None) -> Facts:
+        """Both together; of the same count, the other's."""
+        if other is None:
+            return self
+        reasons = [one for one in (self.reason, other.reason) if one]
+        return Facts(
+            notes=tuple(dict.fromkeys([*self.notes, *other.notes])),
+            counts={**self.counts, **other.counts},
+            unread=self.unread + other.unread,
+            reason="; ".join(reasons) or None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +57,9 @@ class Receipt:
         tile: ``[width, height]``, in pixels of the picture, of the tiles that it was cut into; None
             where it was not.
         reason: why ``covered`` is below 1.0.
+        counts: how many of what the input holds: ``pages``, ``unknown_tokens``, …; None where
+            there is nothing to count beside the extent.
+        notes: what was repaired, guessed or not read, in plain sentences.
     """
 
     extent: int
@@ -39,7 +72,28 @@ class Receipt:
     shape: tuple[int, ...] | None = None
     tile: tuple[int, ...] | None = None
     reason: str | None = None
+    counts: Mapping[str, int] | None = None
+    notes: tuple[str, ...] = ()
+
+    def with_facts(self, facts: Facts) -> Receipt:
+        """The same receipt with what reading the record showed."""
+        dropped = min(self.dropped + facts.unread, self.extent)
+        covered = self.covered
+        if facts.unread and self.extent:
+            covered = max(covered - facts.unread / self.extent, 0.0)
+        reasons = [one for one in (self.reason, facts.reason) if one]
+        return replace(
+            self,
+            covered=covered,
+            dropped=dropped,
+            reason="; ".join(reasons) or None,
+            counts={**(self.counts or {}), **facts.counts} or None,
+            notes=(*self.notes, *facts.notes),
+        )
 
     def to_json(self) -> dict[str, object]:
         """JSON-ready; fields that do not apply are left out."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        entries = {key: value for key, value in asdict(self).items() if value is not None}
+        if not self.notes:
+            del entries["notes"]
+        return entries

@@ -105,6 +105,9 @@ Field: TypeAlias = TextField | ImageField | FeaturesField
 class Record:
     """One thing to learn from or to predict.
 
+    A field may have methods ``notes() -> tuple[str, ...]`` and ``counts() -> Mapping[str, int]``:
+    what reading it showed, asked for once after its last window and put on the receipt.
+
     Attributes:
         id: stable and unique within its source (a relative path, or ``file:row``).
         fields: lazy fields by role (``text``, ``image``, ``features``, …).

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.findings import Findings
 
 Kind: TypeAlias = Literal["text", "image", "features", "target", "value"]
 
@@ -49,6 +50,7 @@ class Request:
         encoding: of text and tables.
         cache: folder of indexes; None is the user's cache folder.
         root: folder that record ids are relative to.
+        findings: takes what opening the data guesses, repairs or leaves out.
     """
 
     columns: tuple[ColumnSpec, ...]
@@ -56,6 +58,7 @@ class Request:
     encoding: str = "utf-8"
     cache: Path | None = None
     root: Path
+    findings: Findings = field(default_factory=Findings, compare=False)
 
     def __post_init__(self) -> None:
         roles = [spec.role for spec in self.columns]

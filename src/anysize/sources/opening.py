@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from anysize.core.errors import DataError
+from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.readers.encodings import canonical
 from anysize.sources.columns import ColumnSpec, Request
@@ -26,6 +27,7 @@ def open_source(
     rename: Mapping[str, str] = NOTHING,
     encoding: str = "utf-8",
     cache: Path | None = None,
+    findings: Findings | None = None,
 ) -> Source:
     """Opens data as one source, its splits joined.
 
@@ -37,6 +39,7 @@ def open_source(
         rename: role to column, where a column has an unusual name.
         encoding: of texts and tables.
         cache: folder for indexes; None is ``$ANYSIZE_CACHE`` or the user's cache folder.
+        findings: takes what opening the data guesses, repairs or leaves out.
 
     Raises:
         DataError: no such path, an unknown suffix, or data that does not fit the roles.
@@ -44,14 +47,21 @@ def open_source(
     """
     if isinstance(path, str | Path):
         where = existing(path)
-        return _open(where, request_for(where, columns, rename, encoding, cache))
+        return _open(where, request_for(where, columns, rename, encoding, cache, findings))
     paths = [existing(one) for one in path]
     if not paths:
         raise DataError("data", "at least one path is needed, none was given")
     if len(paths) == 1:
-        return open_source(paths[0], columns=columns, rename=rename, encoding=encoding, cache=cache)
+        return open_source(
+            paths[0],
+            columns=columns,
+            rename=rename,
+            encoding=encoding,
+            cache=cache,
+            findings=findings,
+        )
     base = Path(os.path.commonpath([one.absolute().parent for one in paths]))
-    request = request_at(base, columns, rename, encoding, cache)
+    request = request_at(base, columns, rename, encoding, cache, findings)
     parts = [_open(one.absolute(), request) for one in paths]
     return Concat(f"{len(paths)} paths in {base}", parts)
 
@@ -84,9 +94,11 @@ def request_for(
     rename: Mapping[str, str],
     encoding: str,
     cache: Path | None,
+    findings: Findings | None = None,
 ) -> Request:
     """A request whose record ids are relative to ``path``, or to the folder it stands in."""
-    return request_at(path if path.is_dir() else path.parent, columns, rename, encoding, cache)
+    root = path if path.is_dir() else path.parent
+    return request_at(root, columns, rename, encoding, cache, findings)
 
 
 def request_at(
@@ -95,6 +107,7 @@ def request_at(
     rename: Mapping[str, str],
     encoding: str,
     cache: Path | None,
+    findings: Findings | None = None,
 ) -> Request:
     """A request whose record ids are relative to ``root``."""
     return Request(
@@ -103,6 +116,7 @@ def request_at(
         encoding=canonical(encoding),
         cache=cache,
         root=root,
+        findings=Findings() if findings is None else findings,
     )
 
 

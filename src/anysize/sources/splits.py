@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.sources import imagenet
 from anysize.sources.columns import ColumnSpec, Request
@@ -54,6 +55,7 @@ def open_splits(
     test: float = SHARE,
     seed: int = 0,
     by_target: bool = False,
+    findings: Findings | None = None,
 ) -> Splits:
     """Opens data as training, validation and test part.
 
@@ -73,6 +75,7 @@ def open_splits(
         test: the share that goes to the test part.
         seed: of the division.
         by_target: divide the targets, not the records: see ``sources.identities``.
+        findings: takes what opening the data guesses, repairs or leaves out.
 
     Raises:
         DataError: as ``open_source``.
@@ -80,7 +83,7 @@ def open_splits(
     """
     _check(validation, test)
     where = existing(path)
-    request = request_for(where, columns, rename, encoding, cache)
+    request = request_for(where, columns, rename, encoding, cache, findings)
     objects = split_objects(where, request)
     if objects is not None:
         if None not in objects and set(objects) != {"train"}:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from anysize import tasks
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.models.network import BuildRequest, Network
 from anysize.sources import open_splits
@@ -49,13 +50,15 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         DataError: the data cannot be used.
     """
     task = tasks.load(recipe.task)
-    training, validation = _open_data(recipe, task)
+    findings = Findings()
+    training, validation = _open_data(recipe, task, findings)
     labels = recipe.labels or _in_order(task.labels(training), recipe.model)
     if recipe.teacher is not None:
         from anysize.train.distillation import check
 
         check(recipe, recipe.teacher, labels)
     network = _build(recipe, task, training, labels)
+    findings.refuse(strict=recipe.strict)
     task.begin(network, training, labels)
     resolved = resolve(
         recipe,
@@ -81,6 +84,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
             "data": training.name,
             "fingerprint": training.fingerprint(),
             "label_counts": task.label_counts(training),
+            "findings": findings.to_json(),
             "seed": recipe.seed,
             "versions": _versions(),
         },
@@ -103,7 +107,7 @@ def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     from anysize.models.spec import open_network
 
     task = tasks.load(recipe.task)
-    training, validation = _open_data(recipe, task)
+    training, validation = _open_data(recipe, task, Findings())
     network, card = open_network(str(initial(recipe)), recipe.task)
     network.module.float()
     fingerprint = training.fingerprint()
@@ -140,7 +144,7 @@ def _job(
     )
 
 
-def _open_data(recipe: Recipe, task: Task) -> tuple[Source, Source | None]:
+def _open_data(recipe: Recipe, task: Task, findings: Findings) -> tuple[Source, Source | None]:
     # A record's part depends on its id alone, so that evaluating finds the same parts again,
     # whatever the seed of the run.
     splits = open_splits(
@@ -151,6 +155,7 @@ def _open_data(recipe: Recipe, task: Task) -> tuple[Source, Source | None]:
         validation=recipe.validation,
         test=recipe.test,
         by_target=task.by_target,
+        findings=findings,
     )
     if splits.train is None or not len(splits.train):
         raise DataError(recipe.data, "has no training records")

@@ -1,0 +1,114 @@
+"""Findings are counted once each, the gravest first, and stop the work where they must."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from anysize.core.batches import BatchPlan
+from anysize.core.errors import DataError
+from anysize.core.examples import Example, Outputs
+from anysize.core.findings import Findings
+from anysize.core.pipeline import Position
+from anysize.core.predict import predict
+from anysize.core.receipts import Facts, Receipt
+from anysize.core.records import Record
+from anysize.core.results import Result
+from anysize.core.windows import Span, Window
+
+
+def test_the_same_finding_is_kept_once_with_its_counts_added() -> None:
+    findings = Findings()
+    for row in range(7):
+        findings.add("gap", "t.csv: empty cells", examples=[f"t.csv:{row}"], level="note")
+    findings.add("other", "t.csv: something else")
+    first, second = findings
+    assert (first.code, first.level) == ("other", "warning")
+    assert (second.count, second.examples) == (7, tuple(f"t.csv:{row}" for row in range(5)))
+    assert (
+        second.sentence() == "t.csv: empty cells (t.csv:0, t.csv:1, t.csv:2, t.csv:3, t.csv:4, …)"
+    )
+
+
+def test_refusals_stop_the_work_all_at_once_and_strict_takes_warnings_too() -> None:
+    findings = Findings()
+    findings.add("a", "first", level="warning", remedy="do this")
+    findings.refuse()
+    with pytest.raises(DataError, match="first; do this"):
+        findings.refuse(strict=True)
+    findings.add("b", "second", level="refusal")
+    findings.add("c", "third", level="refusal")
+    with pytest.raises(DataError, match="second\nthird") as caught:
+        findings.refuse()
+    assert "first" not in str(caught.value)
+
+
+class _Field:
+    def notes(self) -> tuple[str, ...]:
+        return ("one cell was filled",)
+
+    def counts(self) -> dict[str, int]:
+        return {"pages": 3}
+
+
+class _Source:
+    name = "made"
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> Record:
+        return Record(id="0", fields={"x": _Field()})  # type: ignore[dict-item]
+
+    def fingerprint(self) -> str:
+        return ""
+
+
+class _Runtime:
+    name, precision = "none", "float32"
+
+    def run(self, examples: list[Example]) -> Outputs:
+        return Outputs({"logits": np.zeros((len(examples), 1), np.float32)})
+
+    def close(self) -> None: ...
+
+
+class _Merger:
+    order_independent = True
+
+    def add(self, window: Window, output: dict[str, Any]) -> None: ...
+
+    def finish(self) -> Result:
+        receipt = Receipt(
+            extent=10,
+            unit="tokens",
+            windows=2,
+            covered=1.0,
+            dropped=0,
+            merge="mean",
+            fidelity="exact",
+        )
+        return Result(id="0", prediction="a", score=1.0, receipt=receipt)
+
+
+def test_what_reading_showed_is_on_the_receipt() -> None:
+    def preprocess(ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
+        for index in range(2):
+            span = Span(index * 5, index * 5 + 5)
+            window = Window(record="0", index=index, region=span, core=span, last=index == 1)
+            facts = Facts(counts={"unknown_tokens": 4}, unread=4, reason="unknown tokens")
+            yield Example(
+                ordinal=0, window=window, arrays={}, cost=1, facts=facts if index else None
+            )
+
+    plan = BatchPlan(budget=8)
+    results = list(
+        predict(_Source(), [Position(0, 0)], preprocess, _Runtime(), lambda _: _Merger(), plan)
+    )
+    receipt = results[0].receipt  # type: ignore[union-attr]
+    assert receipt.counts == {"pages": 3, "unknown_tokens": 4}
+    assert receipt.notes == ("one cell was filled",)
+    assert (receipt.covered, receipt.dropped, receipt.reason) == (0.6, 4, "unknown tokens")
