@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from anysize.augment.image import Augmentation
 from anysize.augment.operations import Pixels
 from anysize.core.errors import DataError, MissingExtraError
+from anysize.core.files import write_bytes
 from anysize.core.records import Record, Source
 from anysize.readers.resize import resize
 
@@ -88,14 +89,7 @@ def write_png(pixels: Pixels, path: Path) -> None:
     """Writes a picture; the file is either complete or as it was."""
     buffer = io.BytesIO()
     _pillow().Image.fromarray(pixels).save(buffer, format="PNG")
-    beside = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(buffer.getvalue())
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise DataError(str(path), f"cannot be written: {error.strerror or error}") from None
+    write_bytes(path, buffer.getvalue())
 
 
 def _row(

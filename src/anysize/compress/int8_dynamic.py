@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import logging
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from torch import nn
 from anysize.compress.fitting import weight_problems
 from anysize.compress.protocols import Context
 from anysize.core.errors import MissingExtraError
+from anysize.core.files import scratch
 from anysize.models import bundle
 from anysize.models.bundle import Card
 from anysize.models.network import Form, Network
@@ -76,8 +76,8 @@ def _quantize(network: Network, path: Path, per_channel: bool) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     path.parent.mkdir(parents=True)
-    with tempfile.TemporaryDirectory(prefix=".float32-", dir=path.parent) as folder:
-        dense = Path(folder) / path.name
+    with scratch(path.parent, "float32") as folder:
+        dense = folder / path.name
         convert(network, dense)
         # It transposes weights and would find their noted shapes to be wrong.
         model = onnx.load(str(dense), load_external_data=False)

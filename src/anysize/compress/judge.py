@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -25,6 +24,7 @@ from anysize.compress.protocols import Context
 from anysize.compress.request import Judging, shares
 from anysize.compress.verdict import Candidate, Judgement, judge
 from anysize.core.errors import AnysizeError, BudgetError, ConfigurationError
+from anysize.core.files import scratch
 from anysize.core.memory import format_size, resident
 from anysize.models import bundle
 from anysize.models.spec import open_network
@@ -102,8 +102,8 @@ def compress(order: Order, say: Callable[[str], None] = lambda _line: None) -> J
     """
     network, card = open_network(order.model, order.task)
     chains = _chains(order, network, card)
-    with _scratch(order.out) as folder:
-        work = Path(folder)
+    _check_place(order.out)
+    with scratch(order.out.absolute().parent, "compress") as work:
         original = _as_bundle(order, network, card, work)
         del network
         trial = _Trial(order, original, card, work, say)
@@ -329,15 +329,12 @@ def _chains(order: Order, network: Network, card: Card) -> list[tuple[Step, ...]
     return chains
 
 
-def _scratch(out: Path) -> tempfile.TemporaryDirectory[str]:
-    """A folder beside the result, that is removed in the end.
-
-    Raises:
-        ConfigurationError: nothing can be written there.
-    """
+def _check_place(out: Path) -> None:
+    """Raises a ``ConfigurationError`` where nothing can be written beside ``out``."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(prefix=".compress-", dir=out.parent)
+        with scratch(out.absolute().parent, "compress"):
+            return
     except OSError as error:
         raise ConfigurationError(
             f"out must be in a folder that can be written to, but {out.parent} is not: "

@@ -8,7 +8,6 @@ holds ``sparse.safetensors`` (``models.sparse``) and opens as an ordinary dense 
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from anysize.compress.fitting import tuning_problems, weight_problems
 from anysize.compress.protocols import Context, Method
 from anysize.core.errors import ConfigurationError
+from anysize.core.files import scratch
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -98,11 +98,10 @@ class Unstructured:
 
         sparsity = getattr(options, "sparsity", 0.5)
         pattern = "global" if self.key == "prune-magnitude" else "2:4"
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".pruned-", dir=out.parent) as work:
+        with scratch(out.absolute().parent, "pruned") as work:
             tuned = source
             if options.epochs:
-                tuned = Path(work) / "tuned"
+                tuned = work / "tuned"
                 fine_tune(
                     source,
                     tuned,

@@ -7,8 +7,6 @@ teaches it besides the targets (``train.distillation``), as in Polino et al. 201
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from anysize.compress.fitting import tuning_problems, weight_problems
 from anysize.compress.protocols import Context
 from anysize.core.errors import ConfigurationError
+from anysize.core.files import scratch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -96,10 +95,8 @@ class Qat:
             teaching = {
                 "teacher": str(source), "distil_weight": options.distil, "hidden_weight": 0.0
             }  # fmt: skip
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".qat-", dir=out.parent))
         learned: dict[str, Tensor] = {}
-        try:
+        with scratch(out.absolute().parent, "qat") as folder:
             ranges.save(folder / "ranges.safetensors")
             fine_tune(
                 source,
@@ -116,8 +113,6 @@ class Qat:
                 **teaching,
             )
             network, card = open_network(str(folder / "tuned"))
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
         quantizer = fake.FakeQuantizer(ranges)
         quantizer.load_state_dict(learned)
         with quantizer.exported(network.module):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from anysize.compress.verdict import Candidate, Judgement, pareto
+from anysize.core.files import write_json, write_text
 from anysize.core.memory import format_size
 from anysize.evaluate.markup import section
 from anysize.evaluate.plots import ACCENT, INK, MUTED, SECOND, canvas, svg
-from anysize.evaluate.report import page, replace_text, short_name
+from anysize.evaluate.report import page, short_name
 
 JSON, PAGE = "compression.json", "compression.html"
 FILES = (JSON, PAGE)
@@ -35,9 +35,8 @@ def write(judgement: Judgement, folder: Path) -> None:
     body = _summary(judgement) + _front(judgement) + _table(judgement) + _sensitivity(judgement)
     title = "Compression" if judgement.chosen else "Compression: nothing passes"
     subtitle = " · ".join(filter(None, (judgement.task, short_name(judgement.data or ""))))
-    text = json.dumps(judgement.to_json(), ensure_ascii=False, indent=2) + "\n"
-    replace_text(folder / JSON, text)
-    replace_text(folder / PAGE, page(title, subtitle, body))
+    write_json(folder / JSON, judgement.to_json())
+    write_text(folder / PAGE, page(title, subtitle, body))
 
 
 def rows(judgement: Judgement) -> list[tuple[str, ...]]:

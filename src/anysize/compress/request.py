@@ -11,6 +11,7 @@ import numpy as np
 
 from anysize import tasks
 from anysize.core.errors import DataError
+from anysize.core.files import write_json
 from anysize.core.records import Source
 from anysize.evaluate.learned import divided_for_training
 from anysize.models.bundle import Card
@@ -101,7 +102,7 @@ class Judging:
         )
 
     def write(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        write_json(path, asdict(self))
 
     @staticmethod
     def read(path: Path) -> Judging:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from anysize.compress.quantization import Graph, quantize
+from anysize.core.files import write_json
 
 # Ranges of one layer need few windows, and there are many layers.
 _CALIBRATED = 16
@@ -64,5 +65,5 @@ def remembered(graph: Graph, path: Path | None, say: Callable[[str], None]) -> S
         return [LayerError(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
     found = measure(graph, say)
     if path is not None:
-        path.write_text(json.dumps([asdict(each) for each in found]), encoding="utf-8")
+        write_json(path, [asdict(each) for each in found])
     return found

@@ -7,7 +7,6 @@ weights are in an encoding of their own, the module is loaded instead, whole.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from anysize.compress.fitting import weight_problems
+from anysize.core.files import disk_errors, replace_folder, scratch
 from anysize.models import bundle
 from anysize.models.network import Network
 from anysize.models.quantized_weights import is_quantized
@@ -62,9 +62,9 @@ def rewrite(source: Path, out: Path, make: Callable[[nn.Module], Rewrite], file:
     Raises:
         BundleError: the weights cannot be read.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".weights-", dir=out.parent))
-    try:
+    with scratch(out.absolute().parent, "weights") as work, disk_errors(out):
+        beside = work / "bundle"
+        beside.mkdir()
         module = outline(source)
         weights = _weights(source, set(module.state_dict()))
         rewriting = make(module)
@@ -75,10 +75,7 @@ def rewrite(source: Path, out: Path, make: Callable[[nn.Module], Rewrite], file:
             if path.name not in left and ours and path.parent == source:
                 shutil.copyfile(path, beside / path.name)
         bundle.write_card(beside, bundle.read_card(source))
-        beside.chmod(0o755)
-        beside.replace(out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        replace_folder(beside, out)
 
 
 class Blocks(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from anysize.compress.protocols import Context
 from anysize.core.errors import ConfigurationError
+from anysize.core.files import scratch
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -113,12 +113,11 @@ def train(
 
     if context.data is None:
         raise ConfigurationError("fine-tuning needs data: give --data, or set epochs=0")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".tuning-", dir=out.parent) as folder:
+    with scratch(out.absolute().parent, "tuning") as folder:
         asked = Recipe(
             task=card.task,
             data=context.data,
-            out=folder,
+            out=str(folder),
             columns=context.columns,
             encoding=context.encoding,
             labels=card.labels,
@@ -128,10 +127,10 @@ def train(
             **recipe,
         )
         report = run(asked, quiet=True)
-        before_removal(Path(folder))
+        before_removal(folder)
         score = "" if report.best is None else f", validation {report.metric} {report.best:.4f}"
         context.say(f"{said} for {report.steps} steps in {report.seconds:.0f} s{score}")
-        network, trained = open_network(folder)
+        network, trained = open_network(str(folder))
         bundle.save(out, network, carried(trained))
 
 
@@ -144,12 +143,11 @@ def tuned_afterwards(
     Yields:
         ``out`` itself where ``epochs`` is 0, else a folder that is removed in the end.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
     if not epochs:
         yield out
         return
-    with tempfile.TemporaryDirectory(prefix=".pruned-", dir=out.parent) as work:
-        place = Path(work) / "pruned"
+    with scratch(out.absolute().parent, "pruned") as work:
+        place = work / "pruned"
         yield place
         fine_tune(place, out, context, epochs=epochs, learning_rate=learning_rate)
 

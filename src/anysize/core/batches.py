@@ -7,7 +7,7 @@ side by side); otherwise it costs its longest example times their number (paddin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from anysize.core.errors import ConfigurationError
@@ -81,20 +81,29 @@ def cut(examples: Sequence[Example], plan: BatchPlan) -> list[Batch]:
     return batches
 
 
-def batches(stream: Iterable[Example | Failure], plan: BatchPlan) -> Iterator[Batch | Failure]:
+def batches(
+    stream: Iterable[Example | Failure],
+    plan: BatchPlan,
+    at_once: Callable[[], bool] = lambda: False,
+) -> Iterator[Batch | Failure]:
     """Cuts a stream of examples into batches, holding at most the look-ahead.
 
     Failures pass through at once, in their place in the stream of batches.
+
+    Args:
+        stream: the examples.
+        plan: how they become batches.
+        at_once: asked after each example: whether what is held is not to wait for more.
     """
     held: list[Example] = []
     cost = 0
     for item in stream:
         if isinstance(item, Failure):
             yield item
-            continue
-        held.append(item)
-        cost += item.cost
-        if cost >= plan.gathered or len(held) >= 16 * plan.most:
+        else:
+            held.append(item)
+            cost += item.cost
+        if held and (at_once() or cost >= plan.gathered or len(held) >= 16 * plan.most):
             yield from cut(held, plan)
             held, cost = [], 0
     if held:

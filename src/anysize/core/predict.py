@@ -81,6 +81,7 @@ def predict(
     strict: bool = False,
     threads: int = 0,
     on_windows: Callable[[int], None] | None = None,
+    at_once: Callable[[], bool] = lambda: False,
 ) -> Iterator[Result | ErrorResult]:
     """One result per position, in order of ``ordinal`` (which must count 0, 1, 2 …).
 
@@ -97,6 +98,7 @@ def predict(
         strict: stop at the first record that cannot be read.
         threads: reader threads; see ``core.pipeline.examples``.
         on_windows: told how many windows went through the model, for progress.
+        at_once: see ``core.batches.batches``.
     """
     state = _Open()
 
@@ -107,7 +109,7 @@ def predict(
                 state.see(item, new_merger)
             yield item
 
-    with contextlib.closing(outputs_of(runtime, batches(seen(), plan))) as stream:
+    with contextlib.closing(outputs_of(runtime, batches(seen(), plan, at_once))) as stream:
         for item in stream:
             if isinstance(item, Failure):
                 state.fail(item)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -12,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from anysize.core.errors import AnysizeError
+from anysize.core.files import write_json, write_text
 from anysize.core.records import Source
 from anysize.evaluate import record_sections
 from anysize.evaluate.detection_coco import ClassScore
 from anysize.evaluate.detection_result import DetectionEvaluation, Misses
 from anysize.evaluate.markup import percent, section
 from anysize.evaluate.plots import precision_recall
-from anysize.evaluate.report import facts_of, page, replace_text, short_name
+from anysize.evaluate.report import facts_of, page, short_name
 
 _MOST_CURVES = 8
 _LONGEST_SIDE = 720
@@ -48,10 +48,8 @@ def write(
     subtitle = " · ".join(str(card[name]) for name in ("task", "model") if name in card)
     title = f"Evaluation on {short_name(source.name)}"
     entries = {**evaluation.to_json(), "provenance": about}
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(entries, ensure_ascii=False, indent=2, default=str) + "\n"
-    replace_text(folder / "metrics.json", text)
-    replace_text(folder / "report.html", page(title, subtitle, body))
+    write_json(folder / "metrics.json", entries)
+    write_text(folder / "report.html", page(title, subtitle, body))
 
 
 def _cards(evaluation: DetectionEvaluation) -> str:

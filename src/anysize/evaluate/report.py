@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from html import escape
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from anysize.core.files import write_json, write_text
 from anysize.core.records import Source
 from anysize.evaluate import class_sections, record_sections, sections
 from anysize.evaluate.evaluation import Evaluation
@@ -85,8 +84,8 @@ def write_report(
     entries = {**evaluation.to_json(), "provenance": facts_of(card or {}, source)}
     folder.mkdir(parents=True, exist_ok=True)
     metrics, report = folder / "metrics.json", folder / "report.html"
-    replace_text(metrics, json.dumps(entries, ensure_ascii=False, indent=2, default=str) + "\n")
-    replace_text(report, page)
+    write_json(metrics, entries)
+    write_text(report, page)
     return metrics, report
 
 
@@ -110,14 +109,3 @@ def _version() -> str:
 def short_name(name: str) -> str:
     """The last part of a path, which is what a reader knows the data by."""
     return Path(name).name or name
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a file beside its place and renames it, so that a reader never sees half."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        # A lone surrogate in a file name must not cost the whole report.
-        beside.write_bytes(text.encode("utf-8", "replace"))
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -14,12 +13,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from anysize.core.files import write_json, write_text
 from anysize.core.records import Source
 from anysize.evaluate import record_sections
 from anysize.evaluate import verification_plots as plots
 from anysize.evaluate.markup import between, counted, percent, section
 from anysize.evaluate.mistakes import Excerpt
-from anysize.evaluate.report import facts_of, page, replace_text, short_name
+from anysize.evaluate.report import facts_of, page, short_name
 from anysize.evaluate.verification_result import Verification
 from anysize.evaluate.verification_run import Pair
 
@@ -37,11 +37,9 @@ def write(
         body=body(evaluation) + record_sections.provenance(facts),
     )
     entries = {**evaluation.to_json(), "provenance": facts}
-    folder.mkdir(parents=True, exist_ok=True)
     metrics, report = folder / "metrics.json", folder / "report.html"
-    text = json.dumps(entries, ensure_ascii=False, indent=2, default=str)
-    replace_text(metrics, text + "\n")
-    replace_text(report, html)
+    write_json(metrics, entries)
+    write_text(report, html)
     return metrics, report
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from anysize.core.errors import ConfigurationError
+from anysize.core.files import disk_errors, replace_folder, scratch, write_text
 from anysize.export.protocols import check_options
 from anysize.export.refusing import refuse_forms
 from anysize.models import bundle
@@ -37,19 +36,13 @@ def export(
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigurationError(f"out: {out} must be a new or an empty folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".export-", dir=out.parent))
-    try:
+    with scratch(out.absolute().parent, "export") as work, disk_errors(out):
+        beside = work / "model"
         # A bundle is such a folder, but for the card and the weights of learned pooling.
         bundle.save(beside, dataclasses.replace(network, pool=None), card)
         (beside / bundle.CARD).unlink()
-        (beside / "README.md").write_text(_readme(network, card), encoding="utf-8")
-        beside.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        beside.replace(out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        write_text(beside / "README.md", _readme(network, card))
+        replace_folder(beside, out)
     return out
 
 

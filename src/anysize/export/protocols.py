@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from anysize.core.errors import ConfigurationError
+from anysize.core.files import disk_errors, move_in, scratch
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -78,11 +77,6 @@ def placing(main: Path) -> Iterator[Path]:
 
     ``main`` goes last: where it is, all of it is there.
     """
-    main.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".export-", dir=main.parent))
-    try:
+    with scratch(main.parent, "export") as beside, disk_errors(main):
         yield beside
-        for path in sorted(beside.iterdir(), key=lambda item: item.name == main.name):
-            path.replace(main.parent / path.name)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        move_in(beside, main.parent, last=main.name)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import BundleError
+from anysize.core.files import disk_errors, move_in, scratch, write_json
 from anysize.models.network import FeatureSettings, Form, ImageSettings, Network, TextSettings
 from anysize.models.quiet import quiet_transformers
 from anysize.sources.splits import SHARE
@@ -127,12 +127,8 @@ def save(
             compiled form below ``runtimes``, or weights in an encoding of their own); None writes
             ``model.safetensors``.
     """
-    from safetensors.torch import save_file
-
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".bundle-", dir=folder))
-    try:
+    with scratch(folder, "bundle") as beside, disk_errors(folder):
         with quiet_transformers():
             if write_weights is None:
                 network.module.save_pretrained(beside)
@@ -142,24 +138,21 @@ def save(
         if network.tokenizer is not None:
             _save_tokenizer(beside, network)
         if network.image is not None:
-            _write_json(beside / "preprocessor_config.json", _processor(network.image))
+            write_json(beside / "preprocessor_config.json", _processor(network.image))
         if network.pool is not None:
-            save_file(
-                {k: v.detach().cpu().contiguous() for k, v in network.pool.state_dict().items()},
-                beside / "pool.safetensors",
-            )
+            from anysize.models.tensor_file import write_tensors
+
+            write_tensors(beside / "pool.safetensors", network.pool.state_dict())
         card = dataclasses.replace(card, altered=network.altered)
-        _write_json(beside / CARD, card.to_json())
+        write_json(beside / CARD, card.to_json())
         # Compiled forms, weights in another encoding, a tokenizer are of the old network.
         shutil.rmtree(folder / "runtimes", ignore_errors=True)
         for old in (path for pattern in _NETWORK_FILES for path in folder.glob(pattern)):
             if not (beside / old.name).exists():
                 old.unlink()
-        # The card goes last: a folder without it is not a bundle yet.
-        for path in sorted(beside.iterdir(), key=lambda item: item.name == CARD):
-            path.replace(folder / path.name)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        # The card goes last: a folder without it is not a bundle (yet, or any more).
+        (folder / CARD).unlink(missing_ok=True)
+        move_in(beside, folder, last=CARD)
     return folder
 
 
@@ -203,9 +196,7 @@ def read_card(folder: str | Path) -> Card:
 
 def write_card(folder: Path, card: Card) -> None:
     """Replaces the card of a bundle, at once."""
-    beside = folder / f".{CARD}.part"
-    _write_json(beside, card.to_json())
-    beside.replace(folder / CARD)
+    write_json(folder / CARD, card.to_json())
 
 
 def _processor(image: ImageSettings) -> dict[str, Any]:
@@ -242,7 +233,3 @@ def _save_tokenizer(folder: Path, network: Network) -> None:
         assert network.text is not None
         tokenizer = wrap_tokenizer(network.tokenizer, window=network.text.window)
     tokenizer.save_pretrained(folder)
-
-
-def _write_json(path: Path, entries: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(entries, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -54,10 +54,10 @@ class Ranges:
 
     def save(self, path: Path) -> None:
         """Writes them as safetensors."""
-        from safetensors.torch import save_file
+        from anysize.models.tensor_file import write_tensors
 
         names = {f"layer {name}": str(place) for name, place in self.layers.items()}
-        save_file({"steps": self.steps, "zeros": self.zeros}, path, metadata=names)
+        write_tensors(path, {"steps": self.steps, "zeros": self.zeros}, names)
 
     @staticmethod
     def load(path: str | Path) -> Ranges:

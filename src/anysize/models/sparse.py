@@ -70,7 +70,8 @@ def pack(folder: Path) -> Path:
         BundleError: the weights are not in one file.
     """
     from safetensors import safe_open
-    from safetensors.torch import save_file
+
+    from anysize.models.tensor_file import write_tensors
 
     dense = folder / DENSE
     if not dense.is_file():
@@ -87,7 +88,7 @@ def pack(folder: Path) -> Path:
             else:
                 tensors[name + _MASK], tensors[name + _VALUES] = parts
                 shapes[name] = list(tensor.shape)
-    save_file(tensors, folder / FILE, metadata={"format": "pt", _SHAPES: json.dumps(shapes)})
+    write_tensors(folder / FILE, tensors, {"format": "pt", _SHAPES: json.dumps(shapes)})
     dense.unlink()
     return folder / FILE
 

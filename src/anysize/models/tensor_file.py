@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from anysize.core.errors import BundleError
+from anysize.core.files import disk_errors, move_in, scratch
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
@@ -130,6 +131,22 @@ def _stored(path: Path, begin: int, size: int, entry: Mapping[str, Any]) -> Stor
     if not whole or stop - start != math.prod(shape) * kind.itemsize or begin + stop > size:
         raise ValueError(f"shape {shape} does not fit its place {start} to {stop}")
     return Stored(kind, shape, path, begin + start)
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Writes a file of tensors: beside its place, then renamed.
+
+    Raises:
+        OSError: it cannot be written; the library's own error is of another kind.
+    """
+    from safetensors.torch import save_file
+
+    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    with scratch(path.parent, "tensors") as folder, disk_errors(path):
+        save_file(plain, folder / path.name, metadata=None if metadata is None else dict(metadata))
+        move_in(folder, path.parent)
 
 
 class TensorFileWriter:

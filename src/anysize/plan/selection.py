@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -15,10 +16,11 @@ from pathlib import Path
 from anysize.core.batches import BatchPlan, cut
 from anysize.core.errors import AnysizeError
 from anysize.core.examples import Example
+from anysize.core.files import write_json
 from anysize.core.protocols import Runtime
 from anysize.core.running import outputs_of, streams_of
 from anysize.models.network import Network
-from anysize.sources.cache import cache_folder, replacing
+from anysize.sources.cache import cache_folder
 
 _CALIBRATION_COST = 4096
 _ROUNDS = 3
@@ -88,9 +90,9 @@ def fastest(
         rates[f"{candidate.name} {candidate.precision}"] = rate
         if rate > 1.05 * rates.get(f"{best.name} {best.precision}", 0.0):
             best = candidate
-    with replacing(path) as file:
-        entries = {"format": _FORMAT, "runtime": best.name, "precision": best.precision}
-        file.write(json.dumps({**entries, "rates": rates}, indent=2).encode())
+    entries = {"format": _FORMAT, "runtime": best.name, "precision": best.precision}
+    with contextlib.suppress(OSError):  # then it is measured again
+        write_json(path, {**entries, "rates": rates}, durable=False)
     return best.name, best.precision, rates
 
 

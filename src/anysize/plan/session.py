@@ -13,6 +13,7 @@ from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.plan.options import PredictOptions, adapted
 from anysize.plan.prediction import PredictionPlan, plan_prediction
+from anysize.sources.stream import StreamSource
 from anysize.tasks.protocols import Thresholded
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Session:
         return plan_prediction(
             adapted(self.network, self.card, options)[0],
             self.task,
-            source,
+            None if isinstance(source, StreamSource) else source,
             memory=options.budget,
             runtime=options.runtime,
             precision=options.precision,
@@ -81,18 +82,29 @@ class Session:
         if options.threshold is not None and isinstance(task, Thresholded):
             task = task.at_threshold(options.threshold)
         plan = plan or self.plan(source, options)
+        stream = source if isinstance(source, StreamSource) else None
         runtime = plan.open_runtime()
         try:
             yield from predict(
                 source,
-                (Position(index, index) for index in range(len(source))),
+                _in_order(source) if stream is None else stream.positions(),
                 task.preprocess(network),
                 plan.guarded(runtime),
                 task.new_merger(self.card.labels, merge, keep_first=keep_first),
                 plan.batches,
                 strict=options.strict,
-                threads=plan.threads,
+                # Of a stream, nothing is read ahead of what is asked for but a batch.
+                threads=plan.threads if stream is None else 0,
                 on_windows=on_windows,
+                at_once=_never if stream is None else stream.slow,
             )
         finally:
             runtime.close()
+
+
+def _in_order(source: Source) -> Iterator[Position]:
+    return (Position(index, index) for index in range(len(source)))
+
+
+def _never() -> bool:
+    return False

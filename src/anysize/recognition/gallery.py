@@ -13,7 +13,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.files import write_bytes, write_json
 from anysize.recognition.pairs import unit_vectors
 from anysize.recognition.threshold import Threshold
 
@@ -199,7 +199,7 @@ def save(gallery: Gallery, folder: str | Path) -> Gallery:
         saved = dataclasses.replace(gallery, revision=gallery.revision + 1)
         name = f"vectors-{saved.revision}.safetensors"
         content = to_bytes({"vectors": np.ascontiguousarray(saved.vectors)})
-        _replace(folder / name, content)
+        write_bytes(folder / name, content, private=True)
         card = {
             "format": FORMAT,
             "revision": saved.revision,
@@ -210,7 +210,7 @@ def save(gallery: Gallery, folder: str | Path) -> Gallery:
             "pair": None if saved.pair is None else saved.pair.to_json(),
             "people": [dataclasses.asdict(person) for person in saved.people],
         }
-        _replace(folder / CARD, json.dumps(card, indent=2, ensure_ascii=False).encode() + b"\n")
+        write_json(folder / CARD, card, private=True)
         for path in folder.glob("vectors-*.safetensors"):
             if path.name != name:
                 path.unlink()
@@ -298,16 +298,3 @@ def _locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Writes beside, to the disk, and renames: a crash leaves the old file or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

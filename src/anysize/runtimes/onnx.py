@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
 from anysize.core.examples import Example, Outputs
+from anysize.core.files import disk_errors, move_in, scratch
 from anysize.models.network import Network
 from anysize.runtimes.feeding import Feeding, by_length, graph_inputs, graph_outputs
 from anysize.runtimes.onnx_conversion import can_convert, convert
@@ -102,8 +101,8 @@ class OnnxRuntime:
         elif folder is not None and os.access(folder, os.W_OK):
             self._session = open_session(_kept(network, folder), self.threads)
         else:
-            with tempfile.TemporaryDirectory(prefix="anysize-onnx-") as temporary:
-                path = Path(temporary) / FILE.name
+            with scratch(None, "onnx") as temporary:
+                path = temporary / FILE.name
                 convert(network, path)
                 self._session = open_session(path, self.threads)
         self._options = _run_options()
@@ -203,12 +202,7 @@ def _kept(network: Network, folder: Path) -> Path:
     target = folder / FILE
     if target.is_file():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".convert-", dir=target.parent))
-    try:
+    with scratch(target.parent, "convert") as beside, disk_errors(target):
         convert(network, beside / FILE.name)
-        for path in sorted(beside.iterdir(), key=lambda item: item.name == FILE.name):
-            path.replace(target.parent / path.name)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        move_in(beside, target.parent, last=FILE.name)
     return target

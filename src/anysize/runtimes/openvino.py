@@ -10,8 +10,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import queue
-import shutil
-import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +20,7 @@ import torch
 
 from anysize.core.errors import ConfigurationError, MissingExtraError
 from anysize.core.examples import Example, Outputs
+from anysize.core.files import disk_errors, move_in, scratch
 from anysize.models.network import Network
 from anysize.models.quiet import quiet_transformers
 from anysize.runtimes.feeding import Feeding, by_length, graph_inputs, graph_outputs
@@ -168,13 +167,9 @@ def _converted(network: Network, cache: Path | None) -> Any:
     model = convert(network)
     if cache is None or target is None:
         return model
-    beside = Path(tempfile.mkdtemp(prefix=".convert-", dir=cache))
-    try:
-        openvino.save_model(model, beside / "model.xml", compress_to_fp16=False)
-        (beside / "model.bin").replace(target.with_suffix(".bin"))
-        (beside / "model.xml").replace(target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with scratch(cache, "convert") as beside, disk_errors(target):
+        openvino.save_model(model, beside / target.name, compress_to_fp16=False)
+        move_in(beside, cache, last=target.name)
     return str(target)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import json
 import os
 import signal
 import sys
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from anysize.core.errors import AnysizeError
+from anysize.core.files import write_json
 
 LAUNCHER = "ANYSIZE_LAUNCHER"
 REPORTS = "ANYSIZE_WORKER_REPORTS"
@@ -31,7 +32,7 @@ def guarded(main: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> 
         _report(error)
         # Asked to stop is no failure: the launcher would kill the others before they have saved.
         code = 0 if getattr(error, "signal", 0) else 1
-        if not isinstance(error, AnysizeError | KeyboardInterrupt):
+        if not isinstance(error, AnysizeError | KeyboardInterrupt | OSError):
             traceback.print_exc()
         sys.stderr.flush()
         os._exit(code)
@@ -61,9 +62,8 @@ def _report(error: BaseException) -> None:
         "rank": int(os.environ.get("RANK", "0")),
     }
     path = Path(folder) / f"worker-{os.environ.get('RANK', '0')}.json"
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(entries), encoding="utf-8")
-    beside.replace(path)
+    with contextlib.suppress(OSError):  # then the launcher knows the exit code alone
+        write_json(path, entries)
 
 
 def _arguments(error: BaseException) -> tuple[object, ...]:

@@ -14,13 +14,13 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize.core.errors import AnysizeError, RunError
+from anysize.core.files import scratch
 from anysize.scale.child import LAUNCHER, REPORTS
 
 if TYPE_CHECKING:
@@ -51,23 +51,23 @@ def launch(module: str, arguments: Sequence[str], *, workers: int) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    with tempfile.TemporaryDirectory(prefix="anysize-workers-") as folder:
+    with scratch(None, "workers") as folder:
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
             nproc_per_node=workers,
-            run_id=Path(folder).name,
+            run_id=folder.name,
             rdzv_backend="c10d",
             rdzv_endpoint="localhost:0",
             local_addr="localhost",
             max_restarts=0,
             monitor_interval=0.1,
-            logs_specs=DefaultLogsSpecs(log_dir=str(Path(folder) / "logs")),
+            logs_specs=DefaultLogsSpecs(log_dir=str(folder / "logs")),
             signals_to_handle="SIGTERM,SIGINT",
             shutdown_timeout=_SHUTDOWN_SECONDS,
         )
         command = ["-m", module, *arguments]
-        with _environment(_settings(folder, workers)), _own_signals(), _quiet_launcher():
+        with _environment(_settings(str(folder), workers)), _own_signals(), _quiet_launcher():
             failure: ChildFailedError | None = None
             stopped: SignalException | None = None
             try:
@@ -76,7 +76,7 @@ def launch(module: str, arguments: Sequence[str], *, workers: int) -> None:
                 failure = error
             except SignalException as error:
                 stopped = error
-        _raise_ending(_reports(Path(folder)), failure, stopped)
+        _raise_ending(_reports(folder), failure, stopped)
 
 
 def _raise_ending(

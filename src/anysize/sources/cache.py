@@ -13,8 +13,6 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -45,19 +43,6 @@ def cache_file(path: Path, suffix: str, chosen: Path | None = None) -> Path:
     """The cache's file for ``path``; one file of the data has one place in the cache."""
     key = hashlib.blake2b(os.fsencode(path.absolute()), digest_size=16).hexdigest()
     return cache_folder(chosen) / f"{key}.{suffix}"
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file beside ``path`` that takes its place when the block ends well, and else goes."""
-    descriptor, name = tempfile.mkstemp(prefix=path.name + ".", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w+b") as file:
-            yield file
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def signature(file: BinaryIO, **depends: Any) -> dict[str, Any]:

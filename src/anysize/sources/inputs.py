@@ -5,11 +5,11 @@ from __future__ import annotations
 import codecs
 import contextlib
 import json
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from anysize.core.errors import DataError
+from anysize.core.files import scratch
 from anysize.core.records import Source
 from anysize.readers.encodings import canonical
 from anysize.sources.columns import ColumnSpec
@@ -96,8 +96,8 @@ def standard_input(stream: Iterable[bytes], role: str, encoding: str = "utf-8") 
         DataError: there is no record.
     """
     encoding = canonical(encoding)
-    with tempfile.TemporaryDirectory(prefix="anysize-") as folder:
-        path = Path(folder) / "stdin.jsonl"
+    with scratch(None, "input") as folder:
+        path = folder / "stdin.jsonl"
         with path.open("wb") as file:
             for line in stream:
                 row = _row(line, role, encoding)

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from anysize.core.errors import DataError
+from anysize.core.files import replacing
 from anysize.core.progress import counted
 from anysize.core.records import Source
-from anysize.sources.cache import HEAD, cache_file, kept_facts, replacing, signature, write_facts
+from anysize.sources.cache import HEAD, cache_file, kept_facts, signature, write_facts
 from anysize.sources.columns import Request
 from anysize.sources.offsets import WORD, Offsets, RandomFile
 from anysize.sources.rows import SpooledRows
@@ -47,7 +48,7 @@ def open_path(path: Path, request: Request) -> Source:
     target = cache_file(path, "spool", request.cache)
     facts = kept_facts(target, signed)
     if facts is None:
-        with replacing(target) as out:
+        with replacing(target, durable=False) as out:
             facts = _spool(path, out)
             write_facts(out, signed, **facts)
     rows, base = facts["rows"], facts["positions"]

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
+from anysize.core.files import replacing
 from anysize.core.progress import Progress
-from anysize.sources.cache import HEAD, cache_file, kept_facts, replacing, signature, write_facts
+from anysize.sources.cache import HEAD, cache_file, kept_facts, signature, write_facts
 from anysize.sources.offsets import WORD, Offsets, RandomFile
 from anysize.sources.scan import Dialect, RowScanner
 
@@ -50,7 +51,7 @@ def row_index(path: Path, dialect: Dialect, start: int, cache: Path | None) -> O
         facts = kept_facts(target, signed)
         if facts is not None:
             return _offsets(target, facts["rows"])
-        with replacing(target) as out:
+        with replacing(target, durable=False) as out:
             rows = _build(path, file, RowScanner(dialect, start), out)
             write_facts(out, signed, rows=rows)
         return _offsets(target, rows)

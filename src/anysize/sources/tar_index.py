@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from anysize.core.errors import DataError
+from anysize.core.files import replacing
 from anysize.core.progress import Progress
-from anysize.sources.cache import HEAD, cache_file, kept_facts, replacing, signature, write_facts
+from anysize.sources.cache import HEAD, cache_file, kept_facts, signature, write_facts
 from anysize.sources.offsets import WORD, Offsets, RandomFile
 from anysize.sources.stores import ByteRows
 from anysize.sources.tar_members import Member, members
@@ -104,7 +105,7 @@ def tar_index(path: Path, suffixes: frozenset[str], cache: Path | None) -> TarIn
             target = cache_file(path, "tar", cache)
             facts = kept_facts(target, signed)
             if facts is None:
-                with replacing(target) as out:
+                with replacing(target, durable=False) as out:
                     facts = _build(path, file, suffixes, out)
                     write_facts(out, signed, **facts)
     except OSError as error:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from anysize import tasks
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import AnysizeError, ConfigurationError, DataError
 from anysize.core.records import Field, Source
 from anysize.sources import open_source
 from anysize.tasks.protocols import Task
+
+if TYPE_CHECKING:
+    from anysize.sources.stream import StreamSource
 
 Input: TypeAlias = str | Path
 
@@ -28,7 +31,8 @@ def open_inputs(
     Args:
         inputs: a path or several (files, folders, tables); or, one record each, strings of text
             for a text task and pictures (``PIL.Image``, uint8 arrays ``[height, width, 3]``) for
-            a picture task; or vectors and sequences of numbers (arrays, lists); or a source.
+            a picture task; or vectors and sequences of numbers (arrays, lists); or a source. An
+            iterator is drawn from as the records are read, and may have no end.
         task: what they are read for.
         columns: column of a table for each role.
         encoding: of text files.
@@ -49,6 +53,8 @@ def open_inputs(
         return _in_memory(task, [inputs])
     if is_source(inputs):
         return cast(Source, inputs)
+    if isinstance(inputs, Iterator):
+        return _stream(inputs, task, opened)
     items = list(cast("Iterable[Any]", inputs))
     paths = [_is_path(item, task) for item in items]
     if all(paths):
@@ -110,23 +116,44 @@ def _is_path(item: object, task: Task) -> bool:
 def _in_memory(task: Task, items: Sequence[Any]) -> Source:
     from anysize.sources.memory import FieldSource
 
-    fields: list[Field] = []
-    for item in items:
-        if task.role == "text" and isinstance(item, str):
-            from anysize.readers.text import Text
-
-            fields.append(Text(item, origin=f"text {len(fields)}"))
-        elif task.role == "features":
-            from anysize.readers.features import Features
-
-            fields.append(Features(item, origin=f"numbers {len(fields)}"))
-        elif task.role == "image":
-            from anysize.readers.image import Image
-
-            fields.append(Image.from_pixels(item, origin=f"picture {len(fields)}"))
-        else:
-            raise ConfigurationError(
-                f"input {len(fields)} is a {type(item).__name__}; "
-                f"{task.name} takes paths, or {'strings' if task.role == 'text' else 'pictures'}"
-            )
+    fields = [_field(task, item, place) for place, item in enumerate(items)]
     return FieldSource(task.role, fields)
+
+
+def _stream(
+    items: Iterator[Any], task: Task, opened: Callable[[Sequence[Input]], Source]
+) -> StreamSource:
+    """What an iterator gives, one after the other: it may have no end."""
+    from anysize.sources.stream import StreamSource, single
+
+    def parts() -> Iterator[Source | AnysizeError]:
+        for place, item in enumerate(items):
+            try:
+                if _is_path(item, task):
+                    yield opened([item])
+                else:
+                    yield single(task.role, str(place), _field(task, item, place))
+            except AnysizeError as error:
+                yield error
+
+    return StreamSource(parts())
+
+
+def _field(task: Task, item: Any, place: int) -> Field:
+    """One thing in memory as a field."""
+    if task.role == "text" and isinstance(item, str):
+        from anysize.readers.text import Text
+
+        return Text(item, origin=f"text {place}")
+    if task.role == "features":
+        from anysize.readers.features import Features
+
+        return Features(item, origin=f"numbers {place}")
+    if task.role == "image":
+        from anysize.readers.image import Image
+
+        return Image.from_pixels(item, origin=f"picture {place}")
+    raise ConfigurationError(
+        f"input {place} is a {type(item).__name__}; "
+        f"{task.name} takes paths, or {'strings' if task.role == 'text' else 'pictures'}"
+    )

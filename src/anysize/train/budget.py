@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anysize.core.errors import BudgetError
+from anysize.core.files import write_json
 from anysize.core.memory import default_budget, format_size
 from anysize.runtimes.torch import doubtful_bfloat16
 from anysize.sources.kept import worth
@@ -54,8 +55,7 @@ def agree(
         objective = _fastest(recipe, objective, team)
         kept = _shared(_own(job, objective, loaders), team)
         if team.leads and writable:
-            job.out.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({"for": key, "plan": asdict(kept)}, indent=2) + "\n")
+            write_json(path, {"for": key, "plan": asdict(kept)})
             # The recipe that a run leaves repeats it, whatever a measurement would say then.
             precision = "bfloat16" if kept.bfloat16 else "float32"
             replace(recipe, precision=precision).write(job.out / "recipe.toml")

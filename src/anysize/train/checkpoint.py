@@ -9,13 +9,13 @@ are complete.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize.core.errors import DataError, RunError
+from anysize.core.files import replacing, write_json
 from anysize.train.order import Cursor
 
 if TYPE_CHECKING:
@@ -82,20 +82,14 @@ def save(folder: Path, state: State, tensors: Mapping[str, Mapping[str, Tensor]]
     Raises:
         RunError: the disk is full or cannot be written; the checkpoint before stays usable.
     """
-    from safetensors.torch import save_file
+    from anysize.models.tensor_file import write_tensors
 
     files = {name: f"{name}-{state.cursor.step:09d}.safetensors" for name in tensors}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, values in tensors.items():
-            plain = {key: value.detach().cpu().contiguous() for key, value in values.items()}
-            beside = folder / (files[name] + ".part")
-            save_file(plain, beside)
-            _commit(beside, folder / files[name])
-        beside = folder / (_STATE + ".part")
-        entries = {"format": FORMAT, "files": files, **asdict(state)}
-        beside.write_text(json.dumps(entries, indent=2, ensure_ascii=False), encoding="utf-8")
-        _commit(beside, folder / _STATE)
+            write_tensors(folder / files[name], values)
+        write_json(folder / _STATE, {"format": FORMAT, "files": files, **asdict(state)})
         for path in folder.iterdir():
             if path.name != _STATE and path.name not in files.values():
                 path.unlink(missing_ok=True)
@@ -154,16 +148,14 @@ def drop_after(path: Path, step: int) -> None:
     """
     if not path.is_file():
         return
-    beside = path.with_name(path.name + ".part")
-    with path.open(encoding="utf-8") as old, beside.open("w", encoding="utf-8") as new:
+    with path.open(encoding="utf-8", errors="replace") as old, replacing(path) as new:
         for line in old:
             try:
                 if json.loads(line)["step"] > step:
                     break
             except (ValueError, KeyError, TypeError):
                 break  # the line that was being written when the run was killed
-            new.write(line)
-    _commit(beside, path)
+            new.write(line.encode())
 
 
 def _entries(folder: Path) -> dict[str, Any]:
@@ -177,15 +169,3 @@ def _entries(folder: Path) -> dict[str, Any]:
     if not isinstance(entries, dict) or entries.get("format") != FORMAT:
         raise DataError(str(path), f"is not a checkpoint of format {FORMAT}; train again")
     return entries
-
-
-def _commit(beside: Path, path: Path) -> None:
-    """Renames into place, once the content and then the name are on the disk."""
-    with beside.open("rb") as file:
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -5,6 +5,7 @@ Weights, buffers, gradients and torch's random state are left as they were.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from anysize.core.examples import Example
+from anysize.core.files import write_json
 from anysize.core.memory import trim
 from anysize.plan import synthetic
 from anysize.plan.probe import Climb, Work, three
 from anysize.plan.selection import machine_key
-from anysize.sources.cache import cache_folder, replacing
+from anysize.sources.cache import cache_folder
 from anysize.train.pooled import Objective, Windows, one_graph
 
 if TYPE_CHECKING:
@@ -81,8 +83,8 @@ def faster_in_bfloat16(objective: Objective) -> bool:
         return bool(json.loads(path.read_text(encoding="utf-8"))["bfloat16"])
     except (OSError, ValueError, KeyError, TypeError):
         answer = _measured_bfloat16(objective)
-    with replacing(path) as file:
-        file.write(json.dumps({"bfloat16": answer}).encode())
+    with contextlib.suppress(OSError):  # then it is measured again
+        write_json(path, {"bfloat16": answer}, durable=False)
     return answer
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import ConfigurationError
+from anysize.core.files import write_text
 from anysize.train.recipe_rules import LIMITS, problems
 from anysize.train.toml import dumps, read
 
@@ -161,7 +162,7 @@ class Recipe:
 
     def write(self, path: str | Path) -> None:
         """Writes the recipe as TOML."""
-        Path(path).write_text(self.to_toml(), encoding="utf-8")
+        write_text(Path(path), self.to_toml())
 
     def differences(self, other: Recipe) -> list[str]:
         """What stands against resuming ``other`` with this recipe, one sentence each."""

@@ -6,13 +6,13 @@ import dataclasses
 import json
 import logging
 import shutil
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anysize.core import memory
 from anysize.core.errors import ConfigurationError
+from anysize.core.files import scratch, write_json
 from anysize.train import checkpoint, preparation
 from anysize.train import recipe as recipes
 from anysize.train.checkpoint import State
@@ -127,8 +127,7 @@ def work(job: Job, state: State, team: Team) -> TrainReport | None:
     if not team.leads:
         return None
     _save_bundle(job, loop.state)
-    entries = json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n"
-    (job.out / REPORT).write_text(entries, encoding="utf-8")
+    write_json(job.out / REPORT, report.to_json())
     return report
 
 
@@ -189,8 +188,8 @@ def _with_workers(recipe: Recipe, started: float, *, resume: bool, quiet: bool) 
     from anysize.scale import local
 
     out = Path(recipe.out).absolute()
-    with tempfile.TemporaryDirectory(prefix="anysize-run-") as folder:
-        request = Path(folder) / RECIPE
+    with scratch(None, "run") as folder:
+        request = folder / RECIPE
         dataclasses.replace(recipe, out=str(out)).write(request)
         arguments = [str(request), "--started", repr(started)]
         arguments += ["--resume"] if resume else []

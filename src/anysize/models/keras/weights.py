@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import BundleError
+from anysize.core.files import scratch
 from anysize.models.keras.container import KerasFile
 from anysize.models.keras.library import first_line, from_json, library
 
@@ -52,7 +52,7 @@ def _named(path: Path, suffix: str) -> Iterator[str]:
     if path.name.endswith(suffix) and not other:
         yield str(path)
         return
-    with tempfile.TemporaryDirectory(prefix="anysize-") as folder:
-        link = Path(folder) / f"model{suffix}"
+    with scratch(None, "keras") as folder:
+        link = folder / f"model{suffix}"
         link.symlink_to(path.absolute())
         yield str(link)
