@@ -21,9 +21,14 @@ def mode(path: Path) -> int:
 def test_an_error_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), files.replacing(path) as file:
-        file.write(b"half")
-        raise ZeroDivisionError
+
+    def write() -> None:
+        with files.replacing(path) as file:
+            file.write(b"half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -68,7 +73,7 @@ def test_links_are_followed_and_devices_written_into(tmp_path: Path) -> None:
      "No space left on device"],
 )  # fmt: skip
 def test_errors_of_libraries_name_the_file(words: str) -> None:
-    with pytest.raises(OSError) as caught, files.disk_errors(Path("some/file")):
+    with pytest.raises(OSError, match="No space") as caught, files.disk_errors(Path("some/file")):
         raise RuntimeError(words)
     assert (caught.value.errno, caught.value.filename) == (28, "some/file")
 
