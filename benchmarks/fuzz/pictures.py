@@ -37,6 +37,8 @@ def read(path: Path) -> None:
             for top in range(0, height, _TILE))  # fmt: skip
     for _ in image.regions(rows):
         pass
+    for page in image.read_pages(range(image.pages)):
+        page.resized(32, 32)
     read_part(image, Box(width // 3, height // 3, width // 3 + 1, height // 3 + 1), 0.5, 0.5)
 
 
@@ -82,6 +84,20 @@ def _files() -> Iterator[tuple[str, bytes]]:
     yield "lossy.webp", saved(rgb, "WEBP")
     yield "lossless.webp", saved(rgba, "WEBP", lossless=True)
     yield "animated.webp", saved(rgb, "WEBP", save_all=True, append_images=frames[1:])
+    yield "one.avif", saved(rgb, "AVIF")
+    yield "animated.avif", saved(rgb, "AVIF", save_all=True, append_images=frames[1:])
+    yield "boxes.jp2", saved(rgb, "JPEG2000")
+    yield "codestream.j2k", saved(grey, "JPEG2000", no_jp2=True)
+    yield "rgb.ppm", saved(rgb, "PPM")
+    yield "deep.pgm", b"P5 61 47 65535 " + _pixels(1).astype(">u2").tobytes()
+    yield "words.ppm", b"P3 2 2 255 " + b"1 2 3 " * 4
+    yield "float.pfm", saved(grey.convert("F"), "PPM")
+    yield "rgb.tga", saved(rgb, "TGA", compression="tga_rle")
+    yield "rgba.ico", saved(rgba, "ICO", sizes=[(16, 16), (32, 32)])
+    yield "rgb.qoi", saved(rgba, "QOI")
+    yield "rgb.pcx", saved(rgb, "PCX")
+    yield "rgb.sgi", saved(rgb, "SGI")
+    yield "rgb.dds", saved(rgba, "DDS")
     yield "one.gif", saved(rgb, "GIF")
     yield "animated.gif", saved(rgb, "GIF", save_all=True, append_images=frames[1:])
 

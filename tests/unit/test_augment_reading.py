@@ -15,8 +15,8 @@ from anysize.augment.sample import Targets
 from anysize.core.windows import Box
 from anysize.readers import image as reader
 from anysize.readers.image import Image
+from anysize.readers.orientation import ORIENTATIONS, oriented
 from anysize.readers.parts import read_part
-from anysize.readers.pixels import ORIENTATIONS, oriented
 
 pytest.importorskip("cv2")
 pytest.importorskip("pyvips")

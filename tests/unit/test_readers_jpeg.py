@@ -17,6 +17,7 @@ from anysize.readers import header as headers
 from anysize.readers.image import Image
 from anysize.readers.jpeg import read_frame
 from anysize.readers.parts import read_part
+from anysize.readers.reading import Reading
 
 pytest.importorskip("simplejpeg")
 pillow = pytest.importorskip("PIL.Image")
@@ -134,9 +135,11 @@ def test_damage_makes_a_part_no_different_from_the_whole() -> None:
     data[middle : middle + 2] = b"\xff\xd9"
     damaged = bytes(data)
     header = headers.read_header(damaged, "a")
-    whole = decoding.decode(damaged, header, "a")
+    with pytest.raises(DataError, match="premature end"):
+        decoding.decode(damaged, header, Reading("a"))
+    whole = decoding.decode(damaged, header, Reading("a", tolerant=True))
     for rows in (20, 100, 150):
-        found = decoding.decode(damaged, header, "a", rows=rows)
+        found = decoding.decode(damaged, header, Reading("a", tolerant=True), rows=rows)
         np.testing.assert_array_equal(found[:rows], whole[:rows])
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import DataError, MissingExtraError
-from anysize.readers.files import content
-from anysize.readers.header import DAMAGE, Header, open_pillow
+from anysize.readers.complaints import is_damage, is_filling
+from anysize.readers.files import LARGEST_HELD, content
+from anysize.readers.header import Header
 from anysize.readers.jpeg import cut_to_rows, read_frame, rows_to_keep
-from anysize.readers.pixels import to_rgb
+from anysize.readers.pillow import decode_frames
+from anysize.readers.reading import Reading
 from anysize.readers.strips import StripReader
+
+_LARGE = 1 << 26
+"""Bytes above which decoders that hold the whole picture run one at a time (64 MiB)."""
+
+_one_large = threading.Lock()
+
+
+@contextmanager
+def room_for(header: Header) -> Iterator[None]:
+    """Waits until no other large picture is held by its decoder, where this one is large."""
+    if header.whole and header.needs > _LARGE:
+        with _one_large:
+            yield
+    else:
+        yield
 
 
 def decode(
     source: Path | bytes,
     header: Header,
-    origin: str,
+    reading: Reading,
     shrink: int = 1,
     *,
     rows: int | None = None,
@@ -31,7 +49,7 @@ def decode(
     Args:
         source: the file, or its bytes.
         header: what its header says.
-        origin: what messages call it.
+        reading: what messages call it, and how damage is taken.
         shrink: 1, 2, 4 or 8: a JPEG may come back at ``1 / shrink`` of its size, rounded up.
         rows: of the whole picture that are needed, from the top; a JPEG may come back without
             the others, and damage there goes unnoticed. All by default.
@@ -39,32 +57,74 @@ def decode(
     Raises:
         DataError: unreadable, truncated or damaged, or with samples that are not read.
     """
-    try:
-        data = content(source) if isinstance(source, Path) else source
-    except OSError as error:
-        raise DataError(origin, f"cannot be read: {error.strerror or error}") from None
     if header.format == "JPEG" and header.mode in ("RGB", "L"):
-        width = -(-header.width // shrink)
-        pixels = None if rows is None else _upper_rows(data, width, rows, shrink)
-        if pixels is None:
-            pixels = _jpeg(data, width, -(-header.height // shrink))
-        if pixels is not None:
-            return pixels
-    if header.format == "TIFF":
-        # Pillow would turn the picture while it loads it.
-        reader = StripReader(data, origin, header)
-        return np.concatenate(list(reader.strips()))
-    return _pillow(data, header, origin)
-
-
-def _jpeg(data: bytes, width: int, height: int) -> NDArray[np.uint8] | None:
-    """None where the decoder complains: Pillow then tells harmless oddities from damage."""
+        data = _held(source, reading)
+        if len(data) < LARGEST_HELD:
+            return _jpeg(data, header, reading, shrink, rows)
+    if header.format in ("TIFF", "JPEG") or (header.format == "PNG" and header.deep):
+        # Pillow would turn a TIFF while it loads it, and take the upper bits of a deep PNG.
+        return _by_strips(source, header, reading, shrink)
     try:
-        pixels: NDArray[np.uint8] = _simplejpeg().decode_jpeg(
+        return next(decode_frames(source, header, reading, [0]))
+    except DataError as error:
+        if header.format != "PNG" or not reading.forgiven(error.problem):
+            raise
+        return _by_strips(source, header, reading, shrink)
+
+
+def _held(source: Path | bytes, reading: Reading) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    try:
+        return content(source, LARGEST_HELD)
+    except OSError as error:
+        raise DataError(reading.origin, f"cannot be read: {error.strerror or error}") from None
+
+
+def _jpeg(
+    data: bytes, header: Header, reading: Reading, shrink: int, rows: int | None
+) -> NDArray[np.uint8]:
+    width, height = -(-header.width // shrink), -(-header.height // shrink)
+    if rows is not None:
+        upper = _upper_rows(data, width, rows, shrink)
+        if upper is not None:
+            return upper
+    decoder = _simplejpeg()
+    try:
+        pixels: NDArray[np.uint8] = decoder.decode_jpeg(
             data, "RGB", min_width=width, min_height=height
         )
-    except ValueError:
-        return None
+    except ValueError as error:
+        complaint = str(error)
+    else:
+        return pixels
+    if is_damage(complaint):
+        filling = is_filling(data, complaint)
+        if not filling and not reading.forgiven(complaint):
+            raise reading.damaged(complaint)
+        try:
+            pixels = decoder.decode_jpeg(
+                data, "RGB", min_width=width, min_height=height, strict=False
+            )
+        except ValueError:
+            pass
+        else:
+            return pixels
+    # Of a kind that this decoder does not know, or odd; or damaged in a way that stops it.
+    return _by_strips(data, header, reading, shrink)
+
+
+def _by_strips(
+    source: Path | bytes, header: Header, reading: Reading, shrink: int
+) -> NDArray[np.uint8]:
+    reader = StripReader(source, reading, header, shrink)
+    # Sides are rounded down there.
+    width, height = -(-header.width // shrink), -(-header.height // shrink)
+    pixels = np.empty((height, width, 3), np.uint8)
+    for top, left, block in reader.blocks():
+        pixels[top : top + len(block), left : left + block.shape[1]] = block
+    pixels[reader.height :] = pixels[reader.height - 1 : reader.height]
+    pixels[:, reader.width :] = pixels[:, reader.width - 1 : reader.width]
     return pixels
 
 
@@ -87,11 +147,8 @@ def _upper_rows(data: bytes, width: int, rows: int, shrink: int) -> NDArray[np.u
         )
     except ValueError as error:
         # Of several complaints this is the first: whatever came before those bytes was in order.
-        return pixels if _REST.fullmatch(str(error)) else None
+        return pixels if str(error).endswith("extraneous bytes before marker 0xd9") else None
     return pixels
-
-
-_REST = re.compile(r"Corrupt JPEG data: \d+ extraneous bytes before marker 0xd9")
 
 
 def _simplejpeg() -> Any:
@@ -100,34 +157,3 @@ def _simplejpeg() -> Any:
     except ImportError:
         raise MissingExtraError("simplejpeg", "vision") from None
     return simplejpeg
-
-
-def _pillow(data: bytes, header: Header, origin: str) -> NDArray[np.uint8]:
-    try:
-        picture = open_pillow(io.BytesIO(data), header.format)
-        picture.load()
-    except DAMAGE as error:
-        raise DataError(
-            origin, f"is a damaged or truncated {header.format} picture: {error}"
-        ) from None
-    return to_rgb(_samples(picture, origin), cmyk=picture.mode == "CMYK")
-
-
-def _samples(picture: Any, origin: str) -> NDArray[Any]:
-    mode = picture.mode
-    if mode.startswith("I;16"):
-        return np.asarray(picture, dtype=np.uint16)
-    if mode in ("I", "F", "LAB"):
-        raise DataError(
-            origin,
-            f"has samples of the kind {mode!r}, whose range is not known; convert it to 8 or 16 "
-            "bits a sample",
-        )
-    keyed = "transparency" in picture.info and mode in ("1", "L", "P", "RGB")
-    if keyed or mode in ("PA", "La", "RGBa"):
-        picture = picture.convert("RGBA")
-    elif mode == "1":
-        picture = picture.convert("L")
-    elif mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
-        picture = picture.convert("RGB")
-    return np.asarray(picture)

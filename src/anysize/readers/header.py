@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 import io
-import struct
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from anysize.core.errors import DataError, MissingExtraError
-from anysize.readers.files import beginning
+from anysize.readers import tiff, webp
+from anysize.readers.files import LARGEST_HELD, beginning, open_regular
+from anysize.readers.formats import FORMATS, HEAD, other_format, sniff
+from anysize.readers.frames import count_frames
 from anysize.readers.jpeg import Frame, read_frame
-
-FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
-"""Formats that are read; each is recognised by its content, whatever the file's suffix."""
+from anysize.readers.pixels import BEHIND_COLOURS, NO_ALPHA
 
 _JPEG = b"\xff\xd8\xff"
-_MAGIC = (
-    (_JPEG, "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"II+\0", "TIFF"),
-    (b"MM\0+", "TIFF"),
-    (b"BM", "BMP"),
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-)
+_MOST_PAGES = 1 << 16
+_DEEP_PNG = 16
 
-
-DAMAGE = (
-    OSError, SyntaxError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
-    EOFError, MemoryError, struct.error,
-)  # fmt: skip
-"""What Pillow raises on damaged pictures."""
+DAMAGE = (Exception,)
+"""What Pillow raises on damaged pictures: anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +29,7 @@ class Header:
     """What a header says.
 
     Attributes:
-        format: one of ``FORMATS``.
+        format: one of ``anysize.readers.formats.FORMATS``.
         width: in pixels as stored (before the orientation).
         height: in pixels as stored.
         mode: Pillow's name of the sample layout (``RGB``, ``L``, ``CMYK``, ``I;16``, …).
@@ -50,6 +38,13 @@ class Header:
         strip: rows of a strip of another TIFF, else 0.
         whole: the decoder must hold the whole picture (interlaced PNG, progressive JPEG, and the
             formats that are not streamed).
+        pixel: bytes that decoding takes for each pixel where ``whole``.
+        stored_pixel: bytes of a pixel of a TIFF as stored.
+        deep: a PNG of 16 bits a sample.
+        alpha: which of the bands behind the colours is alpha; see ``anysize.readers.pixels``.
+        page: of a TIFF, the number of the directory.
+        pages: how many pages or frames there are.
+        directories: of a TIFF, its pages.
     """
 
     format: str
@@ -60,13 +55,21 @@ class Header:
     tile: tuple[int, int] | None = None
     strip: int = 0
     whole: bool = False
+    pixel: float = field(default=0.0, compare=False)
+    stored_pixel: int = 1
+    deep: bool = False
+    alpha: int = BEHIND_COLOURS
+    page: int = 0
+    pages: int = 1
+    directories: tuple[tiff.Directory, ...] = field(default=(), repr=False)
 
     @property
     def kind(self) -> str:
         """The format as people call it."""
         if self.whole and self.format in ("PNG", "JPEG"):
             return {"PNG": "interlaced PNG", "JPEG": "progressive JPEG"}[self.format]
-        return self.format
+        known = FORMATS.get(self.format)
+        return known.words if known else self.format
 
     @property
     def extent(self) -> tuple[int, int]:
@@ -75,12 +78,10 @@ class Header:
             return self.height, self.width
         return self.width, self.height
 
-
-def sniff(head: bytes) -> str | None:
-    """The format that a file's first 16 bytes show, or None."""
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WEBP"
-    return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+    @property
+    def needs(self) -> int:
+        """Bytes that a decoder takes which holds the whole picture."""
+        return int(self.width * self.height * self.pixel)
 
 
 def read_header(content: Path | bytes, origin: str) -> Header:
@@ -90,6 +91,7 @@ def read_header(content: Path | bytes, origin: str) -> Header:
         DataError: unreadable, empty, of no known format, or a damaged header.
         MissingExtraError: Pillow is not installed.
     """
+    name = content.name if isinstance(content, Path) else origin
     try:
         head, whole = beginning(content) if isinstance(content, Path) else (content, True)
         if head.startswith(_JPEG):
@@ -97,10 +99,10 @@ def read_header(content: Path | bytes, origin: str) -> Header:
             if frame is not None:
                 return _of_frame(frame)
         if whole:
-            return _read(io.BytesIO(head), origin)
+            return _read(io.BytesIO(head), origin, name)
         assert isinstance(content, Path)
-        with content.open("rb") as file:
-            return _read(file, origin)
+        with os.fdopen(open_regular(content), "rb") as file:
+            return _read(file, origin, name)
     except OSError as error:
         raise DataError(origin, f"cannot be read: {error.strerror or error}") from None
 
@@ -111,13 +113,28 @@ def open_pillow(file: Any, name: str) -> Any:
     That limit is process-wide and smaller than what is read here by strips; this package has one
     of its own.
     """
-    try:
-        from PIL import Image
-    except ImportError:
-        raise MissingExtraError("pillow", "vision") from None
-    Image.init()
-    factory, _ = Image.OPEN[name]
+    pillow = _pillow()
+    pillow.init()
+    factory, _ = pillow.OPEN[name]
     return factory(file, "")
+
+
+def of_directory(page: tiff.Directory, directories: tuple[tiff.Directory, ...]) -> Header:
+    """The header of a page of a TIFF."""
+    return Header(
+        format="TIFF",
+        width=page.width,
+        height=page.height,
+        mode=page.mode,
+        orientation=page.orientation,
+        tile=page.tile,
+        strip=page.strip,
+        stored_pixel=page.pixel,
+        alpha=NO_ALPHA if page.alpha is None else page.alpha,
+        page=page.number,
+        pages=len(directories),
+        directories=directories,
+    )
 
 
 def _of_frame(frame: Frame) -> Header:
@@ -128,68 +145,117 @@ def _of_frame(frame: Frame) -> Header:
         mode={1: "L", 3: "RGB", 4: "CMYK"}[frame.components],
         orientation=frame.orientation,
         whole=frame.progressive,
+        pixel=frame.coefficients + 1,
     )
 
 
-def _read(file: Any, origin: str) -> Header:
-    head = file.read(16)
+def _read(file: BinaryIO, origin: str, path: str) -> Header:
+    head = file.read(HEAD)
     if not head:
         raise DataError(origin, "is empty (0 bytes), not a picture")
-    name = sniff(head)
+    name = sniff(head, path)
     if name is None:
-        raise DataError(
-            origin, f"is not a picture in a known format ({', '.join(FORMATS)}); damaged?"
-        )
+        raise DataError(origin, _unknown(head))
     file.seek(0)
-    tile, strip = None, 0
     try:
-        picture = open_pillow(file, name)
-        orientation = _orientation(picture, name)
-        width, height = picture.size
         if name == "TIFF":
-            # Pillow gives the size as displayed.
-            tags = picture.tag_v2
-            width, height = tags[256], tags[257]
-            if 322 in tags:
-                tile = tags[322], tags[323]
-            else:
-                strip = tags.get(278, height)
+            pages = tiff.directories(file)
+            header = of_directory(pages[0], pages)
+        elif name == "WEBP":
+            header = _of_webp(webp.read(file))
+        else:
+            header = _by_pillow(file, name, head)
+    except MissingExtraError:
+        raise
     except DAMAGE as error:
         raise DataError(
-            origin, f"has a {name} header that is damaged or of an unknown kind: {error}"
+            origin,
+            f"has a {FORMATS[name].words} header that is damaged or of an unknown kind: {error}",
         ) from None
-    if width < 1 or height < 1:
-        raise DataError(origin, f"is {width}x{height} pixels; a picture needs at least one")
+    for page in header.directories or (header,):
+        if page.width < 1 or page.height < 1:
+            raise DataError(
+                origin, f"is {page.width}x{page.height} pixels; a picture needs at least one"
+            )
+    return header
+
+
+def _unknown(head: bytes) -> str:
+    other = other_format(head)
+    if other is not None:
+        return f"is {other}, which is not read; convert it to JPEG, PNG or TIFF"
+    words = ", ".join(known.words for known in FORMATS.values())
+    return f"is not a picture in a known format ({words}); damaged?"
+
+
+def _of_webp(found: webp.Canvas) -> Header:
+    return Header(
+        format="WEBP",
+        width=found.width,
+        height=found.height,
+        mode="RGBA" if found.alpha else "RGB",
+        orientation=_orientation_in(found.exif),
+        whole=True,
+        pixel=FORMATS["WEBP"].pixel,
+        pages=found.frames,
+    )
+
+
+def _by_pillow(file: BinaryIO, name: str, head: bytes) -> Header:
+    if name == "AVIF":
+        # Its reader holds the file.
+        file = io.BytesIO(file.read(LARGEST_HELD))
+    picture = open_pillow(file, name)
+    width, height = picture.size
     whole = (
-        name in ("BMP", "WEBP", "GIF")
+        not FORMATS[name].streams
         or (name == "PNG" and bool(picture.info.get("interlace")))
         or (name == "JPEG" and bool(picture.info.get("progressive")))
     )
+    pages = 1
+    if name == "AVIF":
+        pages = min(picture.n_frames, _MOST_PAGES)
+    elif name == "GIF" or (name == "PNG" and hasattr(picture, "n_frames")):
+        pages = count_frames(file, name)
     return Header(
         format=name,
-        width=width,
-        height=height,
+        width=int(width),
+        height=int(height),
         mode=picture.mode,
-        orientation=orientation,
-        tile=tile,
-        strip=strip,
+        orientation=_orientation(picture),
         whole=whole,
+        pixel=FORMATS[name].pixel,
+        deep=(name == "PNG" and head[24:25] == bytes([_DEEP_PNG])),
+        pages=max(pages, 1),
     )
 
 
-def _image_class() -> Any:
-    from PIL import Image
+def _orientation(picture: Any) -> int:
+    try:
+        # Not picture.getexif(): for PNG that decodes the picture, to look behind it.
+        return _upright(_pillow().Image.getexif(picture).get(274, 1))
+    except DAMAGE:
+        return 1  # EXIF is written by anyone; a broken one means "none"
 
-    return Image.Image
+
+def _orientation_in(exif: bytes) -> int:
+    if not exif:
+        return 1
+    found = _pillow().Exif()
+    try:
+        found.load(exif)
+        return _upright(found.get(274, 1))
+    except DAMAGE:
+        return 1
 
 
-def _orientation(picture: Any, name: str) -> int:
-    if name == "TIFF":
-        value = picture.tag_v2.get(274, 1)
-    else:
-        try:
-            # Not picture.getexif(): for PNG that decodes the picture, to look behind it.
-            value = _image_class().getexif(picture).get(274, 1)
-        except Exception:  # noqa: BLE001  EXIF is written by anyone; a broken one means "none"
-            value = 1
+def _pillow() -> Any:
+    try:
+        from PIL import Image
+    except ImportError:
+        raise MissingExtraError("pillow", "vision") from None
+    return Image
+
+
+def _upright(value: object) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +11,19 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
 from anysize.core.windows import Box
-from anysize.readers.decode import decode
-from anysize.readers.header import Header, read_header
+from anysize.readers.decode import decode, room_for
+from anysize.readers.header import Header, of_directory, read_header
+from anysize.readers.limits import MAX_PIXELS, WHOLE_PIXELS, refuse_long, refuse_oversize
+from anysize.readers.orientation import displayed_box, oriented, stored_box, transposed
 from anysize.readers.parts import Part, decoded_part, jpeg_shrink, strips_part
-from anysize.readers.pixels import ORIENTATIONS, oriented, to_rgb
+from anysize.readers.pillow import decode_frames
+from anysize.readers.pixels import to_rgb
+from anysize.readers.reading import Reading
 from anysize.readers.reduced import Reduced
+from anysize.readers.regions import checked, from_pixels, from_rows, from_strips, stored_rows
 from anysize.readers.resize import StripResizer, resize
-from anysize.readers.rows import FileRows, Rows, rows_for
+from anysize.readers.scaling import Scale, scale_of
 from anysize.readers.strips import StripReader
-
-MAX_PIXELS = 10_000_000_000
-"""Pixels of one picture at most: ten gigapixels."""
-
-MAX_ROW_BYTES = 1 << 26
-"""Bytes of a row of pixels or of a tile at most (64 MiB): what is decoded at a time."""
-
-WHOLE_PIXELS = 1 << 22
-"""Pictures up to this size (4.2 megapixels, 12 MiB) are decoded at once; larger ones by strips."""
-
-MAX_WHOLE_BYTES = 1 << 29
-"""What a decoder that must hold the whole picture may take (512 MiB, at six bytes a pixel)."""
-
-_WHOLE_BYTES_PER_PIXEL = 6
 
 # Averaging a JPEG that was decoded at twice the wanted size or more differs from averaging the
 # whole one by 0.2 to 1 grey level in the mean; from just above that size, by three times as much.
@@ -42,12 +33,13 @@ _MARGIN = 2
 class Image:
     """A picture field (``anysize.core.records.ImageField``).
 
-    The format is told by the content, not by the suffix: JPEG, PNG, TIFF, BMP, WebP, GIF (first
-    frame). Pixels are displayed ones: EXIF orientation is applied, alpha is composited on white,
-    grey, palette, CMYK and 16-bit samples become 8-bit RGB (``anysize.readers.pixels``).
+    The format is told by the content, not by the suffix (``anysize.readers.formats``). Pixels are
+    displayed ones: EXIF orientation is applied, alpha is composited on white, grey, palette, CMYK
+    and samples of other kinds become 8-bit RGB (``anysize.readers.pixels``). Of several pages or
+    frames this is the first; ``read_pages`` gives the others.
 
     JPEG, PNG and TIFF larger than ``WHOLE_PIXELS`` are decoded in strips and never held. The
-    decoders of interlaced PNG, progressive JPEG, BMP, WebP and GIF hold the whole picture, so
+    decoders of the other formats, interlaced PNG and progressive JPEG hold the whole picture, so
     these are refused beyond ``MAX_WHOLE_BYTES``. Safe to use from several threads.
 
     Args:
@@ -56,16 +48,21 @@ class Image:
         max_pixels: larger pictures are refused.
     """
 
-    __slots__ = ("_content", "_header", "_max_pixels", "_origin", "_pixels")
+    __slots__ = ("_content", "_header", "_max_pixels", "_pages_read", "_pixels", "_reading",
+                 "_scales")  # fmt: skip
 
     def __init__(
         self, content: Path | bytes, origin: str | None = None, max_pixels: int = MAX_PIXELS
     ) -> None:
         self._content = content
-        self._origin = origin or (str(content) if isinstance(content, Path) else "picture")
+        self._reading = Reading(
+            origin or (str(content) if isinstance(content, Path) else "picture")
+        )
         self._max_pixels = max_pixels
         self._header: Header | None = None
         self._pixels: NDArray[np.uint8] | None = None
+        self._scales: tuple[Scale, Scale] | None = None
+        self._pages_read = 0
 
     @classmethod
     def from_pixels(cls, pixels: NDArray[Any], origin: str | None = None) -> Image:
@@ -89,8 +86,17 @@ class Image:
             )
         if not pixels.size:
             raise DataError(origin, f"has no pixels: its shape is {list(pixels.shape)}")
-        image = cls(b"", origin)
-        image._pixels = to_rgb(pixels)
+        reading = Reading(origin)
+        scale = scale_of(pixels if bands not in (2, 4) else pixels[:, :, :-1])
+        reading.note(scale.note)
+        return cls._held(to_rgb(pixels, scale=scale), reading)
+
+    @classmethod
+    def _held(cls, pixels: NDArray[np.uint8], reading: Reading) -> Image:
+        """A picture of pixels as displayed, with the notes of what it was read from."""
+        image = cls(b"", reading.origin)
+        image._reading = reading
+        image._pixels = pixels
         image._header = Header(
             format="pixels",
             width=pixels.shape[1],
@@ -101,11 +107,11 @@ class Image:
         return image
 
     def __repr__(self) -> str:
-        return f"Image({self._origin!r})"
+        return f"Image({self.origin!r})"
 
     @property
     def origin(self) -> str:
-        return self._origin
+        return self._reading.origin
 
     @property
     def header(self) -> Header:
@@ -115,8 +121,8 @@ class Image:
             DataError: not a picture, or over the size limits.
         """
         if self._header is None:
-            header = read_header(self._content, self._origin)
-            self._refuse_oversize(header)
+            header = read_header(self._content, self.origin)
+            refuse_oversize(header, self.origin, self._max_pixels)
             self._header = header
         return self._header
 
@@ -128,6 +134,68 @@ class Image:
             DataError: not a picture, or over the size limits.
         """
         return self.header.extent
+
+    def tolerant(self) -> Image:
+        """The same picture, read as far as possible where it is damaged; a note says so."""
+        self._reading.tolerant = True
+        return self
+
+    @property
+    def pages(self) -> int:
+        """How many pages or frames there are; 1 for most pictures.
+
+        Raises:
+            DataError: not a picture, or over the size limits.
+        """
+        return self.header.pages
+
+    def page_extents(self) -> list[tuple[int, int]]:
+        """``(width, height)`` of every page as displayed."""
+        header = self.header
+        if header.directories:
+            pages = header.directories
+            return [of_directory(page, pages).extent for page in pages]
+        return [header.extent] * header.pages
+
+    def read_pages(self, numbers: Sequence[int]) -> Iterator[Image]:
+        """Pages as pictures of their own, one after the other; notes are kept here.
+
+        Args:
+            numbers: which pages, from 0, rising.
+
+        Raises:
+            DataError: a page is damaged or too large, or frames take too long.
+        """
+        header = self.header
+        self._pages_read = 0
+        if header.pages == 1 or list(numbers) == [0]:
+            self._pages_read = 1
+            yield self
+            return
+        refuse_long(header, max(numbers), self.origin)
+        if header.directories:
+            for number in numbers:
+                page = Image(self._content, max_pixels=self._max_pixels)
+                page._reading = self._reading
+                page._header = of_directory(header.directories[number], header.directories)
+                refuse_oversize(page._header, self.origin, self._max_pixels)
+                self._pages_read += 1
+                yield page
+            return
+        for pixels in decode_frames(self._content, header, self._reading, numbers):
+            self._pages_read += 1
+            yield Image._held(oriented(pixels, header.orientation), self._reading)
+
+    def notes(self) -> tuple[str, ...]:
+        """What reading it showed; see ``anysize.core.records.Record``."""
+        return tuple(self._reading.notes)
+
+    def counts(self) -> Mapping[str, int]:
+        """Pages and how many of them were read, where there are several."""
+        header = self._header
+        if header is None or header.pages == 1:
+            return {}
+        return {"pages": header.pages, "pages_read": max(self._pages_read, 1)}
 
     def resized(self, width: int, height: int) -> NDArray[np.uint8]:
         """The whole picture as uint8 RGB ``[height, width, 3]``.
@@ -142,11 +210,15 @@ class Image:
         if width < 1 or height < 1:
             raise ValueError(f"a picture needs at least one pixel, not {width}x{height}")
         header = self.header
-        turned = ORIENTATIONS[header.orientation][0]
-        target = (height, width) if turned else (width, height)
+        target = transposed((width, height), header.orientation)
         shrink = _jpeg_shrink(header, *target)
         if _streams(header, shrink):
-            stored = self._resized_by_strips(header, shrink, *target)
+            with room_for(header):
+                reader = self._reader(header, shrink)
+                resizer = StripResizer((reader.width, reader.height), *target)
+                for strip in reader.strips():
+                    resizer.add(strip)
+                stored = resizer.finish()
         else:
             stored = resize(self._decoded(header, shrink), *target)
         return oriented(stored, header.orientation)
@@ -171,27 +243,13 @@ class Image:
         """
         header = self.header
         factor = _jpeg_shrink(header, header.width / room, header.height / room)
-        width, height = self._shrunk(header, factor)
-        _, rows, columns = ORIENTATIONS[header.orientation]
-        # What was rounded is stored last.
-        return Reduced(
-            factor=factor,
-            extent=(width, height),
-            left=header.extent[0] - width * factor if columns else 0,
-            top=header.extent[1] - height * factor if rows else 0,
-            picture=header.extent,
-            regions=lambda boxes: self._regions(boxes, factor),
+        return Reduced.of(
+            header.extent,
+            header.orientation,
+            factor,
+            self._shrunk(header, factor),
+            lambda boxes: self._regions(boxes, factor),
         )
-
-    def _regions(self, boxes: Iterable[Box], shrink: int) -> Iterator[NDArray[np.uint8]]:
-        header = self.header
-        extent = self._shrunk(header, shrink)
-        checked = _checked(boxes, extent, self._origin)
-        if not _streams(header, shrink):
-            return self._from_whole(header, checked, shrink)
-        if header.orientation != 1:
-            return self._from_turned(header, checked, shrink)
-        return self._from_strips(header, checked, shrink)
 
     def part(self, box: Box, across: float, down: float) -> Part:
         """A part of the picture; see ``anysize.readers.parts.read_part``.
@@ -206,12 +264,13 @@ class Image:
             rows = box.bottom if header.orientation == 1 else None
             stored = self._decoded(header, shrink, rows)
             return decoded_part(stored, header.orientation, shrink, header.extent)
-        reader = StripReader(self._content, self._origin, header, shrink)
-        turned = ORIENTATIONS[header.orientation][0]
-        fineness = (down, across) if turned else (across, down)
-        pixels, covered = strips_part(reader, _stored(header)(box), shrink, fineness)
+        with room_for(header):
+            reader = self._reader(header, shrink)
+            fineness = (down, across) if header.orientation >= 5 else (across, down)
+            place = stored_box(header.orientation, header.extent)
+            pixels, covered = strips_part(reader, place(box), shrink, fineness)
         pixels = oriented(pixels, header.orientation)
-        shown = _displayed(header)(covered)
+        shown = displayed_box(header.orientation, header.extent)(covered)
         return Part(
             pixels=pixels,
             left=shown.left,
@@ -221,109 +280,43 @@ class Image:
             extent=header.extent,
         )
 
+    def _regions(self, boxes: Iterable[Box], shrink: int) -> Iterator[NDArray[np.uint8]]:
+        header = self.header
+        given = checked(boxes, self._shrunk(header, shrink), self.origin)
+        if not _streams(header, shrink):
+            yield from from_pixels(
+                oriented(self._decoded(header, shrink), header.orientation), given
+            )
+        elif header.orientation == 1 and not header.whole:
+            yield from from_strips(self._reader(header, shrink), given)
+        else:
+            with room_for(header):
+                reader = self._reader(header, shrink)
+                extent = reader.width, reader.height
+                rows = stored_rows(reader)
+                del reader
+            yield from from_rows(rows, extent, header.orientation, given)
+
     def _shrunk(self, header: Header, shrink: int) -> tuple[int, int]:
         """Width and height as displayed, of what is decoded at a part of the size."""
-        if shrink > 1 and _streams(header, shrink):
-            # It rounds down.
-            reader = StripReader(self._content, self._origin, header, shrink)
-            turned = ORIENTATIONS[header.orientation][0]
-            return (reader.height, reader.width) if turned else (reader.width, reader.height)
         width, height = header.extent
+        if shrink > 1 and _streams(header, shrink):
+            # Strips round down.
+            return max(width // shrink, 1), max(height // shrink, 1)
         return -(-width // shrink), -(-height // shrink)
+
+    def _reader(self, header: Header, shrink: int) -> StripReader:
+        reader = StripReader(self._content, self._reading, header, shrink, self._scales)
+        self._scales = reader.scales
+        return reader
 
     def _decoded(
         self, header: Header, shrink: int = 1, rows: int | None = None
     ) -> NDArray[np.uint8]:
         if self._pixels is not None:
             return self._pixels
-        return decode(self._content, header, self._origin, shrink, rows=rows)
-
-    def _from_whole(
-        self, header: Header, boxes: Iterator[Box], shrink: int
-    ) -> Iterator[NDArray[np.uint8]]:
-        pixels: NDArray[np.uint8] | None = None
-        for box in boxes:
-            if pixels is None:
-                whole = self._decoded(header, shrink)
-                pixels = oriented(whole, header.orientation)
-                # A turned picture is a copy.
-                del whole
-            yield pixels[box.top : box.bottom, box.left : box.right].copy()
-
-    def _from_strips(
-        self, header: Header, boxes: Iterator[Box], shrink: int
-    ) -> Iterator[NDArray[np.uint8]]:
-        reader = StripReader(self._content, self._origin, header, shrink)
-        blocks = reader.blocks()
-        rows: Rows | None = None
-        decoded = 0
-        try:
-            for box in boxes:
-                rows = _ample(rows, reader, box, decoded)
-                while decoded < box.bottom:
-                    top, left, block = next(blocks)
-                    unseen = max(box.top - top, 0)
-                    if unseen < len(block):
-                        rows.write(top + unseen, left, block[unseen:])
-                    if left + block.shape[1] == reader.width:
-                        decoded = top + len(block)
-                yield rows.read(box)
-        finally:
-            if rows is not None:
-                rows.close()
-
-    def _from_turned(
-        self, header: Header, boxes: Iterator[Box], shrink: int
-    ) -> Iterator[NDArray[np.uint8]]:
-        # The rows that are displayed first may be stored last, or be columns.
-        reader = StripReader(self._content, self._origin, header, shrink)
-        rows = FileRows(reader.width, reader.height, reader.chunk)
-        try:
-            for top, left, block in reader.blocks():
-                rows.write(top, left, block)
-            place = _stored(header, self._shrunk(header, shrink))
-            for box in boxes:
-                yield oriented(rows.read(place(box)), header.orientation)
-        finally:
-            rows.close()
-
-    def _resized_by_strips(
-        self, header: Header, shrink: int, width: int, height: int
-    ) -> NDArray[np.uint8]:
-        reader = StripReader(self._content, self._origin, header, shrink)
-        resizer = StripResizer((reader.width, reader.height), width, height)
-        for strip in reader.strips():
-            resizer.add(strip)
-        return resizer.finish()
-
-    def _refuse_oversize(self, header: Header) -> None:
-        pixels = header.width * header.height
-        size = f"{header.width}x{header.height}"
-        if pixels > self._max_pixels:
-            raise DataError(
-                self._origin,
-                f"has {size} pixels, {pixels} in all; a picture may have {self._max_pixels} at "
-                "most (a small file that claims so many is a decompression bomb)",
-            )
-        if header.width * 3 > MAX_ROW_BYTES:
-            raise DataError(
-                self._origin,
-                f"has {size} pixels; a row may have {MAX_ROW_BYTES // 3} at most, because rows are "
-                "decoded as a whole",
-            )
-        if header.tile and header.tile[0] * header.tile[1] * 3 > MAX_ROW_BYTES:
-            raise DataError(
-                self._origin,
-                f"has tiles of {header.tile[0]}x{header.tile[1]} pixels; a tile may have "
-                f"{MAX_ROW_BYTES // 3} at most, because tiles are decoded as a whole",
-            )
-        if header.whole and pixels * _WHOLE_BYTES_PER_PIXEL > MAX_WHOLE_BYTES:
-            raise DataError(
-                self._origin,
-                f"has {size} pixels and is of a kind ({header.kind}) whose decoder holds the whole "
-                f"picture, which is read up to {MAX_WHOLE_BYTES // _WHOLE_BYTES_PER_PIXEL} pixels; "
-                "convert it once to a tiled TIFF or a PNG without interlacing",
-            )
+        with room_for(header):
+            return decode(self._content, header, self._reading, shrink, rows=rows)
 
 
 def _streams(header: Header, shrink: int = 1) -> bool:
@@ -338,57 +331,3 @@ def _jpeg_shrink(header: Header, width: float, height: float) -> int:
         return 1
     room = min(header.width / width, header.height / height) / _MARGIN
     return next((factor for factor in (8, 4, 2) if factor <= room), 1)
-
-
-def _ample(rows: Rows | None, reader: StripReader, box: Box, decoded: int) -> Rows:
-    """Rows with room for the box and the strip that may overhang it."""
-    capacity = min(box.height + reader.rows, reader.height)
-    if rows is not None and rows.capacity >= capacity:
-        return rows
-    larger = rows_for(reader.width, capacity, reader.chunk)
-    if rows is not None:
-        kept = Box(0, max(box.top, decoded - rows.capacity), reader.width, decoded)
-        if kept.height > 0:
-            larger.write(kept.top, kept.left, rows.read(kept))
-        rows.close()
-    return larger
-
-
-def _checked(boxes: Iterable[Box], extent: tuple[int, int], origin: str) -> Iterator[Box]:
-    width, height = extent
-    top = 0
-    for box in boxes:
-        if not (0 <= box.left < box.right <= width and 0 <= box.top < box.bottom <= height):
-            raise ValueError(f"{origin}: {box} is not inside the picture of {width}x{height}")
-        if box.top < top:
-            raise ValueError(f"{origin}: {box} is above the box before it, which began at {top}")
-        top = box.top
-        yield box
-
-
-def _stored(header: Header, extent: tuple[int, int] | None = None) -> Callable[[Box], Box]:
-    """Maps a displayed box to the stored one, of the picture or of one of another extent."""
-    transpose, rows, columns = ORIENTATIONS[header.orientation]
-    width, height = extent or header.extent
-
-    def place(box: Box) -> Box:
-        left, right = (width - box.right, width - box.left) if columns else (box.left, box.right)
-        top, bottom = (height - box.bottom, height - box.top) if rows else (box.top, box.bottom)
-        return Box(top, left, bottom, right) if transpose else Box(left, top, right, bottom)
-
-    return place
-
-
-def _displayed(header: Header) -> Callable[[Box], Box]:
-    """Maps a stored box to the displayed one."""
-    transpose, rows, columns = ORIENTATIONS[header.orientation]
-    width, height = header.extent
-
-    def place(box: Box) -> Box:
-        if transpose:
-            box = Box(box.top, box.left, box.bottom, box.right)
-        left, right = (width - box.right, width - box.left) if columns else (box.left, box.right)
-        top, bottom = (height - box.bottom, height - box.top) if rows else (box.top, box.bottom)
-        return Box(left, top, right, bottom)
-
-    return place

@@ -30,6 +30,7 @@ class Frame(NamedTuple):
         orientation: EXIF value 1 to 8.
         place: of the frame's marker in the file.
         plain: whether all rows come one after the other, without marks between them.
+        coefficients: bytes a pixel that a decoder holds of a progressive one.
     """
 
     width: int
@@ -39,6 +40,7 @@ class Frame(NamedTuple):
     orientation: int
     place: int
     plain: bool = True
+    coefficients: float = 6.0
 
 
 def read_frame(data: bytes) -> Frame | None:
@@ -107,7 +109,15 @@ def _frame(data: bytes, place: int, orientation: int) -> Frame | None:
     if precision != 8 or not height or not width or components not in (1, 3, 4):
         return None
     progressive = data[place + 1] == _PROGRESSIVE
-    return Frame(width, height, components, progressive, orientation, place)
+    held = _coefficients(data[place + 10 : place + 10 + 3 * components]) if progressive else 0.0
+    return Frame(width, height, components, progressive, orientation, place, coefficients=held)
+
+
+def _coefficients(components: bytes) -> float:
+    """Two bytes a sample, of which colours may have a half or a quarter."""
+    factors = [(byte >> 4, byte & 15) for byte in components[1::3]]
+    most = max(max(one for one, _ in factors) * max(other for _, other in factors), 1)
+    return 2.0 * sum(one * other for one, other in factors) / most
 
 
 def _orientation(segment: bytes) -> int | None:

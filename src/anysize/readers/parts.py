@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from anysize.core.records import ImageField
 from anysize.core.windows import Box
-from anysize.readers.pixels import ORIENTATIONS, oriented
+from anysize.readers.orientation import ORIENTATIONS, oriented
 from anysize.readers.resize import StripResizer
 from anysize.readers.strips import StripReader
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from anysize.core.records import ImageField
 from anysize.core.windows import Box
+from anysize.readers.orientation import ORIENTATIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,35 @@ class Reduced:
     top: int
     picture: tuple[int, int]
     regions: Callable[[Iterable[Box]], Iterator[NDArray[np.uint8]]]
+
+    @classmethod
+    def of(
+        cls,
+        extent: tuple[int, int],
+        orientation: int,
+        factor: int,
+        own: tuple[int, int],
+        regions: Callable[[Iterable[Box]], Iterator[NDArray[np.uint8]]],
+    ) -> Reduced:
+        """Of a picture that is displayed turned as ``orientation`` (EXIF) says.
+
+        Args:
+            extent: ``(width, height)`` of the picture as displayed.
+            orientation: EXIF value 1 to 8.
+            factor: see there.
+            own: its extent at that part of the size.
+            regions: see there.
+        """
+        _, rows, columns = ORIENTATIONS[orientation]
+        # What was rounded is stored last.
+        return cls(
+            factor=factor,
+            extent=own,
+            left=extent[0] - own[0] * factor if columns else 0,
+            top=extent[1] - own[1] * factor if rows else 0,
+            picture=extent,
+            regions=regions,
+        )
 
     def box(self, box: Box) -> Box:
         """What a box shows of the picture, in the picture's pixels; all of it shows all."""

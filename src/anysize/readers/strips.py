@@ -1,89 +1,104 @@
 """Decoding a picture of any size in blocks, through libvips.
 
 What libvips itself keeps while a picture is read in order are some hundred rows, which for a wide
-picture are more than all that is needed here. So it is told after each block to drop them, and the
-blocks are cut where its decoders stop of their own: at multiples of 16 rows, at the strips of a
-TIFF, at the tiles of a tiled TIFF. Nothing is then decoded twice.
+picture are more than all that is needed here. So it drops them after each block, and the blocks are
+cut where its decoders stop of their own: at multiples of 16 rows, at the strips of a TIFF, at the
+tiles of a tiled TIFF. Nothing is then decoded twice.
 """
 
 from __future__ import annotations
 
-import ctypes
-import importlib
-import logging
-import os
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.core.errors import DataError, MissingExtraError
+from anysize.core.errors import DataError
+from anysize.readers.binding import dropping, vips
+from anysize.readers.complaints import is_damage, without_oddities
+from anysize.readers.files import LARGEST_HELD, content
 from anysize.readers.header import Header
-from anysize.readers.pixels import to_rgb
+from anysize.readers.pixels import NO_ALPHA, colour_bands, to_rgb
+from anysize.readers.reading import Reading
+from anysize.readers.scaling import AS_IT_IS, Range, Scale
+from anysize.readers.vips_source import WatchedSource, plain_source
 
 BLOCK_BYTES = 1 << 20
 """Bytes of samples that are decoded at a time, where the picture's own structure allows."""
 
-_FORMATS = {"uchar": np.uint8, "ushort": np.uint16}
-_READ = ("b-w", "srgb", "rgb", "rgb16", "grey16", "cmyk", "multiband")
+_TYPES = {
+    "uchar": np.uint8, "ushort": np.uint16, "char": np.int8, "short": np.int16, "int": np.int32,
+    "uint": np.uint32, "float": np.float32, "double": np.float64,
+}  # fmt: skip
+_CONVERTED = ("lab", "labq", "labs", "xyz", "cmc", "lch", "hsv", "yxy", "oklab", "oklch")
 _DECODER_ROWS = 16
 _CHUNK = 256
 # Of a TIFF whose strips are larger, libvips reads single rows.
 _LARGEST_STRIP = 128
+_ODDITIES = 4
 
 
 class StripReader:
     """One pass over a picture, top to bottom, as stored.
 
     Args:
-        content: the file, or its bytes.
-        origin: what messages call it.
+        source: the file, or its bytes.
+        reading: what messages call it, and how damage is taken.
         header: what its header says.
         shrink: 1, or for a JPEG 2, 4 or 8: decode at that part of the size.
+        scales: of colours and alpha, where samples are no bytes; None looks at the picture first.
 
     Raises:
         DataError: unreadable, damaged, or with samples that are not read.
     """
 
-    def __init__(self, content: Path | bytes, origin: str, header: Header, shrink: int = 1) -> None:
+    def __init__(
+        self,
+        source: Path | bytes,
+        reading: Reading,
+        header: Header,
+        shrink: int = 1,
+        scales: tuple[Scale, Scale] | None = None,
+    ) -> None:
         self._vips = vips()
-        self._origin = origin
-        # The bytes must outlive the reader, which does not copy them.
-        self._content = content
-        # Of a TIFF that is cut off, "truncated" gives black pixels; of a JPEG, "error" refuses
-        # some that every viewer shows.
-        options: dict[str, Any] = {
-            "access": "random" if header.tile else "sequential",
-            "fail_on": "truncated" if header.format == "JPEG" else "error",
-        }
+        self._reading = reading
+        self._content = source
+        self._header = header
+        self._lenient = False
+        self._watched: WatchedSource | None = None
+        self._options: dict[str, Any] = {"access": "random" if header.tile else "sequential"}
         if shrink > 1:
-            options["shrink"] = shrink
-        self._options = options
-        self._image = self._open()
+            self._options["shrink"] = shrink
+        if header.format == "TIFF":
+            self._options["page"] = header.page
+        self._image = self._opened()
         self.width: int = self._image.width
         self.height: int = self._image.height
-        kind = self._image.interpretation
-        if self._image.format not in _FORMATS or kind not in _READ:
+        if self._image.format not in _TYPES:
             raise DataError(
-                origin,
-                f"has {self._image.format} samples in the colour space {kind}, which are not read; "
-                "convert it to 8 or 16 bits a sample in RGB",
+                reading.origin,
+                f"has {self._image.format} samples, which are not read; convert it to 8 or 16 "
+                "bits a sample",
             )
-        self._cmyk = kind == "cmyk"
-        self._pixel = self._image.bands * np.dtype(_FORMATS[self._image.format]).itemsize
+        self._type = np.dtype(_TYPES[self._image.format])
+        self._cmyk = self._image.interpretation == "cmyk"
+        self._pixel = self._image.bands * self._type.itemsize
         self._region = self._vips.Region.new(self._image)
-        self._columns, self.rows, self._dropped = self._geometry(header)
+        self._columns, self.rows, self._dropped = self._geometry()
         self.chunk = header.tile[0] if header.tile else _CHUNK
         """Blocks begin and end at multiples of so many columns, or at the picture's edges."""
+        self.scales = scales or self._scales()
+        for scale in self.scales:
+            reading.note(scale.note)
 
-    def _geometry(self, header: Header) -> tuple[int, int, bool]:
+    def _geometry(self) -> tuple[int, int, bool]:
         """Columns and rows of a block, and whether the decoder may drop what it keeps after each.
 
         That is where blocks end at the decoder's own, and where it does not hold the whole picture.
         """
+        header = self._header
         if header.tile:
             width, height = header.tile
             tiles = max(1, BLOCK_BYTES // (width * height * self._pixel))
@@ -103,37 +118,15 @@ class StripReader:
         Raises:
             DataError: the picture is damaged from here on.
         """
-        for top in range(0, self.height, self.rows):
-            height = min(self.rows, self.height - top)
-            for left in range(0, self.width, self._columns):
-                width = min(self._columns, self.width - left)
-                data = self._fetch(left, top, width, height)
-                samples = np.frombuffer(data, dtype=_FORMATS[self._image.format])
-                shaped = samples.reshape(height, width, self._image.bands)
-                yield top, left, to_rgb(shaped, self._cmyk)
-                if self._dropped:
-                    _dropping()(self._image)
-
-    def _open(self) -> Any:
-        try:
-            if isinstance(self._content, Path):
-                return self._vips.Image.new_from_file(str(self._content), **self._options)
-            return self._vips.Image.new_from_buffer(self._content, "", **self._options)
-        except self._vips.Error as error:
-            raise self._damaged(error) from None
-
-    def _fetch(self, left: int, top: int, width: int, height: int) -> Any:
-        try:
-            return self._region.fetch(left, top, width, height)
-        except self._vips.Error as error:
-            if not self._dropped or "out of order" not in str(error):
-                raise self._damaged(error) from None
-        # Rows were dropped that the decoder had read ahead: this release of it stops elsewhere.
-        # It begins anew, and keeps what it likes.
-        self._dropped = False
-        self._image = self._open()
-        self._region = self._vips.Region.new(self._image)
-        return self._fetch(left, top, width, height)
+        colours, alpha = self.scales
+        for top, left, samples in self._samples():
+            yield (
+                top,
+                left,
+                to_rgb(
+                    samples, self._cmyk, alpha=self._header.alpha, scale=colours, alpha_scale=alpha
+                ),
+            )
 
     def strips(self) -> Iterator[NDArray[np.uint8]]:
         """uint8 RGB ``[rows, width, 3]``, in order; the last one may have fewer rows.
@@ -152,46 +145,105 @@ class StripReader:
             if left + block.shape[1] == self.width:
                 yield strip
 
-    def _damaged(self, error: Exception) -> DataError:
-        # The first line says what failed, the second why; the rest are repetitions.
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        return DataError(self._origin, f"is damaged or truncated: {'; '.join(lines[1:2] or lines)}")
+    def _samples(self) -> Iterator[tuple[int, int, NDArray[Any]]]:
+        for top in range(0, self.height, self.rows):
+            height = min(self.rows, self.height - top)
+            for left in range(0, self.width, self._columns):
+                width = min(self._columns, self.width - left)
+                data = self._fetch(left, top, width, height)
+                samples = np.frombuffer(data, dtype=self._type)
+                if top + height == self.height and left + width == self.width:
+                    self._look_behind()
+                yield top, left, samples.reshape(height, width, self._image.bands)
+                if self._dropped:
+                    dropping()(self._image)
+
+    def _scales(self) -> tuple[Scale, Scale]:
+        """What the samples of the whole picture ask for: colours and alpha."""
+        if self._type == np.uint8:
+            return AS_IT_IS, AS_IT_IS
+        ranges = Range(), Range()
+        colours = colour_bands(self._image.bands, self._cmyk)
+        alpha = self._header.alpha
+        for _, _, samples in self._samples():
+            ranges[0].add(samples[:, :, :colours])
+            if alpha != NO_ALPHA and colours + alpha < samples.shape[2]:
+                ranges[1].add(samples[:, :, colours + alpha])
+            if ranges[0].settled:
+                break
+        self._begin_anew()
+        return ranges[0].scale(), ranges[1].scale()
+
+    def _look_behind(self) -> None:
+        """All rows are there: is something left of them?"""
+        left = self._watched.left() if self._watched is not None else 0
+        if left and not self._lenient:
+            problem = f"some {left} bytes of the picture are left when all its rows are there"
+            if not self._reading.forgiven(problem):
+                raise self._reading.damaged(problem)
+
+    def _opened(self) -> Any:
+        for _ in range(_ODDITIES):
+            try:
+                return self._open()
+            except self._vips.Error as error:
+                problem = _words(error)
+                mended = self._mended(problem)
+                if mended is not None:
+                    self._content = mended
+                elif not self._lenient and self._reading.forgiven(problem):
+                    self._lenient = True
+                else:
+                    raise self._reading.damaged(problem) from None
+            except OSError as error:
+                raise DataError(
+                    self._reading.origin, f"cannot be read: {error.strerror or error}"
+                ) from None
+        raise self._reading.damaged("its header is odd in many ways")
+
+    def _open(self) -> Any:
+        jpeg = self._header.format == "JPEG"
+        strict = "warning" if jpeg else "error"
+        self._watched = None
+        if jpeg and not self._header.whole and not self._lenient:
+            self._watched = WatchedSource(self._vips, self._content)
+            source = self._watched.source
+        else:
+            source = plain_source(self._vips, self._content)
+        options = {**self._options, "fail_on": "none" if self._lenient else strict}
+        image = self._vips.Image.new_from_source(source, "", **options)
+        return image.colourspace("srgb") if image.interpretation in _CONVERTED else image
+
+    def _mended(self, problem: str) -> bytes | None:
+        if self._header.format != "JPEG" or is_damage(problem):
+            return None
+        data = self._content
+        if not isinstance(data, bytes):
+            data = content(data, LARGEST_HELD + 1)
+        return None if len(data) > LARGEST_HELD else without_oddities(data, problem)
+
+    def _fetch(self, left: int, top: int, width: int, height: int) -> Any:
+        try:
+            return self._region.fetch(left, top, width, height)
+        except self._vips.Error as error:
+            problem = _words(error)
+            # Rows were dropped that the decoder had read ahead: this release stops elsewhere.
+            if self._dropped and "out of order" in str(error):
+                self._dropped = False
+            elif not self._lenient and self._reading.forgiven(problem):
+                self._lenient = True
+            else:
+                raise self._reading.damaged(problem) from None
+        # It begins anew, and keeps what it likes.
+        self._begin_anew()
+        return self._fetch(left, top, width, height)
+
+    def _begin_anew(self) -> None:
+        self._image = self._opened()
+        self._region = self._vips.Region.new(self._image)
 
 
-@cache
-def vips() -> Any:
-    """The libvips binding, told to keep nothing and to start no threads of its own.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    os.environ.setdefault("VIPS_CONCURRENCY", "1")
-    try:
-        import pyvips
-    except (ImportError, OSError):
-        raise MissingExtraError("pyvips", "vision") from None
-    pyvips.cache_set_max(0)
-    logging.getLogger("pyvips").setLevel(logging.ERROR)
-    return pyvips
-
-
-@cache
-def _dropping() -> Callable[[Any], None]:
-    """Makes a picture's pipeline drop what it keeps: ``vips_image_minimise_all``.
-
-    The binding does not offer this function of the library, so it is looked up in the library;
-    where that fails, more memory is used and nothing else changes.
-    """
-    binding = vips()
-    try:
-        name = importlib.import_module("_libvips").__file__ if binding.API_mode else None
-        function = ctypes.CDLL(name).vips_image_minimise_all
-    except (ImportError, OSError, AttributeError):
-        return lambda image: None
-    function.argtypes = [ctypes.c_void_p]
-    function.restype = None
-
-    def drop(image: Any) -> None:
-        function(int(binding.ffi.cast("uintptr_t", image.pointer)))
-
-    return drop
+def _words(error: Exception) -> str:
+    # The first line says what failed, the second why; the rest are repetitions.
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return "; ".join(lines[1:2] or lines)

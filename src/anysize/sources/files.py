@@ -18,7 +18,9 @@ from anysize.sources.columns import CONTENTS, ColumnSpec, Kind, Request
 from anysize.sources.stores import ByteRows
 
 PROVIDES = (
-    "jpg", "jpeg", "jpe", "jfif", "png", "tif", "tiff", "bmp", "webp", "gif",
+    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "tif", "tiff", "bmp", "webp", "gif", "avif",
+    "jp2", "j2k", "jpx", "jpf", "jpc", "ppm", "pgm", "pbm", "pnm", "pfm", "tga", "icb", "vda",
+    "vst", "ico", "qoi", "pcx", "sgi", "dds", "psd",
     "txt", "text", "npy",
 )  # fmt: skip
 
@@ -31,6 +33,17 @@ SUFFIXES: Mapping[Kind, frozenset[str]] = {
     "features": FEATURE_SUFFIXES,
 }
 """Of files whose whole content is one field."""
+
+UNREAD_PICTURES: Mapping[str, str] = {
+    ".heic": "HEIC", ".heif": "HEIC", ".hif": "HEIC", ".jxl": "JPEG XL", ".svg": "SVG",
+    ".svgz": "SVG", ".pdf": "PDF", ".eps": "PostScript", ".exr": "OpenEXR", ".hdr": "Radiance HDR",
+    ".dcm": "DICOM", ".fits": "FITS", ".psb": "Photoshop", ".xcf": "GIMP", ".djvu": "DjVu",
+    ".mp4": "video", ".mov": "video", ".avi": "video", ".mkv": "video", ".webm": "video",
+    **dict.fromkeys((
+        ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw",
+    ), "raw photograph"),
+}  # fmt: skip
+"""Pictures that are not read, by suffix, and what people call them."""
 
 
 class FileSource:

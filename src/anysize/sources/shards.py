@@ -53,7 +53,7 @@ class MemberImage(Image):
         if self._read is None:
             if self._entry.size > LARGEST_PICTURE:
                 raise DataError(
-                    self._origin,
+                    self.origin,
                     f"has {self._entry.size} bytes; in an archive a picture may have "
                     f"{LARGEST_PICTURE} at most: unpack it, so that it is read in parts",
                 )

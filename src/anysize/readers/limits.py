@@ -1,0 +1,83 @@
+"""How large a picture may be, judged by its header, before anything is decoded."""
+
+from __future__ import annotations
+
+from anysize.core.errors import DataError
+from anysize.core.memory import format_size
+from anysize.readers.header import Header
+
+MAX_PIXELS = 10_000_000_000
+"""Pixels of one picture at most: ten gigapixels."""
+
+MAX_ROW_BYTES = 1 << 26
+"""Bytes of a row of pixels or of a tile at most (64 MiB): what is decoded at a time."""
+
+WHOLE_PIXELS = 1 << 22
+"""Pictures up to this size (4.2 megapixels, 12 MiB) are decoded at once; larger ones by strips."""
+
+MAX_WHOLE_BYTES = 1 << 29
+"""What a decoder that must hold the whole picture may take (512 MiB)."""
+
+MAX_FRAME_PIXELS = 1 << 31
+"""Pixels of all frames of an animation at most, up to the last that is read: each frame is drawn
+over the one before."""
+
+
+def refuse_oversize(header: Header, origin: str, most: int = MAX_PIXELS) -> None:
+    """Raises DataError for a picture, or a page of one, that is too large."""
+    pixels = header.width * header.height
+    size = f"{header.width}x{header.height}"
+    if pixels > most:
+        raise DataError(
+            origin,
+            f"has {size} pixels, {pixels} in all; a picture may have {most} at "
+            "most (a small file that claims so many is a decompression bomb)",
+        )
+    pixel = max(3, header.stored_pixel)
+    if header.width * pixel > MAX_ROW_BYTES and not header.tile:
+        raise DataError(
+            origin,
+            f"has {size} pixels of {pixel} bytes; a row may have {MAX_ROW_BYTES // pixel} at most, "
+            "because rows are decoded as a whole",
+        )
+    if header.width * 3 > MAX_ROW_BYTES:
+        raise DataError(
+            origin,
+            f"has {size} pixels; a row may have {MAX_ROW_BYTES // 3} at most, because rows are "
+            "decoded as a whole",
+        )
+    if header.tile and header.tile[0] * header.tile[1] * pixel > MAX_ROW_BYTES:
+        raise DataError(
+            origin,
+            f"has tiles of {header.tile[0]}x{header.tile[1]} pixels; a tile may have "
+            f"{MAX_ROW_BYTES // pixel} at most, because tiles are decoded as a whole",
+        )
+    if header.whole and header.needs > MAX_WHOLE_BYTES:
+        raise DataError(
+            origin,
+            f"has {size} pixels and is of a kind ({header.kind}) whose decoder holds the whole "
+            f"picture: that takes {format_size(header.needs)}, and {format_size(MAX_WHOLE_BYTES)} "
+            f"({int(MAX_WHOLE_BYTES / header.pixel)} pixels) are allowed; convert it once to a "
+            "tiled TIFF or a PNG without interlacing",
+        )
+
+
+def refuse_long(header: Header, last: int, origin: str) -> None:
+    """Raises DataError for an animation whose frames up to ``last`` take too long to draw."""
+    if header.format == "TIFF":
+        return
+    size = f"{header.width}x{header.height}"
+    if header.width * header.height * (last + 1) > MAX_FRAME_PIXELS:
+        raise DataError(
+            origin,
+            f"has {header.pages} frames of {size} pixels; frames are read up to "
+            f"{MAX_FRAME_PIXELS} pixels in all: --pages first reads one of them",
+        )
+    if header.needs > MAX_WHOLE_BYTES // 2:
+        # Several are under way at a time.
+        raise DataError(
+            origin,
+            f"has {header.pages} frames of {size} pixels, which take "
+            f"{format_size(header.needs)}, and {format_size(MAX_WHOLE_BYTES // 2)} are allowed: "
+            "--pages first reads one of them",
+        )
