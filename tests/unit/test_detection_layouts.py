@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import pickle
 from pathlib import Path
@@ -13,9 +12,11 @@ import numpy as np
 import pytest
 
 from anysize.core.errors import DataError
+from anysize.core.findings import Finding, Findings
 from anysize.core.objects import Annotation
 from anysize.core.records import Source
 from anysize.sources import ColumnSpec, json_stream, open_source, open_splits
+from anysize.sources.detection import without_objects
 from anysize.sources.targets import targets
 
 cv2 = pytest.importorskip("cv2")
@@ -135,46 +136,102 @@ def test_coco_beside_the_pictures_of_a_split(tmp_path: Path) -> None:
     assert list(objects(splits.validation)) == ["valid/a.png", "valid/b.png", "valid/c.png"]
 
 
-def test_all_faults_of_coco_are_told_at_once(tmp_path: Path) -> None:
-    changes = {
-        "images": [*coco()["images"], {"id": 9, "file_name": "d.png"}, {"id": 1}],
-        "annotations": [
-            {"image_id": 3, "category_id": 77, "bbox": [0, 0, 3, 3]},
-            {"image_id": 1234, "category_id": 5, "bbox": [0, 0, 3, 3]},
-            {"image_id": 3, "category_id": 5, "bbox": [0, 0, 3]},
-            {"image_id": 3, "category_id": 5, "bbox": [0, 0, "3", None]},
-        ],
-        "categories": [*coco()["categories"], {"id": 6, "name": "cat"}, {"id": 5, "name": "x"}],
+def opened(path: Path) -> tuple[Source, dict[str, Finding]]:
+    findings = Findings()
+    return open_source(path, columns=COLUMNS, findings=findings), {
+        finding.code: finding for finding in findings
     }
-    with pytest.raises(DataError) as caught:
-        open_source(coco_folder(tmp_path, **changes), columns=COLUMNS)
-    message = str(caught.value)
-    for part in (
-        "train.json", "pictures share an id (9)", "a picture needs file_name and id (images[4])",
-        "category_id is not among the categories (77)", "image_id is not among the images (1234)",
-        "2 x bbox must be four finite numbers [left, top, width, height] (annotations[2], "
-        "annotations[3])", "categories share a name (cat)", "categories share an id",
-    ):  # fmt: skip
-        assert part in message
 
 
-def test_boxes_outside_are_clipped_or_left_out_and_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def failing(source: Source) -> dict[int, str]:
+    found = {}
+    for index in range(len(source)):
+        try:
+            source[index]
+        except DataError as error:
+            found[index] = str(error)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"category_id": 77}, "category_id 77 is not among the categories"),
+        ({"category_id": None}, "category_id must be a number or a name"),
+        ({"bbox": [0, 0, 3]}, "four numbers are needed, there are 3"),
+        ({"bbox": []}, "four numbers are needed, there are 0"),
+        ({"bbox": None}, "it has no bbox"),
+        ({"bbox": [0, 0, "x", None]}, "its four numbers must be finite"),
+        ({"bbox": [0, 0, 1e400, 3]}, "its four numbers must be finite"),
+        ({"bbox": [0, 0, 10**400, 3]}, "its four numbers must be finite"),
+        ({"bbox": [0, float("nan"), 3, 3]}, "its four numbers must be finite"),
+        ({"bbox": [5, 5, -3, 3]}, "width and height must be above 0, not -3 and 3"),
+        ({"bbox": [30, 20, 50, 50]}, "1 of 2 boxes are not inside the picture of 40x30"),
+    ],
+)
+def test_one_bad_annotation_of_coco_fails_its_record(
+    tmp_path: Path, change: dict[str, Any], problem: str
 ) -> None:
-    annotations = [
-        {"image_id": 7, "category_id": 5, "bbox": [30, 20, 50, 50]},
-        {"image_id": 7, "category_id": 5, "bbox": [60, 20, 5, 5]},
-        {"image_id": 3, "category_id": 5, "bbox": [6, 2, 0, 5]},
-    ]
+    bad = {"image_id": 3, "category_id": 5, "bbox": [0, 0, 3, 3]} | change
+    good = {"image_id": 3, "category_id": 5, "bbox": [0, 0, 3, 3]}
+    other = {"image_id": 7, "category_id": 5, "bbox": [0, 0, 3, 3]}
+    source, findings = opened(coco_folder(tmp_path, annotations=[good, bad, other]))
+    found = failing(source)
+    assert list(found) == [1]
+    assert "train.json (b.png)" in found[1] and problem in found[1]
+    assert source[0].target == (Annotation("cat", (0.0, 0.0, 3.0, 3.0)),)
+    (finding,) = findings.values()
+    assert (finding.level, finding.count) == ("warning", 1)
+    assert problem in finding.examples[0]
+
+
+def test_entries_of_coco_that_belong_to_no_picture_are_named(tmp_path: Path) -> None:
+    changes = {
+        "images": [*coco()["images"], {"id": 1}, {"id": 4, "file_name": "a\0"}, 3],
+        "annotations": [
+            {"image_id": 1234, "category_id": 5, "bbox": [0, 0, 3, 3]},
+            {"category_id": 5, "bbox": [0, 0, 3, 3]},
+        ],
+        "categories": [*coco()["categories"], {"id": 6, "name": "cat"}, {"id": 8}, "x"],
+    }
+    source, findings = opened(coco_folder(tmp_path, **changes))
+    assert len(source) == 3
+    assert not failing(source)
+    assert set(findings) == {
+        "annotation-without-picture", "annotation-unusable", "picture-unusable",
+        "categories-share-a-name", "category-unusable",
+    }  # fmt: skip
+    orphan = findings["annotation-without-picture"]
+    assert orphan.level == "warning"
+
+
+def test_pictures_that_share_an_id_fail(tmp_path: Path) -> None:
+    images = [*coco()["images"], {"id": 9, "file_name": "d.png"}]
+    picture(tmp_path / "images/d.png")
+    source, _ = opened(coco_folder(tmp_path, images=images))
+    found = failing(source)
+    assert list(found) == [2, 3]
+    assert "another picture has the same id" in found[2]
+
+
+def test_categories_that_share_an_id_fail_their_pictures(tmp_path: Path) -> None:
+    categories = [*coco()["categories"], {"id": 5, "name": "x"}]
+    source, _ = opened(coco_folder(tmp_path, categories=categories))
+    assert list(failing(source)) == [1]
+
+
+def test_boxes_that_reach_out_by_a_little_are_clipped(tmp_path: Path) -> None:
+    annotations = [{"image_id": 7, "category_id": 5, "bbox": [-1.5, 20, 41.5, 11]}]
+    found = objects(open_source(coco_folder(tmp_path, annotations=annotations), columns=COLUMNS))
+    assert found["images/a.png"] == (Annotation("cat", (0.0, 20.0, 40.0, 30.0)),)
+
+
+def test_prediction_does_not_read_annotations(tmp_path: Path) -> None:
+    annotations = [{"image_id": 3, "category_id": 5}]
     folder = coco_folder(tmp_path, annotations=annotations)
-    with caplog.at_level(logging.WARNING):
-        found = objects(open_source(folder, columns=COLUMNS))
-    assert found["images/a.png"] == (Annotation("cat", (30.0, 20.0, 40.0, 30.0)),)
-    assert found["images/b.png"] == ()
-    assert "1 x boxes reaching out of the picture are clipped (a.png)" in caplog.text
-    assert "2 x boxes without a part in the picture are left out (b.png, a.png)" in (
-        caplog.text.replace("(a.png, b.png)", "(b.png, a.png)")
-    )
+    source = open_source(folder, columns=without_objects(COLUMNS))
+    assert [source[index].target for index in range(3)] == [None] * 3
+    assert list(targets(source)) == [None] * 3
 
 
 @pytest.mark.parametrize(
@@ -186,7 +243,9 @@ def test_boxes_outside_are_clipped_or_left_out_and_told(
         ('{"images": [{"id": 1,]}', "is not valid JSON at character"),
         ('{"images": [{"id": 1', "is not valid JSON at character"),
         ('{"images": [] "annotations"', "',' or '}' was expected"),
-        (json.dumps(coco(images=[{"id": 1, "file_name": "../../etc/passwd"}])), "stay inside"),
+        (json.dumps(coco(images=[{"id": 1, "file_name": "../../etc/passwd"}])), "was found"),
+        (json.dumps(coco(annotations=[{"id": 1, "caption": "x"}])), "holds captions, not boxes"),
+        ('{"images": [' + "9" * 5000 + "]}", "a number has too many digits"),
         (json.dumps(coco(images=[{"id": 3, "file_name": "x.png"}, {"id": 7, "file_name": "y"}])),
          "none of its first pictures (x.png, y) was found"),
     ],
@@ -263,7 +322,12 @@ def test_voc_beside_the_pictures(tmp_path: Path) -> None:
         ("<notes></notes>", "its root must be <annotation>"),
         (VOC.replace("<name>cat</name>", ""), "object 0 has no <name>"),
         (VOC.replace("<xmin>5</xmin>", "<xmin>nan</xmin>"), "object 1 has no <bndbox>"),
-        (VOC.replace("<xmin>5</xmin>", "<xmin>41</xmin>"), "no part in the picture of 40x30"),
+        (
+            VOC.replace("<xmin>5</xmin>", "<xmin>41</xmin>"),
+            "object 1 (dog): right and bottom must be",
+        ),
+        (VOC.replace("<xmax>9.5</xmax>", "<xmax>49</xmax>"), "not inside the picture of 40x30"),
+        (VOC.replace("<width>40", "<width>80"), "is about a picture of 80x30, but the picture has"),
         ('<!DOCTYPE a [<!ENTITY b "c">]>' + VOC, "declares a document type"),
     ],
 )
@@ -277,7 +341,7 @@ def test_damaged_voc(tmp_path: Path, text: str, problem: str) -> None:
         source[0]
     assert "a.xml" in str(caught.value) and problem in str(caught.value)
     assert source[1].target == VOC_OBJECTS
-    assert list(targets(source)) == [None, VOC_OBJECTS]
+    assert list(targets(source))[1] == VOC_OBJECTS
 
 
 YOLO = "1 0.5 0.5 0.25 0.2\n0 0.1 0.1 0.2 0.2\n"
@@ -347,7 +411,7 @@ def test_damaged_yolo(tmp_path: Path, text: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("names: [a]\ntrain: nowhere\n", "train: there is no folder"),
+        ("names: [a]\ntrain: nowhere\n", "train: there is no folder or list"),
         ("names: 3\ntrain: .\n", "'names' must be a list"),
         ("train: images\n", "must be a mapping with 'names'"),
         ("names: [a]\n", "names no pictures"),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import logging
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +14,31 @@ from numpy.typing import NDArray
 from anysize.core.errors import DataError
 from anysize.core.objects import Annotation
 from anysize.core.records import Record
-from anysize.sources.columns import Request
+from anysize.sources.annotation_files import is_there, printable
+from anysize.sources.columns import ColumnSpec, Request
+from anysize.sources.detection_notes import Described
 from anysize.sources.stores import ByteRows
 
 ROLE = "objects"
 """The role of a task's column that the objects of a picture fill."""
 
-_log = logging.getLogger(__name__)
-
-Reader = Callable[[Path, bytes], tuple[Annotation, ...]]
-"""From a picture's path and its note to its objects; raises DataError."""
+# Of a large set so many pictures are compared with their annotations before work.
+_COMPARED = 256
 
 
 def wants_objects(request: Request) -> bool:
     """Whether the task is about objects in pictures."""
     return any(spec.role == ROLE for spec in request.columns)
+
+
+def without_objects(columns: Sequence[ColumnSpec]) -> tuple[ColumnSpec, ...]:
+    """The columns for prediction: pictures are found as annotations name them, which are not read.
+
+    A faulty annotation then costs nothing.
+    """
+    return tuple(
+        dataclasses.replace(spec, kind="value") if spec.role == ROLE else spec for spec in columns
+    )
 
 
 class DetectionSource:
@@ -38,12 +47,12 @@ class DetectionSource:
     Args:
         name: what the user called it.
         root: folder that all paths are relative to.
-        pictures: their paths, with forward slashes.
-        notes: what ``read`` needs for each picture: its objects, or the path of the file that
-            tells them (empty: there is none).
-        files: whether the notes are paths.
-        read: makes the objects of a picture.
-        request: what ids are relative to, and the picture's role.
+        found: for each picture its path with forward slashes, the path of its annotation file
+            (empty: it has none of its own), and what the annotations say.
+        request: what ids are relative to, the picture's role, and where findings go.
+
+    Raises:
+        DataError: there are no pictures.
     """
 
     def __init__(
@@ -51,20 +60,71 @@ class DetectionSource:
         name: str,
         *,
         root: Path,
-        pictures: ByteRows,
-        notes: ByteRows,
-        files: bool,
-        read: Reader,
+        found: Iterable[tuple[str, str, Described]],
         request: Request,
     ) -> None:
         self.name = name
         self._root = root
         self._prefix = _prefix(root, request.root)
-        self._pictures = pictures
-        self._notes = notes
-        self._files = files
-        self._read = read
         self._role = request.of_kind("image")[0].role
+        self._targets = any(spec.role == ROLE for spec in request.of_kind("target"))
+        self._pictures, self._files, self._notes = ByteRows(), ByteRows(), ByteRows()
+        faults, missing = _Few(), _Few()
+        for picture, file, described in found:
+            self._pictures.append(os.fsencode(picture))
+            self._files.append(os.fsencode(file))
+            self._notes.append(described.pack())
+            if described.problem and self._targets:
+                faults.add(f"{described.origin}: {described.problem}")
+            if not is_there(root / picture):
+                missing.add(printable(picture))
+        self._tell(request, faults, missing)
+
+    def _tell(self, request: Request, faults: _Few, missing: _Few) -> None:
+        if faults.count:
+            request.findings.add(
+                "annotation-unusable",
+                f"{self.name}: pictures whose annotations cannot be used are left out",
+                count=faults.count,
+                unit="pictures",
+                examples=faults.first,
+                remedy="correct the annotations",
+            )
+        if missing.count:
+            request.findings.add(
+                "picture-missing",
+                f"{self.name}: pictures that are named but not there are left out",
+                count=missing.count,
+                unit="pictures",
+                examples=missing.first,
+                remedy="put them there, or remove them from the annotations",
+            )
+        if self._targets:
+            self._compare(request)
+
+    def _compare(self, request: Request) -> None:
+        """Looks at some pictures, evenly spread, whether their annotations can be theirs."""
+        contradictions = _Few()
+        looked = range(0, len(self), max(-(-len(self) // _COMPARED), 1))
+        for index in looked:
+            described = Described.unpack(self._notes[index])
+            path = self._path(index)
+            if described.problem or not described.objects or not is_there(path):
+                continue
+            try:
+                self._objects(described, path)
+            except DataError as error:
+                contradictions.add(str(error))
+        if contradictions.count:
+            some = "" if len(looked) == len(self) else f" (of {len(looked)} that were looked at)"
+            request.findings.add(
+                "annotation-contradicts-picture",
+                f"{self.name}: pictures{some} that their annotations contradict are left out",
+                count=contradictions.count,
+                unit="pictures",
+                examples=contradictions.first,
+                remedy="correct the annotations",
+            )
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -75,16 +135,20 @@ class DetectionSource:
         if not 0 <= index < len(self):
             raise IndexError(f"record {index} of {len(self)} in {self.name}")
         path = self._path(index)
-        if not path.is_file():
+        if not is_there(path):
             raise DataError(
                 self._id(index),
-                f"the picture is missing: {self.name} names it, but there is no file {path}",
+                f"the picture is missing: {self.name} names it, but there is no file "
+                f"{printable(str(path))}",
             )
-        return Record(
-            id=self._id(index),
-            fields={self._role: Image(path)},
-            target=self._read(path, self._notes[index]),
-        )
+        image = Image(path)
+        target: tuple[Annotation, ...] | None = None
+        if self._targets:
+            described = Described.unpack(self._notes[index])
+            described.refuse()
+            known = described.objects or described.size is not None
+            target = described.within(image.extent) if known else ()
+        return Record(id=self._id(index), fields={self._role: image}, target=target)
 
     def ids(self) -> Iterator[str]:
         """The records' ids, without touching the files."""
@@ -99,90 +163,58 @@ class DetectionSource:
         return np.frombuffer(data, dtype="<u8")
 
     def targets(self) -> Iterator[tuple[Annotation, ...] | None]:
-        """Every record's objects in order; None where they cannot be read."""
-        for index in range(len(self)):
-            try:
-                yield self._read(self._path(index), self._notes[index])
-            except DataError:
-                yield None
+        """Every record's objects in order, boxes as they are written; None where none are usable.
+
+        Reads no pictures, so boxes are not compared with them.
+        """
+        for note in self._notes:
+            described = Described.unpack(note)
+            usable = self._targets and not described.problem
+            yield described.objects if usable else None
 
     def fingerprint(self) -> str:
         digest = hashlib.blake2b(digest_size=16)
-        for index in range(len(self)):
-            note = self._notes[index]
+        for index, note in enumerate(self._notes):
             digest.update(self._pictures[index] + b"\0" + _stamp(self._path(index)) + note)
-            if self._files and note:
-                digest.update(_stamp(self._root / os.fsdecode(note)))
+            file = self._files[index]
+            if file:
+                digest.update(_stamp(self._root / os.fsdecode(file)))
             digest.update(b"\n")
         return digest.hexdigest()
+
+    def _objects(self, described: Described, path: Path) -> tuple[Annotation, ...]:
+        from anysize.readers.image import Image
+
+        try:
+            extent = Image(path).extent
+        except DataError:
+            # That the picture is damaged is no fault of its annotations.
+            return ()
+        return described.within(extent)
 
     def _path(self, index: int) -> Path:
         return self._root / os.fsdecode(self._pictures[index])
 
     def _id(self, index: int) -> str:
         # File names that are not UTF-8 come with surrogates, which JSON files cannot hold.
-        path = self._prefix + os.fsdecode(self._pictures[index])
-        return path.encode("utf-8", "backslashreplace").decode("utf-8")
+        return printable(self._prefix + os.fsdecode(self._pictures[index]))
 
 
-class Faults:
-    """What is wrong with a set of annotations: counted, with the first of each kind named.
+class _Few:
+    """A count, and the first few of what was counted."""
 
-    Args:
-        origin: the file or folder, for messages.
-    """
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[str] = []
 
-    _SHOWN = 5
-
-    def __init__(self, origin: str) -> None:
-        self._origin = origin
-        self._counts: Counter[str] = Counter()
-        self._named: dict[str, list[str]] = {}
-
-    def add(self, kind: str, where: str) -> None:
-        """Notes a fault.
-
-        Args:
-            kind: a sentence that fits all of its kind.
-            where: which one it is.
-        """
-        self._counts[kind] += 1
-        named = self._named.setdefault(kind, [])
-        if len(named) < self._SHOWN:
-            named.append(where)
-
-    def __bool__(self) -> bool:
-        return bool(self._counts)
-
-    def __str__(self) -> str:
-        return "; ".join(
-            f"{count} x {kind} ({', '.join(self._named[kind])}"
-            f"{', …' if count > self._SHOWN else ''})"
-            for kind, count in self._counts.items()
-        )
-
-    def refuse(self) -> None:
-        """Raises all faults as one error, if there are any."""
-        if self:
-            raise DataError(self._origin, str(self))
-
-    def warn(self) -> None:
-        """Logs all faults as one warning, if there are any."""
-        if self:
-            _log.warning("%s: %s", self._origin, self)
-
-
-def fitted(
-    box: tuple[float, float, float, float], width: float, height: float
-) -> tuple[float, float, float, float] | None:
-    """The part of a box inside a picture; None where there is none."""
-    left, top = max(box[0], 0.0), max(box[1], 0.0)
-    right, bottom = min(box[2], float(width)), min(box[3], float(height))
-    return (left, top, right, bottom) if right > left and bottom > top else None
+    def add(self, example: str) -> None:
+        self.count += 1
+        if len(self.first) < 5:
+            self.first.append(example)
 
 
 def _prefix(folder: Path, root: Path) -> str:
-    """What stands before a picture's path in its id: no part of the machine's own folders."""
+    """What comes before a picture's path in its id: no part of the machine's own folders."""
     try:
         below = folder.absolute().relative_to(root.absolute()).as_posix()
     except ValueError:
@@ -193,6 +225,6 @@ def _prefix(folder: Path, root: Path) -> str:
 def _stamp(path: Path) -> bytes:
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return b"gone"
     return b"%d %d" % (status.st_size, status.st_mtime_ns)

@@ -88,6 +88,8 @@ class _Stream:
                 if len(self._text) - self._at > _LONGEST or not self._more():
                     raise self._wrong(getattr(error, "msg", "nested too deeply")) from None
                 continue
+            except ValueError:
+                raise self._wrong("a number has too many digits") from None
             # A number at the chunk's end may go on.
             if end == len(self._text) and self._more():
                 continue

@@ -7,100 +7,80 @@ last pixels inside.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from anysize.core.errors import DataError
 from anysize.core.objects import Annotation
-from anysize.sources.detection import fitted
+from anysize.sources.annotation_files import content, number, printable, shown
+from anysize.sources.detection_notes import Described, corners
 
-_LARGEST = 1 << 24
-
-
-class VocReader:
-    """Makes the objects of a picture from its annotation file.
-
-    Args:
-        root: folder that notes are relative to.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def __call__(self, picture: Path, note: bytes) -> tuple[Annotation, ...]:
-        """The objects in the file that ``note`` names; none where it is empty.
-
-        Raises:
-            DataError: the file cannot be read, or is not an annotation; all faults are named.
-        """
-        return read_voc(self._root / note.decode()) if note else ()
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
-def read_voc(path: Path) -> tuple[Annotation, ...]:
-    """The objects of one annotation file.
-
-    Raises:
-        DataError: it cannot be read, or is not an annotation; all faults are named.
-    """
-    tree = _parse(path)
+def read_voc(path: Path) -> Described:
+    """What one annotation file says; what is wrong with it is in ``problem``."""
+    origin = printable(str(path))
+    try:
+        tree = _parse(path)
+    except DataError as error:
+        return Described(problem=error.problem, origin=origin)
     if tree.tag != "annotation":
-        raise DataError(str(path), f"its root must be <annotation>, not <{tree.tag}>")
-    size = tree.find("size")
-    width = height = math.inf
-    if size is not None:
-        width, height = (_number(size, side) or math.inf for side in ("width", "height"))
+        problem = f"its root must be <annotation>, not <{shown(tree.tag)}>"
+        return Described(problem=problem, origin=origin)
     found, problems = [], []
-    for number, entry in enumerate(tree.findall("object")):
-        name = (entry.findtext("name") or "").strip()
-        bounds = entry.find("bndbox")
-        sides = [
-            None if bounds is None else _number(bounds, side)
-            for side in ("xmin", "ymin", "xmax", "ymax")
-        ]
+    for place, entry in enumerate(tree.findall("object")):
+        name = printable((entry.findtext("name") or "").strip())
         if not name:
-            problems.append(f"object {number} has no <name>")
-        if any(side is None for side in sides):
-            problems.append(f"object {number} has no <bndbox> with four numbers")
+            problems.append(f"object {place} has no <name>")
+        bounds = entry.find("bndbox")
+        values = [None if bounds is None else number(bounds.findtext(side)) for side in _SIDES]
+        if any(value is None for value in values):
+            problems.append(f"object {place} has no <bndbox> with four numbers")
             continue
-        left, top, right, bottom = (side for side in sides if side is not None)
-        box = fitted((left - 1, top - 1, right, bottom), width, height)
-        if box is None:
-            problems.append(
-                f"object {number} ({name}): the box from ({left:g}, {top:g}) to ({right:g}, "
-                f"{bottom:g}) has no part in the picture of {width:g}x{height:g}"
-            )
+        left, top, right, bottom = (value for value in values if value is not None)
+        box = corners((left - 1, top - 1, right, bottom))
+        if isinstance(box, str):
+            problems.append(f"object {place} ({shown(name)}): {box}")
             continue
         difficult = (entry.findtext("difficult") or "0").strip() == "1"
         found.append(Annotation(name, box, difficult=difficult))
-    if problems:
-        raise DataError(str(path), "; ".join(problems))
-    return tuple(found)
+    return Described(
+        objects=() if problems else tuple(found),
+        size=_size(tree),
+        problem="; ".join(problems[:3]) + (f"; … ({len(problems)} in all)" if problems[3:] else ""),
+        origin=origin,
+    )
+
+
+def named_picture(path: Path) -> str:
+    """The picture that an annotation file names in ``<filename>``; empty where it does not."""
+    try:
+        return printable((_parse(path).findtext("filename") or "").strip())
+    except DataError:
+        return ""
+
+
+def _size(tree: Element) -> tuple[float, float] | None:
+    """The annotated picture's size; tools that do not know it write zeros."""
+    size = tree.find("size")
+    if size is None:
+        return None
+    width, height = (number(size.findtext(side)) for side in ("width", "height"))
+    return (width, height) if width and height and min(width, height) > 0 else None
 
 
 def _parse(path: Path) -> Element:
-    try:
-        content = path.read_bytes() if path.stat().st_size <= _LARGEST else None
-    except OSError as error:
-        raise DataError(str(path), f"cannot be read: {error.strerror or error}") from None
-    if content is None:
-        raise DataError(str(path), f"is larger than {_LARGEST >> 20} MiB, too much for a picture")
-    if not content.strip():
+    found = content(path)
+    if not found.strip():
         raise DataError(
             str(path), "is empty; a picture without objects has an <annotation> without <object>"
         )
-    if b"<!ENTITY" in content or b"<!DOCTYPE" in content:
-        # Entities can blow up a small file; annotations have none.
+    # Entities can blow up a small file; annotations have none. UTF-16 has zeros between letters.
+    letters = found.replace(b"\0", b"")
+    if b"<!ENTITY" in letters or b"<!DOCTYPE" in letters:
         raise DataError(str(path), "declares a document type, which annotations do not need")
     try:
-        return fromstring(content)
-    except ParseError as error:
-        raise DataError(str(path), f"is not valid XML: {error}") from None
-
-
-def _number(parent: Element, name: str) -> float | None:
-    try:
-        value = float(parent.findtext(name) or "")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+        return fromstring(found)
+    except (ParseError, LookupError, ValueError, RecursionError) as error:
+        raise DataError(str(path), f"is not valid XML: {shown(error)}") from None

@@ -11,6 +11,7 @@ from anysize import tasks
 from anysize.core.errors import AnysizeError, ConfigurationError, DataError
 from anysize.core.records import Field, Source
 from anysize.sources import open_source
+from anysize.sources.detection import without_objects
 from anysize.tasks.protocols import Task
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def open_inputs(
     def opened(paths: Sequence[Input]) -> Source:
         if not paths:
             raise ConfigurationError("no input given: name files, folders or tables, or '-'")
-        return open_source(paths, columns=task.columns, rename=columns, encoding=encoding)
+        wanted = without_objects(task.columns)
+        return open_source(paths, columns=wanted, rename=columns, encoding=encoding)
 
     if _is_path(inputs, task):
         return opened([cast(Input, inputs)])

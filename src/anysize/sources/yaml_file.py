@@ -1,0 +1,41 @@
+"""YAML files that describe data, read so that a small file cannot take long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from anysize.core.errors import DataError
+from anysize.sources.annotation_files import shown, text
+
+_LARGEST = 1 << 18
+# Aliases of aliases multiply; descriptions of data have none or a few.
+_ALIASES = 16
+
+
+def read_yaml(path: Path) -> Mapping[str, Any]:
+    """A YAML file's mapping, keys as text.
+
+    Raises:
+        DataError: it cannot be read, or is no mapping.
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    words, _ = text(path, _LARGEST)
+    try:
+        aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(words))
+        if aliases > _ALIASES:
+            raise DataError(
+                str(path), f"has {aliases} aliases (*name), {_ALIASES} at most are read; write out "
+                "what they are short for",
+            )  # fmt: skip
+        entries = yaml.safe_load(words)
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        problem = (
+            " ".join(str(error).split()) if isinstance(error, yaml.YAMLError) else shown(error)
+        )
+        raise DataError(str(path), f"cannot be read as YAML: {problem[:300]}") from None
+    if not isinstance(entries, Mapping):
+        raise DataError(str(path), "must be a mapping with 'names' and the pictures of each split")
+    return {shown(key): value for key, value in entries.items()}
