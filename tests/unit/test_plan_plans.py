@@ -22,7 +22,7 @@ from anysize.models.network import ImageSettings, Network, TextSettings
 from anysize.plan import budget, selection, synthetic
 from anysize.plan.batching import plan_batches
 from anysize.plan.prediction import plan_prediction
-from anysize.plan.selection import Candidate, fastest, remembered
+from anysize.plan.selection import Candidate, fastest, keep, known
 from anysize.runtimes.torch import TorchRuntime
 from anysize.train.planning import TrainingPlan, plan_training
 from anysize.train.pooled import Objective
@@ -232,28 +232,26 @@ def test_the_fastest_runtime_is_chosen_and_remembered(
     def fits(candidate: Candidate) -> bool:
         return candidate.name != "large"
 
-    assert not remembered(candidates, network)
-    name, precision, rates = fastest(candidates, examples, network, fits=fits)
-    assert (name, precision) == ("quick", "float32")
-    assert rates == {"torch float32": pytest.approx(500), "quick float32": pytest.approx(1000)}
+    assert known(candidates, network) is None
+    found = fastest(candidates, examples, fits=fits)
+    assert (found.name, found.precision) == ("quick", "float32")
+    assert found.rates == {
+        "torch float32": pytest.approx(500),
+        "quick float32": pytest.approx(1000),
+    }
     assert all(runtime.closed for runtime in made)
-    assert remembered(candidates, network)
-    count = len(made)
-    assert fastest(candidates, examples, network, fits=fits) == ("quick", "float32", {})
-    assert len(made) == count
+    keep(candidates, network, found)
+    assert known(candidates, network) == ("quick", "float32")
     # Another architecture is another question.
-    assert not remembered(candidates, text_network(window=64))
+    assert known(candidates, text_network(window=64)) is None
     (file,) = tmp_path.glob("runtime-*.json")
     file.write_text(json.dumps({"format": 99}))
-    assert not remembered(candidates, network)
+    assert known(candidates, network) is None
 
 
 def test_plan_prediction_runs_what_it_planned() -> None:
     network = text_network()
-    task = tasks.load("text-classification")
-    plan = plan_prediction(
-        network, task, memory=4 * GIB, runtime="torch", precision="float32", threads=0
-    )
+    plan = plan_prediction(network, memory=4 * GIB, runtime="torch", precision="float32", threads=0)
     assert (plan.runtime, plan.precision, plan.threads) == ("torch", "float32", 0)
     assert json.loads(json.dumps(plan.to_json()))["memory"] == 4 * GIB
     examples = synthetic.texts(network, [5, 9, 128, 64])
@@ -295,7 +293,6 @@ def test_plan_prediction_refuses_before_work(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(BudgetError):
         plan_prediction(
             text_network(),
-            tasks.load("text-classification"),
             memory=memory.resident() // 2,
             runtime="torch",
         )

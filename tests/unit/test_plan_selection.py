@@ -16,8 +16,8 @@ from anysize.core.examples import Example, Outputs
 from anysize.core.windows import Box, Window
 from anysize.models import spec
 from anysize.models.network import BuildRequest, Network
-from anysize.plan.prediction import _candidates
-from anysize.plan.selection import Candidate, fastest, machine_key, remembered
+from anysize.plan.candidates import candidates_for
+from anysize.plan.selection import Candidate, fastest, keep, known, machine_key
 
 
 class Sleeper:
@@ -66,13 +66,13 @@ def test_a_precision_that_was_clearly_slower_is_not_tried_again(
         candidate("torch", "bfloat16", 0.004), candidate("torch", "float32", 0.04),
         candidate("other", "float32", 0.001), candidate("other", "bfloat16", 0.001),
     ]  # fmt: skip
-    assert not remembered(candidates, network)
-    name, precision, rates = fastest(candidates, examples, network, fits=lambda _: True)
-    assert (name, precision) == ("other", "bfloat16")
+    assert known(candidates, network) is None
+    found = fastest(candidates, examples, fits=lambda _: True)
+    assert (found.name, found.precision) == ("other", "bfloat16")
     assert opened == ["torch bfloat16", "torch float32", "other bfloat16"]
-    assert rates.keys() == set(opened)
-    assert fastest(candidates, examples, network, fits=lambda _: True) == (name, precision, {})
-    assert len(opened) == 3
+    assert found.rates.keys() == set(opened)
+    keep(candidates, network, found)
+    assert known(candidates, network) == ("other", "bfloat16")
 
 
 def test_what_does_not_fit_is_not_opened(network: Network, examples: list[Example]) -> None:
@@ -83,8 +83,8 @@ def test_what_does_not_fit_is_not_opened(network: Network, examples: list[Exampl
         Candidate("torch", "float16", lambda: Sleeper(0.001)),
         Candidate("other", "float16", never, opening=1 << 40),
     ]
-    chosen = fastest(candidates, examples, network, fits=lambda item: item.opening < 1 << 30)
-    assert chosen[:2] == ("torch", "float16")
+    chosen = fastest(candidates, examples, fits=lambda item: item.opening < 1 << 30)
+    assert (chosen.name, chosen.precision) == ("torch", "float16")
 
 
 def test_streams_are_for_many_windows_of_text(tmp_path: Path, network: Network) -> None:
@@ -92,10 +92,10 @@ def test_streams_are_for_many_windows_of_text(tmp_path: Path, network: Network) 
     request = BuildRequest(task="text-classification", labels=("a", "b"), texts=lambda: ["a b c"])
     text = spec.build("attention", request)
     for many in (False, True):
-        found = _candidates(text, "openvino", "float32", tmp_path, many=many)
+        found = candidates_for(text, "openvino", "float32", tmp_path, many=many)
         streams = plugins.load("runtimes", "openvino").streams(text)
         assert (found[0].alone is not None) == (many and streams > 1)
-    assert _candidates(network, "openvino", "float32", tmp_path, many=True)[0].alone is None
+    assert candidates_for(network, "openvino", "float32", tmp_path, many=True)[0].alone is None
 
 
 def test_streams_are_measured_side_by_side(network: Network, examples: list[Example]) -> None:
@@ -105,7 +105,7 @@ def test_streams_are_measured_side_by_side(network: Network, examples: list[Exam
     alone = Candidate("torch", "float32", lambda: Sleeper(0.05))
     streaming = Candidate("other", "bfloat16", lambda: Streaming(0.05))
     many = [replace(example, cost=4096) for example in examples] * 2
-    rates = fastest([alone, streaming], many, network, fits=lambda _: True)[2]
+    rates = fastest([alone, streaming], many, fits=lambda _: True).rates
     assert rates["other bfloat16"] > 1.3 * rates["torch float32"]
 
 
@@ -126,7 +126,7 @@ def test_conversion_is_counted_until_it_is_done(network: Network, tmp_path: Path
     pytest.importorskip("onnxscript")
 
     def opening() -> int:
-        found = _candidates(network, "auto", "float32", tmp_path)
+        found = candidates_for(network, "auto", "float32", tmp_path)
         assert found[0].name == "torch" and found[0].opening == 0
         return next(item.opening for item in found if item.name == "onnx")
 

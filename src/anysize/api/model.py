@@ -65,6 +65,7 @@ class Model:
         self.network = network
         self.card = card
         self.folder = folder
+        self._used: Session | None = None
 
     def predict(
         self,
@@ -301,9 +302,14 @@ class Model:
         return tasks.load(self.card.task)
 
     def _session(self) -> Session:
+        """What predicts; the same one, with the plans it keeps, as long as these three stay."""
         from anysize.plan.session import Session
 
-        return Session(self.network, self.card, self.folder)
+        now = (self.network, self.card, self.folder)
+        used = self._used
+        if used is None or any(a is not b for a, b in zip(used.made_of, now, strict=True)):
+            used = self._used = Session(*now)
+        return used
 
     def open(self, inputs: Input | Source | Iterable[Any], options: PredictOptions) -> Source:
         """The inputs as one source; see ``predict``."""

@@ -15,6 +15,11 @@ def streams_of(runtime: Runtime) -> int:
     return int(getattr(runtime, "streams", 1))
 
 
+def is_packed(runtime: Runtime) -> bool:
+    """Whether padding is free for a runtime: windows run side by side without it."""
+    return bool(getattr(runtime, "packed", False))
+
+
 def outputs_of(
     runtime: Runtime, batches: Iterable[Batch | Failure]
 ) -> Generator[tuple[Batch, Outputs] | Failure, None, None]:

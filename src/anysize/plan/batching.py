@@ -10,13 +10,13 @@ from anysize.core.memory import bound_heap, bound_kernels, format_size
 from anysize.core.protocols import Runtime
 from anysize.core.running import streams_of
 from anysize.models.network import Network, Role
-from anysize.plan import budget, synthetic
-from anysize.plan.probe import Climb, no_longer_faster
+from anysize.plan import budget, climbs, synthetic
+from anysize.plan.probe import Climb
 
 # More at once was never faster on a processor.
 MOST: Mapping[Role, int] = {"text": 16384, "image": 32 * 224 * 224, "features": 16384}
 # Taken even where the probe finds less to be as fast: its rates are rough.
-_ENOUGH: Mapping[Role, int] = {"text": 4096, "image": 4 * 224 * 224, "features": 4096}
+ENOUGH: Mapping[Role, int] = {"text": 4096, "image": 4 * 224 * 224, "features": 4096}
 # What a stream of its own takes: more falls out of a processor's cache.
 _ENOUGH_FOR_STREAM = 1024
 # Sorting so many batches together leaves little to pad.
@@ -35,6 +35,7 @@ class Batching:
         window: cost of one whole window; batches are never smaller.
         work: bytes that batches need while they run, one in each stream of the runtime.
         predicted_peak: largest resident size that is expected, in bytes.
+        whole: whether a larger job would be given the same batches.
         why: one sentence for each choice.
     """
 
@@ -43,6 +44,7 @@ class Batching:
     window: int
     work: int
     predicted_peak: int
+    whole: bool
     why: tuple[str, ...]
 
 
@@ -81,14 +83,8 @@ def plan_batches(
     most = max(MOST[settings.role] // window.cost, 1)
     if total_cost is not None:
         most = max(min(most, -(-total_cost // window.cost)), 1)
-    found = synthetic.climb_windows(
-        network,
-        lambda examples: lambda: runtime.run(examples),
-        ceiling=memory,
-        fixed=extra,
-        most=most,
-        enough=no_longer_faster,
-        seconds=seconds,
+    found = climbs.climb_or_recall(
+        runtime, network, ceiling=memory, fixed=extra, most=most, seconds=seconds
     )
     needs = _Needs(
         found=found,
@@ -134,6 +130,7 @@ def plan_batches(
         window=window.cost,
         work=work,
         predicted_peak=peak,
+        whole=total_cost is None or total_cost >= MOST[settings.role],
         why=tuple(why),
     )
 
@@ -177,4 +174,4 @@ def _wished(found: Climb, role: Role, window: int, *, most: int, streams: int) -
     if streams > 1:
         return max(min(_ENOUGH_FOR_STREAM, most * window), window)
     efficient = found.efficient_cost() if found.measurements else 0
-    return max(efficient, min(_ENOUGH[role], most * window), window)
+    return max(efficient, min(ENOUGH[role], most * window), window)

@@ -54,7 +54,7 @@ def sample(
             windows, whole = _first_windows(source, index, preprocess, draw)
             if windows:
                 cost = sum(window.cost for window in windows)
-                costs.append(cost if whole else max(cost, _estimate(source, index)))
+                costs.append(cost if whole else max(cost, estimated_cost(source, index)))
                 found += windows
             if len(found) >= _WINDOWS or time.perf_counter() - started > seconds:
                 break
@@ -80,8 +80,8 @@ def _first_windows(
     return found, True
 
 
-def _estimate(source: Source, index: int) -> float:
-    """The cost of a record that is too long to be read for a look."""
+def estimated_cost(source: Source, index: int) -> float:
+    """The cost of a record by its size, unread."""
     total = 0.0
     for value in source[index].fields.values():
         if isinstance(value, TextField):

@@ -18,7 +18,7 @@ from anysize.core.errors import AnysizeError
 from anysize.core.examples import Example
 from anysize.core.files import write_json
 from anysize.core.protocols import Runtime
-from anysize.core.running import outputs_of, streams_of
+from anysize.core.running import is_packed, outputs_of, streams_of
 from anysize.models.network import Network
 from anysize.sources.cache import cache_folder
 
@@ -47,33 +47,36 @@ class Candidate:
     alone: Callable[[], Runtime] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a comparison of candidates gave.
+
+    Attributes:
+        name, precision: of the fastest.
+        rates: cost units a second of each candidate, by ``name precision``.
+    """
+
+    name: str
+    precision: str
+    rates: Mapping[str, float]
+
+
 def fastest(
     candidates: Sequence[Candidate],
     examples: Sequence[Example],
-    network: Network,
     *,
     fits: Callable[[Candidate], bool],
-) -> tuple[str, str, dict[str, float]]:
+) -> Measured:
     """Which candidate runs the examples fastest.
 
     Each runs the same examples, sorted into batches, a few times; the fastest round counts,
-    because other work on the machine can only slow a round down. The answer is kept in the
-    cache folder by processor, versions and architecture.
+    because other work on the machine can only slow a round down.
 
     Args:
         candidates: in order of preference; the first is the answer where nothing is faster.
         examples: of the sizes of the job.
-        network: for the key of the cache.
         fits: whether a candidate can be opened within the budget.
-
-    Returns:
-        Name, precision, and cost units a second of each candidate (empty where the answer was
-        remembered).
     """
-    path = cache_folder() / f"runtime-{_key(candidates, network)}.json"
-    known = _read(path)
-    if known is not None:
-        return (*known, {})
     rates: dict[str, float] = {}
     best = candidates[0]
     for candidate in candidates:
@@ -90,10 +93,25 @@ def fastest(
         rates[f"{candidate.name} {candidate.precision}"] = rate
         if rate > 1.05 * rates.get(f"{best.name} {best.precision}", 0.0):
             best = candidate
-    entries = {"format": _FORMAT, "runtime": best.name, "precision": best.precision}
+    return Measured(name=best.name, precision=best.precision, rates=rates)
+
+
+def known(candidates: Sequence[Candidate], network: Network) -> tuple[str, str] | None:
+    """Name and precision of the fastest of these, where that was measured on this machine."""
+    return _read(cache_folder() / f"runtime-{_key(candidates, network)}.json")
+
+
+def keep(candidates: Sequence[Candidate], network: Network, measured: Measured) -> None:
+    """Keeps an answer in the cache folder, by processor, versions and architecture."""
+    entries = {
+        "format": _FORMAT,
+        "runtime": measured.name,
+        "precision": measured.precision,
+        "rates": dict(measured.rates),
+    }
     with contextlib.suppress(OSError):  # then it is measured again
-        write_json(path, {**entries, "rates": rates}, durable=False)
-    return best.name, best.precision, rates
+        path = cache_folder() / f"runtime-{_key(candidates, network)}.json"
+        write_json(path, entries, durable=False)
 
 
 def _hopeless(candidate: Candidate, rates: Mapping[str, float]) -> bool:
@@ -106,18 +124,12 @@ def _hopeless(candidate: Candidate, rates: Mapping[str, float]) -> bool:
     return bool(same) and max(same) * _SLOWER < max(rates.values())
 
 
-def remembered(candidates: Sequence[Candidate], network: Network) -> bool:
-    """Whether the answer for these candidates is in the cache."""
-    return _read(cache_folder() / f"runtime-{_key(candidates, network)}.json") is not None
-
-
 def _rate(runtime: Runtime, examples: Sequence[Example], best: float) -> float:
     """Cost units a second; a candidate that is clearly slower than ``best`` gets one round."""
-    packed = bool(getattr(runtime, "packed", False))
     largest = max(example.cost for example in examples)
     # Of a runtime with streams each gets its share.
     budget = max(_CALIBRATION_COST // streams_of(runtime), largest)
-    plan = BatchPlan(budget=budget, packed=packed)
+    plan = BatchPlan(budget=budget, packed=is_packed(runtime))
     batches = cut(examples, plan)
     total = sum(example.cost for example in examples)
     for batch in batches:

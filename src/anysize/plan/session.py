@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,11 @@ from anysize.core.pipeline import Position
 from anysize.core.predict import predict
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
+from anysize.plan.kept import KeptPlans, plan_key
 from anysize.plan.options import PredictOptions, adapted
 from anysize.plan.prediction import PredictionPlan, plan_prediction
+from anysize.plan.sampling import Sample, sample
+from anysize.plan.straight import handful, straight_plan
 from anysize.sources.stream import StreamSource
 from anysize.tasks.protocols import Thresholded
 
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """A network with its card, ready to predict.
+    """A network with its card, ready to predict; plans are kept from one prediction to the next.
 
     Args:
         network: loaded.
@@ -33,6 +37,12 @@ class Session:
     def __init__(self, network: Network, card: Card, folder: Path | None = None) -> None:
         self.network, self.card, self.folder = network, card, folder
         self.task = tasks.load(card.task)
+        self._kept = KeptPlans(network)
+
+    @property
+    def made_of(self) -> tuple[Network, Card, Path | None]:
+        """Network, card and folder."""
+        return self.network, self.card, self.folder
 
     def plan(
         self, source: Source | None, options: PredictOptions, *, thorough: bool = False
@@ -44,10 +54,22 @@ class Session:
             options: see ``PredictOptions``.
             thorough: measure the runtimes even where this source is not worth it.
         """
+        network = adapted(self.network, self.card, options)[0]
+        seen = self._look(network, source)
+        return self._new_plan(network, seen, options, thorough=thorough)
+
+    def _look(self, network: Network, source: Source | None) -> Sample | None:
+        """Some records; None of a stream, which can be read only once."""
+        if source is None or isinstance(source, StreamSource):
+            return None
+        return sample(source, self.task.preprocess(network))
+
+    def _new_plan(
+        self, network: Network, seen: Sample | None, options: PredictOptions, *, thorough: bool
+    ) -> PredictionPlan:
         return plan_prediction(
-            adapted(self.network, self.card, options)[0],
-            self.task,
-            None if isinstance(source, StreamSource) else source,
+            network,
+            seen,
             memory=options.budget,
             runtime=options.runtime,
             precision=options.precision,
@@ -55,6 +77,31 @@ class Session:
             threads=options.threads,
             thorough=thorough,
         )
+
+    def _kept_plan(
+        self, network: Network, source: Source, options: PredictOptions
+    ) -> PredictionPlan:
+        """The plan that was kept, where it holds for this source, else a new one that is kept."""
+        key = plan_key(network, options)
+        cost = None if isinstance(source, StreamSource) else handful(source, network)
+        plan: PredictionPlan | None = None
+        if cost is not None:
+            plan = self._kept.get(key) or straight_plan(
+                network,
+                cost,
+                memory=options.budget,
+                runtime=options.runtime,
+                precision=options.precision,
+                folder=self.folder,
+                threads=options.threads,
+            )
+        if plan is None:
+            seen = self._look(network, source)
+            reading = 0 if seen is None else seen.reading
+            plan = self._kept.get(key, _cost(seen), reading)
+            plan = plan or self._new_plan(network, seen, options, thorough=False)
+        self._kept.put(key, plan)
+        return plan
 
     def results(
         self,
@@ -81,9 +128,10 @@ class Session:
         task = self.task
         if options.threshold is not None and isinstance(task, Thresholded):
             task = task.at_threshold(options.threshold)
-        plan = plan or self.plan(source, options)
+        plan = plan or self._kept_plan(network, source, options)
         stream = source if isinstance(source, StreamSource) else None
         runtime = plan.open_runtime()
+        sound = False
         try:
             yield from predict(
                 source,
@@ -98,12 +146,24 @@ class Session:
                 on_windows=on_windows,
                 at_once=_never if stream is None else stream.slow,
             )
+            sound = True
+        except GeneratorExit:
+            sound = True  # the caller has seen enough
+            raise
         finally:
-            runtime.close()
+            if sound:
+                plan.give_back(runtime)
+            else:
+                runtime.close()
 
 
 def _in_order(source: Source) -> Iterator[Position]:
     return (Position(index, index) for index in range(len(source)))
+
+
+def _cost(seen: Sample | None) -> float:
+    """Of a whole job; what nobody knows may be any."""
+    return math.inf if seen is None else max(seen.total_cost, 1)
 
 
 def _never() -> bool:

@@ -76,6 +76,21 @@ def windows(network: Network, count: int, *, longest: int | None = None) -> list
     return pictures(network.image.width, network.image.height, count)
 
 
+def windows_of(network: Network, costs: Sequence[int]) -> list[Example]:
+    """Windows of such costs, as they come from data: tokens, steps, or whole pictures.
+
+    Args:
+        network: whose windows they are.
+        costs: of each.
+    """
+    if network.text is not None:
+        return texts(network, costs)
+    if network.features is not None:
+        settings = network.features
+        return [each for cost in costs for each in numbers(settings, cost, 1)]
+    return windows(network, len(costs))
+
+
 def part_of_window(network: Network, share: float, *, longest: int | None = None) -> list[Example]:
     """One window of a part of the size (of the area, for a picture)."""
     if network.text is not None:
