@@ -55,8 +55,8 @@ def test_columns_of_numbers_are_the_features(tmp_path: Path) -> None:
     assert values(named) == [20, 3]
     with pytest.raises(ConfigurationError, match="'wait'"):
         source_of(path, features="wait+age")
-    path.write_text("name,label\nann,x\n")
-    with pytest.raises(DataError, match="no columns of numbers"):
+    path.write_text("name,label\nann,x\nbob,y\n")
+    with pytest.raises(DataError, match=r"'name'.*a value of its own"):
         source_of(path)
 
 

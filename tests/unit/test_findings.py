@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -112,3 +113,14 @@ def test_what_reading_showed_is_on_the_receipt() -> None:
     assert receipt.counts == {"pages": 3, "unknown_tokens": 4}
     assert receipt.notes == ("one cell was filled",)
     assert (receipt.covered, receipt.dropped, receipt.reason) == (0.6, 4, "unknown tokens")
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_findings_survive_pickling(count: int) -> None:
+    findings = Findings()
+    for number in range(count):
+        findings.add("column-gaps", f"column {number}")
+    again = pickle.loads(pickle.dumps(findings))  # noqa: S301  what workers do with sources
+    assert again.to_json() == findings.to_json()
+    again.add("column-gaps", "column 0")
+    assert len(again) == max(count, 1)

@@ -15,7 +15,7 @@ from anysize.core.progress import counted
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.plan.options import PredictOptions
-from anysize.tasks.inputs import Input, is_source, open_inputs
+from anysize.tasks.inputs import Input, columns_of, is_source, open_inputs
 
 if TYPE_CHECKING:
     from anysize.evaluate.protocols import Evaluator, Measured
@@ -313,7 +313,13 @@ class Model:
 
     def open(self, inputs: Input | Source | Iterable[Any], options: PredictOptions) -> Source:
         """The inputs as one source; see ``predict``."""
-        return open_inputs(inputs, self.task, columns=options.columns, encoding=options.encoding)
+        return open_inputs(
+            inputs,
+            self.task,
+            columns=options.columns,
+            encoding=options.encoding,
+            specs=columns_of(self.task, self.card),
+        )
 
     def _split(self, data: Input | Source, options: PredictOptions, split: str | None) -> Source:
         if is_source(data):
@@ -324,7 +330,7 @@ class Model:
         return open_split(
             data,  # type: ignore[arg-type]
             split,
-            columns=self.task.columns,
+            columns=columns_of(self.task, self.card),
             rename=options.columns,
             encoding=options.encoding,
             by_target=self.task.by_target,

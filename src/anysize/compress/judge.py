@@ -126,6 +126,7 @@ class _Trial:
         validation, test = shares(card, order.data)
         self._judging = Judging(
             task=card.task,
+            original=str(original),
             data=order.data,
             columns=dict(order.columns),
             encoding=order.encoding,

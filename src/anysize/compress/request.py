@@ -14,9 +14,10 @@ from anysize.core.errors import DataError
 from anysize.core.files import write_json
 from anysize.core.records import Source
 from anysize.evaluate.learned import divided_for_training
-from anysize.models.bundle import Card
+from anysize.models.bundle import Card, read_card
 from anysize.sources import Subset, open_splits
 from anysize.sources.splits import SHARE, Splits
+from anysize.tasks.inputs import columns_of
 from anysize.train.order import Permutation
 
 
@@ -33,6 +34,8 @@ class Judging:
 
     Attributes:
         task: the task's name.
+        original: folder of the bundle that is compressed, which knows its columns; empty where
+            there is none.
         data: path; None measures speed on made-up windows and judges nothing else.
         columns: column of a table for each role.
         encoding: of text files.
@@ -52,6 +55,7 @@ class Judging:
     test: float = SHARE
     memory: int
     seed: int = 0
+    original: str = ""
 
     def training(self) -> Source | None:
         """The records to calibrate on and to train with.
@@ -93,7 +97,7 @@ class Judging:
         task = tasks.load(self.task)
         return open_splits(
             self.data,
-            columns=task.columns,
+            columns=columns_of(task, read_card(self.original)) if self.original else task.columns,
             rename=self.columns,
             encoding=self.encoding,
             validation=self.validation,

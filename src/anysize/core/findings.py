@@ -127,6 +127,13 @@ class Findings:
     def __len__(self) -> int:
         return len(self._found)
 
+    def __getstate__(self) -> dict[str, list[Finding]]:
+        return {"found": list(self)}
+
+    def __setstate__(self, state: dict[str, list[Finding]]) -> None:
+        self._lock, self._found = threading.Lock(), {}
+        self.join(state["found"])
+
     def _put(self, new: Finding) -> None:
         with self._lock:
             old = self._found.get((new.code, new.message))

@@ -12,6 +12,7 @@ from typing import Any
 
 from anysize.core.errors import BundleError
 from anysize.core.files import disk_errors, move_in, scratch, write_json
+from anysize.models.columns import TableEncoding
 from anysize.models.network import FeatureSettings, Form, ImageSettings, Network, TextSettings
 from anysize.models.quiet import quiet_transformers
 from anysize.sources.splits import SHARE
@@ -92,6 +93,8 @@ class Card:
                 values["image"] = ImageSettings(**image)
             if (features := values.get("features")) is not None:
                 features = {**features, "names": tuple(map(str, features.get("names", ())))}
+                if (encoding := features.get("encoding")) is not None:
+                    features["encoding"] = TableEncoding.from_json(encoding)
                 values["features"] = FeatureSettings(**features)
             if (form := values.get("form")) is not None:
                 values["form"] = Form(**{**form, "outputs": tuple(form["outputs"])})

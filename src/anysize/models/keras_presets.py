@@ -59,7 +59,9 @@ def build(key: str, request: BuildRequest) -> Network:
     sequences = task == SEQUENCES
     width = 1 if sequences and len(request.feature_shape) == 1 else request.feature_shape[-1]
     shape = (None, None, width) if sequences else (None, width)
-    layers = [_layer("InputLayer", "input", batch_shape=shape), _layer("Normalization", "scaled")]
+    layers = [_layer("InputLayer", "input", batch_shape=shape)]
+    if request.encoding is None:
+        layers.append(_layer("Normalization", "scaled"))
     for number, units in enumerate(hidden):
         layers += _hidden(number, units, sequences=sequences)
         if dropout:
@@ -84,6 +86,8 @@ def build(key: str, request: BuildRequest) -> Network:
     assert features is not None
     if request.window is not None:
         features = dataclasses.replace(features, steps=request.window)
+    if request.encoding is not None and not sequences:
+        features = dataclasses.replace(features, encoding=request.encoding)
     return Network(module=module, spec=key, features=features, licence="Apache-2.0")
 
 

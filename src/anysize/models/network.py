@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from anysize.core.examples import Example
+    from anysize.models.columns import TableEncoding
 
 Role: TypeAlias = Literal["text", "image", "features"]
 
@@ -118,6 +119,8 @@ class FeatureSettings:
         overlap: steps that neighbouring windows share.
         names: what the numbers are called, where they came from a table; a table that is predicted
             must have the same columns, in any order.
+        encoding: how the cells of a table's row become these numbers; None where records are
+            numbers already.
     """
 
     role: ClassVar[Role] = "features"
@@ -127,6 +130,7 @@ class FeatureSettings:
     least: int = 1
     overlap: int = 0
     names: tuple[str, ...] = ()
+    encoding: TableEncoding | None = None
 
     @property
     def unit(self) -> Unit:
@@ -161,6 +165,10 @@ class FeatureSettings:
             )
         if self.names and len(self.names) != self.width:
             problems.append(f"there must be {self.width} names of features, not {len(self.names)}")
+        if self.encoding is not None and self.encoding.width != self.width:
+            problems.append(
+                f"the columns make {self.encoding.width} features, and the model reads {self.width}"
+            )
         if problems:
             raise ConfigurationError(problems)
 
@@ -184,6 +192,8 @@ class BuildRequest:
         window: the user's wish for the window, in tokens or steps; None takes the model's own.
         image_size: the user's wish for the model's input, ``(width, height)``; None chooses.
         feature_shape: of the first training record, ``(features,)`` or ``(steps, features)``.
+        encoding: how rows of a table become vectors, for a model that scales nothing itself; None
+            where records are numbers already.
         options: family options from the command line or a recipe.
     """
 
@@ -195,6 +205,7 @@ class BuildRequest:
     window: int | None = None
     image_size: tuple[int, int] | None = None
     feature_shape: tuple[int, ...] | None = None
+    encoding: TableEncoding | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -29,15 +29,19 @@ class ColumnSpec:
         role: the field's name in ``Record.fields`` (``text``, ``image``, …).
         kind: ``text``, ``image`` and ``features`` become lazy fields, ``target`` the record's
             target, ``value`` an entry of ``Record.values`` under the role's name. ``features``
-            without a column of its name are all columns of numbers that play no other role.
+            without a column of its name are all columns that can be learned from and play no other
+            role.
         names: column names that are taken for it, the likeliest first; case does not matter.
         required: whether data without it is an error.
+        several: of features, the columns of a table that a model was trained with. A table must
+            have them all, unless it has one of ``names`` instead.
     """
 
     role: str
     kind: Kind
     names: tuple[str, ...]
     required: bool = True
+    several: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +91,7 @@ class Role:
     """A role that a table plays: its column's place and whether the column names a file.
 
     ``place`` is -1 for features that are spread over several columns: those in ``several``, or
-    where none is named, all that hold numbers.
+    where none is named, all that can be learned from. ``asked`` is whether the user named them.
     """
 
     spec: ColumnSpec
@@ -95,6 +99,7 @@ class Role:
     place: int
     from_file: bool
     several: tuple[str, ...] = ()
+    asked: bool = False
 
 
 class _Header:
@@ -133,14 +138,15 @@ class _Header:
 
     def usual(self, spec: ColumnSpec, taken: Collection[int]) -> Role | None:
         """The role by the usual names of its column, where one is there and not taken."""
+        spread = Role(spec=spec, column="", place=-1, from_file=False, several=spec.several)
+        if any(name in self.columns for name in spec.several):
+            return spread
         names = [*spec.names, spec.role, *([FILE_COLUMN] if spec.kind in CONTENTS else [])]
         for name in names:
             folded = name.lower()
             if folded in self._folded and (place := self._folded.index(folded)) not in taken:
                 return self.role(spec, place)
-        if spec.kind == "features":
-            return Role(spec=spec, column="", place=-1, from_file=False)
-        return None
+        return spread if spec.kind == "features" else None
 
     def refuse_doubles(self, roles: Iterable[Role]) -> None:
         """Raises ``DataError`` where the name of a used column stands here twice."""
@@ -199,7 +205,7 @@ def _given(request: Request, header: _Header) -> dict[str, Role]:
                 if name not in header
             ]
             found[spec.role] = Role(
-                spec=spec, column="", place=-1, from_file=False, several=several
+                spec=spec, column="", place=-1, from_file=False, several=several, asked=True
             )
         elif (place := header.place(wanted)) is not None:
             found[spec.role] = header.role(spec, place)

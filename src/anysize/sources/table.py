@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
 from anysize.core.records import Field, Record
+from anysize.readers.cells import Cells, lacking
 from anysize.readers.encodings import advice
 from anysize.readers.features import Features
 from anysize.readers.text import Text
 from anysize.sources.columns import Request, Role, assign
-from anysize.sources.numbers import cell_features, names_file, number_columns, row_features
+from anysize.sources.numbers import cell_features, names_file
 from anysize.sources.offsets import Offsets, RandomFile
+from anysize.sources.profile import Profile
+from anysize.sources.profile.reading import Spread, read_profile
+from anysize.sources.profile.telling import no_columns
 from anysize.sources.rows import CELL_LIMIT, ROW_LIMIT, Row, RowError, RowFormat, as_string
 
 _BLOCK = 8192
@@ -71,7 +75,10 @@ class TableSource:
             for role in self._roles
             if role.place >= 0
         }
-        self._spread = self._spread_columns()
+        self.findings = request.findings
+        self._profile: Profile | None = None
+        self.spread = self._spread_columns()
+        self._numbers: tuple[str, ...] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -170,10 +177,12 @@ class TableSource:
         fields: dict[str, Field] = {}
         values: dict[str, str] = {}
         target: str | None = None
-        used = {*self._keys.values(), *self._spread}
+        used = set(self._keys.values())
         for role in self._roles:
             if role.place < 0:
-                fields[role.spec.role] = row_features(row, self._spread, f"{self._id}:{index}")
+                cells = self._cells(row, f"{self._id}:{index}")
+                used.update(cells.names)
+                fields[role.spec.role] = cells
                 continue
             key = self._keys[role.spec.role]
             cell = row.get(key)
@@ -202,13 +211,62 @@ class TableSource:
                     values[key] = value
         return Record(id=f"{self._id}:{index}", fields=fields, target=target, values=values)
 
-    def _spread_columns(self) -> tuple[str, ...]:
-        """The columns of features that have no column of their own."""
-        for role in self._roles:
-            if role.place < 0:
-                taken = set(self._keys.values())
-                return role.several or number_columns(self, taken, role.spec.role)
-        return ()
+    def profile(self) -> Profile:
+        """What its columns are, by all rows."""
+        if self._profile is None:
+            self._profile = read_profile(self)
+        return self._profile
+
+    def _spread_columns(self) -> Spread | None:
+        """The columns of features that have no column of their own.
+
+        Raises:
+            DataError: none of them can be learned from.
+        """
+        role = next((role for role in self._roles if role.place < 0), None)
+        if role is None:
+            return None
+        if role.several:
+            self._check_several(role)
+            return Spread(names=role.several, chosen=True)
+        taken = set(self._keys.values())
+        names = tuple(name for name in self.columns if name not in taken)
+        known = self.profile().columns
+        if not any(known[name].usable for name in names):
+            raise DataError(self.name, no_columns(self.profile(), names))
+        return Spread(names=names)
+
+    def _check_several(self, role: Role) -> None:
+        """Refuses a table without the columns of a model, and notes what the model does not read.
+
+        Raises:
+            DataError: one is missing altogether.
+        """
+        missing = [name for name in role.several if name not in self.columns]
+        if missing:
+            raise lacking(self.name, missing, self.columns)
+        used = {*role.several, *self._keys.values()}
+        more = [name for name in self.columns if name not in used]
+        if more and not role.asked:
+            self.findings.add(
+                "column-not-used",
+                f"{self.name}: the model does not read {len(more)} of the columns",
+                level="note",
+                count=len(more),
+                unit="columns",
+                examples=more,
+            )
+
+    def _cells(self, row: Row, origin: str) -> Cells:
+        """The features of a row; where a model does not name any, all columns of numbers."""
+        assert self.spread is not None
+        if self._numbers is None:
+            self._numbers = self.spread.names
+            if not self.spread.chosen:
+                known = self.profile().columns
+                kinds = ("number", "boolean")
+                self._numbers = tuple(n for n in self.spread.names if known[n].kind in kinds)
+        return Cells({name: row.get(name) for name in self.spread.names}, self._numbers, origin)
 
     def _string(self, index: int, key: str, cell: Any) -> str | None:
         value = as_string(cell)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.protocols import Preprocess
-from anysize.core.records import Record, Source
-from anysize.core.windows import Window
+from anysize.core.receipts import Facts
+from anysize.core.records import FeaturesField, Record, Source
+from anysize.core.windows import Span, Window
+from anysize.models.columns import TableEncoding
+from anysize.models.columns.encoder import RowEncoder
 from anysize.models.network import FeatureSettings, Network
+from anysize.readers.cells import Cells
 from anysize.sources import ColumnSpec
 from anysize.tasks.classification import LABEL, Classification
+from anysize.tasks.table_columns import learned
 from anysize.windows.features import FeatureWindows
 
 if TYPE_CHECKING:
@@ -56,11 +61,17 @@ class FeatureClassification(Classification):
             DataError: no record can be read.
         """
         settings = self._settings(network)
+        if settings.encoding is None and not settings.names and not settings.steps:
+            encoding = learned(source, raw=True)
+            if encoding is not None:
+                network.features = settings = _with_columns(settings, encoding, source)
+        if settings.encoding is not None and not settings.encoding.raw:
+            return
         first: DataError | None = None
         for index in range(len(source)):
             try:
                 field = source[index].features("features")
-                next(_windows(settings).stream(field))
+                next(iter(FeaturePreprocess(settings)(0, source[index])))
             except DataError as error:
                 first = first or error
                 continue
@@ -126,16 +137,70 @@ class FeaturePreprocess:
     def __init__(self, settings: FeatureSettings) -> None:
         self._settings = settings
         self._windows = _windows(settings)
+        self._encoder = None if settings.encoding is None else RowEncoder(settings.encoding)
 
     def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
-        stream = self._windows.stream(record.features("features"))
-        for index, (region, core, values, last) in enumerate(stream):
+        field = record.features("features")
+        if self._encoder is not None:
+            cells = _cells(field, self._encoder.encoding.names)
+            if cells is not None:
+                yield self._encoded(ordinal, record, cells, self._encoder, draw)
+                return
+        elif self._settings.names and isinstance(field, Cells):
+            field = field.only(self._settings.names)
+        for index, (region, core, values, last) in enumerate(self._windows.stream(field)):
             yield Example(
                 ordinal=ordinal,
                 window=Window(record=record.id, index=index, region=region, core=core, last=last),
                 arrays={"features": values},
                 cost=len(values) if self._settings.steps else 1,
             )
+
+    @staticmethod
+    def _encoded(
+        ordinal: int,
+        record: Record,
+        cells: Mapping[str, Any],
+        encoder: RowEncoder,
+        draw: int | None,
+    ) -> Example:
+        """A row as one window, which owns each of its columns."""
+        values, whole = encoder(cells)
+        notes = () if whole or draw is not None else encoder.notes(cells)
+        span = Span(0, len(encoder.encoding.columns))
+        return Example(
+            ordinal=ordinal,
+            window=Window(record=record.id, index=0, region=span, core=span, last=True),
+            arrays={"features": values},
+            cost=1,
+            facts=Facts(notes=notes) if notes else None,
+        )
+
+
+def _cells(field: FeaturesField, names: tuple[str, ...]) -> Mapping[str, Any] | None:
+    """A record's values by column; None where it is something else than a row of them."""
+    if isinstance(field, Cells):
+        return field.cells
+    shape = field.shape
+    if len(shape) == 2 and shape[0] == 1:
+        shape = shape[1:]
+    if shape != (len(names),):
+        return None
+    values = field.read(0, field.shape[0]).reshape(-1)
+    return dict(zip(field.names or names, values.tolist(), strict=True))
+
+
+def _with_columns(
+    settings: FeatureSettings, encoding: TableEncoding, source: Source
+) -> FeatureSettings:
+    """The settings of a network that scales numbers itself, with the columns of its data."""
+    if encoding.width != settings.width:
+        raise DataError(
+            source.name,
+            f"has {encoding.width} columns of numbers ({', '.join(encoding.names[:20])}), and the "
+            f"model reads {settings.width}: name them with --columns features=A+B+C",
+        )
+    return dataclasses.replace(settings, names=encoding.names, encoding=encoding)
 
 
 def _windows(settings: FeatureSettings) -> FeatureWindows:

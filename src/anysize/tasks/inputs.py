@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from anysize import tasks
 from anysize.core.errors import AnysizeError, ConfigurationError, DataError
 from anysize.core.records import Field, Source
-from anysize.sources import open_source
+from anysize.sources import ColumnSpec, open_source
 from anysize.sources.detection import without_objects
+from anysize.sources.profile.reading import tables_of
 from anysize.tasks.protocols import Task
 
 if TYPE_CHECKING:
+    from anysize.models.bundle import Card
     from anysize.sources.stream import StreamSource
 
 Input: TypeAlias = str | Path
@@ -26,6 +29,7 @@ def open_inputs(
     *,
     columns: Mapping[str, str],
     encoding: str = "utf-8",
+    specs: Sequence[ColumnSpec] | None = None,
 ) -> Source:
     """The inputs as one source, in their order.
 
@@ -37,6 +41,7 @@ def open_inputs(
         task: what they are read for.
         columns: column of a table for each role.
         encoding: of text files.
+        specs: the columns as a model knows them; None takes the task's.
 
     Raises:
         ConfigurationError: there is none, or one is not of these kinds.
@@ -46,7 +51,7 @@ def open_inputs(
     def opened(paths: Sequence[Input]) -> Source:
         if not paths:
             raise ConfigurationError("no input given: name files, folders or tables, or '-'")
-        wanted = without_objects(task.columns)
+        wanted = without_objects(specs or task.columns)
         return open_source(paths, columns=wanted, rename=columns, encoding=encoding)
 
     if _is_path(inputs, task):
@@ -73,6 +78,29 @@ def open_inputs(
     return Concat("inputs", parts)
 
 
+def columns_of(task: Task, card: Card) -> tuple[ColumnSpec, ...]:
+    """The task's columns as a model knows them: those that it was trained with come first.
+
+    Args:
+        task: of the model.
+        card: of the model.
+    """
+    trained: Mapping[str, str] = (card.provenance.get("recipe") or {}).get("columns") or {}
+    several: tuple[str, ...] = ()
+    if card.features is not None:
+        encoding = card.features.encoding
+        several = card.features.names if encoding is None else encoding.names
+    found = []
+    for spec in task.columns:
+        if spec.kind == "features" and several:
+            found.append(dataclasses.replace(spec, several=several))
+        elif spec.role in trained:
+            found.append(dataclasses.replace(spec, names=(trained[spec.role], *spec.names)))
+        else:
+            found.append(spec)
+    return tuple(found)
+
+
 def task_of(data: str | Path, name: str | None, **arguments: Any) -> Task:
     """The task that a dataset can be read for: the one named, or the first that opens.
 
@@ -94,9 +122,10 @@ def task_of(data: str | Path, name: str | None, **arguments: Any) -> Task:
     problems: dict[str, list[str]] = {}
     for candidate in map(tasks.load, names):
         try:
-            if len(open_source(data, columns=candidate.columns, **arguments)):
+            source = open_source(data, columns=candidate.columns, **arguments)
+            problem = _misread(source, candidate) if len(source) else "has no records"
+            if not problem:
                 return candidate
-            problem = "has no records"
         except DataError as error:
             problem = error.problem
         problems.setdefault(problem, []).append(candidate.name)
@@ -104,6 +133,17 @@ def task_of(data: str | Path, name: str | None, **arguments: Any) -> Task:
         raise DataError(str(data), *problems)
     told = "; ".join(f"{', '.join(which)}: {problem}" for problem, which in problems.items())
     raise DataError(str(data), f"cannot be read as data of any task: {told}")
+
+
+def _misread(source: Source, task: Task) -> str:
+    """Why a source that could be opened for a task is none for it; empty where it is one."""
+    if task.role != "text":
+        return ""
+    for table in tables_of(source):
+        column = table.profile().columns.get(table.roles.get("text", ""))
+        if column is not None and column.kind in ("number", "boolean"):
+            return f"its column {column.name!r} holds no text ({column.kind})"
+    return ""
 
 
 def is_source(item: object) -> bool:

@@ -24,6 +24,7 @@ from anysize.train.recipe_defaults import resolve
 if TYPE_CHECKING:
     from anysize.augment import Augmentation
     from anysize.models.bundle import Card
+    from anysize.models.columns import TableEncoding
 
 _PICTURES_LOOKED_AT = 64
 # Families of transformers that take pictures of any size.
@@ -179,6 +180,7 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
     from anysize.models import spec
 
     torch.manual_seed(mix("model", recipe.seed))
+    encoding = _encoding(task, training)
     network = spec.build(
         recipe.model,
         BuildRequest(
@@ -187,7 +189,8 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
             texts=(lambda: _texts(training)) if task.role == "text" else None,
             tokenizer=_tokenizer(recipe.teacher) if task.role == "text" else None,
             picture_size=_picture_size(training) if task.role == "image" else None,
-            feature_shape=_feature_shape(training) if task.role == "features" else None,
+            feature_shape=_feature_shape(training, encoding) if task.role == "features" else None,
+            encoding=encoding,
             window=recipe.window,
             image_size=recipe.image_size,
             options=recipe.options,
@@ -263,8 +266,19 @@ def _picture_size(source: Source) -> tuple[int, int] | None:
     return int(statistics.median(widths)), int(statistics.median(heights))
 
 
-def _feature_shape(source: Source) -> tuple[int, ...] | None:
-    """The shape of the first record whose numbers can be read."""
+def _encoding(task: Task, training: Source) -> TableEncoding | None:
+    """How the rows of a table become vectors."""
+    if task.name != "tabular-classification":
+        return None
+    from anysize.tasks.table_columns import learned
+
+    return learned(training)
+
+
+def _feature_shape(source: Source, encoding: TableEncoding | None) -> tuple[int, ...] | None:
+    """Of a table's vectors, else the shape of the first record whose numbers can be read."""
+    if encoding is not None:
+        return (encoding.width,)
     for index in range(len(source)):
         try:
             return source[index].features("features").shape
