@@ -17,6 +17,7 @@ import anysize
 from anysize import tasks
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError, DataError
+from anysize.core.findings import Findings
 from anysize.core.records import Record
 from anysize.models import bundle, spec
 from anysize.models.network import BuildRequest, Network
@@ -307,10 +308,10 @@ def test_what_is_evaluated_is_what_training_kept_out(tmp_path: Path) -> None:
         model = anysize.Model(network, dataclasses.replace(card, provenance={"recipe": recipe}))
         kept = open_splits(data, columns=task.columns, validation=validation, test=test)
         for split in ("train", "validation"):
-            found = model._split(data, anysize.PredictOptions(), split)
+            found = model._split(data, anysize.PredictOptions(), split, Findings())
             assert ids(found) == ids(getattr(kept, split))
         if kept.test is not None:
-            found = model._split(data, anysize.PredictOptions(), "test")
+            found = model._split(data, anysize.PredictOptions(), "test", Findings())
             assert ids(found) == ids(kept.test)
             assert not set(ids(found)) & set(ids(kept.train))
         else:

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from anysize.core.errors import ConfigurationError, DataError, RunError
+from anysize.core.findings import Findings
 from anysize.core.receipts import Receipt
 from anysize.core.records import Record
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluate import EvaluationOptions, evaluate
 from anysize.evaluate.classification import measure
+from anysize.evaluate.learned import note_learned
 from anysize.evaluate.mistakes import Excerpt, Mistake
 from anysize.models.bundle import Card
 
@@ -245,15 +247,14 @@ def test_rows_that_cannot_be_read_are_told_as_that() -> None:
         ("others.csv (training part)", False),
     ],
 )
-def test_judging_a_model_by_what_it_learned_from_is_told(
-    learned: str, warned: bool, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_judging_a_model_by_what_it_learned_from_is_a_finding(learned: str, warned: bool) -> None:
     card = Card(
         task="text-classification", labels=LABELS, model="lstm", provenance={"data": learned}
     )
-    measure([result(0, "yes", 0.9)], card=card, source=RowSource(["yes"]))
-    assert [message.split(":")[0] for message in caplog.messages] == ["reviews.csv"] * warned
-    assert all("--split test" in message for message in caplog.messages)
+    findings = Findings()
+    note_learned(card, RowSource(["yes"]), findings)
+    assert [one.message.split(":")[0] for one in findings] == ["reviews.csv"] * warned
+    assert all("--split test" in one.remedy for one in findings)
 
 
 def test_unusable_probabilities_stop_the_run() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -10,6 +11,7 @@ from anysize import tasks
 from anysize.api.compression import compress_report
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, RunError
+from anysize.core.findings import Finding, Findings
 from anysize.core.memory import parse_size
 from anysize.core.progress import counted
 from anysize.core.records import Source
@@ -130,10 +132,14 @@ class Model:
         """
         evaluator = cast("Evaluator", plugins.load("evaluate", self.card.task))
         options = options or PredictOptions()
-        source = self._split(data, options, split)
+        findings = Findings()
+        source = self._split(data, options, split, findings)
+        findings.checked(strict=options.strict)
         results = self._session().results(source, options, keep_first=True, on_windows=on_windows)
         results = counted(results, "evaluating", len(source))
         evaluation = evaluator.measure(results, card=self.card, source=source)
+        if hasattr(evaluation, "findings"):
+            evaluation = dataclasses.replace(cast(Any, evaluation), findings=tuple(findings))
         if out is not None:
             evaluator.write_report(evaluation, Path(out), card=self.card.to_json(), source=source)
         return evaluation
@@ -297,6 +303,11 @@ class Model:
         return self._session().plan(source, options, thorough=thorough)
 
     @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was guessed, repaired or left out of the data that the model was trained on."""
+        return tuple(map(Finding.from_json, self.card.provenance.get("findings", ())))
+
+    @property
     def task(self) -> Task:
         """What the model does."""
         return tasks.load(self.card.task)
@@ -311,24 +322,61 @@ class Model:
             used = self._used = Session(*now)
         return used
 
-    def open(self, inputs: Input | Source | Iterable[Any], options: PredictOptions) -> Source:
-        """The inputs as one source; see ``predict``."""
-        return open_inputs(
+    def open(
+        self,
+        inputs: Input | Source | Iterable[Any],
+        options: PredictOptions,
+        findings: Findings | None = None,
+    ) -> Source:
+        """The inputs as one source.
+
+        Args:
+            inputs: see ``predict``.
+            options: the same.
+            findings: takes what opening them guesses, repairs or leaves out; None logs the
+                warnings.
+
+        Raises:
+            DataError: as ``predict``; with ``strict``, also where there is a warning.
+        """
+        found = Findings() if findings is None else findings
+        source = open_inputs(
             inputs,
             self.task,
             columns=options.columns,
             encoding=options.encoding,
             specs=columns_of(self.task, self.card),
+            findings=found,
         )
+        found.checked(strict=options.strict)
+        return source
 
-    def _split(self, data: Input | Source, options: PredictOptions, split: str | None) -> Source:
-        if is_source(data):
-            return data  # type: ignore[return-value]
+    def _split(
+        self,
+        data: Input | Source,
+        options: PredictOptions,
+        split: str | None,
+        findings: Findings,
+    ) -> Source:
+        from anysize.evaluate.learned import note_learned
+        from anysize.tasks.understanding import comparable
+
+        source = (
+            cast(Source, data)
+            if is_source(data)
+            else self._opened_split(cast(Input, data), options, split, findings)
+        )
+        note_learned(self.card, source, findings)
+        return comparable(source, self.task, self.card.labels, findings)
+
+    def _opened_split(
+        self, data: Input, options: PredictOptions, split: str | None, findings: Findings
+    ) -> Source:
         from anysize.sources.inputs import open_split
 
         validation, test = self.card.shares()
         return open_split(
-            data,  # type: ignore[arg-type]
+            data,
             split,
             columns=columns_of(self.task, self.card),
             rename=options.columns,
@@ -336,4 +384,5 @@ class Model:
             by_target=self.task.by_target,
             validation=validation,
             test=test,
+            findings=findings,
         )

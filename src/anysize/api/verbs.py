@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -158,21 +159,26 @@ def statistics(
     Raises:
         ConfigurationError, DataError, BundleError: the data or the model cannot be used.
     """
+    from anysize.core.findings import Findings
     from anysize.evaluate import statistics as counting
-    from anysize.sources import open_source
+    from anysize.tasks.understanding import inspected
 
     opened = load(model) if model is not None else None
     reading: dict[str, Any] = {"rename": columns or {}, "encoding": encoding}
     chosen = opened.task if opened is not None else task_of(data, task, **reading)
-    source = open_source(data, columns=chosen.columns, **reading)
+    findings = Findings()
+    source, splits = inspected(data, chosen, **reading, findings=findings)
+    found: DataStatistics
     if chosen.role == "image":
-        return counting.image_statistics(source)
-    if chosen.role == "features":
+        found = counting.image_statistics(source)
+    elif chosen.role == "features":
         from anysize.evaluate.feature_statistics import feature_statistics
 
-        return feature_statistics(source)
-    preprocess = None if opened is None else chosen.preprocess(opened.network)
-    return counting.text_statistics(source, preprocess=preprocess)
+        found = feature_statistics(source)
+    else:
+        preprocess = None if opened is None else chosen.preprocess(opened.network)
+        found = counting.text_statistics(source, preprocess=preprocess)
+    return dataclasses.replace(found, splits=splits, findings=tuple(findings))
 
 
 def plan(recipe: Recipe) -> TrainingPlan:

@@ -22,7 +22,7 @@ from anysize.cli import (
     train,
     verify,
 )
-from anysize.cli.output import out, say, show_passes
+from anysize.cli.output import out, say, show_passes, show_warnings
 from anysize.core.errors import AnysizeError
 
 app = typer.Typer(
@@ -100,6 +100,7 @@ def run() -> None:
 
 def _called() -> object:
     passes = show_passes()
+    show_warnings()
     try:
         return app(standalone_mode=False)
     finally:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -122,6 +124,26 @@ class PassHandler(logging.Handler):
         if self._open:
             self._open = False
             say("")
+
+
+class WarningHandler(logging.Handler):
+    """Warnings of all rooms: a paragraph each, as wide as the terminal, on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(wrapped(f"{record.levelname.lower()}: {record.getMessage()}"))
+
+
+def wrapped(words: str) -> str:
+    """A paragraph whose lines fit the terminal, those below the first indented."""
+    width = max(shutil.get_terminal_size().columns, 40)
+    return textwrap.fill(words, width, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def show_warnings() -> None:
+    """From here on, warnings are shown on standard error."""
+    logger = logging.getLogger("anysize")
+    logger.propagate = False
+    logger.handlers[:] = [WarningHandler(logging.WARNING)]
 
 
 def show_passes() -> PassHandler:

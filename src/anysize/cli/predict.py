@@ -16,6 +16,7 @@ import typer
 
 from anysize.cli import options
 from anysize.cli.output import Meter, check_out_file, document, say
+from anysize.core.findings import Findings
 from anysize.core.results import ErrorResult, Result
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def command(
                 paths.append(stack.enter_context(spooled))
             else:
                 paths.append(Path(item))
-        source = model.open(paths, settings)
+        findings = Findings()
+        source = model.open(paths, settings, findings)
         plan = model.plan(source, settings)
         for line in plan.why:
             say(line)
@@ -85,7 +87,7 @@ def command(
     for line in writer.summary_lines():
         say(line)
     if as_json and out is not None:
-        document(writer.summary() | {"out": str(out)})
+        document(writer.summary() | {"out": str(out), "findings": findings.to_json()})
 
 
 def prediction_options(

@@ -25,6 +25,7 @@ from anysize.compress.request import Judging, shares
 from anysize.compress.verdict import Candidate, Judgement, judge
 from anysize.core.errors import AnysizeError, BudgetError, ConfigurationError
 from anysize.core.files import scratch
+from anysize.core.findings import Findings
 from anysize.core.memory import format_size, resident
 from anysize.models import bundle
 from anysize.models.spec import open_network
@@ -135,8 +136,11 @@ class _Trial:
             test=test,
             memory=_budget_of_one(order.memory),
             seed=order.seed,
+            labels=card.labels,
         )
-        deciding = self._judging.deciding()
+        self._findings = Findings()
+        deciding = self._judging.deciding(self._findings)
+        self._findings.checked()
         self._data = None if deciding is None else deciding.name
         self._context = Context(
             task=self._task,
@@ -174,6 +178,7 @@ class _Trial:
             metric=self._task.main_metric,
             max_drop=self._order.max_drop,
             data=self._data,
+            findings=tuple(self._findings),
             original=self._before.figures(rounds),
             candidates=tuple(self._candidates),
             chosen=self._chosen,

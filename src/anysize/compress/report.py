@@ -10,6 +10,7 @@ from typing import Any
 from anysize.compress.verdict import Candidate, Judgement, pareto
 from anysize.core.files import write_json, write_text
 from anysize.core.memory import format_size
+from anysize.evaluate.findings import findings_section
 from anysize.evaluate.markup import section
 from anysize.evaluate.plots import ACCENT, INK, MUTED, SECOND, canvas, svg
 from anysize.evaluate.report import page, short_name
@@ -33,6 +34,7 @@ def write(judgement: Judgement, folder: Path) -> None:
         MissingExtraError: matplotlib is not installed.
     """
     body = _summary(judgement) + _front(judgement) + _table(judgement) + _sensitivity(judgement)
+    body += findings_section(judgement.findings)
     title = "Compression" if judgement.chosen else "Compression: nothing passes"
     subtitle = " · ".join(filter(None, (judgement.task, short_name(judgement.data or ""))))
     write_json(folder / JSON, judgement.to_json())

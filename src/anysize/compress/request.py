@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,12 +12,14 @@ import numpy as np
 from anysize import tasks
 from anysize.core.errors import DataError
 from anysize.core.files import write_json
+from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.evaluate.learned import divided_for_training
 from anysize.models.bundle import Card, read_card
 from anysize.sources import Subset, open_splits
 from anysize.sources.splits import SHARE, Splits
 from anysize.tasks.inputs import columns_of
+from anysize.tasks.understanding import with_classes
 from anysize.train.order import Permutation
 
 
@@ -44,6 +46,7 @@ class Judging:
         test: the same.
         memory: budget of one measuring process, in bytes.
         seed: of the choice of records.
+        labels: of the model, in whatever spelling the data have them.
     """
 
     task: str
@@ -56,6 +59,7 @@ class Judging:
     memory: int
     seed: int = 0
     original: str = ""
+    labels: Sequence[str] = ()
 
     def training(self) -> Source | None:
         """The records to calibrate on and to train with.
@@ -70,11 +74,15 @@ class Judging:
             raise DataError(self.data, "has no training records to calibrate on")
         return found.train
 
-    def deciding(self) -> Source | None:
-        """The records that decide: the test part, else the validation part."""
+    def deciding(self, findings: Findings | None = None) -> Source | None:
+        """The records that decide: the test part, else the validation part.
+
+        Args:
+            findings: takes what is guessed, repaired or left out of the data.
+        """
         if self.data is None:
             return None
-        found = self._splits()
+        found = self._splits(findings)
         source = found.test or found.validation
         if source is None or not len(source):
             kept = "; the model learned from all of it" if not self.test + self.validation else ""
@@ -92,10 +100,10 @@ class Judging:
             f"{source.name} ({self.records} records)",
         )
 
-    def _splits(self) -> Splits:
+    def _splits(self, findings: Findings | None = None) -> Splits:
         assert self.data is not None
         task = tasks.load(self.task)
-        return open_splits(
+        splits = open_splits(
             self.data,
             columns=columns_of(task, read_card(self.original)) if self.original else task.columns,
             rename=self.columns,
@@ -103,7 +111,9 @@ class Judging:
             validation=self.validation,
             test=self.test,
             by_target=task.by_target,
+            findings=findings,
         )
+        return with_classes(splits, task, self.labels) if self.labels else splits
 
     def write(self, path: Path) -> None:
         write_json(path, asdict(self))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.core.findings import Finding
 from anysize.core.memory import format_size
 from anysize.evaluate.intervals import PairedCounts, PairedDifference, paired_difference
 
@@ -106,6 +107,7 @@ class Judgement:
         chosen: the one that was shipped; None where none passes.
         sensitivity: the layers by what int8 does to them, where that was measured; ``network``
             says of what: ``original``, or the methods that were applied before.
+        findings: what was guessed, repaired or left out of the data.
     """
 
     task: str
@@ -116,6 +118,7 @@ class Judgement:
     candidates: tuple[Candidate, ...]
     chosen: Candidate | None
     sensitivity: tuple[Mapping[str, Any], ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -127,6 +130,7 @@ class Judgement:
             "original": self.original.to_json(),
             "candidates": [each.to_json() for each in self.candidates],
             "sensitivity": list(self.sensitivity),
+            "findings": [finding.to_json() for finding in self.findings],
         }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -13,6 +14,8 @@ Level: TypeAlias = Literal["note", "warning", "refusal"]
 LEVELS: tuple[Level, ...] = ("note", "warning", "refusal")
 
 _EXAMPLES = 5
+
+_log = logging.getLogger("anysize")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,11 @@ class Finding:
         words = f"{self.message} ({shown}{more})" if shown else self.message
         return f"{words}; {self.remedy}" if self.remedy else words
 
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any]) -> Finding:
+        """What ``to_json`` gave."""
+        return cls(**{**entries, "examples": tuple(entries["examples"])})
+
     def to_json(self) -> dict[str, Any]:
         return {
             "code": self.code,
@@ -67,6 +75,7 @@ class Findings:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._found: dict[tuple[str, str], Finding] = {}
+        self._logged: set[tuple[str, str]] = set()
 
     def add(
         self,
@@ -111,6 +120,19 @@ class Findings:
         if not stopping:
             return
         raise DataError("data", "\n".join(one.sentence() for one in stopping))
+
+    def log(self) -> None:
+        """Logs the warnings that were not logged yet, each once, to the logger ``anysize``."""
+        for one in self:
+            if one.level == "warning" and (one.code, one.message) not in self._logged:
+                self._logged.add((one.code, one.message))
+                _log.warning("%s", one.sentence())
+
+    def checked(self, *, strict: bool = False) -> None:
+        """Logs the warnings, and stops the work where something makes it wrong; see ``refuse``."""
+        if not strict:
+            self.log()
+        self.refuse(strict=strict)
 
     def warnings(self) -> list[Finding]:
         """Those that a person should see before work starts."""

@@ -12,7 +12,7 @@ from anysize.core.errors import DataError
 from anysize.core.examples import Example, Failure
 from anysize.core.protocols import Preprocess
 from anysize.core.receipts import Facts
-from anysize.core.records import Record, Source
+from anysize.core.records import Record, Source, record_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,8 @@ def _guarded(
     except DataError as error:
         if strict:
             raise
-        name = record.id if record is not None else error.origin
+        # Not the file that the error names: each of its records is one that fails.
+        name = record.id if record is not None else record_id(source, position.index)
         yield Failure(ordinal=position.ordinal, record=name, problem=str(error))
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.core.errors import DataError
 from anysize.core.windows import Box
 
 
@@ -168,3 +169,18 @@ class Source(Protocol):
     def fingerprint(self) -> str:
         """Hex digest that changes when files, sizes or modification times change."""
         ...
+
+
+def record_id(source: Source, index: int) -> str:
+    """A record's id, also where the record cannot be read.
+
+    A source with a method ``record_id(index)`` gives its own without reading the record.
+    """
+    own = getattr(source, "record_id", None)
+    if own is not None:
+        known: str = own(index)
+        return known
+    try:
+        return source[index].id
+    except DataError as error:
+        return error.origin

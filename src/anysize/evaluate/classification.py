@@ -10,7 +10,6 @@ from anysize.core.errors import DataError
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluate.evaluation import Evaluation, evaluate
-from anysize.evaluate.learned import warn_of_learned
 from anysize.evaluate.report import write_report
 from anysize.evaluate.run import EvaluationRun
 from anysize.sources import target_counts
@@ -35,7 +34,6 @@ def measure(results: Iterable[Result | ErrorResult], *, card: Card, source: Sour
         DataError: nothing can be scored; where the targets alone tell, before the model is run.
     """
     _refuse_unscorable(source, card.labels)
-    warn_of_learned(card, source)
     return evaluate(
         results,
         card.labels,

@@ -17,7 +17,6 @@ from anysize.core.results import ErrorResult, Result
 from anysize.evaluate import detection_rendering, detection_report
 from anysize.evaluate.detection_coco import CocoScorer
 from anysize.evaluate.detection_result import OVERLAP, DetectionEvaluation, Misses
-from anysize.evaluate.learned import warn_of_learned
 from anysize.mergers.objects import ObjectRules
 from anysize.tasks.detection_meter import OVERLAPS, verdicts
 
@@ -47,7 +46,6 @@ def measure(
     Raises:
         DataError: no picture could be read, or none has objects.
     """
-    warn_of_learned(card, source)
     run = _Run(card.labels)
     for index, result in enumerate(results):
         if isinstance(result, ErrorResult):

@@ -16,6 +16,7 @@ from anysize.core.records import Source
 from anysize.evaluate import record_sections
 from anysize.evaluate.detection_coco import ClassScore
 from anysize.evaluate.detection_result import DetectionEvaluation, Misses
+from anysize.evaluate.findings import findings_section
 from anysize.evaluate.markup import percent, section
 from anysize.evaluate.plots import precision_recall
 from anysize.evaluate.report import facts_of, page, short_name
@@ -42,6 +43,7 @@ def write(
             _curves(evaluation),
             _classes(evaluation),
             _worst(evaluation, source),
+            findings_section(evaluation.findings),
             record_sections.provenance(about),
         )
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from anysize.core.findings import Finding
 from anysize.core.objects import Annotation, Detection
 from anysize.core.results import ErrorResult
 from anysize.evaluate.detection_coco import CocoScores
@@ -66,6 +67,7 @@ class DetectionEvaluation:
             them; they are left out.
         without_target: pictures of which nothing says what they hold.
         failure_count, failures: records that could not be read; the first are named.
+        findings: what was guessed, repaired or left out of the data.
     """
 
     labels: tuple[str, ...]
@@ -82,6 +84,7 @@ class DetectionEvaluation:
     without_target: int
     failure_count: int
     failures: tuple[ErrorResult, ...]
+    findings: tuple[Finding, ...] = ()
 
     @property
     def precision(self) -> float:
@@ -131,4 +134,5 @@ class DetectionEvaluation:
             ],
             "worst_misses": [each.to_json() for each in self.worst],
             "failures": [failure.to_json() for failure in self.failures],
+            "findings": [finding.to_json() for finding in self.findings],
         }

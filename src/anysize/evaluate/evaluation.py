@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anysize.core.errors import ConfigurationError, DataError, RunError
+from anysize.core.findings import Finding
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluate.baselines import Baseline, majority_class
@@ -67,6 +68,7 @@ class Evaluation:
             first 100 names); such records are not scored.
         unknown_label_records: how many records had such a label.
         failure_count, failures: records that could not be read; the first are named.
+        findings: what was guessed, repaired or left out of the data.
     """
 
     labels: tuple[str, ...]
@@ -83,6 +85,7 @@ class Evaluation:
     unknown_label_records: int
     failure_count: int
     failures: tuple[ErrorResult, ...]
+    findings: tuple[Finding, ...] = ()
 
     def main(self) -> dict[str, float]:
         """The metrics that are one number, by name."""
@@ -110,6 +113,7 @@ class Evaluation:
             "accuracy_by_extent": [entry.to_json() for entry in self.by_extent],
             "worst_mistakes": [mistake.to_json() for mistake in self.mistakes],
             "failures": [failure.to_json() for failure in self.failures],
+            "findings": [finding.to_json() for finding in self.findings],
         }
 
     def _confusion_json(self) -> dict[str, Any]:

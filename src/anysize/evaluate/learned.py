@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anysize.core.findings import Findings
 from anysize.core.records import Source
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
 
 _PART = " (training part)"
-
-_log = logging.getLogger("anysize")
 
 
 def divided_for_training(card: Card, data: str | Path) -> bool:
@@ -23,14 +21,16 @@ def divided_for_training(card: Card, data: str | Path) -> bool:
     return learned.endswith(_PART) and whole.absolute() == Path(data).absolute()
 
 
-def warn_of_learned(card: Card, source: Source) -> None:
-    """Warns where data that was divided for training is evaluated as a whole.
+def note_learned(card: Card, source: Source, findings: Findings) -> None:
+    """Says where data that was divided for training is evaluated as a whole.
 
     Such data has no splits of its own, so that evaluating it without naming one takes all of it.
     """
     if divided_for_training(card, source.name):
-        _log.warning(
-            "%s: all records are evaluated, those included that the model learned from; "
-            "--split test takes those alone that it never saw",
-            source.name,
+        findings.add(
+            "evaluated-on-training",
+            f"{source.name}: all records are evaluated, those included that the model learned from",
+            count=len(source),
+            unit="records",
+            remedy="--split test takes those alone that it never saw",
         )

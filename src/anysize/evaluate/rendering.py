@@ -13,6 +13,7 @@ from rich.text import Text
 from anysize.core.results import ErrorResult
 from anysize.evaluate.evaluation import Evaluation
 from anysize.evaluate.feature_statistics import FeatureStatistics
+from anysize.evaluate.findings import findings_table
 from anysize.evaluate.markup import between, percent, probability
 from anysize.evaluate.sketches import Distribution
 from anysize.evaluate.statistics import DataStatistics, ImageStatistics, TextStatistics
@@ -132,6 +133,9 @@ def _head(statistics: DataStatistics) -> list[RenderableType]:
     parts: list[RenderableType] = [
         Text(f"{statistics.name}: {statistics.records:,} records{looked}", style="bold")
     ]
+    if statistics.splits:
+        shown = ", ".join(f"{name} {count:,}" for name, count in statistics.splits.items())
+        parts.append(Text(f"parts: {shown}"))
     if statistics.labels:
         parts.append(_labels(statistics))
     return parts
@@ -192,7 +196,8 @@ def _tail(statistics: DataStatistics) -> list[RenderableType]:
         )
         pairs = "; ".join(f"{one} = {two}" for one, two in statistics.duplicate_names[:3])
         parts.append(_warning(f"{about}{duplicates.copies:,} copies{conflict} ({pairs})"))
-    return parts + _unreadable(statistics.unreadable, statistics.unreadable_named[:10])
+    parts += _unreadable(statistics.unreadable, statistics.unreadable_named[:10])
+    return parts + ([findings_table(statistics.findings)] if statistics.findings else [])
 
 
 def _unreadable(count: int, named: Sequence[ErrorResult]) -> list[RenderableType]:

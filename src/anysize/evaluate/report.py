@@ -12,6 +12,7 @@ from anysize.core.files import write_json, write_text
 from anysize.core.records import Source
 from anysize.evaluate import class_sections, record_sections, sections
 from anysize.evaluate.evaluation import Evaluation
+from anysize.evaluate.findings import findings_section
 from anysize.evaluate.stylesheet import STYLE
 
 
@@ -49,6 +50,7 @@ def render_report(
             class_sections.confusion(evaluation),
             record_sections.mistakes(evaluation),
             record_sections.failures(evaluation),
+            findings_section(evaluation.findings),
             record_sections.provenance(about),
         )
     )

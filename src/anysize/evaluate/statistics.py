@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.findings import Finding
 from anysize.core.progress import counted
 from anysize.core.protocols import Preprocess
 from anysize.core.records import ImageField, Record, Source, TextField
@@ -38,6 +39,8 @@ class DataStatistics:
         duplicate_names: ids of a few such pairs.
         unreadable: how many could not be read.
         unreadable_named: the first of them, with the reason.
+        splits: records by the name of the split, where the data names splits.
+        findings: what was guessed, repaired or left out.
     """
 
     name: str
@@ -49,6 +52,8 @@ class DataStatistics:
     duplicate_names: tuple[tuple[str, str], ...]
     unreadable: int
     unreadable_named: tuple[ErrorResult, ...]
+    splits: Mapping[str, int] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -65,6 +70,8 @@ class DataStatistics:
                 "exact": self.duplicates.exact,
                 "examples": [list(pair) for pair in self.duplicate_names],
             },
+            "splits": dict(self.splits),
+            "findings": [finding.to_json() for finding in self.findings],
         }
 
 

@@ -17,6 +17,7 @@ from anysize.core.files import write_json, write_text
 from anysize.core.records import Source
 from anysize.evaluate import record_sections
 from anysize.evaluate import verification_plots as plots
+from anysize.evaluate.findings import findings_section
 from anysize.evaluate.markup import between, counted, percent, section
 from anysize.evaluate.mistakes import Excerpt
 from anysize.evaluate.report import facts_of, page, short_name
@@ -64,6 +65,7 @@ def body(evaluation: Verification) -> str:
                 evaluation.false_accepts,
             ),
             _failures(evaluation),
+            findings_section(evaluation.findings),
         )
     )
 

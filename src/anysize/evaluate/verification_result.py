@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from anysize.core.findings import Finding
 from anysize.core.results import ErrorResult
 from anysize.evaluate.intervals import Interval
 from anysize.evaluate.lengths import ReceiptSummary
@@ -37,6 +38,7 @@ class Verification:
         false_rejects, false_accepts: the hardest genuine and impostor pairs.
         receipts: what was read.
         failures: records that could not be read; the first are named.
+        findings: what was guessed, repaired or left out of the data.
     """
 
     eer: float
@@ -57,6 +59,7 @@ class Verification:
     receipts: ReceiptSummary
     failure_count: int
     failures: tuple[ErrorResult, ...]
+    findings: tuple[Finding, ...] = ()
 
     def main(self) -> dict[str, float]:
         """The metrics that are one number, by name."""
@@ -91,6 +94,7 @@ class Verification:
             "hardest_impostor_pairs": [pair.to_json() for pair in self.false_accepts],
             "receipts": self.receipts.to_json(),
             "failures": [failure.to_json() for failure in self.failures],
+            "findings": [finding.to_json() for finding in self.findings],
         }
 
     def curve(self) -> list[dict[str, float]]:

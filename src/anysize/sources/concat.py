@@ -6,13 +6,14 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.core.records import Record, Source
+from anysize.core.records import Record, Source, record_id
 from anysize.sources.hashes import id_hashes
-from anysize.sources.targets import targets
+from anysize.sources.targets import spellings, targets
 
 
 class Concat:
@@ -42,10 +43,20 @@ class Concat:
                 blocks.append(id_hashes(part, low - first, high - first))
         return np.concatenate(blocks)
 
-    def targets(self) -> Iterator[str | None]:
+    def record_id(self, index: int) -> str:
+        """As the parts give it."""
+        place = bisect_right(self._ends, index)
+        return record_id(self.parts[place], index - self._start(place))
+
+    def targets(self) -> Iterator[Any]:
         """Every record's target in order."""
         for part in self.parts:
             yield from targets(part)
+
+    def spellings(self) -> Iterator[str | None]:
+        """Every record's label as it is written, in order."""
+        for part in self.parts:
+            yield from spellings(part)
 
     def fingerprint(self) -> str:
         text = "\n".join(part.fingerprint() for part in self.parts)

@@ -15,6 +15,7 @@ from anysize.core.records import Field, Record
 from anysize.readers.features import Features
 from anysize.readers.text import Text
 from anysize.sources.columns import CONTENTS, ColumnSpec, Kind, Request
+from anysize.sources.labels import plain_label
 from anysize.sources.stores import ByteRows
 
 PROVIDES = (
@@ -122,7 +123,11 @@ class FileSource:
 
     def _target(self, relative: str) -> str | None:
         first, slash, _ = relative.partition("/")
-        return _printable(first) if self._by_class and slash else None
+        return plain_label(_printable(first)) if self._by_class and slash else None
+
+    def record_id(self, index: int) -> str:
+        """A record's id, without touching its file."""
+        return _printable(self._prefix + os.fsdecode(self._paths[index]))
 
     def _field(self, path: Path) -> Field:
         if self._content.kind == "text":

@@ -7,8 +7,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.core.errors import DataError
-from anysize.core.records import Source
+from anysize.core.records import Source, record_id
 
 
 def id_hashes(source: Source, start: int, stop: int) -> NDArray[np.uint64]:
@@ -22,7 +21,7 @@ def id_hashes(source: Source, start: int, stop: int) -> NDArray[np.uint64]:
         found: NDArray[np.uint64] = own(start, stop)
         return found
     data = b"".join(
-        hashlib.blake2b(_id(source, index).encode(), digest_size=8).digest()
+        hashlib.blake2b(record_id(source, index).encode(), digest_size=8).digest()
         for index in range(start, stop)
     )
     return np.frombuffer(data, dtype="<u8")
@@ -37,10 +36,3 @@ def mixed(hashes: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
     value *= np.uint64(0x94D049BB133111EB)
     value ^= value >> np.uint64(31)
     return value
-
-
-def _id(source: Source, index: int) -> str:
-    try:
-        return source[index].id
-    except DataError as error:
-        return error.origin

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from anysize.core.errors import DataError
 from anysize.core.files import scratch
+from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.readers.encodings import canonical
 from anysize.sources.columns import ColumnSpec
@@ -34,6 +35,7 @@ def open_split(
     by_target: bool = False,
     validation: float = SHARE,
     test: float = SHARE,
+    findings: Findings | None = None,
 ) -> Source:
     """The split to measure on: the one named, else what the data names as it.
 
@@ -49,12 +51,15 @@ def open_split(
         by_target: divide the targets, not the records.
         validation: the share that training kept out of data without splits of its own.
         test: the same.
+        findings: takes what opening the data guesses, repairs or leaves out.
 
     Raises:
         DataError: the data has no such split.
     """
     if split is None and not Path(data).is_dir():
-        return open_source(data, columns=columns, rename=rename, encoding=encoding)
+        return open_source(
+            data, columns=columns, rename=rename, encoding=encoding, findings=findings
+        )
     splits = open_splits(
         data,
         columns=columns,
@@ -63,6 +68,7 @@ def open_split(
         validation=validation,
         test=test,
         by_target=by_target,
+        findings=findings,
     )
     if split is None:
         named = None if splits.how == "hash" else splits.test or splits.validation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 
-from anysize.core.records import Record, Source
+from anysize.core.records import Record, Source, record_id
 from anysize.readers.image import Image
 
 LARGEST = 1 << 16
@@ -59,6 +59,10 @@ class KeptPictures:
                 self._kept[index] = record
                 self._free -= size + _RECORD
         return record
+
+    def record_id(self, index: int) -> str:
+        """As the source gives it."""
+        return record_id(self._source, index)
 
     def fingerprint(self) -> str:
         """The source's."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.core.records import Record, Source
+from anysize.core.records import Record, Source, record_id
 from anysize.sources.hashes import id_hashes
-from anysize.sources.targets import targets
+from anysize.sources.targets import spellings, targets
 
 _BLOCK = 1 << 12
 _STEP = 1 << 16
+
+Item = TypeVar("Item")
 
 
 class Subset:
@@ -59,6 +62,11 @@ class Subset:
         bits = np.unpackbits(self._bits[block * _BLOCK // 8 : (block + 1) * _BLOCK // 8])
         return block * _BLOCK + int(np.flatnonzero(bits)[index - int(self._counts[block])])
 
+    def members(self) -> NDArray[np.bool_]:
+        """Which records of the source are its own, a byte each."""
+        bits: NDArray[np.bool_] = np.unpackbits(self._bits, count=len(self.source)).astype(bool)
+        return bits
+
     def positions(self) -> Iterator[int]:
         """Positions of all its records in the source, in order."""
         for block in range(len(self._counts) - 1):
@@ -79,13 +87,27 @@ class Subset:
         ]
         return np.concatenate(found)
 
-    def targets(self) -> Iterator[str | None]:
+    def record_id(self, index: int) -> str:
+        """As the source gives it."""
+        return record_id(self.source, self.position(index))
+
+    def targets(self) -> Iterator[Any]:
         """Every record's target in order."""
+        return self._own(targets(self.source))
+
+    def spellings(self) -> Iterator[str | None]:
+        """Every record's label as it is written, in order."""
+        return self._own(spellings(self.source))
+
+    def _own(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Of the source's items, one a record, those of the subset."""
         wanted = self.positions()
         following = next(wanted, None)
-        for place, target in enumerate(targets(self.source)):
+        for place, item in enumerate(items):
+            if following is None:
+                return
             if place == following:
-                yield target
+                yield item
                 following = next(wanted, None)
 
     def fingerprint(self) -> str:

@@ -19,6 +19,7 @@ from anysize.readers.encodings import advice
 from anysize.readers.features import Features
 from anysize.readers.text import Text
 from anysize.sources.columns import Request, Role, assign
+from anysize.sources.labels import plain_label
 from anysize.sources.numbers import cell_features, names_file
 from anysize.sources.offsets import Offsets, RandomFile
 from anysize.sources.profile import Profile
@@ -111,6 +112,10 @@ class TableSource:
         """The records' ids, without reading them."""
         return (f"{self._id}:{index}" for index in range(len(self)))
 
+    def record_id(self, index: int) -> str:
+        """A record's id, without reading it."""
+        return f"{self._id}:{index}"
+
     def id_hashes(self, start: int, stop: int) -> NDArray[np.uint64]:
         """A hash of each id ``[start, stop)``.
 
@@ -129,10 +134,18 @@ class TableSource:
         return value
 
     def targets(self) -> Iterator[str | None]:
-        """Every row's target in order, read in large blocks; None for rows that cannot be read."""
+        """Every row's target in order; None for rows without one and those that cannot be read."""
+        for cell in self.spellings():
+            yield plain_label(cell) if cell else None
+
+    def spellings(self) -> Iterator[str | None]:
+        """Every row's label as it is written, read in large blocks; empty where there is none.
+
+        None for rows that cannot be read.
+        """
         role = next((role for role in self._roles if role.spec.kind == "target"), None)
         if role is None:
-            yield from (None for _ in range(len(self)))
+            yield from ("" for _ in range(len(self)))
             return
         key = self._keys[role.spec.role]
         for at in range(0, len(self), _BLOCK):
@@ -148,7 +161,7 @@ class TableSource:
                     else block[start - low : stop - low]
                 )
                 try:
-                    yield as_string(self._parse(index, start, raw).get(key)) or None
+                    yield as_string(self._parse(index, start, raw).get(key)) or ""
                 except DataError:
                     yield None
 
@@ -195,7 +208,9 @@ class TableSource:
                     fields[role.spec.role] = field
                 continue
             value = self._string(index, key, cell)
-            if value is None or (value == "" and role.spec.kind == "target"):
+            if role.spec.kind == "target" and value is not None:
+                value = plain_label(value)
+            if value is None:
                 if role.spec.required:
                     raise self._problem(index, f"has no value in the column {key!r}")
             elif role.spec.kind == "text":

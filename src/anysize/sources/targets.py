@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from anysize.core.errors import DataError
 from anysize.core.progress import counted
 from anysize.core.records import Source
 
 
-def targets(source: Source) -> Iterator[str | None]:
+def targets(source: Source) -> Iterator[Any]:
     """Every record's target in order; None where it has none or cannot be read.
 
     A source with a method ``targets()`` gives its own.
@@ -24,6 +25,20 @@ def targets(source: Source) -> Iterator[str | None]:
             yield source[index].target
         except DataError:
             yield None
+
+
+def spellings(source: Source) -> Iterator[str | None]:
+    """Every record's label as it is written in the data; empty where it has none.
+
+    None where the record cannot be read. A source with a method ``spellings()`` gives its own; of
+    others the targets are taken.
+    """
+    own = getattr(source, "spellings", None)
+    if own is not None:
+        yield from own()
+        return
+    for target in targets(source):
+        yield target if isinstance(target, str) else ""
 
 
 def target_counts(source: Source) -> dict[str, int]:

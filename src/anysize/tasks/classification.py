@@ -16,6 +16,7 @@ from anysize.core.records import Record, Source
 from anysize.core.results import Result
 from anysize.models.network import Network, Role
 from anysize.sources import ColumnSpec
+from anysize.sources.labels import class_order
 from anysize.tasks.protocols import LossBatch, Meter
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ class Classification:
     def labels(self, source: Source) -> tuple[str, ...]:
         from anysize.sources import target_counts
 
-        found = target_counts(source)
+        return self.ordered(target_counts(source), source)
+
+    def ordered(self, counts: Mapping[str, int], source: Source) -> tuple[str, ...]:
+        found = counts
         if len(found) > MOST_LABELS:
             raise DataError(
                 source.name,
@@ -79,7 +83,7 @@ class Classification:
                 f"only one label, {only!r}: there is nothing to tell apart"
                 + (f" ({fault})" if fault else ""),
             )
-        return tuple(sorted(found, key=_label_order))
+        return class_order(found)
 
     def label_counts(self, source: Source) -> dict[str, int]:
         from anysize.sources import target_counts
@@ -181,11 +185,3 @@ def first_fault(source: Source) -> str | None:
         except DataError as error:
             return f"{error} (the first that cannot be read)"
     return None
-
-
-def _label_order(label: str) -> tuple[int, float, str]:
-    """Numbers by value, before words by spelling."""
-    try:
-        return 0, float(label), label
-    except ValueError:
-        return 1, 0.0, label

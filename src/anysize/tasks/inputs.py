@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from anysize import tasks
 from anysize.core.errors import AnysizeError, ConfigurationError, DataError
+from anysize.core.findings import Findings
 from anysize.core.records import Field, Source
 from anysize.sources import ColumnSpec, open_source
 from anysize.sources.detection import without_objects
@@ -30,6 +31,7 @@ def open_inputs(
     columns: Mapping[str, str],
     encoding: str = "utf-8",
     specs: Sequence[ColumnSpec] | None = None,
+    findings: Findings | None = None,
 ) -> Source:
     """The inputs as one source, in their order.
 
@@ -42,6 +44,7 @@ def open_inputs(
         columns: column of a table for each role.
         encoding: of text files.
         specs: the columns as a model knows them; None takes the task's.
+        findings: takes what opening them guesses, repairs or leaves out.
 
     Raises:
         ConfigurationError: there is none, or one is not of these kinds.
@@ -52,7 +55,9 @@ def open_inputs(
         if not paths:
             raise ConfigurationError("no input given: name files, folders or tables, or '-'")
         wanted = without_objects(specs or task.columns)
-        return open_source(paths, columns=wanted, rename=columns, encoding=encoding)
+        return open_source(
+            paths, columns=wanted, rename=columns, encoding=encoding, findings=findings
+        )
 
     if _is_path(inputs, task):
         return opened([cast(Input, inputs)])

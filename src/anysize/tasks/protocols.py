@@ -195,6 +195,23 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class NamesClasses(Protocol):
+    """A task whose targets are names of classes, which data may spell in several ways."""
+
+    def ordered(self, counts: Mapping[str, int], source: Source) -> tuple[str, ...]:
+        """The classes in the order of the model's outputs: numbers by value, then words.
+
+        Args:
+            counts: records by class.
+            source: where they were counted, for messages.
+
+        Raises:
+            DataError: no record has a label, fewer than two labels, or far too many.
+        """
+        ...
+
+
+@runtime_checkable
 class Thresholded(Protocol):
     """A task whose predictions leave out what scores less than a threshold."""
 

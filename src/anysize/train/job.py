@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anysize.core.findings import Findings
 from anysize.train.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ class Job:
         fingerprint: of the training data.
         started: ``time.monotonic()`` of the moment that the run's clock starts.
         quiet: show no progress.
+        findings: what was guessed, repaired or left out of the data.
+        summary: what was read, what is used and what is left out, a line each; empty for a run that
+            goes on.
     """
 
     recipe: Recipe
@@ -42,6 +46,8 @@ class Job:
     fingerprint: str
     started: float
     quiet: bool = False
+    findings: Findings = field(default_factory=Findings, compare=False)
+    summary: tuple[str, ...] = ()
 
     @property
     def out(self) -> Path:
@@ -74,6 +80,7 @@ class TrainReport:
         failed: how many records could not be read.
         failures: the problem of each, by record (of the first thousand).
         peak_memory: of all workers together, in bytes.
+        findings: what was guessed, repaired or left out of the data, as JSON objects.
     """
 
     bundle: str
@@ -87,6 +94,7 @@ class TrainReport:
     failed: int
     failures: Mapping[str, str] = field(default_factory=dict)
     peak_memory: int = 0
+    findings: Sequence[Mapping[str, Any]] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

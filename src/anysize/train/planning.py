@@ -41,6 +41,7 @@ class TrainingPlan:
         work: bytes that a micro-batch needs while it runs.
         kept: bytes of decoded pictures that may be kept from epoch to epoch.
         why: one sentence for each choice.
+        findings: what was guessed, repaired or left out of the data, as JSON objects.
     """
 
     micro_cost: int
@@ -53,6 +54,7 @@ class TrainingPlan:
     work: int
     why: tuple[str, ...]
     kept: int = 0
+    findings: Sequence[Mapping[str, Any]] = ()
 
     def guard(self) -> MemoryGuard:
         """A guard to ask before every step."""

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from anysize import tasks
 from anysize.core.errors import ConfigurationError, DataError
-from anysize.core.findings import Findings
+from anysize.core.findings import Finding, Findings
 from anysize.core.records import Source
 from anysize.models.network import BuildRequest, Network
-from anysize.sources import open_splits
 from anysize.tasks.protocols import Task
+from anysize.tasks.understanding import Understood, understand
 from anysize.train.job import Job
 from anysize.train.order import mix
 from anysize.train.recipe import Recipe
@@ -52,15 +52,17 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     """
     task = tasks.load(recipe.task)
     findings = Findings()
-    training, validation = _open_data(recipe, task, findings)
-    labels = recipe.labels or _in_order(task.labels(training), recipe.model)
+    data = _understand(recipe, task, recipe.labels, findings)
+    findings.checked(strict=recipe.strict)
+    training = data.training
+    labels = data.labels or recipe.labels or task.labels(training)
     if recipe.teacher is not None:
         from anysize.train.distillation import check
 
         check(recipe, recipe.teacher, labels)
     network = _build(recipe, task, training, labels)
-    findings.refuse(strict=recipe.strict)
     task.begin(network, training, labels)
+    findings.checked(strict=recipe.strict)
     resolved = resolve(
         recipe,
         role=task.role,
@@ -84,13 +86,14 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         provenance={
             "data": training.name,
             "fingerprint": training.fingerprint(),
-            "label_counts": task.label_counts(training),
+            "label_counts": data.counts.get("train") or task.label_counts(training),
             "findings": findings.to_json(),
             "seed": recipe.seed,
             "versions": _versions(),
         },
     )
-    return _job(resolved, task, network, card, (training, validation), started, quiet)
+    job = _job(resolved, task, network, card, data, started, quiet)
+    return dataclasses.replace(job, findings=findings, summary=data.summary(findings))
 
 
 def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
@@ -108,10 +111,10 @@ def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     from anysize.models.spec import open_network
 
     task = tasks.load(recipe.task)
-    training, validation = _open_data(recipe, task, Findings())
     network, card = open_network(str(initial(recipe)), recipe.task)
     network.module.float()
-    fingerprint = training.fingerprint()
+    data = _understand(recipe, task, card.labels, Findings())
+    fingerprint = data.training.fingerprint()
     if fingerprint != card.provenance.get("fingerprint"):
         raise DataError(
             recipe.data,
@@ -119,7 +122,10 @@ def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
             "differ), so its place in the data means nothing any more; put the data back, or "
             "train anew with another --out",
         )
-    return _job(recipe, task, network, card, (training, validation), started, quiet)
+    job = _job(recipe, task, network, card, data, started, quiet)
+    kept = Findings()
+    kept.join(map(Finding.from_json, card.provenance.get("findings", ())))
+    return dataclasses.replace(job, findings=kept)
 
 
 def _job(
@@ -127,7 +133,7 @@ def _job(
     task: Task,
     network: Network,
     card: Card,
-    sources: tuple[Source, Source | None],
+    data: Understood,
     started: float,
     quiet: bool,
 ) -> Job:
@@ -136,8 +142,8 @@ def _job(
         task=task,
         network=network,
         card=card,
-        training=sources[0],
-        validation=sources[1],
+        training=data.training,
+        validation=data.validation,
         augmentation=_augmentation(recipe, task),
         fingerprint=str(card.provenance["fingerprint"]),
         started=started,
@@ -145,32 +151,29 @@ def _job(
     )
 
 
-def _open_data(recipe: Recipe, task: Task, findings: Findings) -> tuple[Source, Source | None]:
+def _understand(
+    recipe: Recipe, task: Task, labels: tuple[str, ...] | None, findings: Findings
+) -> Understood:
     # A record's part depends on its id alone, so that evaluating finds the same parts again,
     # whatever the seed of the run.
-    splits = open_splits(
+    return understand(
         recipe.data,
-        columns=task.columns,
+        task,
         rename=recipe.columns,
         encoding=recipe.encoding,
         validation=recipe.validation,
         test=recipe.test,
-        by_target=task.by_target,
+        labels=labels,
+        preferred=_labels_of(recipe.model),
         findings=findings,
     )
-    if splits.train is None or not len(splits.train):
-        raise DataError(recipe.data, "has no training records")
-    validation = splits.validation
-    return splits.train, validation if validation is not None and len(validation) else None
 
 
-def _in_order(found: tuple[str, ...], model: str) -> tuple[str, ...]:
-    """The labels in the order of the bundle that is trained further, if they are its own."""
+def _labels_of(model: str) -> tuple[str, ...]:
+    """The labels of a bundle that is trained further."""
     from anysize.models.bundle import is_bundle, read_card
 
-    if is_bundle(model) and set(labels := read_card(model).labels) == set(found):
-        return labels
-    return found
+    return read_card(model).labels if is_bundle(model) else ()
 
 
 def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]) -> Network:

@@ -117,6 +117,8 @@ def work(job: Job, state: State, team: Team) -> TrainReport | None:
     display = make_display(job.quiet or not team.leads)
     with StopRequest().listening() as request:
         try:
+            for line in job.summary:
+                display.say(line)
             loop = Loop(job, team, state, display, request)
             ended = loop.run()
             peak = sum(team.gather(memory.peak()))
@@ -143,7 +145,8 @@ def make_plan(recipe: Recipe) -> TrainingPlan:
 
     job = preparation.prepare(recipe, started=time.monotonic(), quiet=True)
     team = alone()
-    return agree(job, make_objective(job, team), team, readers(job.recipe), writable=False)
+    plan = agree(job, make_objective(job, team), team, readers(job.recipe), writable=False)
+    return dataclasses.replace(plan, findings=job.findings.to_json())
 
 
 def _check_out(recipe: Recipe, *, resume: bool) -> None:
@@ -213,6 +216,7 @@ def _report(job: Job, state: State, ended: str, peak: int) -> TrainReport:
         failed=state.failed,
         failures=state.failures,
         peak_memory=peak,
+        findings=job.findings.to_json(),
     )
 
 

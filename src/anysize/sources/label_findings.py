@@ -1,0 +1,366 @@
+"""What is noticed about the labels of data that a classifier is to be trained on."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from anysize.core.findings import Findings
+from anysize.core.records import Source, record_id
+from anysize.sources.label_tally import Tally, joined, tally, tally_parts
+from anysize.sources.labels import LabelNames, is_missing_word, listed, plain_label, settled
+from anysize.sources.subset import Subset
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_SEPARATORS = ("|", ";", ",")
+_FEW_RECORDS = 10
+_MOST_VALUES = 50
+_OWN_LABELS = 100
+_UNEVEN = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """The labels of data, understood.
+
+    Attributes:
+        names: how the classes are called.
+        counts: records by class, for each part of the data.
+    """
+
+    names: LabelNames
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+def settle(parts: Mapping[str, Source], findings: Findings) -> Settled:
+    """Chooses the classes by the training part and says what is odd about the labels of all parts.
+
+    Args:
+        parts: ``train`` and maybe ``validation`` and ``test``; their labels are read in one pass
+            each.
+        findings: takes what is noticed; a refusal where the labels are none.
+    """
+    tallies: dict[str, Tally] = {}
+    wholes: list[tuple[Tally, Source]] = []
+    for source, several in _by_source(parts):
+        cut = {part: each for part, each in several.items() if isinstance(each, Subset)}
+        found = tally_parts(source, cut) if cut else {part: tally(source) for part in several}
+        tallies |= found
+        wholes.append((joined(found.values()), source))
+    training = tallies["train"]
+    where = short(_whole(parts["train"]))
+    refused = False
+    for whole, source in wholes:
+        refused |= _several(whole, source, short(source), findings)
+    plain = training.plain()
+    names = settled(plain)
+    counts = {part: _by_class(found, names) for part, found in tallies.items()}
+    if not refused:
+        _ = _numbers(plain, where, findings) or _own(plain, training, where, findings)
+    if refused or not training.cells:
+        return Settled(names=names, counts=counts)
+    for whole, source in wholes:
+        _spelled(whole, source, names, findings)
+        _broken(whole, source, findings)
+        _unlabelled(whole, source, names, findings)
+    _joined(counts["train"], where, findings)
+    if not any(one.level == "refusal" for one in findings):
+        _rare(counts, where, findings)
+        _uneven(counts["train"], where, findings)
+    return Settled(names=names, counts=counts)
+
+
+def _whole(part: Source) -> Source:
+    return part.source if isinstance(part, Subset) else part
+
+
+def _by_source(parts: Mapping[str, Source]) -> list[tuple[Source, dict[str, Source]]]:
+    """The parts of each source together, so that it is read once."""
+    groups: dict[int, tuple[Source, dict[str, Source]]] = {}
+    for name, part in parts.items():
+        source = _whole(part)
+        groups.setdefault(id(source), (source, {}))[1][name] = part
+    return list(groups.values())
+
+
+def note_known(source: Source, names: LabelNames, findings: Findings) -> None:
+    """Says what is odd about labels that a model's answers are to be compared with.
+
+    Args:
+        source: the records; their labels are read in one pass.
+        names: the model's classes.
+        findings: takes what is noticed.
+    """
+    found = tally(source)
+    _several(found, source, short(source), findings)
+    _spelled(found, source, names, findings)
+    _unlabelled(found, source, names, findings)
+    counts = _by_class(found, names)
+    unknown = [name for name in counts if name not in names.names]
+    if unknown:
+        findings.add(
+            "labels-unknown",
+            f"{short(source)}: records have labels that the model does not know; they are not "
+            "counted in any score",
+            count=sum(counts[name] for name in unknown),
+            unit="records",
+            examples=[f"{name!r} ({counts[name]:,})" for name in unknown],
+        )
+
+
+def short(source: Source) -> str:
+    """What a source is called in a sentence."""
+    return Path(source.name).name or source.name
+
+
+def _by_class(found: Tally, names: LabelNames) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for cell, label in found.labels():
+        name = names(label)
+        if name is not None:
+            counts[name] += found.cells[cell]
+    return dict(sorted(counts.items()))
+
+
+def _examples(found: Tally, source: Source, cells: Iterable[str]) -> list[str]:
+    return [f"{record_id(source, found.first[cell])}: {cell!r}" for cell in list(cells)[:5]]
+
+
+def _several(found: Tally, source: Source, where: str, findings: Findings) -> bool:
+    """Lists of labels, which no single class stands for."""
+    lists = [cell for cell in found.cells if len(listed(cell) or ()) > 1]
+    if lists:
+        findings.add(
+            "labels-several",
+            f"{where}: the label column holds several labels for a record",
+            level="refusal",
+            count=sum(found.cells[cell] for cell in lists),
+            unit="records",
+            examples=_examples(found, source, lists),
+            remedy="this version trains models that give one label; heads for several labels come "
+            "with the next one. Keep one label a record, or name another column with "
+            "--columns label=NAME",
+        )
+        return True
+    objects = [cell for cell in found.cells if cell.startswith("{") and cell.endswith("}")]
+    if objects and sum(found.cells[cell] for cell in objects) * 2 > found.records:
+        findings.add(
+            "labels-objects",
+            f"{where}: the label column holds JSON objects, not labels",
+            level="refusal",
+            count=sum(found.cells[cell] for cell in objects),
+            unit="records",
+            examples=_examples(found, source, objects),
+            remedy="name the column or the field with the label with --columns label=NAME",
+        )
+        return True
+    return False
+
+
+def _numbers(plain: Mapping[str, int], where: str, findings: Findings) -> bool:
+    """Many different numbers: a quantity, not classes."""
+    numbers = {label: count for label, count in plain.items() if _NUMBER.fullmatch(label)}
+    records, values = sum(numbers.values()), len(numbers)
+    if records * 20 < sum(plain.values()) * 19 or values <= 20:
+        return False
+    few = records < _FEW_RECORDS * values
+    whole = all(label.lstrip("+-").isdigit() for label in numbers)
+    quantity = values > _MOST_VALUES and (not whole or records < 5 * values)
+    if not quantity and not (few and not whole):
+        return False
+    low, high = min(map(float, numbers)), max(map(float, numbers))
+    findings.add(
+        "labels-numbers",
+        f"{where}: the label column holds {values:,} different numbers from {low:g} to {high:g} in "
+        f"{records:,} records: a quantity to be estimated (regression), not classes",
+        level="refusal",
+        count=records,
+        unit="records",
+        remedy="regression is not in this version; write ranges instead of numbers into the column "
+        "(such as low, middle, high), or name the column with the classes with "
+        "--columns label=NAME",
+    )
+    return True
+
+
+def _own(plain: Mapping[str, int], found: Tally, where: str, findings: Findings) -> bool:
+    """Nearly every record has a label of its own: a text or an identifier."""
+    records = sum(plain.values()) + found.more
+    values = len(plain) + found.more
+    if values <= _OWN_LABELS or records >= 2 * values:
+        return False
+    findings.add(
+        "labels-all-different",
+        f"{where}: the label column holds {values:,} different labels in {records:,} records, so "
+        "that there is nothing to learn about most of them",
+        level="refusal",
+        count=records,
+        unit="records",
+        examples=list(plain)[:3],
+        remedy="name the right column with --columns label=NAME",
+    )
+    return True
+
+
+def _spelled(found: Tally, source: Source, names: LabelNames, findings: Findings) -> None:
+    """Spellings that mean one class."""
+    cased: list[str] = []
+    plainly: list[str] = []
+    for cell, label in found.labels():
+        if label is None or cell == (name := names(label)) or name is None:
+            continue
+        (plainly if name == label else cased).append(cell)
+    where = short(source)
+    if cased:
+        findings.add(
+            "labels-case",
+            f"{where}: labels that differ in upper and lower case are counted as one class",
+            count=sum(found.cells[cell] for cell in cased),
+            unit="records",
+            examples=[f"{cell!r} as {names(plain_label(cell))!r}" for cell in cased],
+            remedy="give them different names if they are different classes",
+        )
+    if plainly:
+        findings.add(
+            "labels-spelling",
+            f"{where}: labels with blanks around them, in another Unicode form or number format "
+            "are counted as the same class",
+            level="note",
+            count=sum(found.cells[cell] for cell in plainly),
+            unit="records",
+            examples=[f"{cell!r} as {names(plain_label(cell))!r}" for cell in plainly],
+        )
+
+
+def _broken(found: Tally, source: Source, findings: Findings) -> None:
+    broken = [cell for cell in found.cells if not cell.isascii() and _is_broken(cell)]
+    if broken:
+        findings.add(
+            "labels-broken",
+            f"{short(source)}: labels hold half of a surrogate pair (of a broken emoji), which is "
+            "left out of them",
+            count=sum(found.cells[cell] for cell in broken),
+            unit="records",
+            examples=_examples(found, source, broken),
+        )
+
+
+def _is_broken(cell: str) -> bool:
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _unlabelled(found: Tally, source: Source, names: LabelNames, findings: Findings) -> None:
+    where = short(source)
+    words = [cell for cell, label in found.labels() if label is None or names(label) is None]
+    missing = sum(found.cells[cell] for cell in words)
+    if found.empty or missing:
+        shown = _examples(found, source, words)
+        findings.add(
+            "labels-missing",
+            f"{where}: records without a label are left out",
+            count=found.empty + missing,
+            unit="records",
+            examples=shown,
+            remedy="fill in the label, or name the right column with --columns label=NAME"
+            if found.empty + missing == found.records
+            else "",
+        )
+    classes = [name for name in names.names if is_missing_word(name)]
+    for name in classes:
+        findings.add(
+            "labels-missing-word",
+            f"{where}: {name!r} is taken as a class, because it is as frequent as the others",
+            count=found.cells.get(name, 0),
+            unit="records",
+            remedy="empty these cells if it means that there is no label",
+        )
+
+
+def _joined(counts: Mapping[str, int], where: str, findings: Findings) -> None:
+    """Labels such as ``comedy|drama``: several in one cell."""
+    for separator in _SEPARATORS:
+        joined = [name for name in counts if separator in name]
+        parts = {part.strip() for name in counts for part in name.split(separator)}
+        if len(joined) >= 3 and 2 * len(joined) >= len(counts) and len(parts) < len(counts):
+            findings.add(
+                "labels-joined",
+                f"{where}: labels look like several in one, separated by {separator!r}; each "
+                "combination is a class",
+                count=sum(counts[name] for name in joined),
+                unit="records",
+                examples=[repr(name) for name in joined],
+                remedy="keep one label a record if that is not meant",
+            )
+            return
+
+
+def _rare(counts: Mapping[str, Mapping[str, int]], where: str, findings: Findings) -> None:
+    training = counts["train"]
+    single = [name for name, count in training.items() if count == 1]
+    if single and len(training) > 1:
+        findings.add(
+            "labels-single",
+            f"{where}: {_classes(len(single))} one record for training, from which next to nothing "
+            "can be learned",
+            count=len(single),
+            unit="classes",
+            examples=[repr(name) for name in single],
+            remedy="collect more of them, or join them into one class (other)",
+        )
+    for part in ("validation", "test"):
+        held = counts.get(part)
+        if not held:
+            continue
+        # A class of one record cannot be in two parts.
+        absent = [name for name in training if name not in held and name not in single]
+        if absent:
+            findings.add(
+                f"labels-absent-{part}",
+                f"{where}: {_classes(len(absent))} no record in the {part} part, so that nothing "
+                f"measured there says how well they are recognised",
+                count=len(absent),
+                unit="classes",
+                examples=[repr(name) for name in absent],
+                remedy="more records, or a larger part: --validation, --test",
+            )
+        unknown = [name for name in held if name not in training]
+        if unknown:
+            findings.add(
+                f"labels-unknown-{part}",
+                f"{where}: records of the {part} part have labels that no training record has; "
+                "they are not counted in any score",
+                count=sum(held[name] for name in unknown),
+                unit="records",
+                examples=[f"{name!r} ({held[name]:,})" for name in unknown],
+            )
+
+
+def _classes(count: int) -> str:
+    return "1 class has" if count == 1 else f"{count:,} classes have"
+
+
+def _uneven(counts: Mapping[str, int], where: str, findings: Findings) -> None:
+    if len(counts) < 2:
+        return
+    order = sorted(counts, key=lambda name: -counts[name])
+    most, total = counts[order[0]], sum(counts.values())
+    mean_of_others = (total - most) / (len(counts) - 1)
+    if most < _UNEVEN * mean_of_others or most * 2 < total:
+        return
+    findings.add(
+        "labels-uneven",
+        f"{where}: {order[0]!r} has {most / total:.0%} of the training records, so that an "
+        f"accuracy of {most / total:.0%} is reached by always answering it",
+        count=total - most,
+        unit="records",
+        examples=[f"{name!r} {counts[name]:,}" for name in order],
+        remedy="judge by macro_f1 (in evaluate), which counts all classes alike, and collect more "
+        "records of the rare ones",
+    )

@@ -1,0 +1,104 @@
+"""The labels of a whole source, counted in one pass as they are written in the data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from anysize.core.progress import counted
+from anysize.core.records import Source
+from anysize.sources.labels import plain_label
+from anysize.sources.subset import Subset
+from anysize.sources.targets import spellings
+
+MOST_CELLS = 200_000
+"""Different spellings that are counted at most; behind that the rest is one number."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one pass over the labels found.
+
+    Attributes:
+        records: all of them.
+        cells: records by label as it is written.
+        first: where each spelling comes first.
+        empty: records whose cell holds nothing.
+        unreadable: records that cannot be read.
+        more: records with further spellings, beyond the first ``MOST_CELLS``.
+    """
+
+    records: int = 0
+    cells: Counter[str] = field(default_factory=Counter)
+    first: dict[str, int] = field(default_factory=dict)
+    empty: int = 0
+    unreadable: int = 0
+    more: int = 0
+
+    def add(self, index: int, cell: str | None) -> None:
+        """Counts a record's cell: empty where it has no label, None where it cannot be read."""
+        self.records += 1
+        if cell is None:
+            self.unreadable += 1
+        elif not cell:
+            self.empty += 1
+        elif cell in self.first or len(self.first) < MOST_CELLS:
+            self.cells[cell] += 1
+            self.first.setdefault(cell, index)
+        else:
+            self.more += 1
+
+    def plain(self) -> dict[str, int]:
+        """Records by plain label."""
+        found: Counter[str] = Counter()
+        for cell, label in self.labels():
+            if label is not None:
+                found[label] += self.cells[cell]
+        return dict(found)
+
+    def labels(self) -> Iterator[tuple[str, str | None]]:
+        """Each spelling with its plain label."""
+        return ((cell, plain_label(cell)) for cell in self.cells)
+
+
+def tally(source: Source) -> Tally:
+    """Counts the labels of a source; bounded by ``MOST_CELLS``, whatever the source's length."""
+    found = Tally()
+    for index, cell in enumerate(_cells(source)):
+        found.add(index, cell)
+    return found
+
+
+def tally_parts(source: Source, parts: Mapping[str, Subset]) -> dict[str, Tally]:
+    """Counts the labels of several parts of a source in one pass over it.
+
+    The first places of the spellings are those in ``source``.
+    """
+    of_record = np.full(len(source), len(parts), dtype=np.uint8)
+    for place, part in enumerate(parts.values()):
+        of_record[part.members()] = place
+    found = [Tally() for _ in range(len(parts) + 1)]
+    for index, cell in enumerate(_cells(source)):
+        found[of_record[index]].add(index, cell)
+    return dict(zip(parts, found, strict=False))
+
+
+def joined(tallies: Iterable[Tally]) -> Tally:
+    """The counts of several parts of one source together."""
+    whole = Tally()
+    for each in tallies:
+        whole.records += each.records
+        whole.cells.update(each.cells)
+        whole.empty += each.empty
+        whole.unreadable += each.unreadable
+        whole.more += each.more
+        for cell, index in each.first.items():
+            whole.first[cell] = min(index, whole.first.get(cell, index))
+    return whole
+
+
+def _cells(source: Source) -> Iterator[str | None]:
+    return counted(spellings(source), f"reading the labels of {source.name}", len(source))

@@ -1,0 +1,255 @@
+"""Data understood for a task: opened by its splits, its labels settled, all of it said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from anysize.core.errors import DataError
+from anysize.core.findings import Finding, Findings
+from anysize.core.records import Source
+from anysize.sources import Splits, open_splits
+from anysize.sources.concat import Concat
+from anysize.sources.label_findings import note_known, settle
+from anysize.sources.labels import LabelNames
+from anysize.sources.named import Named, labelled
+from anysize.sources.opening import NOTHING
+from anysize.sources.splits import SHARE
+from anysize.tasks.protocols import NamesClasses, Task
+
+_LEFT_OUT = re.compile(r"left out|passed over|not (read|used|counted)|ignored|skipped")
+_MOST_SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Understood:
+    """Data as a task takes it.
+
+    Attributes:
+        task: what it was read for.
+        splits: the parts, with the classes as targets; records without a label are in none.
+        labels: the classes in their order; None where the task finds them otherwise.
+        counts: records by class, for each part; empty where ``labels`` is None.
+    """
+
+    task: Task
+    splits: Splits
+    labels: tuple[str, ...] | None = None
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def training(self) -> Source:
+        """The training part, which has records."""
+        assert self.splits.train is not None
+        return self.splits.train
+
+    @property
+    def validation(self) -> Source | None:
+        """The validation part, where it has records."""
+        held = self.splits.validation
+        return held if held is not None and len(held) else None
+
+    def summary(self, findings: Findings) -> tuple[str, str, str]:
+        """What was read as what, what is used, and what is left out and why."""
+        return self._read(), self._used(), _left_out(findings)
+
+    def _read(self) -> str:
+        splits = self.splits
+        parts = [part for part in (splits.train, splits.validation, splits.test) if part]
+        records = sum(map(len, parts))
+        roles = _roles(self.training)
+        columns = ", ".join(
+            role if role == column else f"{role} from the column {column!r}"
+            for role, column in roles.items()
+        )
+        how = {
+            "files": "its files name the parts",
+            "folders": "its folders name the parts",
+            "hash": "divided by a hash of the records",
+        }[splits.how]
+        name = Path(_whole(self.training).name).name
+        return f"read: {records:,} records of {name} ({columns or self.task.role}); {how}"
+
+    def _used(self) -> str:
+        splits = self.splits
+        held = [
+            f"{len(part):,} for {name}" if part is not None and len(part) else f"none for {name}"
+            for name, part in (("validation", splits.validation), ("testing", splits.test))
+        ]
+        words = f"used: {len(self.training):,} for training, {', '.join(held)}"
+        if self.labels is None:
+            return words
+        counts = self.counts["train"]
+        shown = [f"{name} {counts.get(name, 0):,}" for name in self.labels[:_MOST_SHOWN]]
+        more = len(self.labels) - len(shown)
+        return f"{words}; {len(self.labels):,} classes: {', '.join(shown)}" + (
+            f" and {more:,} more" if more else ""
+        )
+
+
+def understand(
+    data: str | Path,
+    task: Task,
+    *,
+    rename: Mapping[str, str] = NOTHING,
+    encoding: str = "utf-8",
+    validation: float = SHARE,
+    test: float = SHARE,
+    labels: Sequence[str] | None = None,
+    preferred: Sequence[str] = (),
+    findings: Findings,
+) -> Understood:
+    """Opens data to train on.
+
+    Args:
+        data: as for ``open_splits``.
+        task: what it is read for.
+        rename: the same.
+        encoding: the same.
+        validation: the same.
+        test: the same.
+        labels: the classes, where they are known (a run that goes on); None finds them.
+        preferred: names that are taken if the data have the same classes, in whatever case.
+        findings: takes what is guessed, repaired or left out.
+
+    Raises:
+        DataError: there is nothing to train on.
+        ConfigurationError: as ``open_splits``.
+    """
+    splits = open_splits(
+        data,
+        columns=task.columns,
+        rename=rename,
+        encoding=encoding,
+        validation=validation,
+        test=test,
+        by_target=task.by_target,
+        findings=findings,
+    )
+    if splits.train is None or not len(splits.train):
+        raise DataError(str(data), "has no training records")
+    if not isinstance(task, NamesClasses) or task.by_target:
+        return Understood(task=task, splits=splits)
+    if labels is not None:
+        return Understood(task=task, splits=_named(splits, LabelNames(labels)))
+    parts = {name: part for name, part in _parts(splits) if part is not None and len(part)}
+    found = settle(parts, findings)
+    findings.refuse()
+    order = task.ordered(found.counts["train"], splits.train)
+    names, counts = found.names, found.counts
+    liked = LabelNames(preferred)
+    if preferred and {liked(name) for name in order} == set(preferred):
+        counts = {
+            part: {str(liked(name)): count for name, count in each.items()}
+            for part, each in counts.items()
+        }
+        names, order = liked, tuple(preferred)
+    return Understood(task=task, splits=_named(splits, names), labels=order, counts=counts)
+
+
+def inspected(
+    data: str | Path,
+    task: Task,
+    *,
+    rename: Mapping[str, str] = NOTHING,
+    encoding: str = "utf-8",
+    findings: Findings,
+) -> tuple[Source, dict[str, int]]:
+    """All records of data, and how many are in each part that the data names.
+
+    Args:
+        data: as for ``open_splits``.
+        task: what it is read for.
+        rename: the same.
+        encoding: the same.
+        findings: takes what training on these data would guess, repair, leave out or refuse.
+    """
+    splits = open_splits(
+        data,
+        columns=task.columns,
+        rename=rename,
+        encoding=encoding,
+        by_target=task.by_target,
+        findings=findings,
+    )
+    parts = {name: part for name, part in _parts(splits) if part is not None and len(part)}
+    named = splits.how != "hash"
+    sources = list(parts.values())
+    source = Concat(str(data), sources) if named or not sources else _cut_from(sources[0])
+    if isinstance(task, NamesClasses) and not task.by_target and "train" in parts:
+        found = settle(parts, findings)
+        if found.counts["train"]:
+            source = Named(source, found.names)
+    return source, {name: len(part) for name, part in parts.items()} if named else {}
+
+
+def _cut_from(part: Source) -> Source:
+    """What a part was divided from."""
+    whole: Source = getattr(part, "source", part)
+    return whole
+
+
+def comparable(source: Source, task: Task, labels: Sequence[str], findings: Findings) -> Source:
+    """Records to be compared with a model's answers: their targets are its classes.
+
+    Args:
+        source: the records.
+        task: of the model.
+        labels: of the model.
+        findings: takes what is odd about the labels of the records.
+    """
+    if not isinstance(task, NamesClasses) or task.by_target:
+        return source
+    names = LabelNames(labels)
+    note_known(source, names, findings)
+    return Named(source, names)
+
+
+def with_classes(splits: Splits, task: Task, labels: Sequence[str]) -> Splits:
+    """The parts with a model's classes as targets; records without a label are in none."""
+    if not isinstance(task, NamesClasses) or task.by_target:
+        return splits
+    return _named(splits, LabelNames(labels))
+
+
+def _named(splits: Splits, names: LabelNames) -> Splits:
+    parts = {name: None if part is None else labelled(part, names) for name, part in _parts(splits)}
+    return Splits(**parts, how=splits.how)
+
+
+def _parts(splits: Splits) -> Iterator[tuple[str, Source | None]]:
+    yield "train", splits.train
+    yield "validation", splits.validation
+    yield "test", splits.test
+
+
+def _whole(source: Source) -> Source:
+    """What a part was taken from."""
+    while (inner := getattr(source, "source", None)) is not None:
+        source = inner
+    return source
+
+
+def _roles(source: Source) -> Mapping[str, str]:
+    """Role to column, of the first table."""
+    whole = _whole(source)
+    parts = getattr(whole, "parts", ())
+    if parts:
+        return _roles(parts[0])
+    found: Mapping[str, str] = getattr(whole, "roles", {})
+    return found
+
+
+def _left_out(findings: Findings) -> str:
+    left = [one for one in findings if _LEFT_OUT.search(one.message)]
+    if not left:
+        return "left out: nothing"
+    shown = "; ".join(map(_reason, left[:_MOST_SHOWN]))
+    more = len(left) - _MOST_SHOWN
+    return f"left out: {shown}" + (f"; and {more:,} more" if more > 0 else "")
+
+
+def _reason(finding: Finding) -> str:
+    return f"{finding.count:,} {finding.unit} ({finding.message})"
