@@ -23,11 +23,13 @@ class Measured:
         document: the JSON document that it printed.
         seconds: wall time.
         peak: the largest resident size of the process and its workers together, in bytes.
+        samples: ``(seconds since the start, resident bytes)``, in order.
     """
 
     document: dict[str, Any]
     seconds: float
     peak: int
+    samples: tuple[tuple[float, int], ...] = ()
 
 
 def run(arguments: Sequence[str]) -> Measured:
@@ -50,7 +52,10 @@ def run(arguments: Sequence[str]) -> Measured:
     if process.returncode != 0:
         raise RunError(f"anysize {' '.join(arguments)} failed:\n{said[-2000:]}")
     return Measured(
-        document=json.loads(output), seconds=time.monotonic() - start, peak=sampler.peak
+        document=json.loads(output),
+        seconds=time.monotonic() - start,
+        peak=max((resident for _, resident in sampler.samples), default=0),
+        samples=tuple(sampler.samples),
     )
 
 
@@ -65,11 +70,13 @@ class _Sampler(threading.Thread):
         super().__init__(daemon=True)
         self._pid = pid
         self._over = threading.Event()
-        self.peak = 0
+        self.samples: list[tuple[float, int]] = []
 
     def run(self) -> None:
+        start = time.monotonic()
         while not self._over.wait(0.05):
-            self.peak = max(self.peak, sum(_resident(pid) for pid in _tree(self._pid)))
+            resident = sum(_resident(pid) for pid in _tree(self._pid))
+            self.samples.append((time.monotonic() - start, resident))
 
     def stop(self) -> None:
         self._over.set()
