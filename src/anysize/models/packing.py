@@ -23,6 +23,7 @@ from anysize.models import packed_attention
 from anysize.models.first_token import FAMILIES
 from anysize.models.packed_attention import Packing
 from anysize.models.packed_dropout import replace_dropout
+from anysize.models.row_embedding import replace_embeddings
 
 TokenIds = Sequence[int] | NDArray[np.integer[Any]]
 
@@ -53,8 +54,9 @@ class PackedClassifier:
     """Runs a ``*ForSequenceClassification`` model on sequences without padding.
 
     The model is changed in place: its attention implementation becomes ``anysize_packed`` (which
-    on padded batches does what ``sdpa`` does) and its dropout layers become faster ones of the same
-    law. Its parameters are the ones used, so an optimizer and ``save_pretrained`` work as ever.
+    on padded batches does what ``sdpa`` does), its dropout layers become faster ones of the same
+    law, and large embedding tables get gradients of single rows. Its parameters are the ones used,
+    so an optimizer and ``save_pretrained`` work as ever.
     All randomness comes from torch's default CPU generator.
 
     The last layer is computed only where the head reads it: keys and values of every token, the
@@ -76,6 +78,7 @@ class PackedClassifier:
         packed_attention.register()
         model.set_attn_implementation(packed_attention.ATTENTION_NAME)
         replace_dropout(model)
+        replace_embeddings(model)
         self.model = model
         self._encoder: Any = model.base_model
         self._family = FAMILIES[type(model).__name__]

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import DataError, RunError
 from anysize.core.examples import Example, Failure
+from anysize.models.row_embedding import row_embeddings
 from anysize.tasks.protocols import Mixture
 from anysize.train.mixing import Mixing
 from anysize.train.optimization import set_rate
@@ -110,7 +111,8 @@ class Stepper:
         self._seed = seed
         self._clip = clip
         parameters = [item for item in trained.parameters() if item.requires_grad]
-        self._flat = FlatGradients(parameters, numbers=5)
+        tables = row_embeddings(trained) if team.size == 1 else []
+        self._flat = FlatGradients(parameters, numbers=5, tables=tables)
 
     def gradients(self, block: Block, *, stop: bool, elapsed: float) -> Totals:
         """Accumulates the step's gradients and adds them up over the workers.

@@ -12,14 +12,17 @@ clock) travels in the same buffer.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from anysize.models.row_embedding import RowEmbedding
 
 _BUCKET = 1 << 23
 
@@ -104,24 +107,46 @@ class FlatGradients:
     Args:
         parameters: those that are trained.
         numbers: how many extra numbers travel along.
+        tables: embedding tables among them whose gradients touch single rows: all other rows are
+            known to be zero and are not gone through. Only for a team of one, since others may
+            touch other rows.
     """
 
-    def __init__(self, parameters: Sequence[nn.Parameter], numbers: int) -> None:
+    def __init__(
+        self,
+        parameters: Sequence[nn.Parameter],
+        numbers: int,
+        tables: Sequence[RowEmbedding] = (),
+    ) -> None:
         size = sum(parameter.numel() for parameter in parameters)
         self._buffer = torch.zeros(size + numbers, device=parameters[0].device)
-        self.gradients = self._buffer[:size]
         self.numbers = self._buffer[size:]
-        start = 0
+        self._tables = list(tables)
+        for table in self._tables:
+            table.touched = []
+        by_rows = {id(table.weight) for table in self._tables}
+        self._dense: list[Tensor] = []
+        start = dense = 0
         for parameter in parameters:
-            part = self.gradients[start : start + parameter.numel()]
+            stop = start + parameter.numel()
+            part = self._buffer[start:stop]
             # The parameter's own strides (channels-last): fused optimizers walk both alike.
             parameter.grad = part.as_strided(
                 parameter.shape, parameter.stride(), part.storage_offset()
             )
-            start += parameter.numel()
+            if id(parameter) in by_rows:
+                self._dense.append(self._buffer[dense:start])
+                dense = stop
+            start = stop
+        self._dense.append(self._buffer[dense:size])
 
     def clear(self) -> None:
-        self._buffer.zero_()
+        for part in self._dense:
+            part.zero_()
+        self.numbers.zero_()
+        for table, rows in self._touched():
+            _gradient(table)[rows] = 0
+            table.touched = []
 
     def add_up(self, team: Team) -> None:
         """Sums gradients and numbers over the workers."""
@@ -133,11 +158,27 @@ class FlatGradients:
         Returns:
             The norm before clipping, 0.0 where it was not needed.
         """
+        touched = [(_gradient(table), rows) for table, rows in self._touched()]
         scale = 1.0 / records
         norm = 0.0
         if clip > 0:
-            norm = float(self.gradients.norm()) * scale
+            parts = [*self._dense, *(gradient[rows] for gradient, rows in touched)]
+            norm = math.hypot(*(float(part.norm()) for part in parts)) * scale
             if norm > clip:
                 scale *= clip / norm
-        self.gradients.mul_(scale)
+        for part in self._dense:
+            part.mul_(scale)
+        for gradient, rows in touched:
+            gradient[rows] *= scale
         return norm
+
+    def _touched(self) -> Iterator[tuple[RowEmbedding, Tensor]]:
+        for table in self._tables:
+            if table.touched:
+                yield table, torch.unique(torch.cat(table.touched))
+
+
+def _gradient(table: RowEmbedding) -> Tensor:
+    """The gradient of a table's weight, which is a view of the buffer."""
+    assert table.weight.grad is not None
+    return table.weight.grad
