@@ -97,6 +97,7 @@ def climbed(process: Process, *, ceiling: int, fixed: int = 0, most: int = 64) -
     return climb(
         lambda share: process.work(int(512 * share)),
         lambda count: process.work(512 * count),
+        whole=512,
         ceiling=ceiling,
         fixed=fixed,
         parts=(0.125, 0.25, 0.5, 1.0),
@@ -153,6 +154,7 @@ def test_climb_falls_back_to_whole_windows_for_models_of_one_size(
     found = climb(
         part,
         lambda count: process.work(512 * count),
+        whole=512,
         ceiling=1 << 40,
         fixed=0,
         parts=(0.25, 1.0),

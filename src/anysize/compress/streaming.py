@@ -19,8 +19,9 @@ from anysize.compress.fitting import weight_problems
 from anysize.core.files import disk_errors, replace_folder, scratch
 from anysize.models import bundle
 from anysize.models.network import Network
+from anysize.models.opening.bundles import outline
 from anysize.models.quantized_weights import is_quantized
-from anysize.models.spec import open_network, outline
+from anysize.models.spec import open_network
 from anysize.models.tensor_file import INDEX, SINGLE, TensorFileWriter, stored
 
 # Some blocks of this size are held at a time, in float32 and as what they become.

@@ -87,3 +87,9 @@ class Outputs:
 
     def row(self, index: int) -> dict[str, NDArray[np.float32]]:
         return {name: array[index] for name, array in self.arrays.items()}
+
+    def finite(self) -> NDArray[np.bool_]:
+        """For each example whether all of its numbers are finite."""
+        rows = [np.isfinite(array.reshape(len(array), -1)).all(1) for array in self.arrays.values()]
+        found: NDArray[np.bool_] = np.logical_and.reduce(rows)
+        return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anysize.core.batches import BatchPlan, batches
+from anysize.core.errors import DataError
 from anysize.core.examples import Example, Failure
 from anysize.core.pipeline import Position, examples
 from anysize.core.protocols import Merger, Preprocess, Runtime
@@ -19,18 +20,26 @@ from anysize.core.running import outputs_of
 
 @dataclass(slots=True)
 class _Open:
-    """Records under way: mergers that wait for windows, results that wait for their turn."""
+    """Records under way: mergers that wait for windows, results that wait for their turn.
+
+    ``lost`` has those that failed while windows of theirs are still to come.
+    """
 
     mergers: dict[int, Merger] = field(default_factory=dict)
     expected: dict[int, int] = field(default_factory=dict)
     received: dict[int, int] = field(default_factory=dict)
     facts: dict[int, Facts] = field(default_factory=dict)
     done: dict[int, Result | ErrorResult] = field(default_factory=dict)
+    lost: set[int] = field(default_factory=set)
     turn: int = 0
 
     def see(self, example: Example, new_merger: Callable[[str], Merger]) -> None:
         """Notes an example as it streams past on its way to a batch."""
         ordinal = example.ordinal
+        if ordinal in self.lost:
+            if example.window.last:
+                self.lost.discard(ordinal)
+            return
         if ordinal not in self.mergers:
             self.mergers[ordinal] = new_merger(example.window.record)
             self.received[ordinal] = 0
@@ -58,6 +67,13 @@ class _Open:
         self._forget(failure.ordinal)
         self.done[failure.ordinal] = ErrorResult(id=failure.record, error=failure.problem)
 
+    def lose(self, example: Example, failure: Failure) -> None:
+        """A record fails for one of its windows; others of it may still be on their way."""
+        if example.ordinal in self.mergers:
+            if example.ordinal not in self.expected:
+                self.lost.add(example.ordinal)
+            self.fail(failure)
+
     def _forget(self, ordinal: int) -> None:
         self.mergers.pop(ordinal, None)
         self.expected.pop(ordinal, None)
@@ -68,6 +84,21 @@ class _Open:
         while self.turn in self.done:
             yield self.done.pop(self.turn)
             self.turn += 1
+
+
+def _no_number(example: Example, *, strict: bool) -> Failure:
+    """The failure of a record for which the model computed infinity or not-a-number.
+
+    Raises:
+        DataError: in place of it, where the first failure is to end it all.
+    """
+    problem = (
+        "the model's output is not a number (NaN or infinity): its weights are damaged, or the "
+        "input has numbers far larger than it was trained on"
+    )
+    if strict:
+        raise DataError(example.window.record, problem)
+    return Failure(ordinal=example.ordinal, record=example.window.record, problem=problem)
 
 
 def predict(
@@ -115,8 +146,12 @@ def predict(
                 state.fail(item)
             else:
                 batch, outputs = item
+                sound = outputs.finite()
                 for row, example in enumerate(batch.examples):
-                    state.add(example, outputs.row(row))
+                    if sound[row]:
+                        state.add(example, outputs.row(row))
+                    else:
+                        state.lose(example, _no_number(example, strict=strict))
                 if on_windows is not None:
                     on_windows(len(batch.examples))
             yield from state.ready()

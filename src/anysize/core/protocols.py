@@ -62,6 +62,9 @@ class Runtime(Protocol):
     attribute. A module that can give a runtime streams has ``streams(network) -> int``, how many
     are best for many batches, and ``open_runtime`` takes ``streams``.
 
+    With ``whole_only = True`` it takes whole windows alone: its graph was made for one size of
+    picture.
+
     ``name`` is the file's name (``torch``, ``openvino``).
     """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ from typing import Any
 
 from anysize.core.errors import BundleError
 from anysize.core.files import disk_errors, move_in, scratch, write_json
-from anysize.models.columns import TableEncoding
+from anysize.models.card_reading import made, read_json
+from anysize.models.columns import ColumnEncoding, TableEncoding
 from anysize.models.network import FeatureSettings, Form, ImageSettings, Network, TextSettings
 from anysize.models.quiet import quiet_transformers
 from anysize.sources.splits import SHARE
@@ -67,8 +67,14 @@ class Card:
 
         Data without splits of its own must be divided in the same way to be evaluated.
         """
-        recipe = self.provenance.get("recipe") or {}
-        return float(recipe.get("validation", SHARE)), float(recipe.get("test", SHARE))
+        recipe = self.provenance.get("recipe")
+        kept = recipe if isinstance(recipe, Mapping) else {}
+        found = (kept.get("validation", SHARE), kept.get("test", SHARE))
+        validation, test = (
+            float(part) if isinstance(part, int | float) and 0 <= part < 1 else SHARE
+            for part in found
+        )
+        return validation, test
 
     @classmethod
     def from_json(cls, entries: Mapping[str, Any], origin: str) -> Card:
@@ -84,27 +90,43 @@ class Card:
                 "version of anysize: use that one, or train again",
             )
         known = {item.name for item in dataclasses.fields(cls)}
-        values = {key: value for key, value in entries.items() if key in known}
-        try:
-            if (text := values.get("text")) is not None:
-                values["text"] = TextSettings(**text)
-            if (image := values.get("image")) is not None:
-                image = {**image, "mean": tuple(image["mean"]), "std": tuple(image["std"])}
-                values["image"] = ImageSettings(**image)
-            if (features := values.get("features")) is not None:
-                features = {**features, "names": tuple(map(str, features.get("names", ())))}
-                if (encoding := features.get("encoding")) is not None:
-                    features["encoding"] = TableEncoding.from_json(encoding)
-                values["features"] = FeatureSettings(**features)
-            if (form := values.get("form")) is not None:
-                values["form"] = Form(**{**form, "outputs": tuple(form["outputs"])})
-            values["labels"] = tuple(map(str, values["labels"]))
-            card = cls(**values)
-        except (TypeError, KeyError, ValueError) as error:
-            raise BundleError(origin, f"not a valid bundle card: {error}") from error
+        values = {
+            key: value for key, value in entries.items() if key in known and value is not None
+        }
+        parts: tuple[tuple[str, type], ...] = (
+            ("text", TextSettings),
+            ("image", ImageSettings),
+            ("features", FeatureSettings),
+            ("form", Form),
+        )
+        features = values.get("features")
+        if isinstance(features, Mapping) and features.get("encoding") is not None:
+            values["features"] = {**features, "encoding": _encoding(features["encoding"], origin)}
+        for name, kind in parts:
+            if name in values:
+                values[name] = made(kind, values[name], origin, name)
+        card = made(cls, values, origin)
         if sum(item is not None for item in (card.text, card.image, card.features)) != 1:
             raise BundleError(origin, "exactly one of 'text', 'image' and 'features' must be set")
         return card
+
+
+def _encoding(entries: Any, origin: str) -> TableEncoding:
+    """How the cells of a table's row become numbers, as a card has it.
+
+    Raises:
+        BundleError: it is damaged.
+    """
+    name = "features.encoding"
+    columns = entries.get("columns") if isinstance(entries, Mapping) else None
+    if not isinstance(columns, list):
+        raise BundleError(origin, f"not a valid card: {name}.columns must be a list")
+    for column in columns:
+        made(ColumnEncoding, column, origin, f"{name}.columns")
+    try:
+        return TableEncoding.from_json(entries)
+    except (TypeError, KeyError, ValueError) as error:
+        raise BundleError(origin, f"not a valid card: {name}: {error}") from error
 
 
 def is_bundle(path: str | Path) -> bool:
@@ -186,12 +208,7 @@ def read_card(folder: str | Path) -> Card:
         BundleError: not a bundle, or a damaged card.
     """
     path = Path(folder) / CARD
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BundleError(str(folder), f"no {CARD} can be read: {error.strerror}") from error
-    except ValueError as error:
-        raise BundleError(str(path), f"not valid JSON: {error}") from error
+    entries = read_json(path)
     if not isinstance(entries, dict):
         raise BundleError(str(path), "must hold one JSON object")
     return Card.from_json(entries, str(path))

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 Role: TypeAlias = Literal["text", "image", "features"]
 
+LARGEST_WINDOW = 1 << 20
+"""Tokens or steps of a window, and numbers of a step, at most."""
+LARGEST_SIDE = 1 << 15
+"""Pixels of a side of a model's input, at most."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextSettings:
@@ -43,8 +48,10 @@ class TextSettings:
         return self.window
 
     def __post_init__(self) -> None:
-        if self.window < 4:
-            raise ConfigurationError(f"window must be at least 4 tokens, not {self.window}")
+        if not 4 <= self.window <= LARGEST_WINDOW:
+            raise ConfigurationError(
+                f"window must be at least 4 tokens and at most {LARGEST_WINDOW}, not {self.window}"
+            )
         if not 0 <= self.overlap < self.window - 2:
             raise ConfigurationError(
                 f"overlap must be from 0 to below window - 2 ({self.window - 2}), "
@@ -91,8 +98,11 @@ class ImageSettings:
         problems = []
         if not 0.0 <= self.crop <= 1.0:
             problems.append(f"crop must be from 0 to 1, not {self.crop!r}")
-        if self.width < 1 or self.height < 1:
-            problems.append(f"picture size must be at least 1x1, not {self.width}x{self.height}")
+        if min(self.width, self.height) < 1 or max(self.width, self.height) > LARGEST_SIDE:
+            problems.append(
+                f"picture size must be at least 1x1 and at most {LARGEST_SIDE}x{LARGEST_SIDE}, "
+                f"not {self.width}x{self.height}"
+            )
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             problems.append("mean and std must have three values, std above zero")
         if self.tiles not in ("auto", "always", "never"):
@@ -149,10 +159,14 @@ class FeatureSettings:
 
     def __post_init__(self) -> None:
         problems = []
-        if self.width < 1:
-            problems.append(f"features must be at least 1, not {self.width}")
-        if self.steps < 0:
-            problems.append(f"window must be at least 0 steps, not {self.steps}")
+        if not 1 <= self.width <= LARGEST_WINDOW:
+            problems.append(
+                f"features must be at least 1 and at most {LARGEST_WINDOW}, not {self.width}"
+            )
+        if not 0 <= self.steps <= LARGEST_WINDOW:
+            problems.append(
+                f"window must be at least 0 and at most {LARGEST_WINDOW} steps, not {self.steps}"
+            )
         if self.steps and not 1 <= self.least <= self.steps:
             problems.append(
                 f"window must be at least {self.least} steps, the fewest that the model takes, "
@@ -246,6 +260,7 @@ class Network:
             (``anysize.models.compiled``) that only has the configuration.
         altered: what differs from the module that the configuration builds; see
             ``anysize.models.altered``.
+        new: names of the tensors that were not stored and are drawn at random, to be trained.
     """
 
     module: PreTrainedModel
@@ -261,6 +276,7 @@ class Network:
     targets: Callable[[Sequence[Example], torch.device], dict[str, Any]] | None = None
     form: Form | None = None
     altered: Mapping[str, Any] = field(default_factory=dict)
+    new: tuple[str, ...] = ()
 
     @property
     def settings(self) -> Settings:

@@ -91,18 +91,39 @@ def stored(folder: Path) -> dict[str, Stored]:
     if not (folder / INDEX).is_file():
         raise BundleError(str(folder), f"has neither {SINGLE} nor {INDEX}")
     try:
-        places = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
-        names = sorted(set(places.values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(str(folder / INDEX), f"is not an index of weights: {error!r}") from error
+    named = places(index, str(folder / INDEX))
     found: dict[str, Stored] = {}
-    for name in names:
-        if not isinstance(name, str) or Path(name).name != name:
-            raise BundleError(str(folder / INDEX), f"names a file outside its folder: {name!r}")
+    for name in sorted(set(named.values())):
         found |= read_header(folder / name)
-    if missing := sorted(set(places) - set(found)):
+    if missing := sorted(set(named) - set(found)):
         raise BundleError(str(folder), f"has no weights for {', '.join(missing[:3])}")
     return found
+
+
+def places(index: Any, origin: str) -> Mapping[str, str]:
+    """Which file each tensor lies in, by an index of weights in several files.
+
+    Args:
+        index: the value of its JSON.
+        origin: names the index in errors.
+
+    Raises:
+        BundleError: it is no index, or names something else than safetensors files beside it.
+    """
+    named = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(named, dict) or not named:
+        raise BundleError(origin, "is not an index of weights: it has no weight_map")
+    for name in named.values():
+        if not isinstance(name, str) or Path(name).name != name:
+            raise BundleError(origin, f"names a file outside its folder: {name!r}")
+        if not name.endswith(".safetensors"):
+            raise BundleError(
+                origin, f"names {name!r}; only safetensors files are read, never pickles"
+            )
+    return named
 
 
 def read_header(path: Path) -> dict[str, Stored]:
@@ -120,7 +141,7 @@ def read_header(path: Path) -> dict[str, Stored]:
             entries = json.loads(stream.read(length))
         entries.pop("__metadata__", None)
         return {name: _stored(path, 8 + length, size, entry) for name, entry in entries.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(str(path), f"is not a safetensors file: {error}") from error
 
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from anysize.core.batches import BatchPlan
+from anysize.core.errors import AnysizeError, BundleError
 from anysize.core.memory import bound_heap, bound_kernels, format_size
 from anysize.core.protocols import Runtime
 from anysize.core.running import streams_of
 from anysize.models.network import Network, Role
+from anysize.models.opening.errors import sentence
 from anysize.plan import budget, climbs, synthetic
 from anysize.plan.probe import Climb
 
@@ -79,40 +81,38 @@ def plan_batches(
     if settings.varying:
         bound_kernels()
     streams = streams_of(runtime)
-    window = synthetic.windows(network, 1)[0]
-    most = max(MOST[settings.role] // window.cost, 1)
+    window = settings.whole
+    most = max(MOST[settings.role] // window, 1)
     if total_cost is not None:
-        most = max(min(most, -(-total_cost // window.cost)), 1)
-    found = climbs.climb_or_recall(
-        runtime, network, ceiling=memory, fixed=extra, most=most, seconds=seconds
-    )
+        most = max(min(most, -(-total_cost // window)), 1)
+    found = _probed(runtime, network, memory=memory, extra=extra, most=most, seconds=seconds)
     needs = _Needs(
         found=found,
-        held=sum(array.nbytes for array in window.arrays.values()) / window.cost,
+        held=synthetic.window_bytes(network) / window,
         # Windows of one size, as pictures are, need no sorting.
         look_ahead=_LOOK_AHEAD if settings.varying else 0,
         streams=streams,
         compiling=settings.varying and (runtime.name, runtime.precision) != ("torch", "float32"),
     )
     why: list[str] = []
-    ahead = int(READ_AHEAD * needs.held * window.cost)
-    if threads and needs.peak(window.cost, extra + ahead) > memory:
+    ahead = int(READ_AHEAD * needs.held * window)
+    if threads and needs.peak(window, extra + ahead) > memory:
         threads = 0
         why.append("no reader threads, to save what they would read ahead")
     reading = extra + (ahead if threads else 0)
-    least = needs.peak(window.cost, reading)
+    least = needs.peak(window, reading)
     if least > memory:
         what = f"predicting with {network.spec}"
         raise budget.refuse(what, memory, least, 1, ["one window at a time"])
-    wished = _wished(found, settings.role, window.cost, most=most, streams=streams)
-    cost = window.cost
+    wished = _wished(found, settings.role, window, most=most, streams=streams)
+    cost = window
     while cost * 2 <= wished and needs.peak(cost * 2, reading) <= memory:
         cost *= 2
     peak = needs.peak(cost, reading)
     work = max(found.line.peak(streams * cost) - found.floor, 0)
     limit = "more would not be faster" if cost * 2 > wished else "all that fits"
     why += [
-        f"{runtime.name} {runtime.precision}, {cost // window.cost} windows of {window.cost} "
+        f"{runtime.name} {runtime.precision}, {cost // window} windows of {window} "
         f"{settings.unit} at once"
         + (f" in each of {streams} streams" if streams > 1 else "")
         + f" ({limit})",
@@ -127,12 +127,33 @@ def plan_batches(
             most=max(cost // 4, 1),
         ),
         threads=threads,
-        window=window.cost,
+        window=window,
         work=work,
         predicted_peak=peak,
         whole=total_cost is None or total_cost >= MOST[settings.role],
         why=tuple(why),
     )
+
+
+def _probed(
+    runtime: Runtime, network: Network, *, memory: int, extra: int, most: int, seconds: float
+) -> Climb:
+    """What batches of rising cost take; see ``plan.probe``.
+
+    Raises:
+        BundleError: the runtime cannot run the model at all.
+    """
+    try:
+        return climbs.climb_or_recall(
+            runtime, network, ceiling=memory, fixed=extra, most=most, seconds=seconds
+        )
+    except (AnysizeError, MemoryError):
+        raise
+    except Exception as error:
+        # Each library has errors of its own for a model that does not fit its inputs.
+        raise BundleError(
+            network.spec, f"cannot be run by {runtime.name}: {sentence(error)}"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,7 @@ def climb_or_recall(
         most=most,
         enough=no_longer_faster,
         seconds=seconds,
+        whole_only=bool(getattr(runtime, "whole_only", False)),
     )
     if found.measurements:
         _keep(path, found, ceiling=ceiling - fixed, most=most)

@@ -169,6 +169,7 @@ def climb(
     part: Callable[[float], tuple[Work, int]],
     several: Callable[[int], tuple[Work, int]],
     *,
+    whole: int,
     ceiling: int,
     fixed: int,
     parts: Sequence[float],
@@ -181,6 +182,7 @@ def climb(
     Args:
         part: for a part of a window (0 to 1), the work on it and its cost.
         several: for a number of whole windows, the work on them and their cost.
+        whole: the cost of one whole window. It is not made before it is known to fit.
         ceiling: resident bytes that the probe must not pass. Where the process is over it
             already, two percent more are taken, to find out how much would do.
         fixed: bytes that the run will need on top of what the probe sees.
@@ -204,7 +206,6 @@ def climb(
     memory.trim()
     floor = memory.resident()
     rungs = [measure(work, cost)]
-    whole = several(1)[1]
     for share in parts[1:]:
         work, cost = part(share)
         # Two rungs are always made: one says nothing of how memory grows.

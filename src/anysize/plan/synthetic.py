@@ -91,6 +91,16 @@ def windows_of(network: Network, costs: Sequence[int]) -> list[Example]:
     return windows(network, len(costs))
 
 
+def window_bytes(network: Network) -> int:
+    """Bytes of one whole window's arrays, which are not made for it."""
+    if network.text is not None:
+        return network.text.window * np.dtype(np.int32).itemsize
+    if network.features is not None:
+        return network.features.whole * network.features.width * np.dtype(np.float32).itemsize
+    assert network.image is not None
+    return 3 * network.image.whole
+
+
 def part_of_window(network: Network, share: float, *, longest: int | None = None) -> list[Example]:
     """One window of a part of the size (of the area, for a picture)."""
     if network.text is not None:
@@ -133,6 +143,7 @@ def climb_windows(
     most: int,
     enough: Callable[[Sequence[Measurement]], bool],
     seconds: float,
+    whole_only: bool = False,
 ) -> Climb:
     """Probes work on made-up windows, from a part of one to ``most`` at once; see ``probe.climb``.
 
@@ -144,6 +155,7 @@ def climb_windows(
         most: windows at once that are worth knowing.
         enough: whether the measurements of whole windows say enough.
         seconds: of processor time.
+        whole_only: whether the work takes whole windows and no part of one.
     """
 
     def of(examples: Sequence[Example]) -> tuple[Work, int]:
@@ -152,9 +164,10 @@ def climb_windows(
     return climb(
         lambda share: of(part_of_window(network, share)),
         lambda count: of(windows(network, count)),
+        whole=network.settings.whole,
         ceiling=ceiling,
         fixed=fixed,
-        parts=parts(network),
+        parts=(1.0,) if whole_only else parts(network),
         most=most,
         enough=enough,
         seconds=seconds,

@@ -70,6 +70,11 @@ def graph_outputs(network: Network) -> tuple[str, ...]:
     return network.outputs if network.pool is None else (*network.outputs, "scores")
 
 
+def has_one_size(network: Network) -> bool:
+    """Whether a network's graph takes windows of one size and no other."""
+    return not any(LENGTH in item.axes for item in graph_inputs(network))
+
+
 def padded_length(length: int) -> int:
     """The next length that rows of tokens are filled up to."""
     step = 1

@@ -21,7 +21,13 @@ from anysize.core.errors import BundleError, ConfigurationError, MissingExtraErr
 from anysize.core.examples import Example, Outputs
 from anysize.core.files import disk_errors, move_in, scratch
 from anysize.models.network import Network
-from anysize.runtimes.feeding import Feeding, by_length, graph_inputs, graph_outputs
+from anysize.runtimes.feeding import (
+    Feeding,
+    by_length,
+    graph_inputs,
+    graph_outputs,
+    has_one_size,
+)
 from anysize.runtimes.onnx_conversion import can_convert, convert
 from anysize.runtimes.tracing import weight_bytes
 
@@ -93,6 +99,7 @@ class OnnxRuntime:
         self._feeding = Feeding(network)
         # Sequences of numbers are not padded but run by their lengths.
         self.packed = network.features is not None
+        self.whole_only = has_one_size(network)
         self._outputs = graph_outputs(network)
         self._options = _run_options()
         self.threads = threads or torch.get_num_threads()

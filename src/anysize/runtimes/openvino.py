@@ -23,7 +23,13 @@ from anysize.core.examples import Example, Outputs
 from anysize.core.files import disk_errors, move_in, scratch
 from anysize.models.network import Network
 from anysize.models.quiet import quiet_transformers
-from anysize.runtimes.feeding import Feeding, by_length, graph_inputs, graph_outputs
+from anysize.runtimes.feeding import (
+    Feeding,
+    by_length,
+    graph_inputs,
+    graph_outputs,
+    has_one_size,
+)
 from anysize.runtimes.torch import native_bfloat16
 from anysize.runtimes.tracing import Traceable, example_tensors, weight_bytes
 
@@ -109,6 +115,7 @@ class OpenVinoRuntime:
         self._feeding = Feeding(network)
         # Sequences of numbers are not padded but run by their lengths.
         self.packed = network.features is not None
+        self.whole_only = has_one_size(network)
         self._outputs = graph_outputs(network)
         core = openvino.Core()
         cache = _writable(folder)

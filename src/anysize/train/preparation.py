@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import statistics
 from collections.abc import Iterator
 from importlib import metadata
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from anysize.models.bundle import Card
     from anysize.models.columns import TableEncoding
 
+_log = logging.getLogger("anysize")
 _PICTURES_LOOKED_AT = 64
 # Families of transformers that take pictures of any size.
 _CONVOLUTIONAL = (
@@ -199,6 +201,11 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
             options=recipe.options,
         ),
     )
+    if network.new:
+        _log.warning(
+            "%s: not stored in it, so drawn at random and trained: %s",
+            network.spec, ", ".join(network.new),
+        )  # fmt: skip
     network.module.float()
     _adapt_windows(network, recipe)
     if recipe.merge != "attention":

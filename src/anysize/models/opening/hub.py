@@ -1,0 +1,186 @@
+"""Folders and hub ids in the Hugging Face layout, with a ready head or for a new one."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from anysize.core.errors import BundleError, ConfigurationError
+from anysize.models import hub_settings, tensor_file
+from anysize.models.bundle import Card
+from anysize.models.network import BuildRequest, Network
+from anysize.models.opening.errors import loading
+from anysize.models.opening.limits import check_configuration, stored_tensors
+from anysize.models.opening.texts import add_tokenizer
+from anysize.models.opening.weights import Stored, read_weights
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+HEADS: Mapping[str, str] = {
+    "text-classification": "AutoModelForSequenceClassification",
+    "image-classification": "AutoModelForImageClassification",
+    "object-detection": "AutoModelForObjectDetection",
+    "face-recognition": "AutoModel",
+    "tabular-classification": "AutoModel",
+    "time-series-classification": "AutoModel",
+}
+"""The Auto class of transformers for each task."""
+
+_ARCHITECTURES = {
+    "ForSequenceClassification": "text-classification",
+    "ForImageClassification": "image-classification",
+    "ForObjectDetection": "object-detection",
+    "EmbedderModel": "face-recognition",
+}
+
+
+def from_hub(
+    spec: str,
+    task: str | None,
+    request: BuildRequest | None,
+    *,
+    altered: Mapping[str, Any] = MappingProxyType({}),
+    ours: bool = False,
+) -> Network:
+    """Loads through transformers.
+
+    Args:
+        spec: a folder or hub id.
+        task: None takes the one that its configuration is for.
+        request: asks for a new head where the labels differ; None takes the folder as it is.
+        altered: how the module differs from what its configuration builds.
+        ours: whether anysize wrote the folder.
+
+    Raises:
+        BundleError: it cannot be loaded, or lacks weights.
+        ConfigurationError: the task is not one for such a folder.
+    """
+    import transformers
+
+    with loading(spec):
+        config, shapes = read_configuration(spec)
+        task = task or task_of(config, spec)
+        if task not in HEADS:
+            raise ConfigurationError(f"task {task!r} cannot be loaded from a folder or hub id")
+        if request is not None:
+            config.id2label = dict(enumerate(request.labels))
+            config.label2id = {label: index for index, label in enumerate(request.labels)}
+        stored = Stored(spec=spec, altered=altered, shapes=shapes, ours=ours)
+        head = getattr(transformers, HEADS[task])
+        module, new = read_weights(stored, head, config, new_head=request is not None)
+        module.eval()
+        # A configuration may ask for other outputs than those that are read here.
+        module.config.return_dict = True
+        module.config.output_hidden_states = module.config.output_attentions = False
+        network = Network(
+            module=module,
+            spec=spec,
+            licence=hub_settings.licence(spec),
+            altered=dict(altered),
+            new=new,
+        )
+        _add_inputs(network, task, request)
+    return network
+
+
+def open_folder(spec: str, task: str | None) -> tuple[Network, Card]:
+    """A folder or hub id with a ready head, and a card for it.
+
+    Args:
+        spec: the folder or hub id.
+        task: None takes the one that its configuration is for.
+
+    Raises:
+        BundleError: it cannot be loaded, or has no trained head.
+    """
+    network = from_hub(spec, task, None)
+    with loading(spec):
+        labels: Mapping[Any, Any] = network.module.config.id2label or {}
+        names = tuple(str(label) for _, label in sorted(labels.items(), key=lambda x: int(x[0])))
+    card = Card(
+        task=task or task_of(network.module.config, spec),
+        labels=names,
+        model=spec,
+        text=network.text,
+        image=network.image,
+        features=network.features,
+        licence=network.licence,
+    )
+    return network, card
+
+
+def read_configuration(
+    spec: str,
+) -> tuple[PretrainedConfig, Mapping[str, tuple[int, ...]] | None]:
+    """The configuration of a folder or hub id, and the shapes of its weights where they are known.
+
+    Raises:
+        BundleError: it asks for what there are no weights for, or an index of weights names other
+            files than safetensors beside it.
+    """
+    import transformers
+
+    shapes = stored_tensors(Path(spec)) if Path(spec).is_dir() else None
+    if not Path(spec).is_dir():
+        _check_index(spec)
+    entries, _ = transformers.PretrainedConfig.get_config_dict(spec)
+    check_configuration(spec, entries, None if shapes is None else len(shapes))
+    family = str(entries.get("model_type", "")).removeprefix("anysize_")
+    if f"anysize_{family}" == entries.get("model_type"):
+        # An architecture of ours becomes known to transformers' Auto classes.
+        if not family.isidentifier():
+            raise BundleError(spec, f"its config.json has the model_type anysize_{family}")
+        importlib.import_module(f"anysize.models.{family}")
+    return transformers.AutoConfig.from_pretrained(spec, trust_remote_code=False), shapes
+
+
+def task_of(config: PretrainedConfig, spec: str) -> str:
+    """The task that a configuration is for.
+
+    Raises:
+        BundleError: it says none that is known here.
+    """
+    if config.model_type == "anysize_keras_model":
+        return str(config.task)
+    for architecture in config.architectures or ():
+        for suffix, task in _ARCHITECTURES.items():
+            if architecture.endswith(suffix):
+                return task
+    raise BundleError(
+        spec,
+        f"its configuration (architectures: {config.architectures}) is for no task that anysize "
+        f"knows: name one with --task ({', '.join(HEADS)}), or train a head first",
+    )
+
+
+def _add_inputs(network: Network, task: str, request: BuildRequest | None) -> None:
+    """How inputs become windows, and what differs from task to task."""
+    if task == "text-classification":
+        add_tokenizer(network, network.spec, request)
+    elif getattr(network.module, "feature_settings", None) is not None:
+        network.features = network.module.feature_settings  # type: ignore[assignment]
+    else:
+        network.image = hub_settings.image_settings(network.spec, network.module.config, request)
+    if task == "object-detection":
+        from anysize.models.hub_detection import adapt
+
+        adapt(network)
+    if task == "face-recognition":
+        network.outputs = ("embeddings",)
+
+
+def _check_index(spec: str) -> None:
+    """Refuses a hub id whose index of weights names other files than safetensors beside it.
+
+    transformers would read those as pickles.
+    """
+    from transformers.utils import cached_file
+
+    path = cached_file(spec, tensor_file.INDEX, _raise_exceptions_for_missing_entries=False)
+    if path is not None:
+        tensor_file.places(json.loads(Path(path).read_text(encoding="utf-8")), str(path))
