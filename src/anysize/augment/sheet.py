@@ -81,14 +81,15 @@ def contact_sheet(
             failures.append(str(error))
     if not rows:
         raise DataError(source.name, "; ".join(failures) or "has no pictures")
-    pixels = _laid_out(rows, names, [f"epoch {epoch}" for epoch in range(draws)], side)
+    heads = ["", *(f"epoch {epoch}" for epoch in range(draws))]
+    pixels = laid_out(rows, [[name] for name in names], heads, side)
     return Sheet(pixels=pixels, records=tuple(names), failures=tuple(failures))
 
 
 def write_png(pixels: Pixels, path: Path) -> None:
     """Writes a picture; the file is either complete or as it was."""
     buffer = io.BytesIO()
-    _pillow().Image.fromarray(pixels).save(buffer, format="PNG")
+    pillow().Image.fromarray(pixels).save(buffer, format="PNG")
     write_bytes(path, buffer.getvalue())
 
 
@@ -101,31 +102,45 @@ def _row(
     side: int,
 ) -> list[Pixels]:
     image = record.image("image")
-    found = [image.resized(*_fitted(image.extent, side))]
+    found = [image.resized(*fitted(image.extent, side))]
     for epoch in range(draws):
         pixels = augmentation.read(image, (seed, epoch, record.id, 0), size=size).pixels
-        found.append(resize(pixels, *_fitted((pixels.shape[1], pixels.shape[0]), side)))
+        found.append(resize(pixels, *fitted((pixels.shape[1], pixels.shape[0]), side)))
     return found
 
 
-def _fitted(extent: tuple[int, int], side: int) -> tuple[int, int]:
+def fitted(extent: tuple[int, int], side: int) -> tuple[int, int]:
+    """``(width, height)`` of what is fitted into a square."""
     ratio = side / max(extent)
     width, height = (max(round(length * ratio), 1) for length in extent)
     return width, height
 
 
-def _laid_out(
-    rows: Sequence[Sequence[Pixels]], names: Sequence[str], heads: Sequence[str], side: int
+def laid_out(
+    rows: Sequence[Sequence[Pixels]],
+    names: Sequence[Sequence[str]],
+    heads: Sequence[str],
+    side: int,
 ) -> Pixels:
-    step, columns = side + _GAP, len(heads) + 1
+    """Pictures in rows, each in a square.
+
+    Args:
+        rows: the pictures.
+        names: of each row, below its first pictures.
+        heads: above the columns.
+        side: of the squares, in pixels.
+    """
+    step, columns = side + _GAP, max(len(row) for row in rows)
     shape = (_LINE + len(rows) * (step + _LINE) + _GAP, columns * step + _GAP, 3)
     sheet: Pixels = np.full(shape, _PAPER, dtype=np.uint8)
     captions: list[tuple[int, int, str]] = [
-        (_GAP + (place + 1) * step, 2, head) for place, head in enumerate(heads)
+        (_GAP + place * step, 2, head) for place, head in enumerate(heads)
     ]
-    for number, (row, name) in enumerate(zip(rows, names, strict=True)):
+    for number, (row, below) in enumerate(zip(rows, names, strict=True)):
         top = _LINE + _GAP + number * (step + _LINE)
-        captions.append((_GAP, top + side + 2, name))
+        captions += [
+            (_GAP + place * step, top + side + 2, name) for place, name in enumerate(below)
+        ]
         for place, pixels in enumerate(row):
             height, width = pixels.shape[:2]
             left = _GAP + place * step + (side - width) // 2
@@ -135,27 +150,34 @@ def _laid_out(
 
 
 def _with_captions(sheet: Pixels, captions: Sequence[tuple[int, int, str]]) -> Pixels:
-    pillow = _pillow()
-    picture = pillow.Image.fromarray(sheet)
-    pen = pillow.ImageDraw.Draw(picture)
-    plain = all(text.isascii() for _, _, text in captions)
-    font = pillow.ImageFont.load_default(12) if plain else _wide_font(pillow)
+    found = pillow()
+    picture = found.Image.fromarray(sheet)
+    pen = found.ImageDraw.Draw(picture)
+    font = font_for([text for _, _, text in captions], 12)
     for left, top, text in captions:
         pen.text((left, top), text, fill=_INK, font=font)
-    found: NDArray[np.uint8] = np.asarray(picture)
-    return found
+    drawn: NDArray[np.uint8] = np.asarray(picture)
+    return drawn
 
 
-def _wide_font(pillow: Any) -> Any:
-    for name in _FONTS:
-        try:
-            return pillow.ImageFont.truetype(name, 12)
-        except OSError:
-            continue
-    return pillow.ImageFont.load_default(12)
+def font_for(texts: Sequence[str], size: int) -> Any:
+    """A font that has the letters of all texts, where the system has one."""
+    fonts = pillow().ImageFont
+    if not all(text.isascii() for text in texts):
+        for name in _FONTS:
+            try:
+                return fonts.truetype(name, size)
+            except OSError:
+                continue
+    return fonts.load_default(size)
 
 
-def _pillow() -> Any:
+def pillow() -> Any:
+    """The package, with what draws.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         import PIL.Image
         import PIL.ImageDraw
