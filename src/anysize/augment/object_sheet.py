@@ -110,7 +110,12 @@ def _as_it_is(record: Record, labels: Sequence[str], side: int) -> Pixels:
     target = record.target if isinstance(record.target, tuple) else ()
     boxes = [
         Drawn(
-            box=(each.box[0] * across, each.box[1] * down, each.box[2] * across, each.box[3] * down),
+            box=(
+                each.box[0] * across,
+                each.box[1] * down,
+                each.box[2] * across,
+                each.box[3] * down,
+            ),
             name=each.label,
             place=-1 if each.ignored else labels.index(each.label),
         )

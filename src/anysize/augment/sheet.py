@@ -38,11 +38,13 @@ class Sheet:
         pixels: uint8 ``[h, w, 3]``.
         records: ids of the records shown, from top to bottom.
         failures: what could not be shown, one sentence each.
+        augment: specification of the augmentation; empty where there is none.
     """
 
     pixels: Pixels
     records: tuple[str, ...]
     failures: tuple[str, ...]
+    augment: str = ""
 
 
 def contact_sheet(
@@ -83,7 +85,12 @@ def contact_sheet(
         raise DataError(source.name, "; ".join(failures) or "has no pictures")
     heads = ["", *(f"epoch {epoch}" for epoch in range(draws))]
     pixels = laid_out(rows, [[name] for name in names], heads, side)
-    return Sheet(pixels=pixels, records=tuple(names), failures=tuple(failures))
+    return Sheet(
+        pixels=pixels,
+        records=tuple(names),
+        failures=tuple(failures),
+        augment=augmentation.spec,
+    )
 
 
 def write_png(pixels: Pixels, path: Path) -> None:

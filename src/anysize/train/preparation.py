@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import statistics
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +14,7 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Finding, Findings
 from anysize.core.records import Source
 from anysize.models.network import BuildRequest, Network
+from anysize.tasks.facts import object_side, picture_size
 from anysize.tasks.protocols import Task
 from anysize.tasks.understanding import Understood, understand
 from anysize.train.job import Job
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from anysize.models.columns import TableEncoding
 
 _log = logging.getLogger("anysize")
-_PICTURES_LOOKED_AT = 64
 # Families of transformers that take pictures of any size.
 _CONVOLUTIONAL = (
     "convnext", "convnextv2", "efficientnet", "mobilenet_v1", "mobilenet_v2", "regnet", "resnet",
@@ -193,7 +192,8 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
             labels=labels,
             texts=(lambda: _texts(training)) if task.role == "text" else None,
             tokenizer=_tokenizer(recipe.teacher) if task.role == "text" else None,
-            picture_size=_picture_size(training) if task.role == "image" else None,
+            picture_size=picture_size(training) if task.role == "image" else None,
+            object_side=object_side(training) if task.name == "object-detection" else None,
             feature_shape=_feature_shape(training, encoding) if task.role == "features" else None,
             encoding=encoding,
             window=recipe.window,
@@ -259,21 +259,6 @@ def _texts(source: Source) -> Iterator[str]:
             yield from source[index].text("text").chunks()
         except DataError:
             continue
-
-
-def _picture_size(source: Source) -> tuple[int, int] | None:
-    """Median width and height of some pictures, evenly chosen."""
-    step = max(len(source) // _PICTURES_LOOKED_AT, 1)
-    sizes = []
-    for index in range(0, len(source), step):
-        try:
-            sizes.append(source[index].image("image").extent)
-        except DataError:
-            continue
-    if not sizes:
-        return None
-    widths, heights = zip(*sizes, strict=True)
-    return int(statistics.median(widths)), int(statistics.median(heights))
 
 
 def _encoding(task: Task, training: Source) -> TableEncoding | None:
