@@ -67,7 +67,7 @@ def test_a_table_without_rows_says_so(tmp_path: Path) -> None:
 
 
 def test_a_fault_that_every_task_meets_is_told_once(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text('text,label\n"a,1\nb,0\nc,1\n')
+    (tmp_path / "a.csv").write_text('text,label\n"a,1\nb\nc,1\n')
     with pytest.raises(DataError) as caught:
         task_of(tmp_path / "a.csv", None)
     assert str(caught.value).count("never closed") == 1

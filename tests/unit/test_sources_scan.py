@@ -11,8 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from anysize.sources.rows import Delimited, RowError, sniff_delimiter, split_row
-from anysize.sources.scan import Dialect, RowScanner
+from anysize.sources.dialect import Dialect
+from anysize.sources.rows import Delimited, RowError, split_row
+from anysize.sources.scan import RowScanner
+from anysize.sources.sniffing import sniff_delimiter
 
 CSV = Dialect(delimiter=",", quoting=True)
 TSV = Dialect(delimiter="\t", quoting=False)
@@ -121,6 +123,6 @@ def test_one_column_counts_as_commas() -> None:
 
 
 def test_columns_of_one_name_or_none_get_numbers() -> None:
-    rows = Delimited(["text", "", "x", "x"], ",", True)
+    rows = Delimited(["text", "", "x", "x"], CSV)
     assert rows.columns == ("text", "column 2", "x", "x (4)")
     assert rows.parse("a,b,c,d") == {"text": "a", "column 2": "b", "x": "c", "x (4)": "d"}

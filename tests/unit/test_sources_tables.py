@@ -73,8 +73,8 @@ def test_json_lines(tmp_path: Path) -> None:
     data = "\n\n".join(json.dumps(row) for row in rows) + "\n  \n"
     source = table(tmp_path / "a.jsonl", data)
     assert shown(source) == [("a\n漢", "3"), ("b", "true"), ("c", None)]
-    assert dict(source[1].values) == {"more": '{"x": [1, null]}'}
-    assert source.columns == ("text", "label", "more", "extra")
+    assert dict(source[1].values) == {"more.x": "[1, null]"}
+    assert source.columns == ("text", "label", "more.x", "extra")
 
 
 def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +180,7 @@ def test_bad_rows_fail_alone(tmp_path: Path) -> None:
             origins.append(error.origin)
     assert sorted(problems) == [1, 2, 3, 4, 7]
     assert origins == [f"a.csv:{index}" for index in problems]
-    assert "has 1 cells where the header has 2 columns (text, label)" in problems[1]
+    assert "has 1 cell where the header has 2 columns (text, label)" in problems[1]
     assert "has 3 cells" in problems[2]
     assert f"at byte {data.index(0xFF)}; the encoding looks like cp1252" in problems[3]
     assert "NUL" in problems[4]
@@ -205,7 +205,9 @@ def test_bad_json_rows_fail_alone(tmp_path: Path) -> None:
 
 
 def test_a_quote_that_swallows_rows_is_refused_at_opening(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"quote at byte 15, in row 1 .* never closed.*TSV"):
+    with pytest.raises(
+        DataError, match=r"quote at byte 15, in row 1 .* never closed.*--quoting off"
+    ):
         table(tmp_path / "a.csv", 'text,label\na,1\n"b,2\nc,3\n')
 
 
@@ -215,8 +217,6 @@ def test_a_quote_that_swallows_rows_is_refused_at_opening(tmp_path: Path) -> Non
         ("a.csv", b"", "is empty"),
         ("a.csv", b"\xef\xbb\xbf\r\n\n", "is empty"),
         ("a.jsonl", b"  \n\n", "is empty"),
-        ("a.csv", "text,label\na,b\n".encode("utf-16"), "NUL bytes.*utf-16"),
-        ("a.tsv", "text\tlabel\n".encode("utf-16-le"), "NUL bytes.*utf-16-le"),
         ("a.csv", bytes(range(256)) * 4, "NUL bytes.*binary"),
         ("a.csv", "t\u00e9xt,label\n".encode("cp1252"), "at byte 1; .*cp1252"),
         ("a.jsonl", b"not json\n{also not\n", "row 0 is not JSON"),
@@ -240,14 +240,16 @@ def test_other_encodings(tmp_path: Path) -> None:
     rows = "text,label\n这家酒店,1\n很好,0\n"
     source = table(tmp_path / "a.csv", rows.encode("gb18030"), encoding="gbk")
     assert shown(source) == [("这家酒店", "1"), ("很好", "0")]
-    with pytest.raises(ConfigurationError, match=r"extension of ASCII.*utf-16"):
-        table(tmp_path / "a.csv", rows.encode("utf-16"), encoding="utf-16")
+    for encoding in ("utf-16", "utf-16-be", "utf-32", "shift_jis", "utf-7"):
+        written = rows.replace("这", "").encode(encoding)
+        source = table(tmp_path / "a.csv", written, encoding=encoding)
+        assert shown(source) == [("家酒店", "1"), ("很好", "0")]
     with pytest.raises(ConfigurationError, match="encoding must be one"):
         table(tmp_path / "a.csv", rows, encoding="utf-9")
 
 
 def test_cells_and_rows_have_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anysize.sources.table.CELL_LIMIT", 100)
+    monkeypatch.setattr("anysize.sources.cell_fields.CELL_LIMIT", 100)
     monkeypatch.setattr("anysize.sources.table.ROW_LIMIT", 300)
     data = f"text,label\n{'a' * 100},1\n{'b' * 101},1\n{'c' * 400},1\nd,1\n"
     source = table(tmp_path / "a.csv", data)

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Findings
+from anysize.sources.rows import shown_names
 
 Kind: TypeAlias = Literal["text", "image", "features", "target", "value"]
 
@@ -55,6 +56,9 @@ class Request:
         cache: folder of indexes; None is the user's cache folder.
         root: folder that record ids are relative to.
         findings: takes what opening the data guesses, repairs or leaves out.
+        table: how text tables are written, where it is known: ``header`` (``yes``, ``no``),
+            ``quoting`` (``on``, ``off``), ``delimiter``.
+        stored: where the bytes of the file that is opened are, if it was unpacked.
     """
 
     columns: tuple[ColumnSpec, ...]
@@ -63,6 +67,8 @@ class Request:
     cache: Path | None = None
     root: Path
     findings: Findings = field(default_factory=Findings, compare=False)
+    table: Mapping[str, str] = field(default_factory=dict)
+    stored: Path | None = None
 
     def __post_init__(self) -> None:
         roles = [spec.role for spec in self.columns]
@@ -72,6 +78,7 @@ class Request:
             for role in self.rename
             if role not in roles
         ]
+        problems += _wrong(self.table)
         if problems:
             raise ConfigurationError(problems)
 
@@ -86,12 +93,44 @@ class Request:
             return path.as_posix()
 
 
+TABLE_SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "header": ("auto", "yes", "no"),
+    "quoting": ("auto", "on", "off"),
+    "delimiter": (),
+}
+"""What may be said of how a text table is written, and the values; none: any character."""
+
+
+def _wrong(table: Mapping[str, str]) -> list[str]:
+    found = []
+    for key, value in table.items():
+        allowed = TABLE_SETTINGS.get(key)
+        if allowed is None:
+            found.append(f"a table's settings are {', '.join(TABLE_SETTINGS)}, not {key!r}")
+        elif allowed and value not in allowed:
+            found.append(f"{key} of a table must be one of {', '.join(allowed)}, not {value!r}")
+        elif not allowed and (len(value) != 1 or not value.isascii()):
+            found.append(f"{key} of a table must be one ASCII character, not {value!r}")
+    return found
+
+
+def usual_names(request: Request) -> set[str]:
+    """All names, in lower case, by which a request's columns are found."""
+    found = {FILE_COLUMN} if any(spec.kind in CONTENTS for spec in request.columns) else set()
+    for spec in request.columns:
+        found.update(name.lower() for name in (*spec.names, spec.role))
+    for wanted in request.rename.values():
+        found.update(part.strip().lower() for part in wanted.split("+") if not part.isdigit())
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class Role:
     """A role that a table plays: its column's place and whether the column names a file.
 
     ``place`` is -1 for features that are spread over several columns: those in ``several``, or
-    where none is named, all that can be learned from. ``asked`` is whether the user named them.
+    where none is named, all that can be learned from. ``asked`` is whether the user named them. A
+    text of several columns is in the column at ``place`` and those that follow in ``several``.
     """
 
     spec: ColumnSpec
@@ -113,18 +152,22 @@ class _Header:
     def __init__(self, origin: str, columns: Sequence[str]) -> None:
         self.origin = origin
         self.columns = columns
-        self.shown = ", ".join(columns)
+        self.shown = shown_names(columns)
         self._folded = [name.strip().lower() for name in columns]
 
     def __contains__(self, name: object) -> bool:
         return name in self.columns
 
     def place(self, name: str) -> int | None:
-        """Of the first column of that name; None where there is none."""
+        """Of the first column of that name, else of that number; None where there is none."""
         if name in self.columns:
             return self.columns.index(name)
         folded = name.strip().lower()
-        return self._folded.index(folded) if folded in self._folded else None
+        if folded in self._folded:
+            return self._folded.index(folded)
+        if folded.isdecimal() and len(folded) < 8 and 0 < int(folded) <= len(self.columns):
+            return int(folded) - 1
+        return None
 
     def role(self, spec: ColumnSpec, place: int) -> Role:
         """The role played by the column at a place."""
@@ -146,7 +189,20 @@ class _Header:
             folded = name.lower()
             if folded in self._folded and (place := self._folded.index(folded)) not in taken:
                 return self.role(spec, place)
+        inner = self._inner([name.lower() for name in names], taken)
+        if inner is not None:
+            return self.role(spec, inner)
         return spread if spec.kind == "features" else None
+
+    def _inner(self, names: Sequence[str], taken: Collection[int]) -> int | None:
+        """The only column of that name which is a value in an object (``data.text``)."""
+        dotted = [place for place, name in enumerate(self._folded) if "." in name]
+        for end in (-1, 0) if dotted else ():
+            for name in names:
+                found = [at for at in dotted if self._folded[at].split(".")[end] == name]
+                if len(found) == 1 and found[0] not in taken:
+                    return found[0]
+        return None
 
     def refuse_doubles(self, roles: Iterable[Role]) -> None:
         """Raises ``DataError`` where the name of a used column stands here twice."""
@@ -197,15 +253,21 @@ def _given(request: Request, header: _Header) -> dict[str, Role]:
         if wanted is None:
             continue
         asked = f"{header.origin}: --columns {spec.role}={wanted} names"
-        if spec.kind == "features" and "+" in wanted:
+        if spec.kind in ("features", "text") and "+" in wanted and wanted not in header:
             several = tuple(name.strip() for name in wanted.split("+"))
             wrong += [
                 f"{asked} the column {name!r}, which is not there. The columns are: {header.shown}"
                 for name in several
                 if name not in header
             ]
+            first = header.place(several[0]) if spec.kind == "text" else None
             found[spec.role] = Role(
-                spec=spec, column="", place=-1, from_file=False, several=several, asked=True
+                spec=spec,
+                column="" if first is None else several[0],
+                place=-1 if first is None else first,
+                from_file=False,
+                several=several,
+                asked=True,
             )
         elif (place := header.place(wanted)) is not None:
             found[spec.role] = header.role(spec, place)

@@ -1,151 +1,270 @@
-"""CSV, TSV and JSON Lines files."""
+"""CSV and TSV files."""
 
 from __future__ import annotations
 
-import json
-import os
+import io
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import DataError
 from anysize.core.records import Source
-from anysize.readers.encodings import advice, canonical, mark_of
-from anysize.sources.columns import Request
-from anysize.sources.offsets import Offsets, RandomFile
+from anysize.readers.encodings import advice
+from anysize.sources.columns import Request, usual_names
+from anysize.sources.dialect import Dialect, Repairs
+from anysize.sources.headers import guess_header, guess_roles
+from anysize.sources.offsets import RandomFile
+from anysize.sources.quotes import QuoteJudge, shapes
 from anysize.sources.row_index import row_index
-from anysize.sources.rows import (
-    ROW_LIMIT,
-    Delimited,
-    JsonLines,
-    RowError,
-    RowFormat,
-    sniff_delimiter,
-    split_row,
-)
-from anysize.sources.scan import Dialect
+from anysize.sources.rows import ROW_LIMIT, Delimited, RowError, split_cells
+from anysize.sources.scan import RowScanner
+from anysize.sources.sniffing import separator_line, sniff
+from anysize.sources.stored import SAMPLE, Stored, stored_text
 from anysize.sources.table import TableSource
 
-PROVIDES = ("csv", "tsv", "tab", "jsonl", "ndjson")
+PROVIDES = ("csv", "tsv", "tab")
 
-_SAMPLE = 1 << 16
 _SAMPLE_ROWS = 50
-_NUL_SHARE = 20
+_JUDGED_BY = 500
+_TABS = (".tsv", ".tab")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layout:
+    """What the first rows of a table show.
+
+    Attributes:
+        dialect: how it is written.
+        start: where its first row begins.
+        first: bytes of the first row, without its line end.
+        header: names of its columns; empty cells where they have none.
+        headed: whether the first row is the header.
+        rows: cells of some rows below the header.
+    """
+
+    dialect: Dialect
+    start: int
+    first: bytes
+    header: Sequence[str]
+    headed: bool
+    rows: Sequence[Sequence[str]]
 
 
 def open_path(path: Path, request: Request) -> Source:
-    """Opens a text table; its columns come from the header, or from the first JSON objects.
-
-    A ``.csv`` is quoted as RFC 4180 says, with the delimiter that cuts its first rows alike (comma,
-    semicolon, tab or bar); in a ``.tsv`` quotes are ordinary characters.
+    """Opens a text table; delimiter, quoting and header are found from its first rows.
 
     Raises:
         DataError: empty, binary, wrongly encoded, or without a column that is needed.
-        ConfigurationError: an encoding that is no extension of ASCII.
     """
-    encoding = canonical(request.encoding)
-    head = _head(path, encoding)
-    mark = mark_of(head)
-    start = len(mark[0]) if mark is not None else 0
-    sample = head[start:]
-    size = path.stat().st_size
-    if not sample.strip():
-        raise DataError(str(path), "is empty; a table needs a header or at least one row")
-    suffix = path.suffix.lower()
-    if suffix in (".jsonl", ".ndjson"):
-        dialect = Dialect(delimiter="", quoting=False, spaces=True)
-    elif suffix in (".tsv", ".tab"):
-        dialect = Dialect(delimiter="\t", quoting=False)
-    else:
-        dialect = Dialect(delimiter=sniff_delimiter(_lines(sample, encoding)), quoting=True)
-    data = RandomFile(path, size)
-    offsets = row_index(path, dialect, start, request.cache)
-    if len(offsets) == 0:
-        raise DataError(str(path), "holds only blank lines")
-    row_format: RowFormat
-    if dialect.delimiter:
-        header = _header(path, data, offsets, dialect, encoding)
-        row_format, first = Delimited(header, dialect.delimiter, dialect.quoting), 1
-    else:
-        header = _keys(path, data, offsets, encoding)
-        row_format, first = JsonLines(header), 0
+    stored = stored_text(path, request)
+    layout = _layout(path, stored, request)
+    dialect = layout.dialect
+    judge = None
+    if dialect.quoting and request.table.get("quoting") != "on":
+        kinds = shapes(layout.rows[:_JUDGED_BY], len(layout.header))
+        judge = QuoteJudge(dialect=dialect, shapes=kinds, encoding=stored.encoding)
+    index = row_index(
+        stored.path,
+        dialect,
+        layout.start,
+        request.cache,
+        name=path,
+        header=layout.first if layout.headed else b"",
+        judge=judge,
+    )
+    first = 1 if layout.headed else 0
+    row_format = Delimited(
+        layout.header,
+        dialect,
+        stray=index.repairs.quotes > 0,
+        again=layout.first.decode(stored.encoding) if index.repairs.headers else "",
+    )
+    if not layout.headed:
+        request = _named_by_content(path, row_format.columns, layout, request)
+    _report(request.named(path), index.repairs, first, request)
     return TableSource(
         path,
-        data=data,
-        offsets=offsets,
+        data=RandomFile(stored.path, stored.path.stat().st_size, name=path),
+        offsets=index.offsets,
         first=first,
         row_format=row_format,
-        header=header,
-        encoding=encoding,
+        header=layout.header if layout.headed else row_format.columns,
+        encoding=stored.encoding,
         request=request,
     )
 
 
-def _head(path: Path, encoding: str) -> bytes:
-    if ',"\n\t'.encode(encoding) != b',"\n\t':
-        raise ConfigurationError(
-            f"encoding of a table must be an extension of ASCII (utf-8, cp1252, gb18030, …), not "
-            f"{encoding!r}; save {path.name} as UTF-8"
+def _layout(path: Path, stored: Stored, request: Request) -> _Layout:
+    sample, start = stored.sample, stored.start
+    given = separator_line(sample)
+    delimiter = request.table.get("delimiter")
+    if given is not None:
+        delimiter = delimiter or given[0]
+        sample, start = sample[given[1] :], start + given[1]
+        request.findings.add(
+            "separator-line",
+            f"{request.named(path)}: the line sep={given[0]} gives the delimiter and is no row",
+            level="note",
         )
-    with path.open("rb") as file:
-        head = os.pread(file.fileno(), _SAMPLE, 0)
-    # Elsewhere a NUL spoils one row.
-    if b"\0" in head.partition(b"\n")[0] or head.count(0) * _NUL_SHARE > len(head):
-        found = advice(head, encoding)
-        raise DataError(
-            str(path), f"contains NUL bytes, which a table must not; {found}; save it as UTF-8"
-        )
-    return head
-
-
-def _lines(sample: bytes, encoding: str) -> list[str]:
-    """The first rows of a sample, for guessing: cut at line ends, quoted or not."""
-    lines = sample.decode(encoding, errors="replace").splitlines()
-    if len(lines) > 1 and len(sample) >= _SAMPLE // 2:
+    whole = len(stored.sample) < SAMPLE
+    lines = sample.decode(stored.encoding, errors="replace").splitlines()
+    if len(lines) > 1 and not whole:
         lines.pop()
-    return [line for line in lines[:_SAMPLE_ROWS] if line]
+    dialect = sniff(
+        [line for line in lines[:_SAMPLE_ROWS] if line],
+        tabs=path.suffixes[-1:] != [] and any(s in _TABS for s in path.suffixes[-2:]),
+        delimiter=delimiter,
+        quoting=request.table.get("quoting", "auto"),
+    )
+    _say(request.named(path), dialect, request)
+    raw = _rows(sample, dialect)
+    if not raw:
+        raise DataError(str(path), "holds only blank lines")
+    if len(raw[0]) >= SAMPLE - 1:
+        raw[0] = _long_row(path, stored, dialect, start)
+    first = raw[0].rstrip(b"\r\n")
+    header = _cells(path, first, dialect, stored)
+    # Physical lines: a stray quote joins rows.
+    cut = [
+        cells
+        for line in lines[: _JUDGED_BY + 1]
+        if (cells := _cut(line, dialect)) and len(cells) == len(header)
+    ]
+    wish = request.table.get("header", "auto")
+    headed = wish == "yes"
+    if wish == "auto":
+        names = usual_names(request)
+        guess = guess_header(header, cut[1:] if cut[:1] == [header] else cut, names)
+        headed = guess.header
+        if not headed:
+            request.findings.add(
+                "no-header",
+                f"{request.named(path)} seems to have no header ({guess.reason}): its first row "
+                "is read as a record",
+                remedy="confirm it with --no-header, or add a header",
+            )
+    if headed and _rows_are_named(header, lines, dialect):
+        header = ["", *header]
+        cut = [cells for line in lines[1:] if len(cells := _cut(line, dialect)) == len(header)]
+        request.findings.add(
+            "row-names",
+            f"{request.named(path)}: each row has one cell more than the header; the first one is "
+            "read as the row's name",
+        )
+    return _Layout(
+        dialect=dialect,
+        start=start,
+        first=first,
+        header=header if headed else [""] * len(header),
+        headed=headed,
+        rows=cut[1:] if headed else cut,
+    )
 
 
-def _line(path: Path, data: RandomFile, offsets: Offsets, row: int, encoding: str) -> str:
-    start, stop = offsets[row]
-    if stop - start > ROW_LIMIT:
-        raise DataError(str(path), f"the first row is {stop - start} bytes long; is this a table?")
-    raw = data.read(start, stop - start)
+def _say(name: str, dialect: Dialect, request: Request) -> None:
+    """Notes a dialect that is not the plain one."""
+    said = []
+    if dialect.escape:
+        said.append("quotes in cells are escaped by backslashes")
+    if dialect.blanks:
+        said.append(f"blanks behind {dialect.delimiter!r} are no part of cells")
+    if said:
+        request.findings.add(
+            "dialect",
+            f"{name}: {' and '.join(said)}",
+            level="note",
+            unit="files",
+            remedy="--quoting on reads it as RFC 4180 says",
+        )
+
+
+def _rows_are_named(header: Sequence[str], lines: Sequence[str], dialect: Dialect) -> bool:
+    """Whether all rows have one cell more than the header, and the first one is their number."""
+    rows = [_cut(line, dialect) for line in lines[1:] if line]
+    firsts = {row[0] for row in rows if row}
+    return (
+        len(rows) > 1
+        and all(len(row) == len(header) + 1 for row in rows)
+        and any(row[-1] for row in rows)
+        and len(firsts) == len(rows)
+        and all(first.isdecimal() for first in firsts)
+    )
+
+
+def _cut(line: str, dialect: Dialect) -> list[str]:
     try:
-        return raw.decode(encoding)
+        return split_cells(line, dialect)
+    except RowError:
+        return []
+
+
+def _cells(path: Path, raw: bytes, dialect: Dialect, stored: Stored) -> list[str]:
+    try:
+        return split_cells(raw.decode(stored.encoding), dialect)
     except UnicodeDecodeError as error:
         raise DataError(
             str(path),
-            f"row at byte {start} cannot be decoded as {encoding}: {error.reason} at byte "
-            f"{start + error.start}; {advice(raw, encoding)}",
+            f"the first row cannot be decoded as {stored.encoding}: {error.reason} at byte "
+            f"{stored.start + error.start}; {advice(stored.sample, stored.encoding)}",
         ) from None
-
-
-def _header(
-    path: Path, data: RandomFile, offsets: Offsets, dialect: Dialect, encoding: str
-) -> list[str]:
-    line = _line(path, data, offsets, 0, encoding)
-    try:
-        return split_row(line, dialect.delimiter, dialect.quoting)
     except RowError as problem:
         raise DataError(str(path), f"the header {problem}") from None
 
 
-def _keys(path: Path, data: RandomFile, offsets: Offsets, encoding: str) -> list[str]:
-    """The keys of the first objects, in the order of their appearance."""
-    keys: dict[str, None] = {}
-    problem: str | None = None
-    for row in range(min(len(offsets), _SAMPLE_ROWS)):
-        try:
-            found = json.loads(_line(path, data, offsets, row, encoding))
-        except ValueError as error:
-            problem = problem or f"row {row} is not JSON: {error}"
-            continue
-        except DataError as error:
-            problem = problem or error.problem
-            continue
-        if isinstance(found, dict):
-            keys.update(dict.fromkeys(found))
-        else:
-            problem = problem or f"row {row} must be a JSON object, not {type(found).__name__}"
-    if not keys:
-        raise DataError(str(path), problem or "holds no JSON objects with keys")
-    return list(keys)
+def _long_row(path: Path, stored: Stored, dialect: Dialect, start: int) -> bytes:
+    """The first row where it is longer than the sample."""
+    with stored.path.open("rb") as file:
+        file.seek(start)
+        data = file.read(ROW_LIMIT + 1)
+    rows = _rows(data, dialect)
+    if len(data) > ROW_LIMIT and len(rows) < 2:
+        raise DataError(
+            str(path), f"has a first row of more than {ROW_LIMIT} bytes; is it a table?"
+        )
+    return rows[0]
+
+
+def _rows(data: bytes, dialect: Dialect) -> list[bytes]:
+    blocks = [block.tolist() for block in RowScanner(dialect).starts(io.BytesIO(data))]
+    return [data[begin:end] for begin, end in pairwise(itertools.chain(*blocks))]
+
+
+def _named_by_content(
+    path: Path, columns: Sequence[str], layout: _Layout, request: Request
+) -> Request:
+    """The request with columns for the roles of a table without a header, said aloud."""
+    found = guess_roles(columns, layout.rows, request.columns, request.rename)
+    if found:
+        shown = ", ".join(f"{column} as {role}" for role, column in found.items())
+        asked = ",".join(f"{role}={column.rpartition(' ')[2]}" for role, column in found.items())
+        request.findings.add(
+            "columns-by-content",
+            f"{request.named(path)} has no header: {shown}, by what the columns hold",
+            unit="columns",
+            count=len(found),
+            remedy=f"name others with --columns {asked}, by their numbers",
+        )
+    return replace(request, rename={**found, **request.rename})
+
+
+def _report(name: str, repairs: Repairs, first: int, request: Request) -> None:
+    """Notes what was mended in finding the rows."""
+    if repairs.headers:
+        request.findings.add(
+            "header-repeated",
+            f"{name}: the header is repeated between the rows; the repetitions are left out",
+            count=repairs.headers,
+            examples=[f"before {name}:{row - first}" for row in repairs.headers_at],
+        )
+    if repairs.quotes:
+        request.findings.add(
+            "stray-quotes",
+            f"{name}: quotes that open a cell and are not closed in it are read as characters; "
+            f"they would have swallowed {repairs.swallowed} rows",
+            count=repairs.quotes,
+            unit="quotes",
+            examples=[f"{name}:{row - first}" for row in repairs.quotes_at],
+            remedy="--quoting off reads all quotes as characters, --quoting on none",
+        )

@@ -27,19 +27,21 @@ class RandomFile:
     Args:
         path: the file.
         size: what it must measure; None accepts any size.
+        name: what messages call it; None is its path.
     """
 
-    def __init__(self, path: Path, size: int | None = None) -> None:
+    def __init__(self, path: Path, size: int | None = None, name: Path | None = None) -> None:
         self.path = path
+        self._name = str(name or path)
         self._size = size
         self._descriptor: int | None = None
         self._lock = threading.Lock()
 
-    def __getstate__(self) -> tuple[Path, int | None]:
-        return self.path, self._size
+    def __getstate__(self) -> tuple[Path, int | None, str]:
+        return self.path, self._size, self._name
 
-    def __setstate__(self, state: tuple[Path, int | None]) -> None:
-        self.path, self._size = state
+    def __setstate__(self, state: tuple[Path, int | None, str]) -> None:
+        self.path, self._size, self._name = state
         self._descriptor = None
         self._lock = threading.Lock()
 
@@ -57,7 +59,7 @@ class RandomFile:
             # One call reads at most 2 GiB on Linux.
             part = os.pread(descriptor, min(size, 1 << 30), start)
             if not part:
-                raise DataError(str(self.path), "ends earlier than its index says; open it again")
+                raise DataError(self._name, "ends earlier than its index says; open it again")
             parts.append(part)
             start += len(part)
             size -= len(part)
@@ -70,13 +72,13 @@ class RandomFile:
                     descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
                 except OSError as error:
                     raise DataError(
-                        str(self.path), f"cannot be read: {error.strerror or error}"
+                        self._name, f"cannot be read: {error.strerror or error}"
                     ) from None
                 weakref.finalize(self, os.close, descriptor)
                 found = os.fstat(descriptor).st_size
                 if self._size is not None and found != self._size:
                     raise DataError(
-                        str(self.path),
+                        self._name,
                         f"has changed since it was indexed ({self._size} bytes then, {found} "
                         "now); open it again",
                     )

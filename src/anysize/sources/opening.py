@@ -28,6 +28,7 @@ def open_source(
     encoding: str = "utf-8",
     cache: Path | None = None,
     findings: Findings | None = None,
+    table: Mapping[str, str] = NOTHING,
 ) -> Source:
     """Opens data as one source, its splits joined.
 
@@ -40,6 +41,8 @@ def open_source(
         encoding: of texts and tables.
         cache: folder for indexes; None is ``$ANYSIZE_CACHE`` or the user's cache folder.
         findings: takes what opening the data guesses, repairs or leaves out.
+        table: how text tables are written, where the guesses are wrong: ``header`` (``yes``,
+            ``no``), ``quoting`` (``on``, ``off``), ``delimiter``.
 
     Raises:
         DataError: no such path, an unknown suffix, or data that does not fit the roles.
@@ -47,7 +50,7 @@ def open_source(
     """
     if isinstance(path, str | Path):
         where = existing(path)
-        return _open(where, request_for(where, columns, rename, encoding, cache, findings))
+        return _open(where, request_for(where, columns, rename, encoding, cache, findings, table))
     paths = [existing(one) for one in path]
     if not paths:
         raise DataError("data", "at least one path is needed, none was given")
@@ -59,9 +62,10 @@ def open_source(
             encoding=encoding,
             cache=cache,
             findings=findings,
+            table=table,
         )
     base = Path(os.path.commonpath([one.absolute().parent for one in paths]))
-    request = request_at(base, columns, rename, encoding, cache, findings)
+    request = request_at(base, columns, rename, encoding, cache, findings, table)
     parts = [_open(one.absolute(), request) for one in paths]
     return Concat(f"{len(paths)} paths in {base}", parts)
 
@@ -95,10 +99,11 @@ def request_for(
     encoding: str,
     cache: Path | None,
     findings: Findings | None = None,
+    table: Mapping[str, str] = NOTHING,
 ) -> Request:
     """A request whose record ids are relative to ``path``, or to the folder it stands in."""
     root = path if path.is_dir() else path.parent
-    return request_at(root, columns, rename, encoding, cache, findings)
+    return request_at(root, columns, rename, encoding, cache, findings, table)
 
 
 def request_at(
@@ -108,6 +113,7 @@ def request_at(
     encoding: str,
     cache: Path | None,
     findings: Findings | None = None,
+    table: Mapping[str, str] = NOTHING,
 ) -> Request:
     """A request whose record ids are relative to ``root``."""
     return Request(
@@ -117,6 +123,7 @@ def request_at(
         cache=cache,
         root=root,
         findings=Findings() if findings is None else findings,
+        table=dict(table),
     )
 
 

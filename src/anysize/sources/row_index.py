@@ -6,8 +6,9 @@ uint64: the rows' starts, the header line's included, and the end of the file.
 
 from __future__ import annotations
 
+import hashlib
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,47 +19,78 @@ from anysize.core.errors import DataError
 from anysize.core.files import replacing
 from anysize.core.progress import Progress
 from anysize.sources.cache import HEAD, cache_file, kept_facts, signature, write_facts
+from anysize.sources.dialect import Dialect, Judge, Repairs
 from anysize.sources.offsets import WORD, Offsets, RandomFile
-from anysize.sources.scan import Dialect, RowScanner
+from anysize.sources.scan import RowScanner
 
-_VERSION = 1
+_VERSION = 2
 _SMALL = 1 << 20
 
 
-def row_index(path: Path, dialect: Dialect, start: int, cache: Path | None) -> Offsets:
+@dataclass(frozen=True, kw_only=True)
+class RowIndex:
+    """Where a table's rows are.
+
+    Attributes:
+        offsets: their bounds.
+        repairs: what was mended in finding them.
+    """
+
+    offsets: Offsets
+    repairs: Repairs
+
+
+def row_index(
+    path: Path,
+    dialect: Dialect,
+    start: int,
+    cache: Path | None,
+    *,
+    name: Path | None = None,
+    header: bytes = b"",
+    judge: Judge | None = None,
+) -> RowIndex:
     """The bounds of a table's rows, from the cache where it is valid, else built.
 
     Files of less than a mebibyte are indexed in memory each time, which is faster than a file.
 
     Args:
-        path: the table.
+        path: the file of the table's bytes.
         dialect: how rows are told apart.
         start: where its first row begins (behind a byte order mark).
         cache: folder of the index; None is the user's cache folder.
+        name: what the user calls the table; None is ``path``.
+        header: as for ``RowScanner``.
+        judge: the same.
 
     Raises:
         DataError: the table cannot be read, or a quote is opened and never closed.
     """
+    called = name or path
+    scanner = RowScanner(dialect, start, header=header, judge=judge)
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size < _SMALL:
-            scanner = RowScanner(dialect, start)
             bounds = np.concatenate(list(scanner.starts(file)))
-            _refuse_unclosed(path, file, scanner, bounds[-2:], len(bounds) - 1)
-            return Offsets(bounds)
-        signed = signature(file, version=_VERSION, dialect=asdict(dialect))
-        target = cache_file(path, "rows", cache)
+            _refuse_unclosed(called, file, scanner, bounds[-2:], len(bounds) - 1)
+            return RowIndex(offsets=Offsets(bounds), repairs=scanner.repairs)
+        head = hashlib.blake2b(header, digest_size=8).hexdigest()
+        made = {
+            "dialect": asdict(dialect),
+            "start": start,
+            "header": head,
+            "judged": judge is not None,
+        }
+        signed = signature(file, version=_VERSION, **made)
+        target = cache_file(called, "rows", cache)
         facts = kept_facts(target, signed)
-        if facts is not None:
-            return _offsets(target, facts["rows"])
-        with replacing(target, durable=False) as out:
-            rows = _build(path, file, RowScanner(dialect, start), out)
-            write_facts(out, signed, rows=rows)
-        return _offsets(target, rows)
-
-
-def _offsets(target: Path, rows: int) -> Offsets:
-    return Offsets(RandomFile(target, HEAD + WORD * (rows + 1)), HEAD, rows)
+        if facts is None:
+            with replacing(target, durable=False) as out:
+                rows = _build(called, file, scanner, out)
+                facts = {"rows": rows, "repairs": asdict(scanner.repairs)}
+                write_facts(out, signed, **facts)
+    offsets = Offsets(RandomFile(target, HEAD + WORD * (facts["rows"] + 1)), HEAD, facts["rows"])
+    return RowIndex(offsets=offsets, repairs=Repairs(**facts["repairs"]))
 
 
 def _build(path: Path, file: BinaryIO, scanner: RowScanner, out: BinaryIO) -> int:
@@ -98,5 +130,5 @@ def _refuse_unclosed(
                 str(path),
                 f"the quote at byte {scanner.unclosed}, in row {rows - 2} of the data, is never "
                 "closed, so that all that follows would be one cell; close it, double it, or "
-                "save the table as TSV, where quotes mean nothing",
+                "read all quotes as characters with --quoting off",
             )

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
+
+from anysize.sources.cells import split_careful, split_repaired
+from anysize.sources.dialect import Dialect
+from anysize.sources.nested import flat
 
 CELL_LIMIT = 1 << 24
 """Characters of one cell at most (16 MiB); longer texts belong in files of their own."""
@@ -13,7 +18,7 @@ CELL_LIMIT = 1 << 24
 ROW_LIMIT = 1 << 26
 """Bytes of one row at most (64 MiB)."""
 
-DELIMITERS = (",", ";", "\t", "|")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -43,42 +48,110 @@ class Delimited:
     Args:
         header: the header's cells. Columns without a name are called by their number, further
             columns of one name get a number behind it.
-        delimiter: between cells.
-        quoting: whether cells may be quoted.
+        dialect: how rows are cut into cells.
+        stray: whether some quotes that open a cell and are not closed in their row were found to
+            be ordinary characters.
+        again: the header's line, where it is repeated behind rows; it is no part of them.
     """
 
-    def __init__(self, header: Sequence[str], delimiter: str, quoting: bool) -> None:
+    def __init__(
+        self, header: Sequence[str], dialect: Dialect, *, stray: bool = False, again: str = ""
+    ) -> None:
         self.header = tuple(cell.strip() for cell in header)
-        self.delimiter = delimiter
-        self.quoting = quoting
-        keys: list[str] = []
+        self.dialect = dialect
+        self._stray = stray
+        self._again = again
+        keys: dict[str, None] = {}
         for place, name in enumerate(self.header, start=1):
             key = name or f"column {place}"
-            keys.append(key if key not in keys else f"{key} ({place})")
+            keys[key if key not in keys else f"{key} ({place})"] = None
         self.columns: tuple[str, ...] = tuple(keys)
 
     def parse(self, line: str) -> dict[str, str]:
-        cells = split_row(line, self.delimiter, self.quoting)
-        if len(cells) != len(self.columns):
-            raise RowError(
-                f"has {len(cells)} cells where the header has {len(self.columns)} columns "
-                f"({', '.join(self.columns)}); "
-                + (
-                    f"quote cells that contain {self.delimiter!r} or a line end"
-                    if self.quoting
-                    else "cells must not contain tabs or line ends"
-                )
+        dialect = self.dialect
+        if self._again:
+            line = _without(self._again, line)
+        try:
+            cells = split_cells(line, dialect)
+        except RowError:
+            if not self._stray:
+                raise
+            cells = split_careful(line.rstrip("\r\n"), dialect.delimiter)[0]
+        if len(cells) == len(self.columns):
+            return dict(zip(self.columns, cells, strict=True))
+        return self._repaired(line.rstrip("\r\n"), cells)
+
+    def _repaired(self, line: str, cells: Sequence[str]) -> dict[str, str]:
+        width, dialect = len(self.columns), self.dialect
+        if len(cells) > width and not any(cells[width:]):
+            return RepairedRow(
+                zip(self.columns, cells, strict=False),
+                note=f"{len(cells) - width} empty cells behind the last column were left out",
             )
-        return dict(zip(self.columns, cells, strict=True))
+        found = None
+        if dialect.quoting:
+            found = split_repaired(line, dialect.delimiter, width, dialect.blanks)
+        if found is None:
+            raise RowError(self._ragged(cells))
+        return RepairedRow(
+            zip(self.columns, found, strict=True),
+            note="quotes that are not doubled were read as characters of their cell",
+        )
+
+    def _ragged(self, cells: Sequence[str]) -> str:
+        """The number of cells, and what may have caused it."""
+        width, delimiter = len(self.columns), self.dialect.delimiter
+        found = (
+            f"has {len(cells)} {'cell' if len(cells) == 1 else 'cells'} where the header has "
+            f"{width} columns ({shown_names(self.columns)}); "
+        )
+        if len(cells) > width and self.dialect.quoting:
+            return found + f"quote cells that contain {delimiter!r}"
+        if len(cells) > width:
+            return found + f"cells must not contain {delimiter!r}"
+        if self.dialect.quoting:
+            return found + "quote cells that hold a line end, or write the missing cells"
+        return found + "cells must not contain line ends; write the missing cells"
+
+
+def _without(header: str, line: str) -> str:
+    """A row without the headers that are repeated behind it."""
+    while (row := line.rstrip("\r\n")).endswith(header):
+        row = row[: -len(header)].removesuffix("\ufeff")
+        if not row.endswith(("\n", "\r")):
+            break
+        line = row
+    return line
+
+
+class RepairedRow(dict[str, str]):
+    """A row whose cells were found although it does not have the form of the table.
+
+    Attributes:
+        note: what was done, as a sentence for the receipt.
+    """
+
+    def __init__(self, cells: Iterable[tuple[str, str]], *, note: str) -> None:
+        super().__init__(cells)
+        self.note = note
+
+
+def shown_names(names: Sequence[str], most: int = 30) -> str:
+    """Names of columns for a message; of very many, the first."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 class JsonLines:
-    """Rows that are JSON objects, one a line (https://jsonlines.org)."""
+    """Rows that are JSON objects, one a line (https://jsonlines.org).
+
+    Values of objects inside a row are columns of their own, by dotted path.
+    """
 
     def __init__(self, columns: Sequence[str]) -> None:
         self.columns: tuple[str, ...] = tuple(columns)
 
-    def parse(self, line: str) -> dict[str, Any]:
+    def parse(self, line: str) -> Row:
         try:
             row = json.loads(line)
         except ValueError as error:
@@ -87,7 +160,22 @@ class JsonLines:
             raise RowError("is not usable JSON: nested too deeply") from None
         if not isinstance(row, dict):
             raise RowError(f"must be a JSON object, not {type(row).__name__}")
-        return row
+        if _HALF.search(line) is not None:
+            _refuse_halves(row)
+        return flat(row)
+
+
+def _refuse_halves(row: Any) -> None:
+    """Raises RowError for characters that are half of a surrogate pair."""
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise RowError(
+            "has half of a character that takes two codes (\\ud800 to \\udfff), as where an emoji "
+            "was cut; remove it"
+        ) from None
+    except RecursionError:
+        raise RowError("is not usable JSON: nested too deeply") from None
 
 
 class SpooledRows(JsonLines):
@@ -114,6 +202,20 @@ def _spooled(value: Any) -> Any:
 
 def _unspooled(found: dict[str, Any]) -> Any:
     return base64.b64decode(found["base64"]) if found.keys() == {"base64"} else found
+
+
+def split_cells(line: str, dialect: Dialect) -> list[str]:
+    """The cells of one row, its line end removed.
+
+    Raises:
+        RowError: a quote that is never closed.
+    """
+    if not (dialect.escape or dialect.blanks):
+        return split_row(line, dialect.delimiter, dialect.quoting)
+    cells, _ = split_careful(
+        line.rstrip("\r\n"), dialect.delimiter, escape=dialect.escape, blanks=dialect.blanks
+    )
+    return cells
 
 
 def split_row(line: str, delimiter: str, quoting: bool) -> list[str]:
@@ -156,28 +258,6 @@ def _quoted(line: str, place: int) -> tuple[list[str], int]:
             return parts, quote + 1
         parts.append('"')
         place = quote + 2
-
-
-def sniff_delimiter(sample: Sequence[str]) -> str:
-    """The delimiter of a quoted table: the one that cuts its first rows alike, into most cells.
-
-    Args:
-        sample: the table's first rows, the header first.
-    """
-    best, best_score = ",", (0.0, 0)
-    for delimiter in DELIMITERS:
-        counts = []
-        for line in sample:
-            try:
-                counts.append(len(split_row(line, delimiter, True)))
-            except RowError:
-                continue
-        if not counts or counts[0] < 2:
-            continue
-        score = (counts.count(counts[0]) / len(counts), counts[0])
-        if score > best_score:
-            best, best_score = delimiter, score
-    return best
 
 
 def as_string(value: Any) -> str | None:

@@ -56,6 +56,7 @@ def open_splits(
     seed: int = 0,
     by_target: bool = False,
     findings: Findings | None = None,
+    table: Mapping[str, str] = NOTHING,
 ) -> Splits:
     """Opens data as training, validation and test part.
 
@@ -76,6 +77,7 @@ def open_splits(
         seed: of the division.
         by_target: divide the targets, not the records: see ``sources.identities``.
         findings: takes what opening the data guesses, repairs or leaves out.
+        table: as for ``open_source``.
 
     Raises:
         DataError: as ``open_source``.
@@ -83,7 +85,7 @@ def open_splits(
     """
     _check(validation, test)
     where = existing(path)
-    request = request_for(where, columns, rename, encoding, cache, findings)
+    request = request_for(where, columns, rename, encoding, cache, findings, table)
     objects = split_objects(where, request)
     if objects is not None:
         if None not in objects and set(objects) != {"train"}:

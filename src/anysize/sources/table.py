@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +15,29 @@ from anysize.core.errors import DataError
 from anysize.core.records import Field, Record
 from anysize.readers.cells import Cells, lacking
 from anysize.readers.encodings import advice
-from anysize.readers.features import Features
 from anysize.readers.text import Text
-from anysize.sources.columns import Request, Role, assign
+from anysize.sources.cell_fields import CellFiles, cell_string, cell_text
+from anysize.sources.columns import CONTENTS, Request, Role, assign
 from anysize.sources.labels import plain_label
+from anysize.sources.leftover import report_unused
+from anysize.sources.noted import NotedText
 from anysize.sources.numbers import cell_features, names_file
 from anysize.sources.offsets import Offsets, RandomFile
 from anysize.sources.profile import Profile
 from anysize.sources.profile.reading import Spread, read_profile
 from anysize.sources.profile.telling import no_columns
-from anysize.sources.rows import CELL_LIMIT, ROW_LIMIT, Row, RowError, RowFormat, as_string
+from anysize.sources.rows import (
+    ROW_LIMIT,
+    RepairedRow,
+    Row,
+    RowError,
+    RowFormat,
+    as_string,
+)
 
 _BLOCK = 8192
 _MOST_READ = 1 << 24
+_LOOKED_AT = 20
 
 
 class TableSource:
@@ -69,7 +78,7 @@ class TableSource:
         self._first = first
         self._format = row_format
         self._encoding = encoding
-        self._text_encoding = request.encoding
+        self._files = CellFiles(path.parent, request.encoding)
         self._roles = assign(self.name, header, request)
         self._keys = {
             role.spec.role: row_format.columns[role.place]
@@ -80,6 +89,14 @@ class TableSource:
         self._profile: Profile | None = None
         self.spread = self._spread_columns()
         self._numbers: tuple[str, ...] | None = None
+        self._joined = {
+            role.spec.role: tuple(self._column(name) for name in role.several)
+            for role in self._roles
+            if role.place >= 0 and role.several
+        }
+        if self.spread is None:
+            used = {*self._keys.values(), *itertools.chain(*self._joined.values())}
+            report_unused(self._id, self.columns, self._roles, used, self._first_rows(), request)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -148,26 +165,41 @@ class TableSource:
             yield from ("" for _ in range(len(self)))
             return
         key = self._keys[role.spec.role]
-        for at in range(0, len(self), _BLOCK):
+        for row in self.rows():
+            yield None if row is None else as_string(row.get(key)) or ""
+
+    def rows(self, start: int = 0, stop: int | None = None) -> Iterator[Row | None]:
+        """Rows ``[start, stop)`` in order, read in large blocks; None for those that cannot be."""
+        stop = len(self) if stop is None else min(stop, len(self))
+        for at in range(start, stop, _BLOCK):
             bounds = self._offsets.block(
-                at + self._first, min(at + _BLOCK, len(self)) + self._first
+                at + self._first, min(at + _BLOCK, stop) + self._first
             ).tolist()
             low, size = bounds[0], bounds[-1] - bounds[0]
             block = self._data.read(low, size) if size <= _MOST_READ else None
-            for index, (start, stop) in enumerate(pairwise(bounds), at):
-                raw = (
-                    self._data.read(start, stop - start)
-                    if block is None
-                    else block[start - low : stop - low]
-                )
+            for index, (begin, end) in enumerate(pairwise(bounds), at):
                 try:
-                    yield as_string(self._parse(index, start, raw).get(key)) or ""
+                    if block is None:
+                        yield self.row(index)
+                    else:
+                        yield self._parse(index, begin, block[begin - low : end - low])
                 except DataError:
                     yield None
+
+    def _first_rows(self) -> Iterator[Row]:
+        return (row for row in self.rows(0, _LOOKED_AT) if row is not None)
+
+    def _column(self, name: str) -> str:
+        """The column of a name, whatever the case."""
+        columns = self._format.columns
+        folded = [column.strip().lower() for column in columns]
+        return name if name in columns else columns[folded.index(name.strip().lower())]
 
     def fingerprint(self) -> str:
         status = self._path.stat()
         text = f"{self._id}\0{status.st_size}\0{status.st_mtime_ns}\0{sorted(self._keys.items())}"
+        if self._joined:
+            text += f"\0{sorted(self._joined.items())}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def _parse(self, index: int, start: int, raw: bytes) -> Row:
@@ -187,44 +219,61 @@ class TableSource:
             raise self._problem(index, str(problem)) from None
 
     def _record(self, index: int, row: Row) -> Record:
+        origin = f"{self._id}:{index}"
         fields: dict[str, Field] = {}
         values: dict[str, str] = {}
         target: str | None = None
         used = set(self._keys.values())
         for role in self._roles:
+            name, kind = role.spec.role, role.spec.kind
             if role.place < 0:
-                cells = self._cells(row, f"{self._id}:{index}")
+                cells = self._cells(row, origin)
                 used.update(cells.names)
-                fields[role.spec.role] = cells
-                continue
-            key = self._keys[role.spec.role]
-            cell = row.get(key)
-            if role.spec.kind == "features" and not names_file(cell):
-                fields[role.spec.role] = cell_features(cell, f"{self._id}:{index} column {key!r}")
-                continue
-            if role.spec.kind in ("image", "features") or role.from_file:
-                field = self._file(index, role, key, cell)
+                fields[name] = cells
+            elif kind in CONTENTS:
+                several = self._joined.get(name, ())
+                used.update(several)
+                field = self._field(role, row, several or (self._keys[name],), origin)
                 if field is not None:
-                    fields[role.spec.role] = field
-                continue
-            value = self._string(index, key, cell)
-            if role.spec.kind == "target" and value is not None:
-                value = plain_label(value)
-            if value is None:
-                if role.spec.required:
-                    raise self._problem(index, f"has no value in the column {key!r}")
-            elif role.spec.kind == "text":
-                fields[role.spec.role] = Text(value, f"{self._id}:{index} column {key!r}")
-            elif role.spec.kind == "target":
-                target = value
+                    fields[name] = field
+                elif role.spec.required and kind == "text":
+                    raise DataError(origin, f"has no value in the column {self._keys[name]!r}")
             else:
-                values[role.spec.role] = value
+                key = self._keys[name]
+                value = cell_string(row.get(key), origin, key)
+                if kind == "target" and value is not None:
+                    value = plain_label(value)
+                if value is None:
+                    if role.spec.required:
+                        raise DataError(origin, f"has no value in the column {key!r}")
+                elif kind == "target":
+                    target = value
+                else:
+                    values[name] = value
         for key, cell in row.items():
             if key not in used and not isinstance(cell, bytes):
-                value = self._string(index, key, cell)
+                value = cell_string(cell, origin, key)
                 if value is not None:
                     values[key] = value
-        return Record(id=f"{self._id}:{index}", fields=fields, target=target, values=values)
+        return Record(id=origin, fields=fields, target=target, values=values)
+
+    def _field(self, role: Role, row: Row, columns: Sequence[str], origin: str) -> Field | None:
+        """The content of a record; None where its cell is empty."""
+        key, kind = columns[0], role.spec.kind
+        cell = row.get(key)
+        if kind == "features" and not names_file(cell):
+            return cell_features(cell, f"{origin} column {key!r}")
+        if kind != "text" or role.from_file:
+            return self._files.field(role.spec, key, cell, origin)
+        text = cell_text({name: row.get(name) for name in columns}, origin)
+        if text is None:
+            return None
+        origin = f"{origin} column {key!r}"
+        return (
+            NotedText(text, origin, (row.note,))
+            if isinstance(row, RepairedRow)
+            else Text(text, origin)
+        )
 
     def profile(self) -> Profile:
         """What its columns are, by all rows."""
@@ -282,53 +331,6 @@ class TableSource:
                 kinds = ("number", "boolean")
                 self._numbers = tuple(n for n in self.spread.names if known[n].kind in kinds)
         return Cells({name: row.get(name) for name in self.spread.names}, self._numbers, origin)
-
-    def _string(self, index: int, key: str, cell: Any) -> str | None:
-        value = as_string(cell)
-        if value is not None and len(value) > CELL_LIMIT:
-            raise self._problem(
-                index,
-                f"has {len(value)} characters in the column {key!r}; a cell may have {CELL_LIMIT} "
-                "at most: put the text into a file of its own and its name into a column "
-                "file_name",
-            )
-        return value
-
-    def _file(self, index: int, role: Role, key: str, cell: Any) -> Field | None:
-        """The field of a cell that names a file, or holds a picture's bytes."""
-        name: str | None
-        if isinstance(cell, Mapping):
-            # How the datasets library keeps pictures in Parquet.
-            inner = cell.get("bytes")
-            cell = inner if isinstance(inner, bytes) else cell.get("path")
-        if isinstance(cell, bytes):
-            from anysize.readers.image import Image
-
-            return Image(cell, f"{self._id}:{index} column {key!r}")
-        name = self._string(index, key, cell)
-        if not name:
-            if role.spec.required:
-                raise self._problem(index, f"has no file name in the column {key!r}")
-            return None
-        if "://" in name:
-            raise self._problem(
-                index, f"names the address {name!r} in the column {key!r}; only files are read"
-            )
-        relative = Path(name)
-        if not relative.is_absolute() and Path(os.path.normpath(relative)).parts[:1] == ("..",):
-            raise self._problem(
-                index,
-                f"names {name!r} in the column {key!r}, which leads out of the table's folder; "
-                "use a path inside it, or an absolute one",
-            )
-        path = self._path.parent / relative
-        if role.spec.kind == "text":
-            return Text(path, encoding=self._text_encoding)
-        if role.spec.kind == "features":
-            return Features(path)
-        from anysize.readers.image import Image
-
-        return Image(path)
 
     def _problem(self, index: int, problem: str) -> DataError:
         return DataError(f"{self._id}:{index}", problem)

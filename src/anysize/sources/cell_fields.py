@@ -1,0 +1,118 @@
+"""What a cell of a table holds: a string, a text, or the name or bytes of a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from anysize.core.errors import DataError
+from anysize.core.records import Field
+from anysize.readers.features import Features
+from anysize.readers.text import Text
+from anysize.sources.columns import ColumnSpec
+from anysize.sources.rows import CELL_LIMIT, as_string
+
+
+def cell_string(cell: Any, origin: str, column: str) -> str | None:
+    """A cell as a string, None for null.
+
+    Args:
+        cell: of whatever type its table gives.
+        origin: the record.
+        column: the cell's.
+
+    Raises:
+        DataError: too long, or nested too deeply.
+    """
+    try:
+        value = as_string(cell)
+    except RecursionError:
+        raise DataError(origin, f"is nested too deeply in the column {column!r}") from None
+    if value is not None and len(value) > CELL_LIMIT:
+        raise DataError(
+            origin,
+            f"has {len(value)} characters in the column {column!r}; a cell may have {CELL_LIMIT} "
+            "at most: put the text into a file of its own and its name into a column file_name",
+        )
+    return value
+
+
+def cell_text(cells: Mapping[str, Any], origin: str) -> str | None:
+    """The text of a cell, or of several by column, one after the other; None where all are null.
+
+    Lists of words are joined by blanks.
+
+    Raises:
+        DataError: as ``cell_string``, or an object.
+    """
+    parts = []
+    for column, cell in cells.items():
+        if isinstance(cell, list) and not any(isinstance(one, list | dict) for one in cell):
+            cell = " ".join(as_string(word) or "" for word in cell)
+        elif isinstance(cell, list | dict):
+            kind = "a list of lists or objects" if isinstance(cell, list) else "an object"
+            raise DataError(origin, f"has {kind} in the column {column!r}, which is no text")
+        part = cell_string(cell, origin, column)
+        if part is not None:
+            parts.append(part)
+    return "\n".join(parts) if parts else None
+
+
+class CellFiles:
+    """Files that cells of one table name, or hold.
+
+    Args:
+        folder: that their names are relative to.
+        encoding: of text files.
+    """
+
+    def __init__(self, folder: Path, encoding: str) -> None:
+        self._folder = folder
+        self._encoding = encoding
+
+    def field(self, spec: ColumnSpec, column: str, cell: Any, origin: str) -> Field | None:
+        """The field of a cell; None where it is empty and need not be there.
+
+        Raises:
+            DataError: no file name, an address, or a name that leads out of the folder.
+        """
+        if isinstance(cell, Mapping):
+            # How the datasets library keeps pictures in Parquet.
+            inner = cell.get("bytes")
+            cell = inner if isinstance(inner, bytes) else cell.get("path")
+        if isinstance(cell, bytes):
+            from anysize.readers.image import Image
+
+            return Image(cell, f"{origin} column {column!r}")
+        name = cell_string(cell, origin, column)
+        if not name:
+            if spec.required:
+                raise DataError(origin, f"has no file name in the column {column!r}")
+            return None
+        path = self._folder / _inside(name, column, origin)
+        if spec.kind == "text":
+            return Text(path, encoding=self._encoding)
+        if spec.kind == "features":
+            return Features(path)
+        from anysize.readers.image import Image
+
+        return Image(path)
+
+
+def _inside(name: str, column: str, origin: str) -> Path:
+    if "://" in name:
+        raise DataError(
+            origin, f"names the address {name!r} in the column {column!r}; only files are read"
+        )
+    if "\0" in name:
+        raise DataError(origin, f"has a NUL character in the column {column!r}")
+    relative = Path(name)
+    if not relative.is_absolute() and Path(os.path.normpath(relative)).parts[:1] == ("..",):
+        raise DataError(
+            origin,
+            f"names {name!r} in the column {column!r}, which leads out of the table's folder; "
+            "use a path inside it, or an absolute one",
+        )
+    return relative

@@ -1,0 +1,84 @@
+"""JSON Lines files: an object a line (https://jsonlines.org)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from anysize.core.errors import DataError
+from anysize.core.records import Source
+from anysize.readers.encodings import advice
+from anysize.sources.columns import Request
+from anysize.sources.dialect import Dialect
+from anysize.sources.nested import flat
+from anysize.sources.offsets import Offsets, RandomFile
+from anysize.sources.row_index import row_index
+from anysize.sources.rows import ROW_LIMIT, JsonLines
+from anysize.sources.stored import stored_text
+from anysize.sources.table import TableSource
+
+PROVIDES = ("jsonl", "ndjson")
+
+_SAMPLE_ROWS = 50
+
+
+def open_path(path: Path, request: Request) -> Source:
+    """Opens a table of JSON objects; its columns come from the first ones.
+
+    Raises:
+        DataError: empty, binary, wrongly encoded, or without a column that is needed.
+    """
+    stored = stored_text(path, request)
+    dialect = Dialect(delimiter="", quoting=False, spaces=True)
+    offsets = row_index(stored.path, dialect, stored.start, request.cache, name=path).offsets
+    if len(offsets) == 0:
+        raise DataError(str(path), "holds only blank lines")
+    data = RandomFile(stored.path, stored.path.stat().st_size, name=path)
+    header = _keys(path, data, offsets, stored.encoding)
+    return TableSource(
+        path,
+        data=data,
+        offsets=offsets,
+        first=0,
+        row_format=JsonLines(header),
+        header=header,
+        encoding=stored.encoding,
+        request=request,
+    )
+
+
+def _keys(path: Path, data: RandomFile, offsets: Offsets, encoding: str) -> list[str]:
+    """The keys of the first objects in the order of their appearance, by dotted path."""
+    keys: dict[str, None] = {}
+    problem: str | None = None
+    for row in range(min(len(offsets), _SAMPLE_ROWS)):
+        try:
+            found = json.loads(_line(path, data, offsets, row, encoding))
+        except (ValueError, RecursionError) as error:
+            problem = problem or f"row {row} is not JSON: {error}"
+            continue
+        except DataError as error:
+            problem = problem or error.problem
+            continue
+        if isinstance(found, dict):
+            keys.update(dict.fromkeys(flat(found)))
+        else:
+            problem = problem or f"row {row} must be a JSON object, not {type(found).__name__}"
+    if not keys:
+        raise DataError(str(path), problem or "holds no JSON objects with keys")
+    return list(keys)
+
+
+def _line(path: Path, data: RandomFile, offsets: Offsets, row: int, encoding: str) -> str:
+    start, stop = offsets[row]
+    if stop - start > ROW_LIMIT:
+        raise DataError(str(path), f"row {row} is {stop - start} bytes long; is it JSON Lines?")
+    raw = data.read(start, stop - start)
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            str(path),
+            f"row {row} cannot be decoded as {encoding}: {error.reason} at byte "
+            f"{start + error.start}; {advice(raw, encoding)}",
+        ) from None

@@ -1,0 +1,79 @@
+"""The columns of a table that are not used, said aloud."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from anysize.sources.columns import Request, Role, usual_names
+from anysize.sources.rows import Row, shown_names
+
+_MOST = 20
+_WORDS = 3
+_CHARACTERS = 16
+# Names of columns that hold a second text of a task on pairs.
+_TEXTS = frozenset({
+    "question", "title", "context", "premise", "hypothesis", "sentence1", "sentence2", "text1",
+    "text2", "query", "passage", "answer", "description", "summary", "headline", "body",
+})  # fmt: skip
+
+
+def report_unused(
+    name: str,
+    columns: Sequence[str],
+    roles: Sequence[Role],
+    used: Collection[str],
+    rows: Iterable[Row],
+    request: Request,
+) -> None:
+    """Notes every column that plays no role; a warning where it holds what the task reads.
+
+    Args:
+        name: the table, for examples.
+        columns: all of them.
+        roles: that are played.
+        used: the columns that play them.
+        rows: some of the table's rows.
+        request: takes the findings.
+    """
+    left = [column for column in columns if column not in used]
+    if len(left) > _MOST:
+        request.findings.add(
+            "column-left-out",
+            f"{len(left)} columns of {name} are not used ({shown_names(left, 10)})",
+            level="note",
+            count=len(left),
+            unit="columns",
+        )
+        return
+    text = next((role for role in roles if role.spec.kind == "text"), None)
+    sample = list(itertools.islice(rows, _MOST)) if text is not None and left else []
+    for column in left:
+        known = column.strip().lower()
+        likely = text is not None and (
+            known in _TEXTS
+            or (known in usual_names(request) and known in {n.lower() for n in text.spec.names})
+            or _reads_like_text([row.get(column) for row in sample])
+        )
+        remedy = ""
+        if text is not None and likely:
+            several = "+".join(text.several or (text.column,))
+            remedy = f"to read both, give --columns {text.spec.role}={several}+{column}"
+        request.findings.add(
+            "column-left-out",
+            f"the column {column!r} is not used" + (", although it holds text" if likely else ""),
+            level="warning" if likely else "note",
+            unit="tables",
+            examples=[name],
+            remedy=remedy,
+        )
+
+
+def _reads_like_text(cells: Sequence[Any]) -> bool:
+    """Whether cells are sentences rather than names, numbers or dates."""
+    texts = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
+    if not texts or len(texts) * 2 < len(cells):
+        return False
+    words = sum(len(text.split()) for text in texts) / len(texts)
+    return words >= _WORDS and sum(map(len, texts)) / len(texts) >= _CHARACTERS
