@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from pathlib import Path
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from anysize.core.errors import DataError
+from anysize.core.errors import ConfigurationError, DataError
 from anysize.train import Recipe, Stopped, run
+from anysize.train.preparation import prepare
 from anysize.train.stopping import StopRequest
 
 
@@ -156,7 +158,10 @@ def test_one_micro_batch_or_many_learn_the_same(texts: dict[str, Any], tmp_path:
         )  # fmt: skip
         run(recipe, quiet=True)
         found.append(load_file(out / "model.safetensors"))
-    started = load_file(tmp_path / "16" / "initial" / "model.safetensors")
+    # The weights that the run began with are not kept.
+    assert not (tmp_path / "16" / "initial").exists()
+    module = prepare(recipe, started=0.0).network.module
+    started = {name: value.numpy() for name, value in module.state_dict().items()}
     for name, value in found[2].items():
         for other in found[:2]:
             np.testing.assert_allclose(other[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
@@ -269,4 +274,29 @@ def test_a_finished_run_is_not_replaced_without_a_word(
     assert caplog.messages == []
     run(recipe, quiet=True)
     (message,) = caplog.messages
-    assert message == f"{tmp_path / 'run'} holds a finished run; this one takes its place"
+    assert message == f"{tmp_path / 'run'} holds a finished run, which this run replaces"
+
+
+def test_resume_without_a_run_and_with_the_state_of_another(
+    texts: dict[str, Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    recipe = Recipe(**texts, steps=2, out=str(out))
+    with pytest.raises(ConfigurationError, match="finds nothing to go on with"):
+        run(recipe, resume=True, quiet=True)
+    assert not out.exists()
+    run(recipe, quiet=True)
+    best, last = (
+        out / "checkpoints" / name / "weights-000000002.safetensors" for name in ("best", "last")
+    )
+    if best.exists():
+        assert best.samefile(last)
+    state = out / "checkpoints" / "last" / "state.json"
+    entries = json.loads(state.read_text())
+    state.write_text(json.dumps({**entries, "run": "another"}))
+    with pytest.raises(ConfigurationError, match="belongs to another run"):
+        run(recipe, resume=True, quiet=True)
+    state.write_text(json.dumps(entries))
+    more = run(dataclasses.replace(recipe, steps=3), resume=True, quiet=True)
+    assert more.steps == 3
+    assert not (out / "initial").exists()

@@ -37,7 +37,18 @@ LEVELS = {
     ),
     "tasks": 2,
     **dict.fromkeys(
-        ("compress", "evaluate", "explain", "export", "plan", "privacy", "scale", "train"), 3
+        (
+            "compress",
+            "evaluate",
+            "explain",
+            "export",
+            "plan",
+            "privacy",
+            "results",
+            "scale",
+            "train",
+        ),
+        3,
     ),
     "api": 4,
     "demo": 5,

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from anysize.core.errors import ConfigurationError, DataError
-from anysize.recognition import gallery as galleries
+from anysize.core.receipts import Receipt
+from anysize.core.results import Result
+from anysize.recognition.enrolment import Collected, compare, enroll
 from anysize.recognition.gallery import Gallery, embedder_fingerprint, load, save
+from anysize.recognition.likeness import alike
 from anysize.recognition.matching import Matcher, calibrated, templates
 from anysize.recognition.pairs import unit_vectors
 from anysize.recognition.threshold import Threshold, calibrate
@@ -35,7 +38,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.vectors, saved.vectors)
     np.testing.assert_allclose(found.of("Bob"), unit_vectors(vectors(2, 5)))
     assert sorted(path.name for path in (tmp_path / "g").iterdir()) == [
-        ".lock", "gallery.json", "vectors-1.safetensors",
+        "gallery.json", "vectors-1.safetensors",
     ]  # fmt: skip
 
 
@@ -221,11 +224,49 @@ def test_matching_needs_people_a_threshold_and_vectors_of_the_same_model() -> No
         Matcher(three(), 0.5).match(np.ones((1, 4)))
 
 
-def test_writers_wait_for_each_other(tmp_path: Path) -> None:
-    import fcntl
+def test_the_same_picture_counts_once(tmp_path: Path) -> None:
+    again = np.concatenate([vectors(1), vectors(1)[:1], vectors(1, 4)[3:]])
+    grown = three().added({"Ann": again, "Eve": np.concatenate([vectors(8), vectors(8)])})
+    assert len(grown.of("Ann")) == len(vectors(1)) + 1
+    assert len(grown.of("Eve")) == len(vectors(8))
+    people = Collected(people={"Ann": again}, empty=(), several=(), nameless=0, failures=())
+    save(three(), tmp_path / "g")
+    found = enroll(tmp_path / "g", "e" * 64, people=people, empty=("Zoe",))
+    assert "4 pictures were enrolled before or come twice; each counts once" in found.notes
+    assert any("Zoe" in note for note in found.notes)
 
-    save(three(), tmp_path)
-    with (tmp_path / ".lock").open("w") as held:
-        with galleries._locked(tmp_path), pytest.raises(BlockingIOError):
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+def test_two_names_that_look_like_one_person_are_said() -> None:
+    others = {f"P{number}": vectors(100 + number) for number in range(8)}
+    base = three().added(others)
+    assert list(alike(base, base.names)) == []
+    # Half of a person's pictures under another name; a single one; the very same picture.
+    again = {"Bobby": vectors(2, 9)[5:], "Annie": vectors(1, 4)[3:], "P9": vectors(103)[:1]}
+    split = base.added(again)
+    found = {(one, other) for one, other, _ in alike(split, ("Bobby", "Annie", "P9"))}
+    assert found == {("Bob", "Bobby"), ("Ann", "Annie"), ("P3", "P9")}
+    assert list(alike(split, ("P1",))) == []
+
+
+def test_the_largest_of_two_faces_is_taken_and_said() -> None:
+    receipt = Receipt(
+        extent=1, unit="pixels", windows=1, covered=1.0, dropped=0, merge="faces", fidelity="local"
+    )
+    first, second = vectors(1)[:2].tolist()
+    two = [
+        {"box": [1.0, 2.0, 30.4, 40.0], "embedding": first},
+        {"box": [0.0] * 4, "embedding": second},
+    ]
+    made = [
+        Result(id=name, prediction=None, score=1.0, receipt=receipt, details={"found": found})
+        for name, found in (("a.jpg", two), ("b.jpg", two[:1]))
+    ]
+    comparison = compare(*made)
+    assert comparison.notes() == ["a.jpg shows 2 faces; the largest was taken, at 1, 2, 30, 40"]
+    assert comparison.to_json()["taken"][0] == {"id": "a.jpg", "found": 2, "box": two[0]["box"]}
+
+
+def test_galleries_are_for_the_user_alone(tmp_path: Path) -> None:
+    save(three(), tmp_path / "g")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "g").iterdir()}
+    assert set(modes.values()) == {0o600} and (tmp_path / "g").stat().st_mode & 0o777 == 0o700

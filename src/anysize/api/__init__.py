@@ -6,7 +6,6 @@ from anysize.api.compression import compress_report
 from anysize.api.model import Model, load
 from anysize.api.verbs import (
     augment,
-    boxes_sheet,
     card,
     plan,
     statistics,
@@ -19,7 +18,6 @@ __all__ = [
     "Model",
     "PredictOptions",
     "augment",
-    "boxes_sheet",
     "card",
     "compress_report",
     "load",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +13,7 @@ from anysize.api.compression import compress_report
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, RunError
 from anysize.core.findings import Finding, Findings
+from anysize.core.locks import only_writer, only_writer_of
 from anysize.core.memory import parse_size
 from anysize.core.progress import counted
 from anysize.core.records import Source
@@ -130,6 +132,17 @@ class Model:
             ConfigurationError, DataError: the data has no targets, or no such split.
             BudgetError: before work starts, when the budget is too small.
         """
+        with nullcontext() if out is None else only_writer(Path(out)):
+            return self._evaluated(data, out, options, split, on_windows)
+
+    def _evaluated(
+        self,
+        data: Input | Source,
+        out: str | Path | None,
+        options: PredictOptions | None,
+        split: str | None,
+        on_windows: Callable[[int], None] | None,
+    ) -> Measured:
         evaluator = cast("Evaluator", plugins.load("evaluate", self.card.task))
         options = options or PredictOptions()
         findings = Findings()
@@ -169,6 +182,7 @@ class Model:
             ConfigurationError, DataError: before the gallery is changed.
         """
         from anysize.recognition.enrolment import enroll
+        from anysize.sources.identities import empty_folders
 
         options = options or PredictOptions()
         return enroll(
@@ -178,6 +192,7 @@ class Model:
             remove=remove,
             strangers=None if calibrate is None else self._collected(calibrate, options),
             false_accept_rate=false_accept_rate,
+            empty=() if data is None or is_source(data) else empty_folders(cast(Input, data)),
         )
 
     def verify(self, first: Any, second: Any, options: PredictOptions | None = None) -> Comparison:
@@ -283,9 +298,10 @@ class Model:
             RunError: what was written does not give what the model gives.
         """
         exporter = cast("Exporter", plugins.load("export", file_format))
-        return exporter.export(
-            self.network, self.card, Path(out), source=self.folder, options=options
-        )
+        with only_writer_of(Path(out)):
+            return exporter.export(
+                self.network, self.card, Path(out), source=self.folder, options=options
+            )
 
     def plan(
         self, source: Source | None, options: PredictOptions, *, thorough: bool = False

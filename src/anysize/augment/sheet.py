@@ -6,14 +6,14 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.augment.captions import font_for, pillow
 from anysize.augment.image import Augmentation
 from anysize.augment.operations import Pixels
-from anysize.core.errors import DataError, MissingExtraError
+from anysize.core.errors import DataError
 from anysize.core.files import write_bytes
 from anysize.core.records import Record, Source
 from anysize.readers.resize import resize
@@ -22,12 +22,6 @@ _GAP = 6
 _LINE = 18
 _PAPER = 250
 _INK = (40, 40, 40)
-
-# Fonts with Chinese characters, where the system has one; the one that Pillow carries has none.
-_FONTS = (
-    "NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf", "NotoSansSC-Regular.otf",
-    "wqy-microhei.ttc", "wqy-zenhei.ttc", "DroidSansFallbackFull.ttf", "PingFang.ttc", "msyh.ttc",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +32,11 @@ class Sheet:
         pixels: uint8 ``[h, w, 3]``.
         records: ids of the records shown, from top to bottom.
         failures: what could not be shown, one sentence each.
-        augment: specification of the augmentation; empty where there is none.
     """
 
     pixels: Pixels
     records: tuple[str, ...]
     failures: tuple[str, ...]
-    augment: str = ""
 
 
 def contact_sheet(
@@ -83,14 +75,8 @@ def contact_sheet(
             failures.append(str(error))
     if not rows:
         raise DataError(source.name, "; ".join(failures) or "has no pictures")
-    heads = ["", *(f"epoch {epoch}" for epoch in range(draws))]
-    pixels = laid_out(rows, [[name] for name in names], heads, side)
-    return Sheet(
-        pixels=pixels,
-        records=tuple(names),
-        failures=tuple(failures),
-        augment=augmentation.spec,
-    )
+    pixels = _laid_out(rows, names, [f"epoch {epoch}" for epoch in range(draws)], side)
+    return Sheet(pixels=pixels, records=tuple(names), failures=tuple(failures))
 
 
 def write_png(pixels: Pixels, path: Path) -> None:
@@ -109,45 +95,31 @@ def _row(
     side: int,
 ) -> list[Pixels]:
     image = record.image("image")
-    found = [image.resized(*fitted(image.extent, side))]
+    found = [image.resized(*_fitted(image.extent, side))]
     for epoch in range(draws):
         pixels = augmentation.read(image, (seed, epoch, record.id, 0), size=size).pixels
-        found.append(resize(pixels, *fitted((pixels.shape[1], pixels.shape[0]), side)))
+        found.append(resize(pixels, *_fitted((pixels.shape[1], pixels.shape[0]), side)))
     return found
 
 
-def fitted(extent: tuple[int, int], side: int) -> tuple[int, int]:
-    """``(width, height)`` of what is fitted into a square."""
+def _fitted(extent: tuple[int, int], side: int) -> tuple[int, int]:
     ratio = side / max(extent)
     width, height = (max(round(length * ratio), 1) for length in extent)
     return width, height
 
 
-def laid_out(
-    rows: Sequence[Sequence[Pixels]],
-    names: Sequence[Sequence[str]],
-    heads: Sequence[str],
-    side: int,
+def _laid_out(
+    rows: Sequence[Sequence[Pixels]], names: Sequence[str], heads: Sequence[str], side: int
 ) -> Pixels:
-    """Pictures in rows, each in a square.
-
-    Args:
-        rows: the pictures.
-        names: of each row, below its first pictures.
-        heads: above the columns.
-        side: of the squares, in pixels.
-    """
-    step, columns = side + _GAP, max(len(row) for row in rows)
+    step, columns = side + _GAP, len(heads) + 1
     shape = (_LINE + len(rows) * (step + _LINE) + _GAP, columns * step + _GAP, 3)
     sheet: Pixels = np.full(shape, _PAPER, dtype=np.uint8)
     captions: list[tuple[int, int, str]] = [
-        (_GAP + place * step, 2, head) for place, head in enumerate(heads)
+        (_GAP + (place + 1) * step, 2, head) for place, head in enumerate(heads)
     ]
-    for number, (row, below) in enumerate(zip(rows, names, strict=True)):
+    for number, (row, name) in enumerate(zip(rows, names, strict=True)):
         top = _LINE + _GAP + number * (step + _LINE)
-        captions += [
-            (_GAP + place * step, top + side + 2, name) for place, name in enumerate(below)
-        ]
+        captions.append((_GAP, top + side + 2, name))
         for place, pixels in enumerate(row):
             height, width = pixels.shape[:2]
             left = _GAP + place * step + (side - width) // 2
@@ -157,38 +129,10 @@ def laid_out(
 
 
 def _with_captions(sheet: Pixels, captions: Sequence[tuple[int, int, str]]) -> Pixels:
-    found = pillow()
-    picture = found.Image.fromarray(sheet)
-    pen = found.ImageDraw.Draw(picture)
-    font = font_for([text for _, _, text in captions], 12)
+    picture = pillow().Image.fromarray(sheet)
+    pen = pillow().ImageDraw.Draw(picture)
+    font = font_for("".join(text for _, _, text in captions))
     for left, top, text in captions:
         pen.text((left, top), text, fill=_INK, font=font)
-    drawn: NDArray[np.uint8] = np.asarray(picture)
-    return drawn
-
-
-def font_for(texts: Sequence[str], size: int) -> Any:
-    """A font that has the letters of all texts, where the system has one."""
-    fonts = pillow().ImageFont
-    if not all(text.isascii() for text in texts):
-        for name in _FONTS:
-            try:
-                return fonts.truetype(name, size)
-            except OSError:
-                continue
-    return fonts.load_default(size)
-
-
-def pillow() -> Any:
-    """The package, with what draws.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    try:
-        import PIL.Image
-        import PIL.ImageDraw
-        import PIL.ImageFont
-    except ImportError:
-        raise MissingExtraError("pillow", "vision") from None
-    return PIL
+    found: NDArray[np.uint8] = np.asarray(picture)
+    return found

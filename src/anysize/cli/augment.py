@@ -17,19 +17,11 @@ def command(
     sheet: Annotated[Path, typer.Option("--out", help="PNG file that is written.")],
     augment: Annotated[
         str,
-        typer.Option(
-            help="Policy or list of steps (anysize list augmentations); auto is what training uses."
-        ),
-    ] = "auto",
+        typer.Option(help="Policy or list of steps (anysize list augmentations)."),
+    ] = "standard",
     count: Annotated[int, typer.Option(help="Pictures shown, at most 100.")] = 6,
     draws: Annotated[int, typer.Option(help="Epochs shown of each, at most 50.")] = 6,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            help="The model's input, a side or WIDTHxHEIGHT; 224, or for pictures with objects "
-            "what detector-small chooses."
-        ),
-    ] = None,
+    size: Annotated[str, typer.Option(help="The model's input, a side or WIDTHxHEIGHT.")] = "224",
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     columns: options.Columns = None,
     as_json: options.Json = False,
@@ -42,7 +34,7 @@ def command(
     check_paths([data])
     wanted, problems = _checked(sheet, count, draws, size)
     try:
-        augmentation = augment if augment == "auto" else Augmentation(augment)
+        augmentation = Augmentation(augment)
     except ConfigurationError as error:
         problems += error.problems
     if problems:
@@ -57,7 +49,7 @@ def command(
         document(
             {
                 "sheet": str(sheet),
-                "augment": made.augment,
+                "augment": augmentation.spec,
                 "seed": seed,
                 "records": list(made.records),
                 "draws": draws,
@@ -67,12 +59,10 @@ def command(
             }
         )
         return
-    out(f"{sheet}: {len(made.records)} pictures, {draws} draws each of {made.augment}")
+    out(f"{sheet}: {len(made.records)} pictures, {draws} draws each of {augmentation.spec}")
 
 
-def _checked(
-    sheet: Path, count: int, draws: int, size: str | None
-) -> tuple[tuple[int, int] | None, list[str]]:
+def _checked(sheet: Path, count: int, draws: int, size: str) -> tuple[tuple[int, int], list[str]]:
     """The wanted size, and every fault of the options."""
     from anysize.augment.parameters import Rule, WrongValueError, converted
 
@@ -83,9 +73,7 @@ def _checked(
     ]
     if sheet.suffix.lower() != ".png":
         problems.append(f"--out must be a file that ends in .png, not {str(sheet)!r}")
-    wanted: tuple[int, int] | None = None
-    if size is None:
-        return wanted, problems
+    wanted = (1, 1)
     try:
         found = converted(size, Rule(about="", kind="size"))
         wanted = (found, found) if isinstance(found, int) else found

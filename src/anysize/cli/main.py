@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
@@ -22,8 +21,16 @@ from anysize.cli import (
     train,
     verify,
 )
-from anysize.cli.output import out, say, show_passes, show_warnings
-from anysize.core.errors import AnysizeError
+from anysize.cli.ending import (
+    Reported,
+    drop_output,
+    end_on_signals,
+    ending,
+    flush_output,
+    prepare_streams,
+    reader_is_gone,
+)
+from anysize.cli.output import document, out, say, show_passes, show_warnings
 
 app = typer.Typer(
     name="anysize",
@@ -69,32 +76,20 @@ def root(
 
 
 def run() -> None:
-    """The console script: 0 done, 2 usage or bad input, 1 failure, 130 interrupted."""
+    """The console script: 0 done, 2 usage or bad input, 1 failure, 128 and more for signals."""
+    prepare_streams()
+    end_on_signals()
     try:
         code = _called()
-    except AnysizeError as error:
-        _fail(str(error), error.exit_code)
-    except typer.Abort:
-        _fail("interrupted", 130)
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
-    except BrokenPipeError:
-        # The reader of our output went away (``| head``): nothing is wrong on this side.
-        sys.stderr.close()
-        sys.exit(0)
-    except OSError as error:
-        # A folder that is read-only, a disk that is full: no fault of the program.
-        if error.filename is None:
+        flush_output()
+    except BaseException as error:
+        if isinstance(error, BrokenPipeError) and reader_is_gone():
+            drop_output()
+            sys.exit(0)  # nothing is wrong on this side
+        found = ending(error)
+        if found is None:
             raise
-        _fail(f"{error.filename}: {error.strerror or error}", 1)
-    except Exception as error:
-        # The parser's own errors. Typer carries its copy of click or uses the installed one, so
-        # they are known by what they can do.
-        show, status = getattr(error, "show", None), getattr(error, "exit_code", None)
-        if show is None or not isinstance(status, int):
-            raise
-        show()
-        sys.exit(status)
+        _fail(error, *found)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -107,9 +102,17 @@ def _called() -> object:
         passes.flush()
 
 
-def _fail(message: str, code: int) -> None:
-    for line in message.splitlines() or [""]:
-        say(f"anysize: {line}")
-    if "--json" in sys.argv:
-        out(json.dumps({"error": message, "exit_code": code}, ensure_ascii=False))
+def _fail(error: BaseException, message: str, code: int) -> None:
+    show = getattr(error, "show", None)
+    if callable(show):
+        show()  # the parser shows the usage as well
+    else:
+        for line in message.splitlines() or [""]:
+            say(f"anysize: {line}")
+    try:
+        if "--json" in sys.argv and not isinstance(error, Reported):
+            document({"error": message, "exit_code": code})
+        flush_output()
+    except OSError:
+        drop_output()
     sys.exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -9,13 +10,14 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from anysize.core import progress
 from anysize.core.errors import ConfigurationError
+from anysize.core.files import is_same_file, is_special
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,9 +28,10 @@ _UNBOUNDED = 10_000
 
 
 def say(line: str) -> None:
-    """A line for the person at the terminal."""
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+    """A line for the person at the terminal; work does not fail because nobody can read it."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
 
 def show(renderable: RenderableType) -> None:
@@ -72,7 +75,30 @@ def check_out_file(path: Path | None) -> None:
         return
     if path.is_dir():
         raise ConfigurationError(f"--out must be a file, but {path} is a folder")
-    check_out_folder(path.absolute().parent)
+    if not is_special(path):
+        check_out_folder(Path(os.path.realpath(path)).parent)
+
+
+def check_not_input(out: Path | None, inputs: Iterable[str | Path]) -> None:
+    """Raises a ``ConfigurationError`` where an output would replace (a part of) an input.
+
+    Args:
+        out: a file that is going to be written; None is none.
+        inputs: files and folders that are read.
+    """
+    if out is None or is_special(out) or not out.exists():
+        return
+    for each in map(Path, inputs):
+        if is_same_file(out, each):
+            raise ConfigurationError(
+                f"--out {out} is an input itself, which an output never replaces; choose another "
+                "name"
+            )
+        if each.is_dir() and Path(os.path.realpath(out)).is_relative_to(os.path.realpath(each)):
+            raise ConfigurationError(
+                f"--out {out} is a file of the input folder {each}, which an output never "
+                "replaces; choose another name, or delete it first"
+            )
 
 
 def check_out_folder(path: Path | None) -> None:

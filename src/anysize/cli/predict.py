@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anysize.cli import options
-from anysize.cli.output import Meter, check_out_file, document, say
-from anysize.core.findings import Findings
-from anysize.core.results import ErrorResult, Result
+from anysize.cli import options, predicting
+from anysize.cli.output import check_not_input, check_out_file, document, say
+from anysize.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from anysize.api import PredictOptions
@@ -25,13 +19,28 @@ if TYPE_CHECKING:
 Inputs = Annotated[
     list[str], typer.Argument(help="Files, folders, tables; '-' reads a record a line.")
 ]
-Out = Annotated[Path | None, typer.Option(help="File for the results (JSON Lines).")]
+Out = Annotated[
+    Path | None, typer.Option(help="File for the results: .jsonl (JSON Lines), .csv or .parquet.")
+]
+Keep = Annotated[
+    str | None,
+    typer.Option(help="Columns of the input that the results carry: names with commas, or all."),
+]
+Draw = Annotated[
+    Path | None, typer.Option(help="Folder for pictures with boxes, faces and labels drawn on.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on where a prediction into --out was cut off.")
+]
 
 
 def command(
     bundle: Annotated[str, typer.Argument(help="A bundle, a Hugging Face folder or a hub id.")],
     inputs: Inputs,
     out: Out = None,
+    keep: Keep = None,
+    draw: Draw = None,
+    resume: Resume = False,
     memory: options.Memory = None,
     merge: options.Merge = None,
     window: options.Window = None,
@@ -52,7 +61,9 @@ def command(
 ) -> None:
     """Predict on inputs of any size; one JSON object a line, each with a receipt."""
     from anysize import api
-    from anysize.sources.inputs import check_paths, standard_input
+    from anysize.results.rows import Rows
+    from anysize.results.sinks import check_out
+    from anysize.sources.inputs import check_paths
 
     settings = prediction_options(
         memory=memory, merge=merge, window=window, overlap=overlap, tiles=tiles, tile=tile,
@@ -61,33 +72,28 @@ def command(
     )  # fmt: skip
     settings = dataclasses.replace(settings, gallery=gallery, threshold=threshold)
     check_paths(inputs)
+    check_out(out, resume=resume)
     check_out_file(out)
+    check_not_input(out, [each for each in inputs if each != "-"])
+    if resume and "-" in inputs:
+        raise ConfigurationError("--resume cannot read standard input again: give files")
     model = api.load(bundle, task, memory=settings.budget)
+    drawing = predicting.drawing_for(draw, model)
+    tally = predicting.Tally()
     with ExitStack() as stack:
-        paths: list[Path] = []
-        for item in inputs:
-            if item == "-":
-                spooled = standard_input(sys.stdin.buffer, model.task.role, encoding)
-                paths.append(stack.enter_context(spooled))
-            else:
-                paths.append(Path(item))
-        findings = Findings()
-        source = model.open(paths, settings, findings)
-        plan = model.plan(source, settings)
-        for line in plan.why:
-            say(line)
-        file = stack.enter_context(_destination(out))
-        meter = stack.enter_context(Meter("records", len(source)))
-        writer = _Writer(file, one_document=as_json and out is None)
-        results = model.predict(source, settings, plan=plan, on_windows=meter.windows)
-        for result in results:
-            writer.write(result)
-            meter.record()
-        writer.finish()
-    for line in writer.summary_lines():
+        paths, renamed = predicting.paths_of(stack, inputs, model, encoding)
+        source = model.open(paths, settings, tally.findings)
+        rows = Rows(source, predicting.names_of(keep), renamed)
+        work = predicting.work_of(model, source, settings, inputs, keep) if out is not None else {}
+        sink = predicting.sink_for(out, work, tally, resume=resume, one=as_json)
+        tally.begin(stack.enter_context(sink))
+        predicting.run(model, source, settings, rows, sink, tally, drawing)
+    for line in (*tally.lines(), *rows.words(), *(drawing.words() if drawing else ())):
         say(line)
     if as_json and out is not None:
-        document(writer.summary() | {"out": str(out), "findings": findings.to_json()})
+        document({**tally.summary(), "out": str(out), "findings": tally.findings.to_json()})
+    if not tally.results:
+        raise typer.Exit(2)
 
 
 def prediction_options(
@@ -124,69 +130,3 @@ def prediction_options(
         columns=options.pairs(columns, "--columns"),
         encoding=encoding,
     )
-
-
-class _Writer:
-    """Results as they come: a line each, or one document of all."""
-
-    _NAMED = 10
-
-    def __init__(self, file: TextIO, *, one_document: bool) -> None:
-        self._file = file
-        self._one_document = one_document
-        self._results = 0
-        self._errors = 0
-        self._start = time.monotonic()
-        self._first_errors: list[ErrorResult] = []
-        if one_document:
-            file.write('{"results": [')
-
-    def write(self, result: Result | ErrorResult) -> None:
-        if self._one_document and self._results + self._errors:
-            self._file.write(",\n")
-        if isinstance(result, ErrorResult):
-            self._errors += 1
-            if len(self._first_errors) < self._NAMED:
-                self._first_errors.append(result)
-        else:
-            self._results += 1
-        self._file.write(json.dumps(result.to_json(), ensure_ascii=False))
-        if not self._one_document:
-            self._file.write("\n")
-            self._file.flush()
-
-    def finish(self) -> None:
-        if self._one_document:
-            summary = json.dumps(self.summary(), ensure_ascii=False)
-            self._file.write(f'], "summary": {summary}}}\n')
-        self._file.flush()
-
-    def summary(self) -> dict[str, Any]:
-        return {
-            "predicted": self._results,
-            "errors": self._errors,
-            "seconds": round(time.monotonic() - self._start, 3),
-        }
-
-    def summary_lines(self) -> Iterator[str]:
-        yield f"{self._results} predicted, {self._errors} could not be read"
-        for error in self._first_errors:
-            yield f"  {error.error}"
-        if self._errors > len(self._first_errors):
-            yield f"  … and {self._errors - len(self._first_errors)} more"
-
-
-@contextmanager
-def _destination(out: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that appears under its name only when it is whole."""
-    if out is None:
-        yield sys.stdout
-        return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    try:
-        with beside.open("w", encoding="utf-8") as file:
-            yield file
-        beside.replace(out)
-    finally:
-        beside.unlink(missing_ok=True)

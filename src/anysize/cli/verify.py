@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import document, out
+from anysize.cli.output import document, out, say
 
 
 def command(
@@ -27,6 +27,8 @@ def command(
     check_paths([first, second])
     settings = api.PredictOptions(memory=memory, gallery=gallery, threshold=threshold)
     found = api.load(bundle, memory=settings.budget).verify(first, second, settings)
+    for line in found.notes():
+        say(line)
     if as_json:
         document(found.to_json())
         return

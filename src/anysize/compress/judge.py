@@ -26,6 +26,7 @@ from anysize.compress.verdict import Candidate, Judgement, judge
 from anysize.core.errors import AnysizeError, BudgetError, ConfigurationError
 from anysize.core.files import scratch
 from anysize.core.findings import Findings
+from anysize.core.locks import only_writer_of
 from anysize.core.memory import format_size, resident
 from anysize.models import bundle
 from anysize.models.spec import open_network
@@ -104,7 +105,9 @@ def compress(order: Order, say: Callable[[str], None] = lambda _line: None) -> J
     network, card = open_network(order.model, order.task)
     chains = _chains(order, network, card)
     _check_place(order.out)
-    with scratch(order.out.absolute().parent, "compress") as work:
+    with only_writer_of(order.out), scratch(order.out.absolute().parent, "compress") as work:
+        if _taken(order.out):
+            raise ConfigurationError(f"out: {order.out} was made by another process meanwhile")
         original = _as_bundle(order, network, card, work)
         del network
         trial = _Trial(order, original, card, work, say)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.results import ErrorResult, Result
 from anysize.recognition.gallery import CARD, Gallery, load, save
+from anysize.recognition.likeness import alike
 from anysize.recognition.matching import calibrated
 from anysize.recognition.naming import EMBEDDING
 from anysize.recognition.pairs import numbered, unit_vectors
@@ -90,6 +91,8 @@ class Comparison:
     """Whether two records show one identity.
 
     Attributes:
+        taken: what was compared of each record: its id, how many things were found in it, and the
+            box of the one that was taken (the largest) where it has one.
         score: cosine of what was found first in each.
         threshold: from which on they count as one; None where none is known.
         same: None where no threshold is known.
@@ -99,6 +102,16 @@ class Comparison:
     score: float
     threshold: float | None
     calibration: Threshold | None = None
+    taken: tuple[Mapping[str, Any], ...] = ()
+
+    def notes(self) -> list[str]:
+        """Which one was taken, of records with more than one; a sentence each."""
+        return [
+            f"{each['id']} shows {each['found']} faces; the largest was taken"
+            + (f", at {', '.join(f'{value:.0f}' for value in each['box'])}" if each["box"] else "")
+            for each in self.taken
+            if each["found"] > 1
+        ]
 
     @property
     def same(self) -> bool | None:
@@ -110,6 +123,7 @@ class Comparison:
             "similarity": round(self.score, 6),
             "threshold": self.threshold,
             "calibration": None if self.calibration is None else self.calibration.to_json(),
+            "taken": [dict(each) for each in self.taken],
         }
 
 
@@ -151,6 +165,7 @@ def enroll(
     remove: Sequence[str] = (),
     strangers: Collected | None = None,
     false_accept_rate: float = 0.01,
+    empty: Sequence[str] = (),
 ) -> Enrolment:
     """Changes the gallery in a folder, or makes one there, and calibrates its thresholds.
 
@@ -162,6 +177,7 @@ def enroll(
         strangers: people to calibrate on, none of whom is in the gallery; None takes everybody in
             the gallery as a stranger to the others.
         false_accept_rate: see ``matching.calibrated``.
+        empty: people whose folders hold nothing to enroll.
 
     Raises:
         ConfigurationError: wrong names, or a stranger who is in the gallery.
@@ -171,13 +187,18 @@ def enroll(
     gallery = load(folder) if (folder / CARD).exists() else Gallery(embedder=embedder)
     gallery.check_embedder(embedder, str(folder))
     notes: list[str] = []
+    if empty:
+        shown = ", ".join(empty[:_NAMED]) + (", …" if len(empty) > _NAMED else "")
+        notes.append(f"{len(empty)} people are left out, whose folders hold no pictures: {shown}")
     if remove:
         gallery = gallery.removed(remove)
     if people is not None:
         notes += people.notes()
         if not people.people:
             raise DataError(str(folder), "; ".join(["nobody to enroll", *notes]))
-        gallery = gallery.added(people.people)
+        grown = gallery.added(people.people)
+        notes += _about(gallery, grown, people)
+        gallery = grown
     gallery, words = _with_thresholds(gallery, strangers, false_accept_rate)
     return Enrolment(
         gallery=save(gallery, folder),
@@ -187,6 +208,22 @@ def enroll(
         removed=tuple(remove),
         notes=(*notes, *words),
     )
+
+
+def _about(before: Gallery, after: Gallery, people: Collected) -> Iterator[str]:
+    """Pictures that were there already, and names that look like one person."""
+    offered = sum(len(vectors) for vectors in people.people.values())
+    again = len(before.vectors) + offered - len(after.vectors)
+    if again:
+        yield f"{again} pictures were enrolled before or come twice; each counts once"
+    found = list(alike(after, people.people.keys()))
+    for one, other, cosine in found[:_NAMED]:
+        yield (
+            f"{one!r} and {other!r} look like one person (similarity {cosine:.3f}): if they are, "
+            "remove one with --remove and enroll all pictures under the other name"
+        )
+    if len(found) > _NAMED:
+        yield f"{len(found) - _NAMED} more pairs of names look like one person"
 
 
 def compare(
@@ -207,19 +244,22 @@ def compare(
     Raises:
         DataError: a record could not be read, or nothing was found in it.
     """
-    vectors = []
+    vectors, taken = [], []
     for result in (first, second):
         if isinstance(result, ErrorResult):
             raise DataError(result.id, result.error)
         if not result.details["found"]:
             raise DataError(result.id, "nothing to compare was found in it")
-        vectors.append(result.details["found"][0][EMBEDDING])
+        found = result.details["found"]
+        vectors.append(found[0][EMBEDDING])
+        taken.append({"id": result.id, "found": len(found), "box": found[0].get("box")})
     one, two = unit_vectors(np.array(vectors))
     calibration = None if gallery is None or threshold is not None else gallery.pair
     return Comparison(
         score=min(1.0, float(one @ two)),
         threshold=threshold if calibration is None else calibration.value,
         calibration=calibration,
+        taken=tuple(taken),
     )
 
 

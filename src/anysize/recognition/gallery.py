@@ -9,11 +9,10 @@ vectors of a person who was deleted are gone from the disk when the deletion ret
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +23,8 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.files import write_bytes, write_json
-from anysize.recognition.pairs import unit_vectors
+from anysize.core.locks import only_writer
+from anysize.recognition.pairs import new_samples, unit_vectors
 from anysize.recognition.threshold import Threshold
 
 CARD = "gallery.json"
@@ -92,6 +92,8 @@ class Gallery:
     def added(self, people: Mapping[str, NDArray[Any]], *, now: datetime | None = None) -> Gallery:
         """With more samples of people who are new or known; thresholds must be set anew.
 
+        A sample that is there already, or that comes twice, is the same picture and counts once.
+
         Args:
             people: vectors ``[samples, width]`` of any length, by name.
             now: when; None is the clock's time.
@@ -105,8 +107,8 @@ class Gallery:
         held = {person.name: (person, self.of(person.name)) for person in self.people}
         for name, vectors in people.items():
             fresh = unit_vectors(vectors, name)
-            if name in held:
-                fresh = np.concatenate([held[name][1], fresh])
+            before = held[name][1] if name in held else fresh[:0]
+            fresh = np.concatenate([before, new_samples(before, fresh)])
             held[name] = (Person(name=name, samples=len(fresh), added=stamp), fresh)
         return self._with(held)
 
@@ -187,8 +189,9 @@ def save(gallery: Gallery, folder: str | Path) -> Gallery:
     from safetensors.numpy import save as to_bytes
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    if not folder.exists():
+        folder.mkdir(parents=True, mode=0o700)
+    with only_writer(folder, wait=True):
         found = _read_card(folder)["revision"] if (folder / CARD).exists() else 0
         if found != gallery.revision:
             raise DataError(
@@ -288,13 +291,3 @@ def _read_card(folder: Path) -> dict[str, Any]:
     if not isinstance(name, str) or Path(name).name != name or "revision" not in card:
         raise DataError(str(path), "does not say where its vectors are")
     return card
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One writer at a time; the lock goes with the process that holds it."""
-    import fcntl
-
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

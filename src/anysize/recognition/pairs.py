@@ -13,6 +13,9 @@ from anysize.recognition.scores import ScoreCounts, bins_of, rates_of
 
 _BLOCK_VALUES = 1 << 22  # scores held at a time: 16 MiB
 
+SAME_PICTURE = 0.9999
+"""Cosine from which on two samples come from one picture: rounding alone is between them."""
+
 
 def unit_vectors(vectors: NDArray[Any], origin: str = "embeddings") -> NDArray[np.float32]:
     """The vectors ``[n, width]`` at length one.
@@ -189,3 +192,19 @@ def _blocks(vectors: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.floa
     step = max(1, _BLOCK_VALUES // max(len(vectors), 1))
     for start in range(0, len(vectors), step):
         yield start, vectors[start : start + step] @ vectors.T
+
+
+def new_samples(held: NDArray[np.float32], fresh: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The samples of ``fresh`` that are neither in ``held`` nor earlier in ``fresh``.
+
+    Args:
+        held: vectors ``[n, width]`` of length one.
+        fresh: the same.
+    """
+    kept = [held]
+    count = 0
+    for vector in fresh:
+        if not any(len(each) and float((each @ vector).max()) >= SAME_PICTURE for each in kept):
+            kept.append(vector[None])
+            count += 1
+    return np.concatenate(kept[1:]) if count else fresh[:0]

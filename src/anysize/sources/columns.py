@@ -87,6 +87,8 @@ class Request:
 
     def named(self, path: Path) -> str:
         """The id of a file: its path relative to ``root`` with forward slashes."""
+        if self.root == Path(self.root.anchor):  # files that have no folder in common
+            return path.as_posix()
         try:
             return path.relative_to(self.root).as_posix()
         except ValueError:

@@ -28,10 +28,15 @@ class Concat:
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: int) -> Record:
+        part, place = self.part(index)
+        return part[place]
+
+    def part(self, index: int) -> tuple[Source, int]:
+        """The part that holds record ``index``, and which of its records that is."""
         if not 0 <= index < len(self):
             raise IndexError(f"record {index} of {len(self)} in {self.name}")
         place = bisect_right(self._ends, index)
-        return self.parts[place][index - self._start(place)]
+        return self.parts[place], index - self._start(place)
 
     def id_hashes(self, start: int, stop: int) -> NDArray[np.uint64]:
         """As the parts give them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,3 +68,12 @@ def parts_of(counts: Mapping[str, int], shares: Sequence[float], seed: int) -> d
 
 def _hash(target: str, seed: int) -> bytes:
     return hashlib.blake2b(f"{seed}\0{target}".encode(), digest_size=16).digest()
+
+
+def empty_folders(data: str | Path) -> list[str]:
+    """The folders of a folder of people that hold no files at all, by name."""
+    root = Path(data)
+    if not root.is_dir():
+        return []
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
+    return [path.name for path in folders if not any(each.is_file() for each in path.rglob("*"))]

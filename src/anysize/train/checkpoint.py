@@ -8,6 +8,8 @@ are complete.
 
 from __future__ import annotations
 
+import contextlib
+import filecmp
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from anysize.core.errors import DataError, RunError
 from anysize.core.files import replacing, write_json
+from anysize.core.leftovers import own_name
 from anysize.train.order import Cursor
 
 if TYPE_CHECKING:
@@ -58,6 +61,7 @@ class State:
         failed: how many different records could not be read.
         failures: the problem by record, of the first thousand.
         fingerprint: of the training data.
+        run: identity of the run that it belongs to, see ``Recipe.identity``.
     """
 
     cursor: Cursor = field(default_factory=Cursor)
@@ -69,6 +73,7 @@ class State:
     failed: int = 0
     failures: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str = ""
+    run: str = ""
 
 
 def save(folder: Path, state: State, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -96,7 +101,7 @@ def save(folder: Path, state: State, tensors: Mapping[str, Mapping[str, Tensor]]
     except OSError as error:
         raise RunError(
             f"{folder}: the checkpoint cannot be written ({error.strerror or error}); "
-            "free some space there or choose another folder with --out, then use --resume"
+            "free some space there, then go on with --resume"
         ) from error
 
 
@@ -111,7 +116,7 @@ def read_state(folder: Path) -> State:
     Raises:
         DataError: there is none, or it is damaged.
     """
-    entries = _entries(folder)
+    entries = {"run": "", **_entries(folder)}
     try:
         values = {key: entries[key] for key in State.__dataclass_fields__}
         values["cursor"] = Cursor(**values["cursor"])
@@ -139,6 +144,18 @@ def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
         raise DataError(
             str(folder / file), f"the checkpoint is damaged ({error}); train again without --resume"
         ) from error
+
+
+def share(folder: Path, other: Path) -> None:
+    """Keeps files that two checkpoints have alike on the disk once, where it has hard links."""
+    if not exists(folder) or not exists(other):
+        return
+    for path in folder.glob("*.safetensors"):
+        twin, beside = other / path.name, folder / own_name("link")
+        with contextlib.suppress(OSError):
+            if filecmp.cmp(path, twin, shallow=False):
+                beside.hardlink_to(twin)
+                beside.replace(path)
 
 
 def drop_after(path: Path, step: int) -> None:

@@ -294,7 +294,10 @@ class Loop:
 
     def _restore(self) -> None:
         folder = self._job.last
-        self._machinery.load_weights(checkpoint.read_tensors(folder, "weights"))
+        weights = checkpoint.read_tensors(folder, "weights")
+        if missing := self._machinery.weights().keys() - weights.keys():
+            raise DataError(str(folder), f"has no {min(missing)}, which the model has")
+        self._machinery.load_weights(weights)
         load_optimizer(self._machinery.optimizer, checkpoint.read_tensors(folder, "optimizer"))
         if self._machinery.averages is not None:
             self._machinery.averages.load(checkpoint.read_tensors(folder, "averages"))

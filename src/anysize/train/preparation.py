@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import statistics
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +15,6 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Finding, Findings
 from anysize.core.records import Source
 from anysize.models.network import BuildRequest, Network
-from anysize.tasks.facts import object_side, picture_size
 from anysize.tasks.protocols import Task
 from anysize.tasks.understanding import Understood, understand
 from anysize.train.job import Job
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from anysize.models.columns import TableEncoding
 
 _log = logging.getLogger("anysize")
+_PICTURES_LOOKED_AT = 64
 # Families of transformers that take pictures of any size.
 _CONVOLUTIONAL = (
     "convnext", "convnextv2", "efficientnet", "mobilenet_v1", "mobilenet_v2", "regnet", "resnet",
@@ -109,10 +110,14 @@ def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         BundleError: the run's folder is damaged.
         DataError: the data cannot be used, or is not the run's.
     """
+    from anysize.models.bundle import is_bundle
     from anysize.models.spec import open_network
 
     task = tasks.load(recipe.task)
-    network, card = open_network(str(initial(recipe)), recipe.task)
+    begun = initial(recipe)
+    # A finished run has its weights once, in its bundle; those of its checkpoint replace them.
+    folder = begun if is_bundle(begun) else Path(recipe.out)
+    network, card = open_network(str(folder), recipe.task)
     network.module.float()
     data = _understand(recipe, task, card.labels, Findings())
     fingerprint = data.training.fingerprint()
@@ -120,7 +125,7 @@ def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         raise DataError(
             recipe.data,
             f"has changed since the run in {recipe.out} was started (files, sizes or times "
-            "differ), so its place in the data means nothing any more; put the data back, or "
+            "differ), so the saved position is no longer valid; put the data back, or "
             "train anew with another --out",
         )
     job = _job(recipe, task, network, card, data, started, quiet)
@@ -192,8 +197,7 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
             labels=labels,
             texts=(lambda: _texts(training)) if task.role == "text" else None,
             tokenizer=_tokenizer(recipe.teacher) if task.role == "text" else None,
-            picture_size=picture_size(training) if task.role == "image" else None,
-            object_side=object_side(training) if task.name == "object-detection" else None,
+            picture_size=_picture_size(training) if task.role == "image" else None,
             feature_shape=_feature_shape(training, encoding) if task.role == "features" else None,
             encoding=encoding,
             window=recipe.window,
@@ -259,6 +263,21 @@ def _texts(source: Source) -> Iterator[str]:
             yield from source[index].text("text").chunks()
         except DataError:
             continue
+
+
+def _picture_size(source: Source) -> tuple[int, int] | None:
+    """Median width and height of some pictures, evenly chosen."""
+    step = max(len(source) // _PICTURES_LOOKED_AT, 1)
+    sizes = []
+    for index in range(0, len(source), step):
+        try:
+            sizes.append(source[index].image("image").extent)
+        except DataError:
+            continue
+    if not sizes:
+        return None
+    widths, heights = zip(*sizes, strict=True)
+    return int(statistics.median(widths)), int(statistics.median(heights))
 
 
 def _encoding(task: Task, training: Source) -> TableEncoding | None:

@@ -8,6 +8,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, TextIO
 
+from anysize.core.files import disk_errors
 from anysize.core.progress import clock
 from anysize.train.checkpoint import drop_after
 from anysize.train.job import Job
@@ -136,9 +137,9 @@ class Journal:
     """
 
     def __init__(self, job: Job, display: Display, step: int) -> None:
-        path = job.out / LOG
-        drop_after(path, step)
-        self._file = path.open("a" if step else "w", encoding="utf-8")
+        self._path = job.out / LOG
+        drop_after(self._path, step)
+        self._file = self._path.open("a" if step else "w", encoding="utf-8")
         self._board: Any = None
         if job.recipe.tensorboard:
             try:
@@ -158,13 +159,15 @@ class Journal:
 
     def write(self, step: int, entries: dict[str, float]) -> None:
         """One line of numbers, with the step."""
-        self._file.write(json.dumps({"step": step, **entries}) + "\n")
-        self._file.flush()
-        if self._board is not None:
-            for name, value in entries.items():
-                self._board.add_scalar(name, value, step)
+        with disk_errors(self._path):
+            self._file.write(json.dumps({"step": step, **entries}) + "\n")
+            self._file.flush()
+            if self._board is not None:
+                for name, value in entries.items():
+                    self._board.add_scalar(name, value, step)
 
     def close(self) -> None:
-        self._file.close()
-        if self._board is not None:
-            self._board.close()
+        with disk_errors(self._path):
+            self._file.close()
+            if self._board is not None:
+                self._board.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -163,6 +165,18 @@ class Recipe:
     def write(self, path: str | Path) -> None:
         """Writes the recipe as TOML."""
         write_text(Path(path), self.to_toml())
+
+    def identity(self) -> str:
+        """A digest of all that must stay as it is while a run is resumed."""
+        values = {
+            item.name: getattr(self, item.name)
+            for item in dataclasses.fields(self)
+            if item.name not in _FREE
+        }
+        # TOML and the command line do not agree on what is an integer.
+        plain = json.loads(json.dumps(values, default=list), parse_int=float)
+        text = json.dumps(plain, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def differences(self, other: Recipe) -> list[str]:
         """What stands against resuming ``other`` with this recipe, one sentence each."""

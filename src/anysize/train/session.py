@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anysize.core import memory
+from anysize.core import locks, memory
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import scratch, write_json
+from anysize.core.locks import only_writer
 from anysize.train import checkpoint, preparation
 from anysize.train import recipe as recipes
 from anysize.train.checkpoint import State
@@ -40,9 +41,9 @@ def run(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> TrainRe
 
     Args:
         recipe: what to do.
-        resume: go on from the last checkpoint in ``recipe.out``; where there is none yet, begin.
-            The data and all that determines what is learned must be the same; limits, workers,
-            loaders and memory may differ.
+        resume: go on from the last checkpoint in ``recipe.out``, or begin again a run that was
+            stopped before its first. The data and all that determines what is learned must be the
+            same; limits, workers, loaders and memory may differ.
         quiet: show no progress.
 
     Raises:
@@ -51,13 +52,16 @@ def run(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> TrainRe
         RunError: the run failed; the last checkpoint stays.
     """
     started = time.monotonic()
-    _check_out(recipe, resume=resume)
-    _check_weights(recipe)
-    if recipe.workers > 1:
-        return _with_workers(recipe, started, resume=resume, quiet=quiet)
-    from anysize.train.team import alone
+    out = Path(recipe.out)
+    _check_out(out, resume=resume)
+    with only_writer(out):
+        _check_stopped(out, resume=resume)
+        _check_weights(recipe)
+        if recipe.workers > 1:
+            return _with_workers(recipe, started, resume=resume, quiet=quiet)
+        from anysize.train.team import alone
 
-    report = work(*begin(recipe, started=started, resume=resume, quiet=quiet), alone())
+        report = work(*begin(recipe, started=started, resume=resume, quiet=quiet), alone())
     assert report is not None
     return report
 
@@ -84,9 +88,12 @@ def begin(recipe: Recipe, *, started: float, resume: bool, quiet: bool) -> tuple
             raise ConfigurationError([f"--resume: {problem}" for problem in problems])
         state = checkpoint.read_state(last)
         job = preparation.reopen(after, started=started, quiet=quiet)
+        _check_state(state, before, job)
     else:
-        state = State()
+        if resume:
+            _log.warning("%s was stopped before its first checkpoint: it begins again", out)
         job = preparation.prepare(recipe, started=started, quiet=quiet)
+        state = State(run=job.recipe.identity())
         _clear(out)
         from anysize.models import bundle
 
@@ -130,6 +137,7 @@ def work(job: Job, state: State, team: Team) -> TrainReport | None:
         return None
     _save_bundle(job, loop.state)
     write_json(job.out / REPORT, report.to_json())
+    _drop_copies(job)
     return report
 
 
@@ -149,12 +157,20 @@ def make_plan(recipe: Recipe) -> TrainingPlan:
     return dataclasses.replace(plan, findings=job.findings.to_json())
 
 
-def _check_out(recipe: Recipe, *, resume: bool) -> None:
-    out = Path(recipe.out)
+def _check_out(out: Path, *, resume: bool) -> None:
     if out.exists() and not out.is_dir():
         raise ConfigurationError(f"out must be a folder, but {out} is a file")
+    if resume and not any((out / name).exists() for name in (RECIPE, locks.FILE)):
+        raise ConfigurationError(
+            f"--resume finds nothing to go on with: {out} holds no run; check --out, or begin a "
+            "run without --resume"
+        )
+
+
+def _check_stopped(out: Path, *, resume: bool) -> None:
+    """What is in the folder already; nobody else writes into it any more."""
     if not resume and (out / REPORT).is_file():
-        _log.warning("%s holds a finished run; this one takes its place", out)
+        _log.warning("%s holds a finished run, which this run replaces", out)
     last = out / "checkpoints" / "last"
     if not resume and checkpoint.exists(last) and not (out / REPORT).is_file():
         step = checkpoint.read_state(last).cursor.step
@@ -162,6 +178,17 @@ def _check_out(recipe: Recipe, *, resume: bool) -> None:
             f"out={str(out)!r} holds a run that stopped after step {step}; go on with --resume, "
             "choose another --out, or delete the folder"
         )
+
+
+def _check_state(state: State, recipe: Recipe, job: Job) -> None:
+    """Refuses a checkpoint of another run or of other data."""
+    theirs = (state.run, state.fingerprint)
+    for found, own in zip(theirs, (recipe.identity(), job.fingerprint), strict=True):
+        if found and found != own:
+            raise ConfigurationError(
+                f"--resume: the checkpoint in {job.last} belongs to another run (another seed, "
+                f"model or data than {job.out / RECIPE} names); choose another --out"
+            )
 
 
 def _check_weights(recipe: Recipe) -> None:
@@ -233,6 +260,12 @@ def _save_bundle(job: Job, state: State) -> None:
     provenance = {**job.card.provenance, "recipe": dataclasses.asdict(job.recipe)}
     card = dataclasses.replace(job.card, metrics=metrics, provenance=provenance)
     bundle.save(job.out, job.network, card)
+
+
+def _drop_copies(job: Job) -> None:
+    """A finished run keeps what resuming needs, once."""
+    shutil.rmtree(preparation.initial(job.recipe), ignore_errors=True)
+    checkpoint.share(job.best, job.last)
 
 
 def _tell_failures(report: TrainReport, display: Display) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TextIO
 
+from anysize.core.files import disk_errors
 from anysize.train.checkpoint import drop_after
 from anysize.train.order import Block
 from anysize.train.team import Team
@@ -41,8 +42,9 @@ class Trace:
         records = [index for each in self._team.gather(taken) for index in each]
         if self._file is not None:
             entries = {"step": block.step + 1, "epoch": block.epoch, "records": records}
-            self._file.write(json.dumps(entries) + "\n")
-            self._file.flush()
+            with disk_errors(Path(self._file.name)):
+                self._file.write(json.dumps(entries) + "\n")
+                self._file.flush()
 
     def close(self) -> None:
         if self._file is not None:

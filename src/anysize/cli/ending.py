@@ -1,0 +1,134 @@
+"""How a command ends: one sentence and an exit code for whatever ended it, and safe streams."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from anysize.core.errors import AnysizeError
+from anysize.core.files import ESCAPED
+
+_STREAMS = (0, 1, 2)
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM, SIGHUP); like Ctrl-C, so that all is cleaned up."""
+
+    def __init__(self, number: int) -> None:
+        self.signal = number
+        super().__init__(number)
+
+
+class Reported(Exception):  # noqa: N818 - what it reports was an error
+    """An error whose JSON document has been written already.
+
+    Attributes:
+        message: the sentence.
+        code: the exit code.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        self.message = message
+        self.code = code
+        super().__init__(message)
+
+
+def ending(error: BaseException) -> tuple[str, int] | None:
+    """The sentence and the exit code for an error; None for a fault of the program."""
+    if isinstance(error, Reported):
+        return error.message, error.code
+    if isinstance(error, AnysizeError):
+        return str(error), error.exit_code
+    if isinstance(error, Terminated):
+        return f"stopped by {signal.Signals(error.signal).name}", 128 + error.signal
+    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
+        return "interrupted", 130
+    if isinstance(error, OSError):
+        return _of_the_system(error), 1
+    # The parser's own errors. Typer carries its copy of click or uses the installed one, so they
+    # are known by what they can do.
+    message, status = getattr(error, "format_message", None), getattr(error, "exit_code", None)
+    return (message(), status) if callable(message) and isinstance(status, int) else None
+
+
+def _of_the_system(error: OSError) -> str:
+    """A folder that is read-only, a disk that is full: no fault of the program."""
+    words = error.strerror or str(error)
+    if error.filename is not None:
+        name = error.filename
+        return f"{os.fsdecode(name) if isinstance(name, bytes) else name}: {words}"
+    try:
+        Path.cwd()
+    except OSError:
+        return "the working directory does not exist any more: change to another folder"
+    return words
+
+
+def prepare_streams() -> None:
+    """Makes standard streams take whatever is written.
+
+    One that is closed is opened on nothing, or else the next file that is opened would be it.
+    Characters that the encoding does not have, in file names above all, are escaped as in JSON.
+    """
+    for number in _STREAMS:
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - as long as the process
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=ESCAPED)
+
+
+def end_on_signals() -> None:
+    """From here on SIGTERM and SIGHUP raise `Terminated`, unless they are ignored (``nohup``)."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _terminate)
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    raise Terminated(number)
+
+
+def reader_is_gone() -> bool:
+    """Whether whoever read standard output has closed it (``| head``)."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), select.POLLOUT)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except (OSError, ValueError):
+        return False
+
+
+def flush_output() -> None:
+    """Puts out what is still held of standard output.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def drop_output() -> None:
+    """Forgets standard output, so that the interpreter does not fail on it in the end."""
+    with contextlib.suppress(OSError, ValueError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)

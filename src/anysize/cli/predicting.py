@@ -1,0 +1,204 @@
+"""The work of ``anysize predict``: rows into a sink, pictures into a folder, counts for the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anysize.cli.ending import Reported, ending
+from anysize.cli.output import Meter, say
+from anysize.core.errors import ConfigurationError
+from anysize.core.files import is_same_file, is_special
+from anysize.core.findings import Findings
+from anysize.core.results import ErrorResult, Result
+
+if TYPE_CHECKING:
+    from anysize.api import Model, PredictOptions
+    from anysize.core.records import Source
+    from anysize.results.drawing import Drawing
+    from anysize.results.rows import Rows
+    from anysize.results.sinks import Sink
+
+_NAMED = 10
+# Options that change how fast and within what results are made, not what they are.
+_FREE = frozenset({"memory", "threads", "strict"})
+
+
+class Tally:
+    """What was predicted and what was not.
+
+    Attributes:
+        results, errors: how many.
+        findings: about the inputs.
+    """
+
+    def __init__(self) -> None:
+        self.results = 0
+        self.errors = 0
+        self.findings = Findings()
+        self._first: list[str] = []
+        self._start = time.monotonic()
+
+    def begin(self, sink: Sink) -> None:
+        """Counts what an earlier try has left."""
+        self.results, self.errors = sink.done - sink.errors, sink.errors
+
+    def add(self, result: Result | ErrorResult) -> None:
+        """Counts one more."""
+        if isinstance(result, Result):
+            self.results += 1
+            return
+        self.errors += 1
+        if len(self._first) < _NAMED:
+            self._first.append(result.error)
+
+    def summary(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "predicted": self.results,
+            "errors": self.errors,
+            "seconds": round(time.monotonic() - self._start, 3),
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """What stands in the one document beside the results."""
+        return {"summary": self.summary(), "findings": self.findings.to_json()}
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        yield f"{self.results} predicted, {self.errors} could not be read"
+        for error in self._first:
+            yield f"  {error}"
+        if self.errors > len(self._first):
+            yield f"  … and {self.errors - len(self._first)} more"
+
+
+def run(
+    model: Model,
+    source: Source,
+    settings: PredictOptions,
+    rows: Rows,
+    sink: Sink,
+    tally: Tally,
+    drawing: Drawing | None,
+) -> None:
+    """Predicts what the sink does not hold yet."""
+    from anysize.sources.tail import Tail
+
+    left = Tail(source, sink.done) if sink.done else source
+    if sink.done:
+        say(f"{sink.done} results are there already, {len(left)} are left")
+    if not len(left):
+        return
+    plan = model.plan(left, settings)
+    for line in plan.why:
+        say(line)
+    with Meter("records", len(left)) as meter:
+        results = model.predict(left, settings, plan=plan, on_windows=meter.windows)
+        for ordinal, result in enumerate(results, sink.done):
+            row = rows.row(ordinal, result)
+            sink.write(row)
+            tally.add(result)
+            if drawing is not None and isinstance(result, Result):
+                drawing.add(row["id"], source[ordinal], result)
+            meter.record()
+
+
+def sink_for(
+    out: Path | None, work: Mapping[str, Any], tally: Tally, *, resume: bool, one: bool
+) -> Sink:
+    """Where the rows go: standard output (as one document or lines), a device, or a file."""
+    from anysize.results.sinks import Document, Lines, OneFile
+
+    if out is None:
+        if one:
+            return Document(sys.stdout, tally.facts, ending, Reported)
+        return Lines.to_stream(sys.stdout)
+    if is_special(out):
+        return Lines.to_special(out)
+    return OneFile(out, work, resume=resume, say=say)
+
+
+def work_of(
+    model: Model,
+    source: Source,
+    settings: PredictOptions,
+    inputs: Sequence[str],
+    keep: str | None,
+) -> dict[str, Any]:
+    """What results belong to: resuming checks that it is the same."""
+    entries = dataclasses.asdict(settings)
+    return {
+        "inputs": [str(Path(each).absolute()) for each in inputs],
+        "data": source.fingerprint(),
+        "model": _identity(model),
+        "options": {name: str(value) for name, value in entries.items() if name not in _FREE},
+        "columns": keep or "",
+    }
+
+
+def _identity(model: Model) -> list[str]:
+    """Which model it is: its files, with sizes and times."""
+    if model.folder is None:
+        return [str(model.network.spec)]
+    from anysize.models.bundle import files_of
+
+    found = [(path.name, path.stat()) for path in files_of(model.folder)]
+    return [f"{name} {status.st_size} {status.st_mtime_ns}" for name, status in found]
+
+
+def paths_of(
+    stack: ExitStack, inputs: Sequence[str], model: Model, encoding: str
+) -> tuple[list[Path], dict[Path, str]]:
+    """The paths to read, standard input spooled to one; and what temporary ones are called."""
+    from anysize.sources.inputs import standard_input
+
+    paths: list[Path] = []
+    renamed: dict[Path, str] = {}
+    for item in inputs:
+        if item != "-":
+            if any(is_same_file(Path(item), other) for other in paths):
+                say(f"{item} is given twice and read once")
+            else:
+                paths.append(Path(item))
+            continue
+        spooled = standard_input(sys.stdin.buffer, model.task.role, encoding)
+        paths.append(stack.enter_context(spooled))
+        renamed[paths[-1]] = "stdin.jsonl"
+    return paths, renamed
+
+
+def names_of(keep: str | None) -> tuple[str, ...]:
+    """The columns that ``--keep`` names.
+
+    Raises:
+        ConfigurationError: it names none.
+    """
+    if keep is None:
+        return ()
+    names = tuple(part.strip() for part in keep.split(",") if part.strip())
+    if not names:
+        raise ConfigurationError("--keep must name columns with commas between, or be 'all'")
+    return names
+
+
+def drawing_for(folder: Path | None, model: Model) -> Drawing | None:
+    """What draws results, where it is asked for.
+
+    Raises:
+        ConfigurationError: the model does not read pictures, or the folder is a file.
+    """
+    if folder is None:
+        return None
+    if model.task.role != "image":
+        raise ConfigurationError(f"--draw is for pictures, and this model is for {model.task.name}")
+    if folder.exists() and not folder.is_dir():
+        raise ConfigurationError(f"--draw must be a folder, but {folder} is a file")
+    from anysize.results.drawing import Drawing
+
+    return Drawing(folder)

@@ -1,0 +1,125 @@
+"""A result as a row: its id, columns of the input that are carried along, what was predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.records import Source
+from anysize.core.results import ErrorResult, Result
+from anysize.sources.concat import Concat
+from anysize.sources.rows import as_string
+
+ALL = "all"
+_ID = "id"
+_OWN = frozenset({_ID, "prediction", "score", "receipt", "error"})
+# So many ids are compared with each other: what is held stays small.
+_COMPARED = 200_000
+
+
+class Rows:
+    """Makes rows of results, in the order of their source.
+
+    A record is called by the column ``id`` of its table where there is one, with the table's name
+    before it where there are several inputs, and else by the id of the record.
+
+    Args:
+        source: of the records.
+        keep: names of columns that are carried along, or ``all``.
+        renamed: ids that begin with a path (a temporary one) begin with the name instead.
+
+    Raises:
+        ConfigurationError: no table has a column of that name.
+    """
+
+    def __init__(
+        self, source: Source, keep: Sequence[str] = (), renamed: Mapping[Path, str] | None = None
+    ) -> None:
+        self._source = source
+        self._parts: tuple[Source, ...] = source.parts if isinstance(source, Concat) else (source,)
+        self._renamed = {str(path): name for path, name in (renamed or {}).items()}
+        self._all = tuple(keep) == (ALL,)
+        self._keep = frozenset(keep)
+        self._seen: set[int] = set()
+        self.repeated = 0
+        self._named = any(_id_column(part) for part in self._parts)
+        self._check()
+
+    @property
+    def looks(self) -> bool:
+        """Whether the records' own cells are needed."""
+        return bool(self._keep) or self._named
+
+    def row(self, ordinal: int, result: Result | ErrorResult) -> dict[str, Any]:
+        """The row of the result of record ``ordinal``."""
+        entries = result.to_json()
+        cells = self._cells(ordinal) if self.looks else {}
+        entries[_ID] = self._id(entries[_ID], cells)
+        if not self._keep:
+            return entries
+        kept = {
+            (f"input_{name}" if name in _OWN or name in entries else name): value
+            for name, value in cells.items()
+            if (self._all and name.lower() != _ID) or name in self._keep
+        }
+        return {_ID: entries.pop(_ID), **kept, **entries}
+
+    def words(self) -> Iterator[str]:
+        """What is to be known about the ids."""
+        if self.repeated:
+            yield f"the column 'id' of the input repeats itself in {self.repeated} rows"
+
+    def _id(self, own: str, cells: Mapping[str, str | None]) -> str:
+        for path, name in self._renamed.items():
+            for prefix in (path, path.lstrip("/")):
+                if own.startswith(prefix):
+                    own = name + own[len(prefix) :]
+        given = next((value for name, value in cells.items() if name.lower() == _ID), None)
+        if not given:
+            return own
+        if len(self._parts) > 1:
+            return f"{own.rpartition(':')[0]}:{given}"
+        key = hash(given)
+        if key in self._seen:
+            self.repeated += 1
+        elif len(self._seen) < _COMPARED:
+            self._seen.add(key)
+        return given
+
+    def _cells(self, ordinal: int) -> dict[str, str | None]:
+        part: Any = self._source
+        index = ordinal
+        while isinstance(part, Concat):
+            part, index = part.part(index)
+        try:
+            if hasattr(part, "row"):
+                return {name: _string(cell) for name, cell in part.row(index).items()}
+            return dict(part[index].values)
+        except DataError:
+            return {}
+
+    def _check(self) -> None:
+        if self._all or not self._keep:
+            return
+        tables = [part for part in self._parts if hasattr(part, "columns")]
+        known = {name for part in tables for name in part.columns}
+        # The columns of a part that does not say which it has are seen when it is read.
+        missing = sorted(self._keep - known) if len(tables) == len(self._parts) else []
+        if missing:
+            raise ConfigurationError(
+                [
+                    f"--keep names the column {name!r}, which the input does not have; it has: "
+                    f"{', '.join(sorted(known))}"
+                    for name in missing
+                ]
+            )
+
+
+def _id_column(part: Any) -> bool:
+    return any(name.lower() == _ID for name in getattr(part, "columns", ()))
+
+
+def _string(cell: Any) -> str | None:
+    return None if isinstance(cell, bytes | Mapping) else as_string(cell)

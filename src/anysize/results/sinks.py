@@ -1,0 +1,210 @@
+"""Where rows go: a file that appears when it is whole, a stream, or one JSON document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Protocol, TextIO
+
+from anysize.core.errors import ConfigurationError, UsageError
+from anysize.core.files import disk_errors, is_special
+from anysize.core.locks import only_writer_of
+from anysize.results.partial import Partial, line_of, place_of
+from anysize.results.tables import check_suffix, write_table
+
+
+class Sink(Protocol):
+    """Takes rows in order; a context that is left well has them where they belong.
+
+    Attributes:
+        done: rows that are there from an earlier try.
+        errors: how many of those are errors.
+    """
+
+    done: int
+    errors: int
+
+    def write(self, row: Mapping[str, Any]) -> None: ...
+
+    def __enter__(self) -> Sink: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+def check_out(out: Path | None, *, resume: bool) -> None:
+    """Raises a ``ConfigurationError`` for a place that results cannot go to as it is asked for."""
+    special = out is not None and is_special(out)
+    if out is not None and not special:
+        check_suffix(out)
+    if resume and (out is None or special):
+        raise ConfigurationError("--resume needs --out with the name of a file")
+
+
+class Lines:
+    """A line for each row, as they come, into a stream, a device or a named pipe.
+
+    Args:
+        write: takes bytes and passes them on at once.
+        close: called in the end.
+    """
+
+    done = 0
+    errors = 0
+
+    def __init__(self, write: Callable[[bytes], object], close: Callable[[], object]) -> None:
+        self._write, self._close = write, close
+
+    @classmethod
+    def to_stream(cls, stream: TextIO) -> Lines:
+        """Lines on standard output."""
+
+        def write(line: bytes) -> None:
+            stream.write(line.decode("utf-8"))
+            stream.flush()
+
+        return cls(write, lambda: None)
+
+    @classmethod
+    def to_special(cls, path: Path) -> Lines:
+        """Lines into what is no file."""
+        file: BinaryIO = path.open("wb", buffering=0)
+
+        def write(line: bytes) -> None:
+            with disk_errors(path):
+                file.write(line)
+
+        return cls(write, file.close)
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        self._write(line_of(row))
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_ended: object) -> None:
+        self._close()
+
+
+class Document:
+    """One JSON document of all rows, which is valid however the work ends.
+
+    Args:
+        stream: standard output.
+        facts: what stands beside the rows; asked for in the end.
+        ending: the sentence and the exit code of an error.
+        reported: what is raised instead of an error that the document holds.
+    """
+
+    done = 0
+    errors = 0
+
+    def __init__(
+        self,
+        stream: TextIO,
+        facts: Callable[[], Mapping[str, Any]],
+        ending: Callable[[BaseException], tuple[str, int] | None],
+        reported: Callable[[str, int], Exception],
+    ) -> None:
+        self._stream, self._facts = stream, facts
+        self._ending, self._reported = ending, reported
+        self._between = '{"results": ['
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        self._stream.write(self._between + json.dumps(row, ensure_ascii=False))
+        self._between = ",\n"
+
+    def __enter__(self) -> Document:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        found = None if error is None else self._ending(error)
+        if isinstance(error, BrokenPipeError) or (error is not None and found is None):
+            return
+        first = "" if self._between == ",\n" else self._between
+        entries: dict[str, Any] = {**self._facts()}
+        if found is not None:
+            entries |= {"error": found[0], "exit_code": found[1]}
+        self._stream.write(f"{first}], {json.dumps(entries, ensure_ascii=False)[1:]}\n")
+        self._stream.flush()
+        if found is not None:
+            raise self._reported(*found) from error
+
+
+class OneFile:
+    """A file that appears under its name when it is whole; until then one can go on with it.
+
+    Args:
+        out: the file; its suffix says the format.
+        work: what the rows are results of; see ``Partial``.
+        resume: go on with what is there.
+        say: hears what is kept when the work is cut off.
+
+    Raises:
+        ConfigurationError: another process makes the same file, or there is nothing to go on with.
+    """
+
+    def __init__(
+        self, out: Path, work: Mapping[str, Any], *, resume: bool, say: Callable[[str], None]
+    ) -> None:
+        self._lock = only_writer_of(out)
+        self._say = say
+        self._lock.__enter__()
+        try:
+            if not resume and place_of(out).is_dir():
+                say(f"{place_of(out)} is begun anew; --resume would have gone on with it")
+            self._partial = Partial(out, work, resume=resume)
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
+        self.done, self.errors = self._partial.lines, self._partial.errors
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        self._partial.write(row)
+
+    def __enter__(self) -> OneFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._end(error)
+        finally:
+            self._lock.__exit__(None, None, None)
+
+    def _end(self, error: BaseException | None) -> None:
+        partial = self._partial
+        try:
+            partial.close()
+            if error is None:
+                write_table(partial.path, partial.out)
+                partial.remove()
+                return
+        except OSError:
+            if error is None:
+                self._keep()
+                raise
+        # What the user must put right is other work then.
+        if not partial.lines or (isinstance(error, UsageError) and not partial.resumed):
+            partial.remove()
+        else:
+            self._keep()
+
+    def _keep(self) -> None:
+        partial = self._partial
+        self._say(f"{partial.lines} results are kept in {partial.folder}: go on with --resume")

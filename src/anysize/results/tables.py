@@ -1,0 +1,142 @@
+"""Rows of JSON Lines as a file that others open: JSON Lines, CSV or Parquet, by its suffix.
+
+What is nested becomes columns with dotted names (``probabilities.positive``, ``receipt.covered``),
+lists become JSON. Rows are read twice, first for the columns, so that memory holds a block of them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from anysize.core.errors import ConfigurationError, MissingExtraError
+from anysize.core.files import ESCAPED, replacing
+
+_FIRST = ("id", "prediction", "score", "error")
+_BLOCK = 4096
+# A mapping with more names than this is a cell, not columns.
+_MOST_COLUMNS = 1000
+
+
+def check_suffix(out: Path) -> None:
+    """Raises a ``ConfigurationError`` for a name whose suffix says no format."""
+    if out.suffix.lower() not in _WRITERS:
+        raise ConfigurationError(
+            f"--out {out} must end in .jsonl (JSON Lines), .csv or .parquet, which names the "
+            f"format; {out.suffix or 'no suffix'!r} is none of them"
+        )
+
+
+def write_table(rows: Path, out: Path) -> None:
+    """Writes rows in the format that ``out`` names, whole or not at all.
+
+    Args:
+        rows: JSON Lines.
+        out: replaced; written into where it is a device or a named pipe.
+
+    Raises:
+        OSError: it cannot be written; the rows stay.
+    """
+    with replacing(out) as file:
+        _WRITERS.get(out.suffix.lower(), _lines)(rows, file)
+
+
+def _lines(rows: Path, out: BinaryIO) -> None:
+    with rows.open("rb") as file:
+        shutil.copyfileobj(file, out)
+
+
+def _csv(rows: Path, out: BinaryIO) -> None:
+    columns = _columns(rows)
+    text = io.TextIOWrapper(out, encoding="utf-8", errors=ESCAPED, newline="", write_through=True)
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer.writeheader()
+    for row in _flat_rows(rows):
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    text.flush()
+    text.detach()
+
+
+def _parquet(rows: Path, out: BinaryIO) -> None:
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "all") from error
+    kinds = {int: arrow.int64(), float: arrow.float64(), bool: arrow.bool_(), str: arrow.string()}
+    columns = _columns(rows)
+    schema = arrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
+    with parquet.ParquetWriter(out, schema) as writer:
+        block: list[dict[str, Any]] = []
+        for row in _flat_rows(rows):
+            block.append({name: _typed(value, columns[name]) for name, value in row.items()})
+            if len(block) == _BLOCK:
+                writer.write_table(arrow.Table.from_pylist(block, schema=schema))
+                block = []
+        if block or not columns:
+            writer.write_table(arrow.Table.from_pylist(block, schema=schema))
+
+
+_WRITERS: Mapping[str, Callable[[Path, BinaryIO], None]] = {
+    ".jsonl": _lines,
+    ".csv": _csv,
+    ".parquet": _parquet,
+}
+
+
+def _columns(rows: Path) -> dict[str, type]:
+    """All columns with the kind of value that fits every row; what matters most comes first."""
+    found: dict[str, type] = dict.fromkeys(("id",), str)
+    for row in _flat_rows(rows):
+        for name, value in row.items():
+            if value is None:
+                continue
+            kind = type(value)
+            before = found.setdefault(name, kind)
+            if before is not kind:
+                found[name] = float if {before, kind} == {int, float} else str
+    kept = [name for name in found if "." not in name and name not in _FIRST]
+    order = [name for name in _FIRST if name in found]
+    order[1:1] = kept
+    return {name: found[name] for name in dict.fromkeys([*order, *found])}
+
+
+def _flat_rows(rows: Path) -> Iterator[dict[str, Any]]:
+    with rows.open("rb") as file:
+        for line in file:
+            yield flat(json.loads(line))
+
+
+def flat(entries: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted names; lists as JSON."""
+    found: dict[str, Any] = {}
+    for name, value in entries.items():
+        if isinstance(value, Mapping) and len(value) <= _MOST_COLUMNS:
+            found |= flat(value, f"{before}{name}.")
+        elif isinstance(value, Mapping | list):
+            found[before + name] = json.dumps(value, ensure_ascii=False)
+        else:
+            found[before + name] = value
+    return found
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _typed(value: Any, kind: type) -> Any:
+    if value is None or type(value) is kind:
+        return _whole(value)
+    return float(value) if kind is float else _whole(_cell(value))
+
+
+def _whole(value: Any) -> Any:
+    """Without half characters, which a Parquet file cannot hold."""
+    return value.encode("utf-8", ESCAPED).decode() if isinstance(value, str) else value
