@@ -111,8 +111,8 @@ def test_defaults_depend_on_the_kind_of_model_and_yield_to_the_user() -> None:
         item.name for item in dataclasses.fields(Recipe) if getattr(drawn, item.name) is None
     }
     assert unresolved == {
-        "labels", "epochs", "minutes", "window", "overlap", "image_size", "tile", "crop", "loaders",
-        "memory", "validate_every", "trace", "teacher",
+        "labels", "epochs", "minutes", "window", "overlap", "image_size", "tile", "crop", "pages",
+        "loaders", "memory", "validate_every", "trace", "teacher",
         "quantization",
     }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,8 @@ def command(
     tiles: options.Tiles = None,
     tile: options.Tile = None,
     crop: options.Crop = None,
+    pages: options.Pages = None,
+    tolerant: options.Tolerant = False,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "auto",
     threads: options.Threads = None,
@@ -51,6 +54,7 @@ def command(
         crop=crop, runtime=runtime, precision=precision, threads=threads, columns=columns,
         encoding=encoding, strict=strict,
     )  # fmt: skip
+    settings = dataclasses.replace(settings, pages=pages, tolerant=tolerant)
     check_paths([data])
     check_out_folder(out)
     model = api.load(bundle, task, memory=settings.budget)

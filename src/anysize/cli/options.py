@@ -48,6 +48,17 @@ Crop = Annotated[
         "as 0.875; 0 reads all of it."
     ),
 ]
+Pages = Annotated[
+    str | None,
+    typer.Option(
+        help="Pages or frames of a picture (TIFF, GIF, WebP, PNG, AVIF) that are read: all, first, "
+        "or a number: so many, evenly spread."
+    ),
+]
+Tolerant = Annotated[
+    bool,
+    typer.Option("--tolerant", help="Read damaged pictures as far as possible, and say so."),
+]
 Window = Annotated[int | None, typer.Option(help="Tokens that the model reads at once.")]
 Overlap = Annotated[
     int | None, typer.Option(help="Tokens or pixels that neighbouring windows share.")

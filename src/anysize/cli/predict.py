@@ -48,6 +48,8 @@ def command(
     tiles: options.Tiles = None,
     tile: options.Tile = None,
     crop: options.Crop = None,
+    pages: options.Pages = None,
+    tolerant: options.Tolerant = False,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "auto",
     threads: options.Threads = None,
@@ -70,7 +72,9 @@ def command(
         crop=crop, runtime=runtime, precision=precision, threads=threads, columns=columns,
         encoding=encoding, strict=strict,
     )  # fmt: skip
-    settings = dataclasses.replace(settings, gallery=gallery, threshold=threshold)
+    settings = dataclasses.replace(
+        settings, gallery=gallery, threshold=threshold, pages=pages, tolerant=tolerant
+    )
     check_paths(inputs)
     check_out(out, resume=resume)
     check_out_file(out)

@@ -67,6 +67,8 @@ def command(
     tiles: options.Tiles = None,
     tile: options.Tile = None,
     crop: options.Crop = None,
+    pages: options.Pages = None,
+    tolerant: options.Tolerant = False,
     progressive: Annotated[
         float | None,
         typer.Option(help="Side of pictures at the start, as a part of the input; 1: off."),

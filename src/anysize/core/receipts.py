@@ -53,7 +53,8 @@ class Receipt:
         fidelity: ``exact`` equals the model on the whole input at once, up to floating point;
             ``local`` is exact inside each core up to a measured error; ``approximate``
             is everything else, full-attention windows above all.
-        shape: ``[width, height]`` for pictures, else None.
+        shape: ``[width, height]`` for pictures, of each of their pages; else None, as for pages of
+            different sizes.
         tile: ``[width, height]``, in pixels of the picture, of the tiles that it was cut into; None
             where it was not.
         reason: why ``covered`` is below 1.0.

@@ -62,6 +62,9 @@ class Window:
             order, so a consumer knows that it has seen them all without knowing the extent.
         extent: ``(width, height)`` of a picture of which a part belongs to no window; None where
             the cores partition all of it.
+        page: of a record of several pages, from 0; regions and cores are places in it.
+        outside: of the last window, how many units of the record belong to pages that no window
+            reads.
     """
 
     record: str
@@ -70,3 +73,5 @@ class Window:
     core: Region
     last: bool
     extent: tuple[int, int] | None = None
+    page: int = 0
+    outside: int = 0

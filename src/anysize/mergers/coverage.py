@@ -9,18 +9,26 @@ _REASON = "the model is made for the centre of a picture (crop); --crop 0 reads 
 
 
 class Coverage:
-    """Adds up windows' cores; the extent is as far as they reach, unless a window tells more."""
+    """Adds up windows' cores; the extent is as far as they reach, unless a window tells more.
 
-    __slots__ = ("_covered", "_height", "_tile", "_tiles", "_unit", "_width", "windows")
+    Of several pages it is the sum of theirs.
+    """
+
+    __slots__ = ("_covered", "_outside", "_pages", "_tile", "_tiles", "_unit", "windows")
 
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
         self._covered = 0
-        self._width = 0
-        self._height = 0
+        self._pages: dict[int, tuple[int, int]] = {}
+        self._outside = 0
         self._tile = (0, 0)
         self._tiles = 0
         self.windows = 0
+
+    @property
+    def pages(self) -> int:
+        """How many pages had windows."""
+        return len(self._pages)
 
     def add(self, window: Window) -> None:
         """Counts one window."""
@@ -31,17 +39,19 @@ class Coverage:
                 self._tile = max(across, region.width), max(down, region.height)
                 self._tiles += 1
             width, height = window.extent or (core.right, core.bottom)
-            self._width = max(self._width, width)
-            self._height = max(self._height, height)
         else:
-            self._width = max(self._width, core.stop)
-            self._height = 1
+            width, height = core.stop, 1
+        far, deep = self._pages.get(window.page, (0, 0))
+        self._pages[window.page] = max(far, width), max(deep, height)
         self._covered += core.size
+        self._outside += window.outside
         self.windows += 1
 
     def receipt(self, merge: str, fidelity: Fidelity) -> Receipt:
         """The receipt; one window alone is the whole input at once, hence ``exact``."""
-        extent = self._width * self._height
+        read = sum(width * height for width, height in self._pages.values())
+        extent = read + self._outside
+        shapes = set(self._pages.values())
         return Receipt(
             extent=extent,
             unit=self._unit,
@@ -49,8 +59,8 @@ class Coverage:
             covered=self._covered / extent if extent else 1.0,
             dropped=extent - self._covered,
             merge=merge,
-            fidelity="exact" if self.windows == 1 else fidelity,
-            shape=(self._width, self._height) if self._unit == "pixels" else None,
+            fidelity="exact" if self.windows == 1 and not self._outside else fidelity,
+            shape=shapes.pop() if self._unit == "pixels" and len(shapes) == 1 else None,
             tile=self._tile if self._tiles > 1 else None,
-            reason=None if self._covered == extent else _REASON,
+            reason=None if self._covered == read else _REASON,
         )

@@ -23,7 +23,8 @@ class FacesMerger:
 
     The result has no prediction yet: who they are is for a gallery to say
     (``anysize.recognition.naming``). Its details hold ``found``, a list of faces: ``box``,
-    ``confidence``, ``landmarks`` where known, and the ``embedding`` of length one.
+    ``confidence``, ``landmarks`` where known, and the ``embedding`` of length one; with several
+    pages also the ``page``, counted from 1. The largest face of all pages comes first.
 
     Args:
         record: the record's id.
@@ -35,7 +36,7 @@ class FacesMerger:
     def __init__(self, record: str, unit: Unit) -> None:
         self._record = record
         self._coverage = Coverage(unit)
-        self._found: list[tuple[int, dict[str, Any]]] = []
+        self._found: list[tuple[tuple[float, int, int], dict[str, Any]]] = []
 
     def add(self, window: Window, output: Mapping[str, Any]) -> None:
         self._coverage.add(window)
@@ -43,10 +44,15 @@ class FacesMerger:
         if face is None:
             return
         embedding = direction(np.asarray(output["embeddings"], dtype=np.float64))
-        self._found.append((window.index, _entry(face) | {"embedding": _rounded(embedding)}))
+        entry = _entry(face) | {"embedding": _rounded(embedding)}
+        self._found.append(((-face.area, window.page, window.index), entry))
 
     def finish(self) -> Result:
-        found = [entry for _, entry in sorted(self._found, key=lambda pair: pair[0])]
+        several = self._coverage.pages > 1
+        found = [
+            {"page": place[1] + 1, **entry} if several else entry
+            for place, entry in sorted(self._found, key=lambda pair: pair[0])
+        ]
         return Result(
             id=self._record,
             prediction=None,

@@ -1,7 +1,7 @@
 """No pooling: each window's own label, with where it stands in the record.
 
 The record's prediction is the commonest label; ``regions`` lists every window's core. What is
-held grows with the number of windows, as the result itself does: 26 bytes a window.
+held grows with the number of windows, as the result itself does: 52 bytes a window.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class GridMerger:
         self._coverage = Coverage(unit)
         self._counts = np.zeros(len(labels), np.int64)
         self._places = array("q")
+        self._pages = array("l")
         self._best = array("l")
         self._scores = array("f")
 
@@ -54,6 +55,7 @@ class GridMerger:
         self._coverage.add(window)
         self._counts[best] += 1
         self._places.extend(place)
+        self._pages.append(window.page)
         self._best.append(best)
         self._scores.append(float(share[best]))
 
@@ -69,15 +71,17 @@ class GridMerger:
         )
 
     def _regions(self, receipt: Receipt) -> list[dict[str, Any]]:
-        """In reading order: by the top and the left of the core, or by its start."""
+        """In reading order: by page, by the top and the left of the core, or by its start."""
         places = np.frombuffer(self._places, np.int64).reshape(-1, 4)
-        order = np.lexsort((places[:, 1], places[:, 0]))
+        pages = np.frombuffer(self._pages, np.dtype("l"))
+        order = np.lexsort((places[:, 1], places[:, 0], pages))
         regions = []
         for row in order.tolist():
             top, left, bottom, right = (int(value) for value in places[row])
             core = [top, bottom] if receipt.shape is None else [left, top, right, bottom]
             regions.append(
                 {
+                    **({"page": int(pages[row]) + 1} if self._coverage.pages > 1 else {}),
                     "core": core,
                     "label": self._labels[self._best[row]],
                     "score": round(self._scores[row], 4),

@@ -7,6 +7,8 @@
 - A window over the whole picture (its core is empty: it owns nothing) brings the objects that are
   larger than the overlap; they take the place of their fragments.
 - Class-wise non-maximum suppression settles the rest.
+
+Each page of a picture of several pages is a picture of its own here, and its objects name it.
 """
 
 from __future__ import annotations
@@ -103,6 +105,14 @@ class _Tile:
     found: Detections
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Windows of one page: tiles, and those over the whole of it."""
+
+    tiles: list[_Tile]
+    wholes: list[_Tile]
+
+
 class ObjectMerger:
     """Joins one record's windows.
 
@@ -124,8 +134,7 @@ class ObjectMerger:
         self._labels = labels
         self._rules = rules or ObjectRules()
         self._coverage = Coverage("pixels")
-        self._tiles: list[_Tile] = []
-        self._wholes: list[_Tile] = []
+        self._pages: dict[int, _Page] = {}
 
     def add(self, window: Window, output: Mapping[str, Any]) -> None:
         region, core = window.region, window.core
@@ -136,11 +145,29 @@ class ObjectMerger:
         best = suppress(found.boxes, found.scores, found.classes, threshold=self._rules.overlap)
         found = found.take(best[: self._rules.most])
         tile = _Tile(window.index, region, core, found)
-        (self._tiles if core.size else self._wholes).append(tile)
+        page = self._pages.setdefault(window.page, _Page([], []))
+        (page.tiles if core.size else page.wholes).append(tile)
 
     def finish(self) -> ObjectResult:
-        tiles = _Laid.of(self._tiles)
-        large = Detections.joined([tile.found for tile in _in_order(self._wholes)])
+        pages = {number: self._objects(page) for number, page in sorted(self._pages.items())}
+        prediction = []
+        for number, found in pages.items():
+            strong = found.take(found.scores >= self._rules.threshold)
+            place = {"page": number + 1} if len(pages) > 1 else {}
+            prediction += [place | each.to_json() for each in strong.named(self._labels)]
+        found = Detections.joined(list(pages.values()))
+        return ObjectResult(
+            id=self._record,
+            prediction=prediction,
+            score=float(found.scores.max(initial=0.0)),
+            receipt=self._coverage.receipt("objects", "local"),
+            detections=found,
+        )
+
+    def _objects(self, page: _Page) -> Detections:
+        """The objects of a picture, or of one of its pages."""
+        tiles = _Laid.of(page.tiles)
+        large = Detections.joined([tile.found for tile in _in_order(page.wholes)])
         if len(tiles.cores):
             large = _clipped(large, tiles.extent)[0]
             large = large.take(_longest(large) >= tiles.shared)
@@ -151,15 +178,7 @@ class ObjectMerger:
         single = _outside(single, settled.take(_longest(settled) >= tiles.shared))
         every = Detections.joined([settled, single])
         kept = suppress(every.boxes, every.scores, every.classes, threshold=self._rules.overlap)
-        found = every.take(kept)
-        strong = found.take(found.scores >= self._rules.threshold)
-        return ObjectResult(
-            id=self._record,
-            prediction=[each.to_json() for each in strong.named(self._labels)],
-            score=float(found.scores.max(initial=0.0)),
-            receipt=self._coverage.receipt("objects", "local"),
-            detections=found,
-        )
+        return every.take(kept)
 
     def _sorted_out(self, tiles: _Laid) -> tuple[Detections, Fragments]:
         """What is complete and its tile's own, and what may have been cut."""

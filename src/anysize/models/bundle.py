@@ -169,6 +169,9 @@ def save(
 
             write_tensors(beside / "pool.safetensors", network.pool.state_dict())
         card = dataclasses.replace(card, altered=network.altered)
+        if card.image is not None:
+            # A wish of the run, not of the model.
+            card = dataclasses.replace(card, image=dataclasses.replace(card.image, tolerant=False))
         write_json(beside / CARD, card.to_json())
         # Compiled forms, weights in another encoding, a tokenizer are of the old network.
         shutil.rmtree(folder / "runtimes", ignore_errors=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from anysize.core.errors import ConfigurationError
 from anysize.core.receipts import Unit
+from anysize.readers.pages import pages_problems
 
 if TYPE_CHECKING:
     import torch
@@ -74,6 +75,9 @@ class ImageSettings:
         crop: 0 reads the whole picture; above 0, of a picture that is not cut into tiles the centre
             is read without distortion, whose side is this part of the picture's shorter side
             (``anysize.readers.centre``). 0.875 is the usual evaluation of ImageNet.
+        pages: which pages or frames of a picture are read: ``all``, ``first``, or a number: so
+            many, evenly spread.
+        tolerant: whether damaged pictures are read as far as possible; not kept in bundles.
     """
 
     role: ClassVar[Role] = "image"
@@ -88,6 +92,8 @@ class ImageSettings:
     tile: int = 0
     overlap: int = 0
     crop: float = 0.0
+    pages: str = "all"
+    tolerant: bool = False
 
     @property
     def whole(self) -> int:
@@ -107,6 +113,7 @@ class ImageSettings:
             problems.append("mean and std must have three values, std above zero")
         if self.tiles not in ("auto", "always", "never"):
             problems.append(f"tiles must be auto, always or never, not {self.tiles!r}")
+        problems += pages_problems(self.pages)
         side = self.tile or min(self.width, self.height)
         if self.tile < 0 or not 0 <= self.overlap < side:
             problems.append(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from anysize.core import memory as memory_sizes
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
+from anysize.readers.pages import pages_problems
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -31,6 +32,9 @@ class PredictOptions:
             which is faster and loses what is small. ``overlap`` grows with it unless it is given.
         crop: how much of a picture that is not tiled is read, as a part of its shorter side; 0
             reads all of it.
+        pages: which pages or frames of a picture are read: ``all``, ``first``, or a number: so
+            many, evenly spread; None is what the bundle was trained with.
+        tolerant: read damaged pictures as far as possible; the receipt says so.
         runtime: ``torch``, ``openvino``, …, or the fastest of them by measurement.
         precision: ``float32``, ``bfloat16``, or the faster that the processor has. Compressed
             bundles have their own.
@@ -50,6 +54,8 @@ class PredictOptions:
     tiles: str | None = None
     tile: int | None = None
     crop: float | None = None
+    pages: str | int | None = None
+    tolerant: bool = False
     runtime: str = "auto"
     precision: str = "auto"
     threads: int | None = None
@@ -80,6 +86,8 @@ class PredictOptions:
             )
             if value is not None and value < least
         ]
+        if self.pages is not None:
+            problems += pages_problems(str(self.pages))
         if self.threshold is not None and not -1 <= self.threshold <= 1:
             problems.append(f"threshold must be a cosine from -1 to 1, not {self.threshold}")
         if self.memory is not None:
@@ -125,6 +133,8 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
                 tile=options.tile,
                 overlap=_overlap(network.image, options),
                 crop=options.crop,
+                pages=None if options.pages is None else str(options.pages),
+                tolerant=options.tolerant or None,
             ),
         )
     merge = options.merge or card.merge
@@ -138,7 +148,9 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
 def _check_fit(network: Network, options: PredictOptions) -> None:
     """An option that would do nothing is a misunderstanding; a window has a longest."""
     strange = (
-        {} if network.image else _given(tiles=options.tiles, tile=options.tile, crop=options.crop)
+        {}
+        if network.image
+        else _given(tiles=options.tiles, tile=options.tile, crop=options.crop, pages=options.pages)
     )
     problems = [f"{name} is for pictures, which this model does not take" for name in strange]
     if options.window is not None and network.text is None and network.features is None:

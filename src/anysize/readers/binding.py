@@ -6,7 +6,9 @@ import ctypes
 import importlib
 import logging
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -26,8 +28,37 @@ def vips() -> Any:
     except (ImportError, OSError):
         raise MissingExtraError("pyvips", "vision") from None
     pyvips.cache_set_max(0)
-    logging.getLogger("pyvips").setLevel(logging.ERROR)
+    log = logging.getLogger("pyvips")
+    # Warnings are looked at here, not shown.
+    log.setLevel(logging.WARNING)
+    log.addHandler(_Heard())
+    log.propagate = False
     return pyvips
+
+
+_listening = threading.local()
+
+
+class _Heard(logging.Handler):
+    """Keeps what libvips says to the thread that listens."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kept: list[str] | None = getattr(_listening, "kept", None)
+        if kept is not None:
+            kept.append(record.getMessage())
+        elif record.levelno >= logging.ERROR:
+            logging.getLogger("anysize").error("%s", record.getMessage())
+
+
+@contextmanager
+def heard() -> Iterator[list[str]]:
+    """What libvips warns of meanwhile, in this thread."""
+    messages: list[str] = []
+    _listening.kept = messages
+    try:
+        yield messages
+    finally:
+        _listening.kept = None
 
 
 @cache

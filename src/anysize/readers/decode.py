@@ -15,7 +15,9 @@ from anysize.core.errors import DataError, MissingExtraError
 from anysize.readers.complaints import is_damage, is_filling
 from anysize.readers.files import LARGEST_HELD, content
 from anysize.readers.header import Header
+from anysize.readers.holes import HOLE, has_hole
 from anysize.readers.jpeg import cut_to_rows, read_frame, rows_to_keep
+from anysize.readers.limits import refuse_scans
 from anysize.readers.pillow import decode_frames
 from anysize.readers.reading import Reading
 from anysize.readers.strips import StripReader
@@ -84,6 +86,7 @@ def _held(source: Path | bytes, reading: Reading) -> bytes:
 def _jpeg(
     data: bytes, header: Header, reading: Reading, shrink: int, rows: int | None
 ) -> NDArray[np.uint8]:
+    refuse_scans(header, data, reading.origin)
     width, height = -(-header.width // shrink), -(-header.height // shrink)
     if rows is not None:
         upper = _upper_rows(data, width, rows, shrink)
@@ -97,6 +100,8 @@ def _jpeg(
     except ValueError as error:
         complaint = str(error)
     else:
+        if has_hole(data) and not reading.forgiven(HOLE):
+            raise reading.damaged(HOLE)
         return pixels
     if is_damage(complaint):
         filling = is_filling(data, complaint)

@@ -41,6 +41,7 @@ class Header:
         pixel: bytes that decoding takes for each pixel where ``whole``.
         stored_pixel: bytes of a pixel of a TIFF as stored.
         deep: a PNG of 16 bits a sample.
+        ycbcr: the three bands of a TIFF are brightness and colours.
         alpha: which of the bands behind the colours is alpha; see ``anysize.readers.pixels``.
         page: of a TIFF, the number of the directory.
         pages: how many pages or frames there are.
@@ -58,6 +59,7 @@ class Header:
     pixel: float = field(default=0.0, compare=False)
     stored_pixel: int = 1
     deep: bool = False
+    ycbcr: bool = False
     alpha: int = BEHIND_COLOURS
     page: int = 0
     pages: int = 1
@@ -130,6 +132,7 @@ def of_directory(page: tiff.Directory, directories: tuple[tiff.Directory, ...]) 
         tile=page.tile,
         strip=page.strip,
         stored_pixel=page.pixel,
+        ycbcr=page.ycbcr,
         alpha=NO_ALPHA if page.alpha is None else page.alpha,
         page=page.number,
         pages=len(directories),

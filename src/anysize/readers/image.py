@@ -186,6 +186,10 @@ class Image:
             self._pages_read += 1
             yield Image._held(oriented(pixels, header.orientation), self._reading)
 
+    def note(self, sentence: str) -> None:
+        """Keeps a sentence for the receipt."""
+        self._reading.note(sentence)
+
     def notes(self) -> tuple[str, ...]:
         """What reading it showed; see ``anysize.core.records.Record``."""
         return tuple(self._reading.notes)

@@ -6,13 +6,18 @@ of what a general reader takes, which for small pictures is more than decoding t
 
 from __future__ import annotations
 
+import os
 import struct
+from pathlib import Path
 from typing import NamedTuple
+
+from anysize.readers.files import open_regular
 
 _PROGRESSIVE = 0xC2
 _FRAMES = (0xC0, 0xC1, _PROGRESSIVE)
 _SCAN, _APP1, _COMMENT = 0xDA, 0xE1, 0xFE
 _RESTARTS = 0xDD
+_SCAN_MARK = b"\xff\xda"
 # Tables, what applications say, comments.
 _SKIPPED = frozenset({0xC4, 0xDB, _RESTARTS, *range(0xE0, 0xF0), _COMMENT})
 
@@ -78,6 +83,23 @@ def read_frame(data: bytes) -> Frame | None:
             place += 2 + length
     except (IndexError, struct.error):
         return None
+
+
+def count_scans(source: Path | bytes) -> int:
+    """How many scans a file has; a thumbnail's may be among them.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if isinstance(source, bytes):
+        return source.count(_SCAN_MARK)
+    count, last = 0, b""
+    with os.fdopen(open_regular(source), "rb") as file:
+        while data := file.read(1 << 20):
+            count += (last + data).count(_SCAN_MARK)
+            # A mark that is cut in two is one; one byte cannot be counted twice.
+            last = data[-1:]
+    return count
 
 
 def rows_to_keep(frame: Frame, rows: int) -> int | None:

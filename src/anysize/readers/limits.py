@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from anysize.core.errors import DataError
 from anysize.core.memory import format_size
 from anysize.readers.header import Header
+from anysize.readers.jpeg import count_scans
 
 MAX_PIXELS = 10_000_000_000
 """Pixels of one picture at most: ten gigapixels."""
@@ -21,6 +24,24 @@ MAX_WHOLE_BYTES = 1 << 29
 MAX_FRAME_PIXELS = 1 << 31
 """Pixels of all frames of an animation at most, up to the last that is read: each frame is drawn
 over the one before."""
+
+
+MAX_SCAN_PIXELS = 1 << 34
+"""Pixels times scans of a progressive JPEG at most: each scan goes over the whole picture."""
+
+
+def refuse_scans(header: Header, source: Path | bytes, origin: str) -> None:
+    """Raises DataError for a progressive JPEG of so many scans that decoding takes minutes."""
+    if header.format != "JPEG" or not header.whole:
+        return
+    scans = count_scans(source)
+    if scans * header.width * header.height > MAX_SCAN_PIXELS:
+        raise DataError(
+            origin,
+            f"is a progressive JPEG of {header.width}x{header.height} pixels in {scans} scans, "
+            f"which takes too long to decode; of this size it may have "
+            f"{MAX_SCAN_PIXELS // (header.width * header.height)} scans (usual are 10)",
+        )
 
 
 def refuse_oversize(header: Header, origin: str, most: int = MAX_PIXELS) -> None:

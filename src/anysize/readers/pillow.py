@@ -84,7 +84,7 @@ def _check_png(file: BinaryIO) -> None:
     file.seek(8)
     while True:
         head = file.read(8)
-        if len(head) < 8:
+        if len(head) < 8 or head[4:] == b"IEND":
             break
         size, kind = struct.unpack(">I4s", head)
         if kind not in _CHECKED:

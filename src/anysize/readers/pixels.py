@@ -62,6 +62,13 @@ def to_rgb(
     return result
 
 
+def from_ycbcr(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGB of brightness and colours ``[h, w, 3]`` (ITU-R BT.601, full range, as in JFIF)."""
+    values = pixels.astype(np.float32) - np.array([0, 128, 128], np.float32)
+    matrix = np.array([[1, 1, 1], [0, -0.344136, 1.772], [1.402, -0.714136, 0]], np.float32)
+    return np.clip(np.rint(values @ matrix), 0, 255).astype(np.uint8)
+
+
 def colour_bands(bands: int, cmyk: bool) -> int:
     """How many of the bands are colours."""
     return 4 if cmyk else 3 if bands >= 3 else 1

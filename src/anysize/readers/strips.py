@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
-from anysize.readers.binding import dropping, vips
+from anysize.readers.binding import dropping, heard, vips
 from anysize.readers.complaints import is_damage, without_oddities
 from anysize.readers.files import LARGEST_HELD, content
 from anysize.readers.header import Header
-from anysize.readers.pixels import NO_ALPHA, colour_bands, to_rgb
+from anysize.readers.holes import HOLE
+from anysize.readers.limits import refuse_scans
+from anysize.readers.pixels import NO_ALPHA, colour_bands, from_ycbcr, to_rgb
 from anysize.readers.reading import Reading
 from anysize.readers.scaling import AS_IT_IS, Range, Scale
 from anysize.readers.vips_source import WatchedSource, plain_source
@@ -67,12 +69,14 @@ class StripReader:
         self._content = source
         self._header = header
         self._lenient = False
+        self._mends = 0
         self._watched: WatchedSource | None = None
         self._options: dict[str, Any] = {"access": "random" if header.tile else "sequential"}
         if shrink > 1:
             self._options["shrink"] = shrink
         if header.format == "TIFF":
             self._options["page"] = header.page
+        refuse_scans(header, source, reading.origin)
         self._image = self._opened()
         self.width: int = self._image.width
         self.height: int = self._image.height
@@ -84,7 +88,8 @@ class StripReader:
             )
         self._type = np.dtype(_TYPES[self._image.format])
         self._cmyk = self._image.interpretation == "cmyk"
-        self._pixel = self._image.bands * self._type.itemsize
+        self._bands: int = self._image.bands
+        self._pixel = self._bands * self._type.itemsize
         self._region = self._vips.Region.new(self._image)
         self._columns, self.rows, self._dropped = self._geometry()
         self.chunk = header.tile[0] if header.tile else _CHUNK
@@ -119,14 +124,12 @@ class StripReader:
             DataError: the picture is damaged from here on.
         """
         colours, alpha = self.scales
+        ycbcr = self._header.ycbcr and self._bands == 3 and self._type == np.uint8
         for top, left, samples in self._samples():
-            yield (
-                top,
-                left,
-                to_rgb(
-                    samples, self._cmyk, alpha=self._header.alpha, scale=colours, alpha_scale=alpha
-                ),
+            pixels = to_rgb(
+                samples, self._cmyk, alpha=self._header.alpha, scale=colours, alpha_scale=alpha
             )
+            yield top, left, from_ycbcr(pixels) if ycbcr else pixels
 
     def strips(self) -> Iterator[NDArray[np.uint8]]:
         """uint8 RGB ``[rows, width, 3]``, in order; the last one may have fewer rows.
@@ -151,11 +154,11 @@ class StripReader:
             for left in range(0, self.width, self._columns):
                 width = min(self._columns, self.width - left)
                 data = self._fetch(left, top, width, height)
-                samples = np.frombuffer(data, dtype=self._type)
+                samples = np.frombuffer(data, dtype=self._type).reshape(height, width, self._bands)
                 if top + height == self.height and left + width == self.width:
                     self._look_behind()
-                yield top, left, samples.reshape(height, width, self._image.bands)
-                if self._dropped:
+                yield top, left, samples
+                if self._dropped and top + height < self.height:
                     dropping()(self._image)
 
     def _scales(self) -> tuple[Scale, Scale]:
@@ -163,7 +166,7 @@ class StripReader:
         if self._type == np.uint8:
             return AS_IT_IS, AS_IT_IS
         ranges = Range(), Range()
-        colours = colour_bands(self._image.bands, self._cmyk)
+        colours = colour_bands(self._bands, self._cmyk)
         alpha = self._header.alpha
         for _, _, samples in self._samples():
             ranges[0].add(samples[:, :, :colours])
@@ -176,14 +179,24 @@ class StripReader:
 
     def _look_behind(self) -> None:
         """All rows are there: is something left of them?"""
+        if self._header.format != "JPEG" or self._lenient:
+            return
         left = self._watched.left() if self._watched is not None else 0
-        if left and not self._lenient:
+        with heard() as warnings:
+            # Of its last rows the decoder speaks only when it is given up.
+            del self._region, self._image
+        problem = ""
+        if left:
             problem = f"some {left} bytes of the picture are left when all its rows are there"
-            if not self._reading.forgiven(problem):
-                raise self._reading.damaged(problem)
+        elif any("read gave" in warning for warning in warnings):
+            problem = "its last rows are not all there"
+        elif self._watched is not None and self._watched.hole:
+            problem = HOLE
+        if problem and not self._reading.forgiven(problem):
+            raise self._reading.damaged(problem)
 
     def _opened(self) -> Any:
-        for _ in range(_ODDITIES):
+        while True:
             try:
                 return self._open()
             except self._vips.Error as error:
@@ -199,7 +212,6 @@ class StripReader:
                 raise DataError(
                     self._reading.origin, f"cannot be read: {error.strerror or error}"
                 ) from None
-        raise self._reading.damaged("its header is odd in many ways")
 
     def _open(self) -> Any:
         jpeg = self._header.format == "JPEG"
@@ -217,7 +229,10 @@ class StripReader:
     def _mended(self, problem: str) -> bytes | None:
         if self._header.format != "JPEG" or is_damage(problem):
             return None
+        self._mends += 1
         data = self._content
+        if self._mends > _ODDITIES:
+            return None
         if not isinstance(data, bytes):
             data = content(data, LARGEST_HELD + 1)
         return None if len(data) > LARGEST_HELD else without_oddities(data, problem)
@@ -230,6 +245,8 @@ class StripReader:
             # Rows were dropped that the decoder had read ahead: this release stops elsewhere.
             if self._dropped and "out of order" in str(error):
                 self._dropped = False
+            elif (mended := self._mended(problem)) is not None:
+                self._content = mended
             elif not self._lenient and self._reading.forgiven(problem):
                 self._lenient = True
             else:

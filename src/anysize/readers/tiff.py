@@ -22,15 +22,18 @@ _MOST_TAGS = 4096
 
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _ORIENTATION, _SAMPLES, _ROWS, _TILE_WIDTH, _TILE_HEIGHT = 274, 277, 278, 322, 323
-_EXTRA, _SAMPLE_FORMAT = 338, 339
+_EXTRA, _SAMPLE_FORMAT, _SUBSAMPLING = 338, 339, 530
 _READ = frozenset({
     _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _ROWS,
     _TILE_WIDTH, _TILE_HEIGHT, _EXTRA, _SAMPLE_FORMAT,
+    _SUBSAMPLING,
 })  # fmt: skip
 
 _REDUCED_OR_MASK = 1 | 4
 _ALPHA = (1, 2)
 _COMPLEX = (5, 6)
+_LAB = (8, 9, 10)
+_YCBCR, _JPEG = 6, (6, 7)
 _MODES = {0: "L", 1: "L", 2: "RGB", 3: "P", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
 
 
@@ -45,6 +48,7 @@ class Directory:
         tile: ``(width, height)`` of the tiles, else None.
         strip: rows of a strip of one without tiles, else 0.
         pixel: bytes of a pixel as stored, rounded up.
+        ycbcr: brightness and colours that a decoder of TIFF leaves as they are.
         mode: Pillow's name of the sample layout, or the nearest.
         alpha: which of the bands behind the colours is alpha, from 0; None where none is.
     """
@@ -57,6 +61,7 @@ class Directory:
     strip: int
     pixel: int
     mode: str
+    ycbcr: bool
     alpha: int | None
 
 
@@ -157,6 +162,8 @@ def _directory(number: int, tags: Mapping[int, Sequence[int]]) -> Directory:
     bits = max(tags.get(_BITS) or (1,))
     if _number(tags, _SAMPLE_FORMAT, 1) in _COMPLEX:
         raise ValueError("its samples are complex numbers, which are not read")
+    if _number(tags, _PHOTOMETRIC, 1) in _LAB and bits <= 8:
+        raise ValueError("its colours are in the space LAB, which is not read; convert it to RGB")
     tile = None
     if _TILE_WIDTH in tags or _TILE_HEIGHT in tags:
         tile = _number(tags, _TILE_WIDTH, 0), _number(tags, _TILE_HEIGHT, 0)
@@ -174,6 +181,9 @@ def _directory(number: int, tags: Mapping[int, Sequence[int]]) -> Directory:
         tile=tile,
         strip=0 if tile else min(max(rows, 1), max(height, 1)),
         pixel=-(-samples * max(bits, 1) // 8),
+        ycbcr=_number(tags, _PHOTOMETRIC, 1) == _YCBCR
+        and _number(tags, _COMPRESSION, 1) not in _JPEG
+        and tuple(tags.get(_SUBSAMPLING, (2, 2))) == (1, 1),
         mode=_mode(tags, bits, alpha is not None),
         alpha=alpha,
     )

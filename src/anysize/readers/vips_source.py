@@ -13,6 +13,7 @@ from typing import Any
 
 from anysize.readers.complaints import is_one_value
 from anysize.readers.files import open_regular
+from anysize.readers.holes import LONGEST, scan_of_few_zeros
 
 _PIECE = 64
 _TAIL = 1 << 17
@@ -20,6 +21,7 @@ _SLACK = 16
 """Bytes that a decoder takes ahead."""
 
 _LOOKED_THROUGH = 1 << 20
+_HEAD = 1 << 17
 
 
 def plain_source(vips: Any, content: Path | bytes) -> Any:
@@ -57,6 +59,10 @@ class WatchedSource:
             self._file = open_regular(content)
             self._size = os.fstat(self._file).st_size
         self._place = 0
+        self._scan = scan_of_few_zeros(self._at(0, _HEAD))
+        self._last = b""
+        self.hole = False
+        """Whether zeros stand in the middle of what was read of the picture."""
         self.source = vips.SourceCustom()
         self.source.on_read(self._read)
         self.source.on_seek(self._seek)
@@ -83,8 +89,18 @@ class WatchedSource:
         if self._place >= self._size - _TAIL:
             size = min(size, _PIECE)
         found = self._at(self._place, size)
+        if self._scan and self._place + len(found) > self._scan:
+            self._look_for_hole(found[max(self._scan - self._place, 0) :])
         self._place += len(found)
         return found
+
+    def _look_for_hole(self, data: bytes) -> None:
+        several = self._last + data
+        place = several.find(LONGEST)
+        if place >= 0 and several[place:].strip(b"\0"):
+            rest = several[place:].lstrip(b"\0")
+            self.hole |= not rest.startswith(b"\xff\xd9")
+        self._last = several[-len(LONGEST) :]
 
     def _seek(self, offset: int, whence: int) -> int:
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]

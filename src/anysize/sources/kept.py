@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 
+from anysize.core.errors import DataError
 from anysize.core.records import Record, Source, record_id
 from anysize.readers.image import Image
 
@@ -46,12 +47,15 @@ class KeptPictures:
         record = self._source[index]
         if self._free <= 0:
             return record
-        image = record.image("image")
-        width, height = image.extent
-        size = 3 * width * height
-        if size > LARGEST:
-            return record
-        pixels = image.resized(width, height)
+        try:
+            image = record.image("image")
+            width, height = image.extent
+            size = 3 * width * height
+            if size > LARGEST or (isinstance(image, Image) and image.pages > 1):
+                return record
+            pixels = image.resized(width, height)
+        except DataError:
+            return record  # whoever reads it says what is wrong, or reads over it
         fields = {**record.fields, "image": Image.from_pixels(pixels, origin=record.id)}
         record = dataclasses.replace(record, fields=fields)
         with self._lock:
@@ -74,8 +78,6 @@ def worth(source: Source, most: int) -> int:
 
     Judged by its first readable records.
     """
-    from anysize.core.errors import DataError
-
     sizes = []
     for index in range(min(len(source), 16)):
         try:

@@ -21,6 +21,7 @@ from anysize.models.network import ImageSettings, Network
 from anysize.readers.alignment import align
 from anysize.readers.resize import resize
 from anysize.tasks.image_classification import IMAGE
+from anysize.tasks.pages import PagedPreprocess
 from anysize.tasks.recognition import IDENTITY, Recognition
 from anysize.windows.faces import Face, FaceWindow, face_windows
 
@@ -60,7 +61,8 @@ class FaceRecognition(Recognition):
             raise ConfigurationError(
                 f"model {network.spec!r} reads text, {self.name} needs a picture model"
             )
-        return FacePreprocess(network.image, _finder(network), augment, seed)
+        inner = FacePreprocess(network.image, _finder(network), augment, seed)
+        return PagedPreprocess(inner, network.image)
 
     def new_merger(
         self, labels: Sequence[str], rule: str, *, keep_first: bool = False

@@ -18,6 +18,7 @@ from anysize.readers.centre import read_centre
 from anysize.readers.resize import resize
 from anysize.sources import ColumnSpec
 from anysize.tasks.classification import LABEL, Classification
+from anysize.tasks.pages import PagedPreprocess
 from anysize.windows.boxes import tiles
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class ImageClassification(Classification):
             raise ConfigurationError(
                 f"model {network.spec!r} reads text, image-classification needs a picture model"
             )
-        return ImagePreprocess(network.image, augment, seed)
+        inner = ImagePreprocess(network.image, augment, seed)
+        return PagedPreprocess(inner, network.image)
 
 
 class ImagePreprocess:

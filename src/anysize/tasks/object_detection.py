@@ -34,6 +34,7 @@ from anysize.tasks.detection_windows import (
     views,
 )
 from anysize.tasks.image_classification import IMAGE
+from anysize.tasks.pages import PagedPreprocess
 from anysize.tasks.protocols import LossBatch, Meter
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ class ObjectDetection:
             )
         names = network.module.config.id2label or {}
         places = {str(name): int(place) for place, name in names.items()}
-        return DetectionPreprocess(network.image, places, augment, seed)
+        inner = DetectionPreprocess(network.image, places, augment, seed)
+        return PagedPreprocess(inner, network.image, annotated=True)
 
     def encode_target(self, record: Record, labels: Sequence[str]) -> int:
         """Checks the target; the windows carry what is in them."""

@@ -233,6 +233,8 @@ def _adapt_windows(network: Network, recipe: Recipe) -> None:
         wishes |= {} if recipe.tiles == "auto" else {"tiles": recipe.tiles}
         wishes |= {} if recipe.tile is None else {"tile": recipe.tile}
         wishes |= {} if recipe.crop is None else {"crop": recipe.crop}
+        wishes |= {} if recipe.pages is None else {"pages": recipe.pages}
+        wishes |= {"tolerant": recipe.tolerant}
         network.image = dataclasses.replace(network.image, **wishes)
 
 

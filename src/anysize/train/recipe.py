@@ -60,6 +60,9 @@ class Recipe:
         tiles, tile: when pictures are cut into tiles, and a tile's side in pixels.
         crop: how much of a picture that is not tiled is read in validation and afterwards, as a
             part of its shorter side; 0 reads all of it, None is what the weights are used to.
+        pages: which pages or frames of a picture are read: ``all``, ``first``, or a number: so
+            many, evenly spread.
+        tolerant: read damaged pictures as far as possible.
         progressive: side of training pictures at the start, as a part of the model's input; it
             grows to the whole over the first 60 % of the run; 1 switches it off.
         augment: augmentation spec; ``none`` switches it off, ``auto`` is the modality's default.
@@ -124,6 +127,8 @@ class Recipe:
     tiles: str = "auto"
     tile: int | None = None
     crop: float | None = None
+    pages: str | None = None
+    tolerant: bool = False
     progressive: float | None = None
     augment: str = "auto"
     precision: str = "auto"

@@ -7,6 +7,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from anysize.readers.pages import pages_problems
+
 LIMITS = ("epochs", "steps", "minutes")
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "optimizer": ("adamw", "sgd"),
@@ -101,6 +103,9 @@ def _value_problems(values: Mapping[str, Any]) -> list[str]:
     labels = values["labels"]
     if labels is not None and len(set(labels)) != len(labels):
         problems.append(f"labels must differ from each other, not {labels!r}")
+    pages = values["pages"]
+    if isinstance(pages, str):
+        problems += pages_problems(pages)
     shares = (values["validation"], values["test"])
     if all(isinstance(share, int | float) for share in shares) and sum(shares) >= 1:
         problems.append(
