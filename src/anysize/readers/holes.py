@@ -2,8 +2,8 @@
 
 A decoder goes on with whatever the zeros mean, and if that happens to be as many blocks as are
 missing it has nothing to complain of. But with most tables of codes (ITU-T T.81 annex C) zeros mean
-coefficients one after the other, all of them alike, which no picture has. Colours often have tables in
-which zeros end a block; brightness, of which there is some in each block, seldom has.
+coefficients one after the other, all of them alike, which no picture has. Colours often have tables
+in which zeros end a block; brightness, of which there is some in each block, seldom has.
 """
 
 from __future__ import annotations

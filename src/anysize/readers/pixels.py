@@ -66,7 +66,8 @@ def from_ycbcr(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """RGB of brightness and colours ``[h, w, 3]`` (ITU-R BT.601, full range, as in JFIF)."""
     values = pixels.astype(np.float32) - np.array([0, 128, 128], np.float32)
     matrix = np.array([[1, 1, 1], [0, -0.344136, 1.772], [1.402, -0.714136, 0]], np.float32)
-    return np.clip(np.rint(values @ matrix), 0, 255).astype(np.uint8)
+    found: NDArray[np.uint8] = np.clip(np.rint(values @ matrix), 0, 255).astype(np.uint8)
+    return found
 
 
 def colour_bands(bands: int, cmyk: bool) -> int:
