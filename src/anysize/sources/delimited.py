@@ -16,6 +16,7 @@ from anysize.sources.columns import Request, usual_names
 from anysize.sources.dialect import Dialect, Repairs
 from anysize.sources.headers import guess_header, guess_roles
 from anysize.sources.offsets import RandomFile
+from anysize.sources.profile.kept import Place
 from anysize.sources.quotes import QuoteJudge, shapes
 from anysize.sources.row_index import row_index
 from anysize.sources.rows import ROW_LIMIT, Delimited, RowError, split_cells
@@ -65,6 +66,15 @@ def open_path(path: Path, request: Request) -> Source:
     if dialect.quoting and request.table.get("quoting") != "on":
         kinds = shapes(layout.rows[:_JUDGED_BY], len(layout.header))
         judge = QuoteJudge(dialect=dialect, shapes=kinds, encoding=stored.encoding)
+    first = 1 if layout.headed else 0
+    place = Place(
+        path=path,
+        data=stored.path,
+        cache=request.cache,
+        dialect=dialect,
+        encoding=stored.encoding,
+        skip=first,
+    )
     index = row_index(
         stored.path,
         dialect,
@@ -73,8 +83,8 @@ def open_path(path: Path, request: Request) -> Source:
         name=path,
         header=layout.first if layout.headed else b"",
         judge=judge,
+        columns=place,
     )
-    first = 1 if layout.headed else 0
     row_format = Delimited(
         layout.header,
         dialect,
@@ -93,6 +103,7 @@ def open_path(path: Path, request: Request) -> Source:
         header=layout.header if layout.headed else row_format.columns,
         encoding=stored.encoding,
         request=request,
+        place=place,
     )
 
 

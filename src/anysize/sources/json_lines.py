@@ -12,6 +12,7 @@ from anysize.sources.columns import Request
 from anysize.sources.dialect import Dialect
 from anysize.sources.nested import flat
 from anysize.sources.offsets import Offsets, RandomFile
+from anysize.sources.profile.kept import Place
 from anysize.sources.row_index import row_index
 from anysize.sources.rows import ROW_LIMIT, JsonLines
 from anysize.sources.stored import stored_text
@@ -44,6 +45,7 @@ def open_path(path: Path, request: Request) -> Source:
         header=header,
         encoding=stored.encoding,
         request=request,
+        place=Place(path=path, data=stored.path, cache=request.cache),
     )
 
 

@@ -21,6 +21,7 @@ from anysize.core.records import Source
 from anysize.sources.cache import HEAD, cache_file, kept_facts, signature, write_facts
 from anysize.sources.columns import Request
 from anysize.sources.offsets import WORD, Offsets, RandomFile
+from anysize.sources.profile.kept import Place
 from anysize.sources.rows import SpooledRows
 from anysize.sources.stores import ByteRows
 from anysize.sources.table import TableSource
@@ -63,6 +64,7 @@ def open_path(path: Path, request: Request) -> Source:
         header=columns,
         encoding="utf-8",
         request=request,
+        place=Place(path=path, data=path, cache=request.cache),
     )
 
 

@@ -21,6 +21,8 @@ from anysize.core.progress import Progress
 from anysize.sources.cache import HEAD, cache_file, kept_facts, signature, write_facts
 from anysize.sources.dialect import Dialect, Judge, Repairs
 from anysize.sources.offsets import WORD, Offsets, RandomFile
+from anysize.sources.profile.beside import Beside
+from anysize.sources.profile.kept import Place
 from anysize.sources.scan import RowScanner
 
 _VERSION = 2
@@ -49,6 +51,7 @@ def row_index(
     name: Path | None = None,
     header: bytes = b"",
     judge: Judge | None = None,
+    columns: Place | None = None,
 ) -> RowIndex:
     """The bounds of a table's rows, from the cache where it is valid, else built.
 
@@ -62,6 +65,8 @@ def row_index(
         name: what the user calls the table; None is ``path``.
         header: as for ``RowScanner``.
         judge: the same.
+        columns: where the profile of the columns is kept, which is made in the same pass; None
+            makes none.
 
     Raises:
         DataError: the table cannot be read, or a quote is opened and never closed.
@@ -86,14 +91,30 @@ def row_index(
         facts = kept_facts(target, signed)
         if facts is None:
             with replacing(target, durable=False) as out:
-                rows = _build(called, file, scanner, out)
+                rows = _build(called, file, scanner, out, columns)
                 facts = {"rows": rows, "repairs": asdict(scanner.repairs)}
                 write_facts(out, signed, **facts)
     offsets = Offsets(RandomFile(target, HEAD + WORD * (facts["rows"] + 1)), HEAD, facts["rows"])
     return RowIndex(offsets=offsets, repairs=Repairs(**facts["repairs"]))
 
 
-def _build(path: Path, file: BinaryIO, scanner: RowScanner, out: BinaryIO) -> int:
+def _build(
+    path: Path, file: BinaryIO, scanner: RowScanner, out: BinaryIO, columns: Place | None
+) -> int:
+    beside = None if columns is None else columns.beside()
+    try:
+        rows = _write_starts(path, file, scanner, out, beside)
+        if columns is not None and beside is not None and (found := beside.finish()) is not None:
+            columns.write(*found)
+        return rows
+    finally:
+        if beside is not None:
+            beside.close()
+
+
+def _write_starts(
+    path: Path, file: BinaryIO, scanner: RowScanner, out: BinaryIO, beside: Beside | None
+) -> int:
     out.write(b" " * HEAD)
     count = 0
     last = np.empty(0, dtype=np.uint64)
@@ -101,6 +122,8 @@ def _build(path: Path, file: BinaryIO, scanner: RowScanner, out: BinaryIO) -> in
     progress = Progress(f"indexing {path}, once", size, "bytes")
     for starts in scanner.starts(file):
         out.write(starts.astype("<u8", copy=False).tobytes())
+        if beside is not None:
+            beside.see(starts)
         count += len(starts)
         last = np.concatenate([last, starts])[-2:]
         progress.at(file.tell())

@@ -24,7 +24,8 @@ from anysize.sources.noted import NotedText
 from anysize.sources.numbers import cell_features, names_file
 from anysize.sources.offsets import Offsets, RandomFile
 from anysize.sources.profile import Profile
-from anysize.sources.profile.reading import Spread, read_profile
+from anysize.sources.profile.kept import Place, table_profile
+from anysize.sources.profile.reading import Spread
 from anysize.sources.profile.telling import no_columns
 from anysize.sources.rows import (
     ROW_LIMIT,
@@ -52,6 +53,7 @@ class TableSource:
         header: the columns as they stand in the file.
         encoding: of ``data``.
         request: roles, and what ids are relative to.
+        place: where the profile of its columns is kept; None keeps none.
 
     Raises:
         DataError: a role has no column.
@@ -69,7 +71,9 @@ class TableSource:
         header: Sequence[str],
         encoding: str,
         request: Request,
+        place: Place | None = None,
     ) -> None:
+        self._place = place
         self.name = str(path)
         self._path = path
         self._id = request.named(path)
@@ -278,7 +282,7 @@ class TableSource:
     def profile(self) -> Profile:
         """What its columns are, by all rows."""
         if self._profile is None:
-            self._profile = read_profile(self)
+            self._profile = table_profile(self, self._offsets, self._place)
         return self._profile
 
     def _spread_columns(self) -> Spread | None:

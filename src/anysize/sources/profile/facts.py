@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import heapq
 from collections import Counter
@@ -14,6 +15,9 @@ from anysize.readers.values import as_text, boolean, is_missing, number, number_
 
 MOST_VALUES = 1000
 """Different values that are counted one by one; of more there are estimates."""
+
+MOST_HASHES = 1024
+"""Hashes of values that are kept to estimate how many there are."""
 
 _SAMPLE = 1024
 _EXAMPLES = 5
@@ -71,7 +75,7 @@ class Facts:
         shown = [cell if type(cell) is str else as_text(cell) for cell in cells]
         counted = Counter(shown)
         looks = {text: self.count(text, times) for text, times in counted.items()}
-        self.sample_numbers([looks[text] for text in shown], first)
+        self.sample_numbers([looks[text] for text in shown], range(first, first + len(shown)))
         if self._odd_wanted():
             for row, text in enumerate(shown, first):
                 if looks[text] is None and not is_missing(text):
@@ -102,21 +106,25 @@ class Facts:
             self.blanks += times * text.strip().count(" ")
         return None
 
-    def sample_numbers(self, numbers: Sequence[float | None], first: int) -> None:
+    def sample_numbers(self, numbers: Sequence[float | None], rows: Sequence[int]) -> None:
         """Keeps some numbers for quantiles, and sees whether they count the rows."""
         if self.counting:
             start = self.sample[0][1] - self.sample[0][0] if self.sample else None
-            for row, value in enumerate(numbers, first):
+            for row, value in zip(rows, numbers, strict=True):
                 if value is None or (start is not None and value - row != start):
                     self.counting = False
                     break
                 start = value - row
-        offered = [(row, value) for row, value in enumerate(numbers, first) if value is not None]
-        if len(self.sample) + len(offered) > _SAMPLE:
-            offered = heapq.nsmallest(_SAMPLE, self.sample + offered, key=_row_hash)
-            self.sample = sorted(offered)
-        else:
-            self.sample += offered
+        self.sample += [
+            (row, value) for row, value in zip(rows, numbers, strict=True) if value is not None
+        ]
+        if len(self.sample) > 4 * _SAMPLE:
+            self.trim()
+
+    def trim(self) -> None:
+        """Leaves as much of the sample as is kept."""
+        if len(self.sample) > _SAMPLE:
+            self.sample = sorted(heapq.nsmallest(_SAMPLE, self.sample, key=_row_hash))
 
     def join(self, other: Facts) -> None:
         """Adds what was counted elsewhere, of rows that follow these or of another table."""
@@ -130,8 +138,9 @@ class Facts:
             self._range(end)
         if other.many:
             self.many, self.values = True, {}
-        self.hashes = heapq.nsmallest(_SAMPLE, {*self.hashes, *other.hashes})
-        self.sample = heapq.nsmallest(_SAMPLE, self.sample + other.sample, key=_row_hash)
+        self.hashes = heapq.nsmallest(MOST_HASHES, {*self.hashes, *other.hashes})
+        self.sample += other.sample
+        self.trim()
         self.counting = self.counting and other.counting
         self.examples = (self.examples + other.examples)[:_EXAMPLES]
 
@@ -145,9 +154,9 @@ class Facts:
         """How many different values there are; an estimate where there are many."""
         if not self.many:
             return len(self.values)
-        if len(self.hashes) < _SAMPLE:
+        if len(self.hashes) < MOST_HASHES:
             return len(self.hashes)
-        found = round((_SAMPLE - 1) / (max(self.hashes) / 2**64))
+        found = round((MOST_HASHES - 1) / (max(self.hashes) / 2**64))
         return min(found, self.present)
 
     def share(self, *forms: str) -> float:
@@ -158,10 +167,12 @@ class Facts:
         """Of the numbers, estimated from the sample."""
         import numpy as np
 
+        self.trim()
         values = [value for _, value in self.sample]
         return [float(value) for value in np.quantile(values, at)] if values else []
 
     def to_json(self) -> dict[str, Any]:
+        self.trim()
         return asdict(self)
 
     @classmethod
@@ -194,17 +205,16 @@ class Facts:
     def _see(self, text: str, times: int) -> None:
         self._value(text[:_WIDEST], times)
         digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
-        self.keep_hash(int.from_bytes(digest, "little"))
-
-    def keep_hash(self, value: int) -> None:
-        """Takes the hash of a value into the estimate of how many there are."""
-        if len(self.hashes) < _SAMPLE or value < self.hashes[-1]:
-            import bisect
-
+        value = int.from_bytes(digest, "little")
+        if len(self.hashes) < MOST_HASHES or value < self.hashes[-1]:
             place = bisect.bisect_left(self.hashes, value)
             if place == len(self.hashes) or self.hashes[place] != value:
                 self.hashes.insert(place, value)
-                del self.hashes[_SAMPLE:]
+                del self.hashes[MOST_HASHES:]
+
+    def keep_hashes(self, values: Sequence[int]) -> None:
+        """Takes hashes of values into the estimate of how many there are."""
+        self.hashes = heapq.nsmallest(MOST_HASHES, {*self.hashes, *values})
 
     def _value(self, text: str, times: int) -> None:
         if self.many:
