@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import document, out, say
+from anysize.cli.output import check_not_input, document, out, say
 from anysize.core.errors import ConfigurationError
 
 
@@ -39,6 +39,7 @@ def command(
         problems += error.problems
     if problems:
         raise ConfigurationError(problems)
+    check_not_input(sheet, [data])
     renamed = options.pairs(columns, "--columns")
     made = api.augment(
         data, sheet, augmentation, count=count, draws=draws, seed=seed, size=wanted, columns=renamed

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import check_out_folder, document, say, show
+from anysize.cli.output import check_not_input, check_out_folder, document, say, show
 from anysize.cli.predict import prediction_options
 
 
@@ -57,6 +57,8 @@ def command(
     settings = dataclasses.replace(settings, pages=pages, tolerant=tolerant)
     check_paths([data])
     check_out_folder(out)
+    for name in ("metrics.json", "report.html"):
+        check_not_input(None if out is None else out / name, [data])
     model = api.load(bundle, task, memory=settings.budget)
     evaluation = model.evaluate(data, out, settings, split=split)
     if as_json:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import document, say
+from anysize.cli.output import check_not_input, document, say
 
 
 def command(
@@ -30,6 +30,8 @@ def command(
     from anysize.core import plugins
 
     exporter = plugins.load("export", file_format)  # an unknown format is told before loading
+    if out.is_file():
+        check_not_input(out, [bundle])
     settings = {} if opset is None else {"opset": str(opset)}
     path = api.load(bundle, task).export(out, file_format, **settings)
     read: Callable[[Path], dict[str, str]] = getattr(exporter, "facts", lambda _path: {})

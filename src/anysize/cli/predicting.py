@@ -15,6 +15,7 @@ from anysize.cli.output import Meter, say
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import is_same_file, is_special
 from anysize.core.findings import Findings
+from anysize.core.problems import Problems
 from anysize.core.results import ErrorResult, Result
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from anysize.results.rows import Rows
     from anysize.results.sinks import Sink
 
-_NAMED = 10
 # Options that change how fast and within what results are made, not what they are.
 _FREE = frozenset({"memory", "threads", "strict"})
 
@@ -41,7 +41,7 @@ class Tally:
         self.results = 0
         self.errors = 0
         self.findings = Findings()
-        self._first: list[str] = []
+        self._problems = Problems()
         self._start = time.monotonic()
 
     def begin(self, sink: Sink) -> None:
@@ -54,8 +54,7 @@ class Tally:
             self.results += 1
             return
         self.errors += 1
-        if len(self._first) < _NAMED:
-            self._first.append(result.error)
+        self._problems.add(result.id, result.error)
 
     def summary(self) -> dict[str, Any]:
         """For machines."""
@@ -72,10 +71,8 @@ class Tally:
     def lines(self) -> Iterator[str]:
         """For people."""
         yield f"{self.results} predicted, {self.errors} could not be read"
-        for error in self._first:
-            yield f"  {error}"
-        if self.errors > len(self._first):
-            yield f"  … and {self.errors - len(self._first)} more"
+        for line in self._problems.lines():
+            yield f"  {line}"
 
 
 def run(

@@ -50,7 +50,11 @@ def format_size(size: float) -> str:
         if abs(value) < 1024:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
-    return f"{value:.2f} GiB"
+    for unit in ("GiB", "TiB"):
+        if abs(value) < 1024:
+            return f"{value:.2f} {unit}"
+        value /= 1024
+    return f"{value:.2f} PiB"
 
 
 def available() -> int:

@@ -7,6 +7,7 @@ ended, however, the workers end as well.
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import json
 import logging
@@ -192,7 +193,10 @@ def _again(report: Mapping[str, Any]) -> AnysizeError:
     kind = _class(report)
     if kind is not None:
         return kind(*report["arguments"])
-    return RunError(f"worker {report['rank']} failed with {report['type']}: {report['message']}")
+    found = getattr(builtins, report["type"], None)
+    system = isinstance(found, type) and issubclass(found, OSError)
+    kind = "" if system else f" with {report['type']}"
+    return RunError(f"worker {report['rank']} failed{kind}: {report['message']}")
 
 
 def _ended_by_signal(failure: ChildFailedError) -> str | None:

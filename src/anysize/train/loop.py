@@ -86,6 +86,11 @@ class Loop:
         journal = Journal(self._job, self._display, step) if self._team.leads else None
         for reason in self._machinery.reasons:
             self._display.say(reason)
+        if self._job.validation is None:
+            self._display.say(
+                "no validation: no records were kept out for it, so the last weights are kept, "
+                "and nothing says how good they are"
+            )
         meter = Meter()
         ended = self._limit.name
         try:

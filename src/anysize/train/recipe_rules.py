@@ -7,6 +7,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from anysize.core.memory import format_size
 from anysize.readers.pages import pages_problems
 
 LIMITS = ("epochs", "steps", "minutes")
@@ -85,9 +86,8 @@ def _value_problems(values: Mapping[str, Any]) -> list[str]:
         enough = value >= smallest if included else value > smallest
         if not (enough and value <= largest):
             bound = "at least" if included else "above"
-            problems.append(
-                f"{name} must be {bound} {smallest:g} and at most {largest:g}, not {value!r}"
-            )
+            least, most, found = (_shown(name, each) for each in (smallest, largest, value))
+            problems.append(f"{name} must be {bound} {least} and at most {most}, not {found}")
     limits = [name for name in LIMITS if values[name] is not None]
     if len(limits) > 1:
         problems.append(f"only one of epochs, steps and minutes can limit a run, not {limits}")
@@ -113,6 +113,13 @@ def _value_problems(values: Mapping[str, Any]) -> list[str]:
             f"{shares[0]:g} + {shares[1]:g}"
         )
     return problems
+
+
+def _shown(name: str, value: float) -> str:
+    """A size as a size, a large number with its digits."""
+    if name == "memory":
+        return format_size(value)
+    return f"{value:,.0f}" if value >= 1000 and value == int(value) else f"{value!r}"
 
 
 def _type_problems(values: Mapping[str, Any], kinds: Mapping[str, Any]) -> list[str]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from anysize.core import locks, memory
 from anysize.core.errors import ConfigurationError
-from anysize.core.files import scratch, write_json
+from anysize.core.files import is_same_file, scratch, write_json
 from anysize.core.locks import only_writer
+from anysize.core.problems import Problems
 from anysize.train import checkpoint, preparation
 from anysize.train import recipe as recipes
 from anysize.train.checkpoint import State
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 RECIPE = "recipe.toml"
 REPORT = "report.json"
 PLAN = "plan.json"
+_FOLDERS = ("checkpoints", "initial", "tensorboard")
 _MOST_SHOWN = 20
 
 _log = logging.getLogger("anysize")
@@ -54,6 +56,7 @@ def run(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> TrainRe
     started = time.monotonic()
     out = Path(recipe.out)
     _check_out(out, resume=resume)
+    _check_inputs(recipe, resume=resume)
     with only_writer(out):
         _check_stopped(out, resume=resume)
         _check_weights(recipe)
@@ -167,6 +170,29 @@ def _check_out(out: Path, *, resume: bool) -> None:
         )
 
 
+def _check_inputs(recipe: Recipe, *, resume: bool) -> None:
+    """Refuses a folder for the run in which it would replace what it is made from."""
+    out = Path(recipe.out)
+    inputs = {"data": recipe.data, "model": recipe.model, "teacher": recipe.teacher or ""}
+    problems = []
+    for name, given in inputs.items():
+        path = Path(given)
+        if not given or not path.exists() or (resume and name == "model"):
+            continue
+        parts = [out / folder for folder in _FOLDERS]
+        if is_same_file(path, out) or any(_is_inside(path, part) for part in parts):
+            problems.append(
+                f"out {out} would replace the {name} {given}; an output never replaces an input: "
+                "choose another --out"
+            )
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
 def _check_stopped(out: Path, *, resume: bool) -> None:
     """What is in the folder already; nobody else writes into it any more."""
     if not resume and (out / REPORT).is_file():
@@ -207,7 +233,7 @@ def _check_weights(recipe: Recipe) -> None:
 
 def _clear(out: Path) -> None:
     """Removes what an earlier run left that the new one does not write over."""
-    for folder in ("checkpoints", "initial", "tensorboard"):
+    for folder in _FOLDERS:
         shutil.rmtree(out / folder, ignore_errors=True)
     (out / PLAN).unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
@@ -272,7 +298,7 @@ def _tell_failures(report: TrainReport, display: Display) -> None:
     if not report.failed:
         return
     display.say(f"{report.failed} records could not be used:")
-    for record, problem in list(report.failures.items())[:_MOST_SHOWN]:
-        display.say(f"  {problem if problem.startswith(record) else f'{record}: {problem}'}")
-    if report.failed > _MOST_SHOWN:
-        display.say(f"  and {report.failed - _MOST_SHOWN} more, see {REPORT}")
+    for line in Problems(report.failures.items()).lines(_MOST_SHOWN):
+        display.say(f"  {line}")
+    if report.failed > len(report.failures):
+        display.say(f"  {REPORT} names the first {len(report.failures)} of them")

@@ -1,0 +1,35 @@
+"""What went wrong is said once for each problem."""
+
+from __future__ import annotations
+
+import pytest
+
+from anysize.core.errors import ConfigurationError
+from anysize.core.problems import Problems
+from anysize.train import Recipe
+
+
+def test_one_sentence_for_thirty_records() -> None:
+    found = Problems((f"p{number}.jpg", f"p{number}.jpg: is damaged") for number in range(30))
+    found.add("other.jpg", "other.jpg: is empty")
+    assert list(found.lines()) == [
+        "is damaged (30 records: p0.jpg, p1.jpg, p2.jpg, …)",
+        "other.jpg: is empty",
+    ]
+    assert list(found.lines(1))[-1] == "and 1 more"
+
+
+def test_what_is_held_is_bounded() -> None:
+    found = Problems((str(number), f"{number}: number {number}") for number in range(5000))
+    assert found.count == 5000 and len(list(found.lines(3))) == 4
+    assert list(found.lines(3))[-1] == "and 4997 more"
+
+
+def test_sizes_are_shown_as_sizes() -> None:
+    recipe = {"task": "text-classification", "data": "d", "model": "m", "out": "o"}
+    with pytest.raises(ConfigurationError) as caught:
+        Recipe(**recipe, memory=2, batch=1 << 30)
+    assert caught.value.problems == [
+        "batch must be at least 1 and at most 16,777,216, not 1,073,741,824",
+        "memory must be at least 1.0 MiB and at most 1024.00 PiB, not 2 B",
+    ]
