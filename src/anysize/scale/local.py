@@ -195,8 +195,8 @@ def _again(report: Mapping[str, Any]) -> AnysizeError:
         return kind(*report["arguments"])
     found = getattr(builtins, report["type"], None)
     system = isinstance(found, type) and issubclass(found, OSError)
-    kind = "" if system else f" with {report['type']}"
-    return RunError(f"worker {report['rank']} failed{kind}: {report['message']}")
+    name = "" if system else f" with {report['type']}"
+    return RunError(f"worker {report['rank']} failed{name}: {report['message']}")
 
 
 def _ended_by_signal(failure: ChildFailedError) -> str | None:
