@@ -61,7 +61,7 @@ def test_one_folder_of_synsets_is_divided_by_hash(tmp_path: Path) -> None:
 
 def test_validation_is_what_is_measured_where_there_is_no_test_part(tmp_path: Path) -> None:
     tree(tmp_path, "train/n01440764/a.JPEG", "val/n01440764/d.JPEG")
-    chosen = open_split(tmp_path, None, columns=COLUMNS, rename={}, encoding="utf-8")
+    chosen = open_split(tmp_path, None, columns=COLUMNS, rename={}, encoding="utf-8").source
     assert rows(chosen) == [("val/n01440764/d.JPEG", "tench")]
 
 

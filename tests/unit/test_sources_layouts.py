@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.sources import ColumnSpec, Subset, open_source, open_splits, target_counts
+from anysize.sources.division import divide
 from anysize.sources.files import IMAGE_SUFFIXES, TEXT_SUFFIXES
 from anysize.sources.listing import Skipped, natural, sorted_rows, walk
-from anysize.sources.splits import divide
 from anysize.sources.stores import ByteRows
 
 TEXT = ColumnSpec(role="text", kind="text", names=("text",))
@@ -60,10 +61,13 @@ def test_texts_in_class_folders(tmp_path: Path) -> None:
     assert source[0].text("text").read(0, 99) == "content of 1.txt"
 
 
-def test_files_beside_class_folders(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_files_beside_class_folders(tmp_path: Path) -> None:
     root = tree(tmp_path, "a/1.txt", "b/1.txt", "README.txt")
-    assert ids(open_source(root, columns=[TEXT, NEEDED])) == ["a/1.txt", "b/1.txt"]
-    assert "1 files beside the class folders are left out" in caplog.text
+    findings = Findings()
+    source = open_source(root, columns=[TEXT, NEEDED], findings=findings)
+    assert ids(source) == ["a/1.txt", "b/1.txt"]
+    (found,) = findings
+    assert (found.code, found.examples) == ("files-beside-classes", ("README.txt",))
     source = open_source(root, columns=[TEXT, LABEL])
     assert ids(source) == ["README.txt", "a/1.txt", "b/1.txt"]
     assert [source[index].target for index in range(3)] == [None, "a", "b"]

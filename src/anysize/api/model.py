@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from anysize.plan.session import Session
     from anysize.recognition.enrolment import Collected, Comparison, Enrolment
     from anysize.recognition.gallery import Gallery
+    from anysize.sources.inputs import Chosen
     from anysize.tasks.protocols import Task
 
 
@@ -375,22 +376,24 @@ class Model:
         findings: Findings,
     ) -> Source:
         from anysize.evaluate.learned import note_learned
+        from anysize.sources.inputs import Chosen
         from anysize.tasks.understanding import comparable
 
-        source = (
-            cast(Source, data)
+        chosen = (
+            Chosen(source=cast(Source, data))
             if is_source(data)
             else self._opened_split(cast(Input, data), options, split, findings)
         )
-        note_learned(self.card, source, findings)
-        return comparable(source, self.task, self.card.labels, findings)
+        note_learned(self.card, chosen.source, findings)
+        return comparable(chosen, self.task, self.card.labels, findings)
 
     def _opened_split(
         self, data: Input, options: PredictOptions, split: str | None, findings: Findings
-    ) -> Source:
-        from anysize.sources.inputs import open_split
+    ) -> Chosen:
+        from anysize.sources.inputs import check_split, open_split
 
         validation, test = self.card.shares()
+        split = check_split(data, split)
         return open_split(
             data,
             split,

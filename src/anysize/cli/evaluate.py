@@ -46,9 +46,8 @@ def command(
 ) -> None:
     """Measure a model on labelled data: metrics.json and a self-contained report.html."""
     from anysize import api
-    from anysize.sources.inputs import check_paths
+    from anysize.sources.inputs import check_paths, check_split
 
-    options.choice(split, "--split", ("train", "validation", "test"))
     settings = prediction_options(
         memory=memory, merge=merge, window=window, overlap=overlap, tiles=tiles, tile=tile,
         crop=crop, runtime=runtime, precision=precision, threads=threads, columns=columns,
@@ -56,6 +55,7 @@ def command(
     )  # fmt: skip
     settings = dataclasses.replace(settings, pages=pages, tolerant=tolerant)
     check_paths([data])
+    split = check_split(data, split)
     check_out_folder(out)
     for name in ("metrics.json", "report.html"):
         check_not_input(None if out is None else out / name, [data])

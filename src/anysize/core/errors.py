@@ -6,6 +6,7 @@
     ├── UsageError                 the caller can put it right; exit code 2
     │   ├── ConfigurationError     one or several parameters are wrong
     │   ├── DataError              a file or a record cannot be used
+    │   │   └── ColumnError        a table lacks a column that is needed
     │   ├── BundleError            a bundle or model folder cannot be used
     │   ├── MissingExtraError      an optional dependency is not installed
     │   └── BudgetError            the work does not fit the memory budget
@@ -57,6 +58,10 @@ class DataError(UsageError):
 
     def __reduce__(self) -> tuple[type[DataError], tuple[str, str]]:
         return type(self), (self.origin, self.problem)
+
+
+class ColumnError(DataError):
+    """A table has no column for what is needed of it."""
 
 
 class BundleError(DataError):

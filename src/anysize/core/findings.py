@@ -15,6 +15,8 @@ LEVELS: tuple[Level, ...] = ("note", "warning", "refusal")
 
 _EXAMPLES = 5
 
+_SINGULAR = {"classes": "class", "entries": "entry", "boxes": "box"}
+
 _log = logging.getLogger("anysize")
 
 
@@ -40,6 +42,13 @@ class Finding:
     unit: str = "rows"
     examples: tuple[str, ...] = ()
     remedy: str = ""
+
+    @property
+    def amount(self) -> str:
+        """How many of what: ``1 file``, ``2,345 records``."""
+        if self.count == 1:
+            return f"1 {_SINGULAR.get(self.unit, self.unit.removesuffix('s'))}"
+        return f"{self.count:,} {self.unit}"
 
     def sentence(self) -> str:
         """All of it in one line: the message, examples in brackets, the remedy."""

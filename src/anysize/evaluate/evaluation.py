@@ -69,6 +69,8 @@ class Evaluation:
         unknown_label_records: how many records had such a label.
         failure_count, failures: records that could not be read; the first are named.
         findings: what was guessed, repaired or left out of the data.
+        copies: records with the content of a training record, where that is known, and how many
+            of them were answered rightly.
     """
 
     labels: tuple[str, ...]
@@ -86,6 +88,15 @@ class Evaluation:
     failure_count: int
     failures: tuple[ErrorResult, ...]
     findings: tuple[Finding, ...] = ()
+    copies: tuple[int, int] = (0, 0)
+
+    @property
+    def accuracy_without_copies(self) -> float | None:
+        """Over the records that are no copies of training records; None where all are, or none."""
+        records = self.summary.records - self.copies[0]
+        if not self.copies[0] or not records:
+            return None
+        return (self.summary.correct - self.copies[1]) / records
 
     def main(self) -> dict[str, float]:
         """The metrics that are one number, by name."""
@@ -103,6 +114,8 @@ class Evaluation:
             "records_without_target": self.without_target,
             "unknown_label_records": self.unknown_label_records,
             "unknown_labels": dict(self.unknown_labels),
+            "copies_of_training_records": self.copies[0],
+            "accuracy_without_copies": self.accuracy_without_copies,
             "intervals": intervals,
             "baselines": {baseline.name: baseline.to_json() for baseline in self.baselines},
             "classes": [row.to_json() for row in self.summary.classes],
@@ -197,6 +210,7 @@ def _finished(
         unknown_label_records=run.unknown_records,
         failure_count=run.failure_count,
         failures=tuple(run.failures),
+        copies=(run.copies, run.right_copies),
     )
 
 

@@ -27,7 +27,7 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     for one in findings:
         style = _STYLES[one.level]
         words = markup.escape(f"{one.sentence()} [{one.code}]")
-        table.add_row(f"[{style}]{one.level}[/{style}]", f"{one.count:,} {one.unit}", words)
+        table.add_row(f"[{style}]{one.level}[/{style}]", one.amount, words)
     return table
 
 
@@ -36,7 +36,7 @@ def findings_section(findings: Sequence[Finding]) -> str:
     if not findings:
         return ""
     rows = "".join(
-        f"<tr><td>{escape(one.level)}</td><td>{one.count:,} {escape(one.unit)}</td>"
+        f"<tr><td>{escape(one.level)}</td><td>{escape(one.amount)}</td>"
         f'<td class="name-cell">{escape(one.message)}'
         f'<div class="muted small">{escape(_details(one))}</div></td></tr>'
         for one in findings

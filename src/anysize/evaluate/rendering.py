@@ -38,6 +38,12 @@ def _evaluation(evaluation: Evaluation) -> RenderableType:
     for name, value in summary.main().items():
         if name not in ("accuracy", "macro_f1"):
             table.add_row(name, f"{value:.3f}" if name == "log_loss" else percent(value), "")
+    if evaluation.accuracy_without_copies is not None:
+        table.add_row(
+            f"accuracy without {evaluation.copies[0]:,} copies of training records",
+            percent(evaluation.accuracy_without_copies),
+            "",
+        )
     compared = _table("baseline", "accuracy", "model minus baseline, points", "p")
     for baseline in evaluation.baselines:
         gap = baseline.difference

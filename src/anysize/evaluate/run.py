@@ -44,6 +44,8 @@ class EvaluationRun:
     unknown_records: int = 0
     failure_count: int = 0
     failures: list[ErrorResult] = field(default_factory=list)
+    copies: int = 0
+    right_copies: int = 0
     receipts: ReceiptCounter = field(default_factory=ReceiptCounter)
     by_windows: AccuracyBySize = field(default_factory=AccuracyBySize)
     by_extent: AccuracyBySize = field(default_factory=AccuracyBySize)
@@ -138,6 +140,10 @@ class EvaluationRun:
     def _score(self, entry: _Scored, guess: int) -> None:
         receipt = entry.receipt
         correct = guess == entry.target
+        seen = getattr(self.source, "seen", None)
+        if seen is not None and seen[entry.ordinal]:
+            self.copies += 1
+            self.right_copies += correct
         one = None if entry.one is None else int(entry.one.argmax()) == entry.target
         self.receipts.add(receipt)
         self.by_windows.add(receipt.windows, correct, one)

@@ -59,6 +59,13 @@ def notices(evaluation: Evaluation) -> str:
             f"{counted(evaluation.failure_count, 'record', 'records')} could not be read; not "
             "scored, but named at the end."
         )
+    if evaluation.copies[0]:
+        rest = evaluation.accuracy_without_copies
+        lines.append(
+            f"{counted(evaluation.copies[0], 'record has', 'records have')} the same content as a "
+            "training record. "
+            + (f"Without them the accuracy is {percent(rest)}." if rest is not None else "")
+        )
     if evaluation.without_target:
         unlabelled = counted(evaluation.without_target, "record has", "records have")
         lines.append(f"{unlabelled} no label; not scored.")

@@ -10,7 +10,6 @@ from anysize.core.records import Source
 from anysize.sources.annotation_files import printable
 from anysize.sources.boxes_table import BoxRows, BoxTable, Listed, box_table, class_names
 from anysize.sources.columns import Request
-from anysize.sources.contents import SPLIT_NAMES, SplitName
 from anysize.sources.detection import DetectionSource
 from anysize.sources.detection_folders import (
     Parts,
@@ -21,6 +20,7 @@ from anysize.sources.detection_folders import (
     split_of,
 )
 from anysize.sources.detection_notes import Described
+from anysize.sources.split_names import SPLIT_NAMES, SplitName
 
 _SUFFIXES = (".csv", ".tsv", ".txt")
 _PICTURES = ("images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "pics", "data")

@@ -8,9 +8,9 @@ from pathlib import Path
 from anysize.core.errors import DataError
 from anysize.sources.coco import looks_like_coco, open_coco
 from anysize.sources.columns import Request
-from anysize.sources.contents import SplitName
 from anysize.sources.detection_folders import Parts, called, files, split_folders, split_of
 from anysize.sources.json_stream import sections
+from anysize.sources.split_names import SplitName
 
 _OTHERS = {
     "captions": "captions",

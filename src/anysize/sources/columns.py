@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import ColumnError, ConfigurationError, DataError
 from anysize.core.findings import Findings
+from anysize.sources.annotation_files import printable
 from anysize.sources.rows import shown_names
 
 Kind: TypeAlias = Literal["text", "image", "features", "target", "value"]
@@ -55,6 +56,8 @@ class Request:
         encoding: of text and tables.
         cache: folder of indexes; None is the user's cache folder.
         root: folder that record ids are relative to.
+        labelled: whether records without a label are of no use, so that files and folders of them
+            are left out.
         findings: takes what opening the data guesses, repairs or leaves out.
         table: how text tables are written, where it is known: ``header`` (``yes``, ``no``),
             ``quoting`` (``on``, ``off``), ``delimiter``.
@@ -66,6 +69,7 @@ class Request:
     encoding: str = "utf-8"
     cache: Path | None = None
     root: Path
+    labelled: bool = False
     findings: Findings = field(default_factory=Findings, compare=False)
     table: Mapping[str, str] = field(default_factory=dict)
     stored: Path | None = None
@@ -90,9 +94,9 @@ class Request:
         if self.root == Path(self.root.anchor):  # files that have no folder in common
             return path.as_posix()
         try:
-            return path.relative_to(self.root).as_posix()
+            return printable(path.relative_to(self.root).as_posix())
         except ValueError:
-            return path.as_posix()
+            return printable(path.as_posix())
 
 
 TABLE_SETTINGS: Mapping[str, tuple[str, ...]] = {
@@ -241,7 +245,7 @@ def assign(origin: str, columns: Sequence[str], request: Request) -> tuple[Role,
         elif spec.required:
             missing.append(spec)
     if missing:
-        raise DataError(origin, _not_found(missing, header))
+        raise ColumnError(origin, _not_found(missing, header))
     header.refuse_doubles(roles)
     return tuple(roles)
 

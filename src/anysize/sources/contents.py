@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from anysize.core import plugins
 from anysize.core.errors import DataError
 from anysize.sources.files import SUFFIXES
-from anysize.sources.listing import natural, suffix_of
-
-SplitName: TypeAlias = Literal["train", "validation", "test"]
-
-SPLIT_NAMES: dict[str, SplitName] = {
-    "train": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-}
+from anysize.sources.listing import Skipped, entry_kind, natural, suffix_of
+from anysize.sources.split_names import SplitName, by_part, split_of_name, split_of_words
 
 _FILES = frozenset(suffix[1:] for each in SUFFIXES.values() for suffix in each)
 _ARCHIVES = frozenset({"tar"})
@@ -32,12 +23,19 @@ _NOT_DATA = re.compile(r"LOC_(train|val|sample)_\w+\.csv|ILSVRC\d{4}_img_test\w*
 
 @dataclass(kw_only=True)
 class Contents:
-    """What stands directly in a folder."""
+    """What is directly in a folder.
+
+    Attributes:
+        folders, tables, archives: by kind, in natural order.
+        loose: whether there are other files.
+        skipped: what is no file and no folder: pipes, devices, links to nothing.
+    """
 
     folders: list[Path] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
     archives: list[Path] = field(default_factory=list)
     loose: bool = False
+    skipped: Skipped = field(default_factory=Skipped)
 
     @property
     def metadata(self) -> Path | None:
@@ -45,20 +43,40 @@ class Contents:
         return next((path for path in self.tables if path.stem.lower() == "metadata"), None)
 
     def split_folders(self) -> dict[SplitName, list[Path]]:
-        """Folders whose whole name is a split's, by split."""
-        found: dict[SplitName, list[Path]] = {}
-        for folder in self.folders:
-            split = SPLIT_NAMES.get(folder.name.lower())
-            if split is not None:
-                found.setdefault(split, []).append(folder)
+        """Folders that are parts of the data, by part.
+
+        They are called by a part's name (``Training``, ``test_set``), or all of them have one as a
+        word (``seg_train``, ``seg_test``). Beside folders of other names they are parts only if one
+        of them holds folders or tables of its own; else all of them are classes.
+        """
+        found = _grouped(self.folders, split_of_name)
+        count = sum(map(len, found.values()))
+        if 0 < count < len(self.folders):
+            return found if any(map(_holds_more, chain.from_iterable(found.values()))) else {}
+        if not found and len(self.folders) > 1:
+            found = _grouped(self.folders, split_of_words)
+            every = sum(map(len, found.values())) == len(self.folders)
+            return found if every and len(found) > 1 and "train" in found else {}
         return found
 
+    def splits_below(self) -> dict[SplitName, list[Path]]:
+        """Folders of parts inside the folders of classes (``cat/train``), by part."""
+        found: dict[SplitName, list[Path]] = {}
+        for folder in self.folders:
+            inner = contents(folder)
+            parts = _grouped(inner.folders, split_of_name)
+            if inner.loose or inner.tables or sum(map(len, parts.values())) < len(inner.folders):
+                return {}
+            for part, paths in parts.items():
+                found.setdefault(part, []).extend(paths)
+        return found if "train" in found else {}
+
     def split_tables(self) -> dict[SplitName, list[Path]]:
-        """Tables with one split's name as a word of theirs, by split.
+        """Tables with one part's name as a word of theirs, by part.
 
         ``train.csv``, ``train-00000-of-00002.parquet``, ``reviews_test.tsv``.
         """
-        return _by_split(self.tables)
+        return _grouped(self.tables, split_of_words)
 
     @property
     def is_archived(self) -> bool:
@@ -67,18 +85,27 @@ class Contents:
         return bool(self.archives) and not self.tables and not others
 
     def split_archives(self) -> dict[SplitName, list[Path]]:
-        """Archives by split, where they are the data."""
-        return _by_split(self.archives) if self.is_archived else {}
+        """Archives by part, where they are the data."""
+        return _grouped(self.archives, split_of_words) if self.is_archived else {}
 
 
-def _by_split(paths: list[Path]) -> dict[SplitName, list[Path]]:
+def _grouped(
+    paths: list[Path], part_of: Callable[[str], SplitName | None]
+) -> dict[SplitName, list[Path]]:
+    named = {path.stem if path.suffix else path.name: path for path in paths}
+    known = by_part((name, part) for name in named if (part := part_of(name)) is not None)
     found: dict[SplitName, list[Path]] = {}
     for path in paths:
-        words = [word for word in re.split(r"[^a-z]+", path.stem.lower()) if word]
-        splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
-        if len(splits) == 1:
-            found.setdefault(splits.pop(), []).append(path)
+        name = path.stem if path.suffix else path.name
+        if name in known:
+            found.setdefault(known[name], []).append(path)
     return found
+
+
+def _holds_more(folder: Path) -> bool:
+    """Whether there are folders or tables in it, and not only files of one class."""
+    inner = contents(folder)
+    return bool(inner.folders or inner.tables or inner.archives)
 
 
 def contents(folder: Path) -> Contents:
@@ -90,8 +117,11 @@ def contents(folder: Path) -> Contents:
             for entry in entries:
                 if entry.name.startswith((".", "__")):
                     continue
-                if entry.is_dir():
+                kind = entry_kind(entry)
+                if kind == "folder":
                     found.folders.append(folder / entry.name)
+                elif kind != "file":
+                    found.skipped.special(str(folder / entry.name), kind)
                 elif _NOT_DATA.fullmatch(entry.name):
                     found.loose = True
                 elif suffix_of(entry.name)[1:] in tables:

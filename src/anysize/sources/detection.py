@@ -108,7 +108,7 @@ class DetectionSource:
         looked = range(0, len(self), max(-(-len(self) // _COMPARED), 1))
         for index in looked:
             described = Described.unpack(self._notes[index])
-            path = self._path(index)
+            path = self.path(index)
             if described.problem or not described.objects or not is_there(path):
                 continue
             try:
@@ -134,7 +134,7 @@ class DetectionSource:
 
         if not 0 <= index < len(self):
             raise IndexError(f"record {index} of {len(self)} in {self.name}")
-        path = self._path(index)
+        path = self.path(index)
         if not is_there(path):
             raise DataError(
                 self._id(index),
@@ -175,7 +175,7 @@ class DetectionSource:
     def fingerprint(self) -> str:
         digest = hashlib.blake2b(digest_size=16)
         for index, note in enumerate(self._notes):
-            digest.update(self._pictures[index] + b"\0" + _stamp(self._path(index)) + note)
+            digest.update(self._pictures[index] + b"\0" + _stamp(self.path(index)) + note)
             file = self._files[index]
             if file:
                 digest.update(_stamp(self._root / os.fsdecode(file)))
@@ -192,7 +192,8 @@ class DetectionSource:
             return ()
         return described.within(extent)
 
-    def _path(self, index: int) -> Path:
+    def path(self, index: int) -> Path:
+        """A record's picture."""
         return self._root / os.fsdecode(self._pictures[index])
 
     def _id(self, index: int) -> str:

@@ -11,9 +11,9 @@ from typing import TypeAlias
 from anysize.core.errors import DataError
 from anysize.core.records import Source
 from anysize.sources.annotation_files import is_there
-from anysize.sources.contents import SPLIT_NAMES, SplitName
 from anysize.sources.files import IMAGE_SUFFIXES
 from anysize.sources.listing import Skipped, natural, walk
+from anysize.sources.split_names import SPLIT_NAMES, SplitName
 
 Parts: TypeAlias = dict[SplitName | None, list[Source]]
 """Sources by split; None for those whose name is that of no split."""

@@ -11,9 +11,9 @@ from anysize.core.records import Source
 from anysize.sources import boxes_layout, coco_layout, single_layout, yolo_layout
 from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
-from anysize.sources.contents import SplitName
 from anysize.sources.detection import wants_objects
 from anysize.sources.detection_folders import Parts, folders
+from anysize.sources.split_names import SplitName
 
 
 class _Layout(Protocol):

@@ -14,6 +14,7 @@ from anysize.core.errors import DataError
 from anysize.core.records import Field, Record
 from anysize.readers.features import Features
 from anysize.readers.text import Text
+from anysize.sources.annotation_files import printable
 from anysize.sources.columns import CONTENTS, ColumnSpec, Kind, Request
 from anysize.sources.labels import plain_label
 from anysize.sources.stores import ByteRows
@@ -69,7 +70,7 @@ class FileSource:
         request: Request,
         by_class: bool = False,
     ) -> None:
-        self.name = name
+        self.name = printable(name)
         self._root = root
         self._prefix = _prefix(request.named(root))
         self._content = content
@@ -87,14 +88,14 @@ class FileSource:
             raise IndexError(f"record {index} of {len(self)} in {self.name}")
         relative = os.fsdecode(self._paths[index])
         return Record(
-            id=_printable(self._prefix + relative),
+            id=printable(self._prefix + relative),
             fields={self._content.role: self._field(self._root / relative)},
             target=self._target(relative),
         )
 
     def ids(self) -> Iterator[str]:
         """The records' ids, without touching the files."""
-        return (_printable(self._prefix + os.fsdecode(path)) for path in self._paths)
+        return (printable(self._prefix + os.fsdecode(path)) for path in self._paths)
 
     def id_hashes(self, start: int, stop: int) -> NDArray[np.uint64]:
         """The first eight bytes of BLAKE2 of each id ``[start, stop)``."""
@@ -123,11 +124,20 @@ class FileSource:
 
     def _target(self, relative: str) -> str | None:
         first, slash, _ = relative.partition("/")
-        return plain_label(_printable(first)) if self._by_class and slash else None
+        return plain_label(printable(first)) if self._by_class and slash else None
 
     def record_id(self, index: int) -> str:
         """A record's id, without touching its file."""
-        return _printable(self._prefix + os.fsdecode(self._paths[index]))
+        return printable(self._prefix + os.fsdecode(self._paths[index]))
+
+    def path(self, index: int) -> Path:
+        """A record's file."""
+        return self._root / os.fsdecode(self._paths[index])
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any file is in a folder that is its class."""
+        return any(target is not None for target in self.targets())
 
     def _field(self, path: Path) -> Field:
         if self._content.kind == "text":
@@ -191,8 +201,3 @@ def refuse_targets_missing(origin: str, request: Request) -> None:
 
 def _prefix(root_id: str) -> str:
     return "" if root_id == "." else root_id + "/"
-
-
-def _printable(path: str) -> str:
-    """File names that are not UTF-8 come with surrogates, which cannot be written to JSON files."""
-    return path.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from anysize.core import plugins
 from anysize.core.errors import DataError
 from anysize.core.records import Source
 from anysize.sources import imagenet
+from anysize.sources.class_folders import Listing
 from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
 from anysize.sources.contents import Contents, contents
-from anysize.sources.files import (
-    SUFFIXES,
-    FileSource,
-    file_content,
-    refuse_targets_missing,
-)
-from anysize.sources.listing import Skipped, sorted_rows, suffix_of, walk
+from anysize.sources.files import file_content, refuse_targets_missing
+from anysize.sources.folder_findings import tell_beside, tell_passed_over, tell_skipped
+from anysize.sources.several_tables import open_tables
+from anysize.sources.split_names import UNLABELLED
 
-_log = logging.getLogger(__name__)
+_DEEPEST = 4
 
 
 def open_folder(folder: Path, request: Request) -> Source:
@@ -35,7 +30,8 @@ def open_folder(folder: Path, request: Request) -> Source:
     Raises:
         DataError: nothing in it fits the task; the message says what was found.
     """
-    found = contents(folder)
+    folder, found = unwrapped(folder)
+    tell_skipped(folder, found.skipped, 0, request)
     whole = imagenet.open_whole(folder, found, request)
     if whole is not None:
         return whole
@@ -57,11 +53,29 @@ def open_folder(folder: Path, request: Request) -> Source:
     return _open_files(folder, found, request)
 
 
+def unwrapped(folder: Path) -> tuple[Path, Contents]:
+    """The folder itself, or the only folder in it that holds the parts of the data.
+
+    Archives are often packed with a folder around everything, or with the same folder twice.
+    """
+    chosen = here = folder, contents(folder)
+    for _ in range(_DEEPEST):
+        found = here[1]
+        if len(found.folders) != 1 or found.tables or found.archives or found.loose:
+            break
+        inner = found.folders[0]
+        here = inner, contents(inner)
+        repeated = inner.name == folder.name and bool(here[1].folders)
+        if repeated or here[1].split_folders() or here[1].split_tables():
+            chosen = here
+    return chosen
+
+
 def joined(folder: Path, paths: list[Path], request: Request) -> Source:
-    """Tables or folders as one source."""
-    parts = [
-        open_folder(path, request) if path.is_dir() else open_file(path, request) for path in paths
-    ]
+    """Tables, archives or folders as one source."""
+    tables = [path for path in paths if not path.is_dir()]
+    parts = [open_folder(path, request) for path in paths if path.is_dir()]
+    parts += open_tables(folder, tables, request, open_file) if tables else []
     return parts[0] if len(parts) == 1 else Concat(str(folder), parts)
 
 
@@ -69,8 +83,14 @@ def open_file(path: Path, request: Request) -> Source:
     """Opens one file by the module of this room that provides its suffix.
 
     Raises:
-        DataError: no module does.
+        DataError: no module does, or it is no file: a pipe, a device.
     """
+    if not path.is_file():
+        raise DataError(
+            str(path),
+            "is a pipe or a device, not a file: rows are read at random, so write them to a file "
+            "first, or pass '-' to predict",
+        )
     suffix = path.suffix[1:].lower()
     known = plugins.keys("sources")
     if suffix not in known:
@@ -93,49 +113,27 @@ def _open_files(folder: Path, found: Contents, request: Request) -> Source:
     splits = found.split_folders()
     if splits and sum(map(len, splits.values())) == len(found.folders):
         return joined(folder, found.folders, request)
-    content = file_content(str(folder), request)
-    suffixes = SUFFIXES[content.kind]
-    skipped = Skipped()
-    by_class = bool(request.of_kind("target"))
-    needs_class = any(spec.required for spec in request.of_kind("target"))
-
-    def paths() -> Iterator[str]:
-        loose = list_loose(folder, suffixes)
-        if needs_class and found.folders:
-            left = sum(1 for _ in loose)
-            if left:
-                _log.warning("%s: %d files beside the class folders are left out", folder, left)
-        else:
-            yield from sorted_rows(loose)
-        for below in sorted(found.folders, key=lambda path: path.name):
-            for name in sorted_rows(walk(below, suffixes, skipped)):
-                yield f"{below.name}/{name}"
-
-    def list_loose(folder: Path, suffixes: frozenset[str]) -> Iterator[str]:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith((".", "__")) or entry.is_dir():
-                    continue
-                suffix = suffix_of(entry.name)
-                if suffix in suffixes:
-                    yield entry.name
-                else:
-                    skipped.suffixes[suffix] += 1
-
-    source = FileSource(
-        str(folder),
-        root=folder,
-        paths=paths(),
-        content=content,
-        request=request,
-        by_class=by_class,
-    )
-    if not len(source):
-        raise DataError(
-            str(folder),
-            f"holds no {content.kind} files ({', '.join(sorted(suffixes))}) and no tables; "
-            f"found {skipped}",
-        )
+    needs_class = any(spec.required or request.labelled for spec in request.of_kind("target"))
+    beside = not (needs_class and found.folders)
+    source = Listing(folder, class_names_of(folder, found, request), loose=beside).source(request)
+    if not beside:
+        tell_beside(folder, file_content(str(folder), request).kind, request)
     if not found.folders:
         refuse_targets_missing(str(folder), request)
     return source
+
+
+def class_names_of(folder: Path, found: Contents, request: Request) -> list[str]:
+    """The folders of classes, without those of records that have none (``unsup``)."""
+    names = sorted(path.name for path in found.folders)
+    without = [name for name in names if name.lower() in UNLABELLED]
+    if not (request.labelled and request.of_kind("target")) or len(without) == len(names):
+        return names
+    tell_passed_over(
+        folder,
+        "folders-unlabelled",
+        [folder / name for name in without],
+        "their names say that their records have no label",
+        request,
+    )
+    return [name for name in names if name not in without]

@@ -19,10 +19,11 @@ from anysize.sources import class_names, truth
 from anysize.sources.class_names import ClassNames
 from anysize.sources.columns import CONTENTS, Request
 from anysize.sources.concat import Concat
-from anysize.sources.contents import Contents, SplitName, contents
+from anysize.sources.contents import Contents, contents
 from anysize.sources.files import IMAGE_SUFFIXES, FileSource, file_content
 from anysize.sources.imagenet_classes import SYNSET
 from anysize.sources.listing import Skipped, sorted_rows, walk
+from anysize.sources.split_names import SplitName
 
 _KAGGLE = (Path("ILSVRC", "Data", "CLS-LOC"), Path("Data", "CLS-LOC"), Path("CLS-LOC"))
 _log = logging.getLogger(__name__)

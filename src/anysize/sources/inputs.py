@@ -6,15 +6,18 @@ import codecs
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from anysize.core.errors import DataError
+from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.files import scratch
 from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.readers.encodings import canonical
 from anysize.sources.columns import ColumnSpec
+from anysize.sources.folder import unwrapped
 from anysize.sources.opening import existing, open_source
+from anysize.sources.split_names import SplitName, split_of_name
 from anysize.sources.splits import SHARE, open_splits
 
 
@@ -23,6 +26,55 @@ def check_paths(paths: Sequence[str | Path]) -> None:
     for path in paths:
         if str(path) != "-":
             existing(path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """The records to measure on.
+
+    Attributes:
+        source: the records.
+        training: the training part beside them, where some of its contents may be among them.
+    """
+
+    source: Source
+    training: Source | None = None
+
+
+def check_split(data: str | Path, split: str | None) -> SplitName | None:
+    """The part that ``--split`` means, before anything heavy is loaded.
+
+    Args:
+        data: as for ``open_source``.
+        split: its name, also by another word for it (``dev``); None chooses none.
+
+    Raises:
+        ConfigurationError: there is no such part; those that there are are named.
+    """
+    if split is None:
+        return None
+    part = split_of_name(split)
+    names = _names(Path(data))
+    if part is None or part not in names:
+        raise ConfigurationError(
+            f"--split must be one of the parts that {data} has, which are {', '.join(names)}, not "
+            f"{split!r}"
+        )
+    return part
+
+
+def _names(data: Path) -> tuple[SplitName, ...]:
+    """The parts that data has, judged by the names in a folder."""
+    every: tuple[SplitName, ...] = ("train", "validation", "test")
+    if not data.is_dir():
+        return every
+    _, found = unwrapped(data)
+    several = (found.split_archives, found.split_tables, found.split_folders, found.splits_below)
+    named = next((parts for each in several if len(parts := each()) > 1), None)
+    if named is None:
+        return every
+    # What is taken from the training part where no name tells the validation part.
+    return tuple(part for part in every if part in named or part == "validation")
 
 
 def open_split(
@@ -36,7 +88,7 @@ def open_split(
     validation: float = SHARE,
     test: float = SHARE,
     findings: Findings | None = None,
-) -> Source:
+) -> Chosen:
     """The split to measure on: the one named, else what the data names as it.
 
     That is ``test``, else ``validation`` (of ImageNet, whose test pictures have no published
@@ -54,12 +106,13 @@ def open_split(
         findings: takes what opening the data guesses, repairs or leaves out.
 
     Raises:
-        DataError: the data has no such split.
+        DataError: the data has no such split; those that it has are named.
     """
     if split is None and not Path(data).is_dir():
-        return open_source(
+        whole = open_source(
             data, columns=columns, rename=rename, encoding=encoding, findings=findings
         )
+        return Chosen(source=whole)
     splits = open_splits(
         data,
         columns=columns,
@@ -70,17 +123,22 @@ def open_split(
         by_target=by_target,
         findings=findings,
     )
-    if split is None:
-        named = None if splits.how == "hash" else splits.test or splits.validation
-        if named is None:
-            return open_source(data, columns=columns, rename=rename, encoding=encoding)
-        return named
-    chosen: Source | None = getattr(splits, split)
+    if split is None and splits.whole is not None:
+        return Chosen(source=splits.whole)
+    chosen: Source | None = (
+        splits.test or splits.validation or splits.train
+        if split is None
+        else getattr(splits, split)
+    )
     if chosen is None:
-        share = {"validation": validation, "test": test}.get(split)
+        share = {"validation": validation, "test": test}.get(str(split))
         kept = "; training kept no records out for it" if share == 0 else ""
-        raise DataError(str(data), f"has no split named {split!r}{kept}")
-    return chosen
+        raise DataError(
+            str(data),
+            f"has no split named {split!r}{kept}; it has {', '.join(splits.named()) or 'none'}",
+        )
+    beside = None if splits.apart or chosen is splits.train else splits.train
+    return Chosen(source=chosen, training=beside)
 
 
 @contextlib.contextmanager

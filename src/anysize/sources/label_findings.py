@@ -10,16 +10,15 @@ from pathlib import Path
 
 from anysize.core.findings import Findings
 from anysize.core.records import Source, record_id
+from anysize.sources.class_findings import tell_joined, tell_rare, tell_uneven
 from anysize.sources.label_tally import Tally, joined, tally, tally_parts
 from anysize.sources.labels import LabelNames, is_missing_word, listed, plain_label, settled
 from anysize.sources.subset import Subset
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_SEPARATORS = ("|", ";", ",")
 _FEW_RECORDS = 10
 _MOST_VALUES = 50
 _OWN_LABELS = 100
-_UNEVEN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,21 +54,22 @@ def settle(parts: Mapping[str, Source], findings: Findings) -> Settled:
     refused = False
     for whole, source in wholes:
         refused |= _several(whole, source, short(source), findings)
-    plain = training.plain()
-    names = settled(plain)
+    names = settled(training.plain())
     counts = {part: _by_class(found, names) for part, found in tallies.items()}
     if not refused:
-        _ = _numbers(plain, where, findings) or _own(plain, training, where, findings)
+        whole = next(found for found, source in wholes if source is _whole(parts["train"]))
+        plain = whole.plain()
+        _ = _numbers(plain, where, findings) or _own(plain, whole, where, findings)
     if refused or not training.cells:
         return Settled(names=names, counts=counts)
     for whole, source in wholes:
         _spelled(whole, source, names, findings)
-        _broken(whole, source, findings)
+        _unreadable(whole, source, findings)
         _unlabelled(whole, source, names, findings)
-    _joined(counts["train"], where, findings)
+    tell_joined(counts["train"], where, findings)
     if not any(one.level == "refusal" for one in findings):
-        _rare(counts, where, findings)
-        _uneven(counts["train"], where, findings)
+        tell_rare(counts, where, findings)
+        tell_uneven(counts["train"], where, findings)
     return Settled(names=names, counts=counts)
 
 
@@ -96,6 +96,7 @@ def note_known(source: Source, names: LabelNames, findings: Findings) -> None:
     """
     found = tally(source)
     _several(found, source, short(source), findings)
+    _unreadable(found, source, findings)
     _spelled(found, source, names, findings)
     _unlabelled(found, source, names, findings)
     counts = _by_class(found, names)
@@ -235,25 +236,17 @@ def _spelled(found: Tally, source: Source, names: LabelNames, findings: Findings
         )
 
 
-def _broken(found: Tally, source: Source, findings: Findings) -> None:
-    broken = [cell for cell in found.cells if not cell.isascii() and _is_broken(cell)]
-    if broken:
+def _unreadable(found: Tally, source: Source, findings: Findings) -> None:
+    """Records that cannot be read at all."""
+    if found.unreadable:
         findings.add(
-            "labels-broken",
-            f"{short(source)}: labels hold half of a surrogate pair (of a broken emoji), which is "
-            "left out of them",
-            count=sum(found.cells[cell] for cell in broken),
+            "records-unreadable",
+            f"{short(source)}: records that cannot be read are left out",
+            count=found.unreadable,
             unit="records",
-            examples=_examples(found, source, broken),
+            examples=[record_id(source, index) for index in found.faults],
+            remedy="each is named with the reason where it is used",
         )
-
-
-def _is_broken(cell: str) -> bool:
-    try:
-        cell.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def _unlabelled(found: Tally, source: Source, names: LabelNames, findings: Findings) -> None:
@@ -281,86 +274,3 @@ def _unlabelled(found: Tally, source: Source, names: LabelNames, findings: Findi
             unit="records",
             remedy="empty these cells if it means that there is no label",
         )
-
-
-def _joined(counts: Mapping[str, int], where: str, findings: Findings) -> None:
-    """Labels such as ``comedy|drama``: several in one cell."""
-    for separator in _SEPARATORS:
-        joined = [name for name in counts if separator in name]
-        parts = {part.strip() for name in counts for part in name.split(separator)}
-        if len(joined) >= 3 and 2 * len(joined) >= len(counts) and len(parts) < len(counts):
-            findings.add(
-                "labels-joined",
-                f"{where}: labels look like several in one, separated by {separator!r}; each "
-                "combination is a class",
-                count=sum(counts[name] for name in joined),
-                unit="records",
-                examples=[repr(name) for name in joined],
-                remedy="keep one label a record if that is not meant",
-            )
-            return
-
-
-def _rare(counts: Mapping[str, Mapping[str, int]], where: str, findings: Findings) -> None:
-    training = counts["train"]
-    single = [name for name, count in training.items() if count == 1]
-    if single and len(training) > 1:
-        findings.add(
-            "labels-single",
-            f"{where}: {_classes(len(single))} one record for training, from which next to nothing "
-            "can be learned",
-            count=len(single),
-            unit="classes",
-            examples=[repr(name) for name in single],
-            remedy="collect more of them, or join them into one class (other)",
-        )
-    for part in ("validation", "test"):
-        held = counts.get(part)
-        if not held:
-            continue
-        # A class of one record cannot be in two parts.
-        absent = [name for name in training if name not in held and name not in single]
-        if absent:
-            findings.add(
-                f"labels-absent-{part}",
-                f"{where}: {_classes(len(absent))} no record in the {part} part, so that nothing "
-                f"measured there says how well they are recognised",
-                count=len(absent),
-                unit="classes",
-                examples=[repr(name) for name in absent],
-                remedy="more records, or a larger part: --validation, --test",
-            )
-        unknown = [name for name in held if name not in training]
-        if unknown:
-            findings.add(
-                f"labels-unknown-{part}",
-                f"{where}: records of the {part} part have labels that no training record has; "
-                "they are not counted in any score",
-                count=sum(held[name] for name in unknown),
-                unit="records",
-                examples=[f"{name!r} ({held[name]:,})" for name in unknown],
-            )
-
-
-def _classes(count: int) -> str:
-    return "1 class has" if count == 1 else f"{count:,} classes have"
-
-
-def _uneven(counts: Mapping[str, int], where: str, findings: Findings) -> None:
-    if len(counts) < 2:
-        return
-    order = sorted(counts, key=lambda name: -counts[name])
-    most, total = counts[order[0]], sum(counts.values())
-    mean_of_others = (total - most) / (len(counts) - 1)
-    if most < _UNEVEN * mean_of_others or most * 2 < total:
-        return
-    findings.add(
-        "labels-uneven",
-        f"{where}: {order[0]!r} has {most / total:.0%} of the training records, so that an "
-        f"accuracy of {most / total:.0%} is reached by always answering it",
-        count=total - most,
-        unit="records",
-        examples=[f"{name!r} {counts[name]:,}" for name in order],
-        remedy="judge by macro_f1 (in evaluate), which counts all classes alike, and collect more "
-        "records of the rare ones",
-    )

@@ -17,6 +17,8 @@ from anysize.sources.targets import spellings
 MOST_CELLS = 200_000
 """Different spellings that are counted at most; behind that the rest is one number."""
 
+_NAMED = 5
+
 
 @dataclass(slots=True)
 class Tally:
@@ -28,6 +30,7 @@ class Tally:
         first: where each spelling comes first.
         empty: records whose cell holds nothing.
         unreadable: records that cannot be read.
+        faults: where the first of those are.
         more: records with further spellings, beyond the first ``MOST_CELLS``.
     """
 
@@ -36,6 +39,7 @@ class Tally:
     first: dict[str, int] = field(default_factory=dict)
     empty: int = 0
     unreadable: int = 0
+    faults: list[int] = field(default_factory=list)
     more: int = 0
 
     def add(self, index: int, cell: str | None) -> None:
@@ -43,6 +47,8 @@ class Tally:
         self.records += 1
         if cell is None:
             self.unreadable += 1
+            if len(self.faults) < _NAMED:
+                self.faults.append(index)
         elif not cell:
             self.empty += 1
         elif cell in self.first or len(self.first) < MOST_CELLS:
@@ -94,6 +100,7 @@ def joined(tallies: Iterable[Tally]) -> Tally:
         whole.cells.update(each.cells)
         whole.empty += each.empty
         whole.unreadable += each.unreadable
+        whole.faults = sorted([*whole.faults, *each.faults])[:_NAMED]
         whole.more += each.more
         for cell, index in each.first.items():
             whole.first[cell] = min(index, whole.first.get(cell, index))

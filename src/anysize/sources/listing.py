@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +16,14 @@ from anysize.core.errors import DataError
 from anysize.sources.stores import ByteRows
 
 _RUN = 1 << 16
+_NAMED = 5
+_MOST_SPECIAL = 1000
+_SPECIAL = (
+    (stat.S_ISFIFO, "named pipe"),
+    (stat.S_ISCHR, "device"),
+    (stat.S_ISBLK, "device"),
+    (stat.S_ISSOCK, "socket"),
+)
 _NUMBER = re.compile(r"(\d+)")
 
 
@@ -32,15 +42,55 @@ def suffix_of(name: str) -> str:
 
 @dataclass
 class Skipped:
-    """What a walk passed over: how many files of each suffix."""
+    """What a walk passed over.
+
+    Attributes:
+        suffixes: files by suffix.
+        specials: what is no file: pipes, devices and links to nothing, with their kind.
+        names: a few of the files.
+    """
 
     suffixes: Counter[str] = field(default_factory=Counter)
+    specials: dict[str, str] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         if not self.suffixes:
             return "no files"
         most = self.suffixes.most_common(6)
         return ", ".join(f"{count} {suffix or '(no suffix)'}" for suffix, count in most)
+
+    def file(self, path: str) -> None:
+        """Counts a file of another kind."""
+        self.suffixes[suffix_of(path)] += 1
+        if len(self.names) < _NAMED:
+            self.names.append(path)
+
+    def join(self, other: Skipped, prefix: str) -> None:
+        """Adds what was passed over below ``prefix``."""
+        self.suffixes.update(other.suffixes)
+        self.names += [prefix + name for name in other.names[: _NAMED - len(self.names)]]
+        for path, kind in other.specials.items():
+            self.special(prefix + path, kind)
+
+    def special(self, path: str, kind: str) -> None:
+        """Notes what is no file."""
+        if len(self.specials) < _MOST_SPECIAL:
+            self.specials[path] = kind
+
+
+def entry_kind(entry: os.DirEntry[str]) -> str:
+    """``folder``, ``file``, or what else it is: a pipe, a device, a link to nothing."""
+    try:
+        if entry.is_dir():
+            return "folder"
+        if entry.is_file():
+            return "file"
+        mode = entry.stat().st_mode
+    except OSError as error:
+        # A loop of links, or one to a place that may not be looked at.
+        return "loop of links" if error.errno == errno.ELOOP else "broken link"
+    return next((name for is_kind, name in _SPECIAL if is_kind(mode)), "special file")
 
 
 def walk(folder: Path, suffixes: frozenset[str], skipped: Skipped) -> Iterator[str]:
@@ -52,7 +102,7 @@ def walk(folder: Path, suffixes: frozenset[str], skipped: Skipped) -> Iterator[s
     Args:
         folder: where to begin.
         suffixes: in lower case, with the dot.
-        skipped: counts the other files.
+        skipped: counts the other files, and what is no file.
 
     Yields:
         Relative paths with forward slashes.
@@ -65,19 +115,21 @@ def walk(folder: Path, suffixes: frozenset[str], skipped: Skipped) -> Iterator[s
             status = here.stat()
             inode = (status.st_dev, status.st_ino)
             if inode in above:
+                skipped.special(prefix.rstrip("/"), "loop of links")
                 continue
             with os.scandir(here) as entries:
                 for entry in entries:
                     if entry.name.startswith((".", "__")):
                         continue
-                    if entry.is_dir():
+                    kind = entry_kind(entry)
+                    if kind == "folder":
                         stack.append((f"{prefix}{entry.name}/", above | {inode}))
-                        continue
-                    suffix = suffix_of(entry.name)
-                    if suffix in suffixes:
+                    elif kind != "file":
+                        skipped.special(prefix + entry.name, kind)
+                    elif suffix_of(entry.name) in suffixes:
                         yield prefix + entry.name
                     else:
-                        skipped.suffixes[suffix] += 1
+                        skipped.file(prefix + entry.name)
         except OSError as error:
             raise DataError(str(here), f"cannot be listed: {error.strerror or error}") from None
 

@@ -21,10 +21,14 @@ class Named:
     Args:
         source: gives plain labels.
         names: the classes.
+        seen: which records have the content of a record that was learned from, where some have.
     """
 
-    def __init__(self, source: Source, names: LabelNames) -> None:
+    def __init__(
+        self, source: Source, names: LabelNames, seen: NDArray[np.bool_] | None = None
+    ) -> None:
         self.source = source
+        self.seen = seen
         self._names = names
 
     @property

@@ -22,11 +22,12 @@ from anysize.core.errors import DataError
 from anysize.core.records import Record
 from anysize.readers.image import Image
 from anysize.sources import class_names, truth
+from anysize.sources.annotation_files import printable
 from anysize.sources.class_names import ClassNames
 from anysize.sources.columns import Request
-from anysize.sources.contents import SPLIT_NAMES
 from anysize.sources.files import IMAGE_SUFFIXES, file_content
 from anysize.sources.imagenet_classes import SYNSET
+from anysize.sources.split_names import SPLIT_NAMES
 from anysize.sources.tar_index import BriefFile, Entry, TarIndex, tar_index
 
 PROVIDES = ("tar",)
@@ -76,7 +77,7 @@ class TarSource:
     """
 
     def __init__(self, path: Path, index: TarIndex, names: ClassNames, request: Request) -> None:
-        self.name = str(path)
+        self.name = printable(str(path))
         self._path = path
         self._index = index
         self._names = names

@@ -10,7 +10,6 @@ from anysize.core.records import Source
 from anysize.sources import labelme, voc
 from anysize.sources.annotation_files import is_there, text
 from anysize.sources.columns import Request
-from anysize.sources.contents import SPLIT_NAMES
 from anysize.sources.detection_folders import (
     Parts,
     Pictures,
@@ -26,6 +25,7 @@ from anysize.sources.detection_folders import (
 from anysize.sources.files import IMAGE_SUFFIXES
 from anysize.sources.listing import sorted_rows
 from anysize.sources.single import Files, single_source
+from anysize.sources.split_names import SPLIT_NAMES
 
 _PLACES = ("annotations", "annotation", "xmls", "xml", "labels", "annots", "anns", "json", "jsons")
 _PICTURES = ("jpegimages", "images", "image", "imgs", "img", "pictures", "photos", "pics")

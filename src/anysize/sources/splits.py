@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import ColumnError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.sources import imagenet
+from anysize.sources.class_folders import Listing
 from anysize.sources.columns import ColumnSpec, Request
-from anysize.sources.contents import SplitName, contents
+from anysize.sources.contents import Contents
+from anysize.sources.copies import copies_in, tell_copies
 from anysize.sources.detection_layouts import split_objects
-from anysize.sources.folder import joined, open_file, open_folder
-from anysize.sources.hashes import id_hashes, mixed
-from anysize.sources.identities import HELD_OUT, divide_by_target
+from anysize.sources.division import divide
+from anysize.sources.folder import joined, open_file, open_folder, unwrapped
+from anysize.sources.folder_findings import tell_passed_over, tell_rest
+from anysize.sources.identities import divide_by_target
 from anysize.sources.opening import NOTHING, existing, request_for
-from anysize.sources.subset import Subset
+from anysize.sources.several_tables import has_labels
+from anysize.sources.split_names import SplitName
 
-_STEP = 1 << 16
 SHARE = 0.1
 """Of validation and of test, each, where the caller does not say."""
 
@@ -36,12 +37,21 @@ class Splits:
         train, validation, test: None where the data has none.
         how: ``files`` or ``folders`` where names say what is what (a validation part may still be
             taken from the training data by hash), ``hash`` where nothing does.
+        whole: what was divided by hash; None where names say what is what.
+        apart: whether no record has its content in another part, as far as is known.
     """
 
     train: Source | None
     validation: Source | None
     test: Source | None
     how: Literal["files", "folders", "hash"]
+    whole: Source | None = None
+    apart: bool = False
+
+    def named(self) -> dict[str, Source]:
+        """The parts that have records, by name."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None and len(part)}
 
 
 def open_splits(
@@ -60,11 +70,12 @@ def open_splits(
 ) -> Splits:
     """Opens data as training, validation and test part.
 
-    Files or sub-folders named ``train``, ``val``, ``valid``, ``validation``, ``dev``, ``test`` (in
-    any case; a table may have the word in a longer name) are the parts. With a training and a test
-    part but no validation part, the latter is taken from the training part. Data with neither a
-    test nor a validation part is divided as a whole. A record's part depends only on its id and
-    the seed.
+    Files or sub-folders named ``train``, ``validation``, ``test`` or as ``split_names`` knows them
+    (a table may have the word in a longer name) are the parts; so are folders of parts inside the
+    folders of classes. With a training and a test part but no validation part, the latter is taken
+    from the training part. Data with neither a test nor a validation part is divided as a whole. A
+    record's part depends only on its id and the seed, that of a copy on the first record with its
+    content. What has no labels is left out.
 
     Args:
         path: as for ``open_source``.
@@ -86,114 +97,130 @@ def open_splits(
     _check(validation, test)
     where = existing(path)
     request = request_for(where, columns, rename, encoding, cache, findings, table)
+    request = dataclasses.replace(request, labelled=True)
+    cut = _Cut(validation=validation, seed=seed, by_target=by_target, findings=request.findings)
     objects = split_objects(where, request)
     if objects is not None:
         if None not in objects and set(objects) != {"train"}:
             parts = {split: source for split, source in objects.items() if split is not None}
-            return _completed(parts, "files", validation, seed, by_target)
+            return _completed(parts, "files", cut)
         (whole,) = objects.values()
     elif where.is_dir():
         named = _named(where, request)
         if named is not None:
             how, parts = named
             if set(parts) != {"train"}:
-                return _completed(parts, how, validation, seed, by_target)
+                return _completed(parts, how, cut)
             whole = parts["train"]
         else:
             whole = open_folder(where, request)
     else:
         whole = open_file(where, request)
-    cut = divide_by_target if by_target else divide
-    train, held, tested = cut(whole, [validation, test], seed)
-    return Splits(train=train, validation=held, test=tested, how="hash")
-
-
-def divide(source: Source, shares: Sequence[float], seed: int) -> list[Source | None]:
-    """The remainder, then a part for each share (of validation, of test), by the hash of ids.
-
-    A share of zero gives None. A part that would come out empty although its share is above zero
-    gets the record with the hash nearest to its range, as long as the source has more records than
-    parts.
-    """
-    size = len(source)
-    edges = np.cumsum(shares)
-    limits = [_limit(edge) for edge in edges]
-    extra = _fill(source, limits, seed) if 0 < size < 1000 else {}
-
-    def part_of(start: int, stop: int) -> NDArray[np.int64]:
-        hashes = mixed(id_hashes(source, start, stop), seed)
-        parts = np.searchsorted(np.array(limits, dtype=np.uint64), hashes, side="right")
-        for index, part in extra.items():
-            if start <= index < stop:
-                parts[index - start] = part
-        return parts
-
-    def subset(part: int, label: str) -> Source:
-        return Subset(source, lambda start, stop: part_of(start, stop) == part, label)
-
-    rest = len(shares)
-    found: list[Source | None] = [subset(rest, f"{source.name} (training part)")]
-    for part, share in enumerate(shares):
-        name = f"{source.name} ({HELD_OUT[part]} part)"
-        found.append(subset(part, name) if share > 0 else None)
-    return found
-
-
-def _fill(source: Source, limits: Sequence[int], seed: int) -> dict[int, int]:
-    """Records of a small source that parts get which would else be empty."""
-    hashes = mixed(id_hashes(source, 0, len(source)), seed).astype(object)
-    parts = [sum(value >= limit for limit in limits) for value in hashes]
-    moved: dict[int, int] = {}
-    lower = 0
-    for part, limit in enumerate([*limits, 1 << 64]):
-        if limit > lower and part not in parts and len(source) > len(limits):
-            spare = [index for index in range(len(parts)) if parts.count(parts[index]) > 1]
-            chosen = min(spare, key=lambda index: abs(int(hashes[index]) - lower))
-            parts[chosen] = moved[chosen] = part
-        lower = limit
-    return moved
-
-
-def _limit(share: float) -> int:
-    return min(int(share * 2.0**64), 2**64 - 1)
+    (train, held, tested), apart = cut(whole, [validation, test])
+    return Splits(train=train, validation=held, test=tested, how="hash", whole=whole, apart=apart)
 
 
 def _named(
     folder: Path, request: Request
 ) -> tuple[Literal["files", "folders"], dict[SplitName, Source]] | None:
-    found = contents(folder)
+    """The parts that names tell; None where no name tells any."""
+    folder, found = unwrapped(folder)
     parts = imagenet.open_parts(folder, found, request)
     if parts is not None:
         return "folders", parts
     archives = found.split_archives()
     if archives:
+        tell_rest(folder, found.archives, archives, request)
         return "files", {split: joined(folder, paths, request) for split, paths in archives.items()}
     tables, folders = found.split_tables(), found.split_folders()
     if found.metadata is None and tables:
         try:
-            return "files", {
-                split: joined(folder, paths, request) for split, paths in tables.items()
-            }
+            return "files", _of_tables(folder, found, tables, request)
         except DataError:
             if not folders:
                 raise
     if folders:
+        tell_rest(folder, found.folders, folders, request)
+        opened = {split: joined(folder, paths, request) for split, paths in folders.items()}
+        return "folders", _with_labels(folder, opened, request)
+    if not found.tables and request.of_kind("target") and (inner := found.splits_below()):
         return "folders", {
-            split: joined(folder, paths, request) for split, paths in folders.items()
+            split: _below(folder, paths).source(request) for split, paths in inner.items()
         }
     return None
 
 
+def _below(folder: Path, paths: Sequence[Path]) -> Listing:
+    """The files of folders inside the folders of classes."""
+    return Listing(folder, [path.relative_to(folder).as_posix() for path in paths])
+
+
+def _of_tables(
+    folder: Path, found: Contents, tables: Mapping[SplitName, list[Path]], request: Request
+) -> dict[SplitName, Source]:
+    tell_rest(folder, found.tables, tables, request)
+    opened: dict[SplitName, Source] = {}
+    lacking: dict[Path, ColumnError] = {}
+    for split, paths in tables.items():
+        try:
+            opened[split] = joined(folder, paths, request)
+        except ColumnError as error:
+            lacking[paths[0]] = error
+    if not opened:
+        raise next(iter(lacking.values()))
+    for path, fault in lacking.items():
+        why = fault.problem.partition(". ")[0]
+        tell_passed_over(folder, "tables-without-column", [path], why, request)
+    return _with_labels(folder, opened, request)
+
+
+def _with_labels(
+    folder: Path, parts: Mapping[SplitName, Source], request: Request
+) -> dict[SplitName, Source]:
+    """Without the parts that have no labels, such as the test part that Kaggle gives."""
+    if not request.labelled or not request.of_kind("target"):
+        return dict(parts)
+    without = [split for split, source in parts.items() if has_labels(source) is False]
+    if len(without) == len(parts):
+        return dict(parts)
+    for split in without:
+        request.findings.add(
+            "part-unlabelled",
+            f"{folder}: the {split} part is left out, because its records have no labels",
+            count=len(parts[split]),
+            unit="records",
+            examples=[parts[split].name],
+            remedy="predict answers them",
+        )
+    return {split: source for split, source in parts.items() if split not in without}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cut:
+    """How records are divided where no names tell it."""
+
+    validation: float
+    seed: int
+    by_target: bool
+    findings: Findings
+
+    def __call__(self, source: Source, shares: Sequence[float]) -> tuple[list[Source | None], bool]:
+        """The remainder and a part for each share, and whether copies are in one part."""
+        if self.by_target:
+            return divide_by_target(source, shares, self.seed), False
+        copies = copies_in(source)
+        tell_copies(source, copies, self.findings)
+        together = None if copies is None else copies.together()
+        apart = copies is not None and (together is not None or not len(copies.index))
+        return divide(source, shares, self.seed, together), apart
+
+
 def _completed(
-    parts: Mapping[SplitName, Source],
-    how: Literal["files", "folders"],
-    validation: float,
-    seed: int,
-    by_target: bool,
+    parts: Mapping[SplitName, Source], how: Literal["files", "folders"], cut: _Cut
 ) -> Splits:
     train, held, test = (parts.get(name) for name in ("train", "validation", "test"))
-    if train is not None and held is None and validation > 0:
-        train, held = (divide_by_target if by_target else divide)(train, [validation], seed)
+    if train is not None and held is None and cut.validation > 0:
+        (train, held), _ = cut(train, [cut.validation])
     return Splits(train=train, validation=held, test=test, how=how)
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.core.errors import DataError
+from anysize.core.errors import ColumnError, DataError
 from anysize.core.records import Field, Record
 from anysize.readers.cells import Cells, lacking
 from anysize.readers.encodings import advice
 from anysize.readers.text import Text
+from anysize.sources.annotation_files import printable
 from anysize.sources.cell_fields import CellFiles, cell_string, cell_text
-from anysize.sources.columns import CONTENTS, Request, Role, assign
+from anysize.sources.columns import CONTENTS, Kind, Request, Role, assign
 from anysize.sources.labels import plain_label
 from anysize.sources.leftover import report_unused
 from anysize.sources.noted import NotedText
@@ -74,7 +75,7 @@ class TableSource:
         place: Place | None = None,
     ) -> None:
         self._place = place
-        self.name = str(path)
+        self.name = printable(str(path))
         self._path = path
         self._id = request.named(path)
         self._data = data
@@ -89,6 +90,7 @@ class TableSource:
             for role in self._roles
             if role.place >= 0
         }
+        self.target_role = next((spec.role for spec in request.of_kind("target")), None)
         self.findings = request.findings
         self._profile: Profile | None = None
         self.spread = self._spread_columns()
@@ -106,6 +108,11 @@ class TableSource:
     def columns(self) -> tuple[str, ...]:
         """The table's columns."""
         return tuple(self._format.columns)
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """Role to kind, for the roles that have a column."""
+        return {role.spec.role: role.spec.kind for role in self._roles if role.place >= 0}
 
     @property
     def roles(self) -> Mapping[str, str]:
@@ -301,7 +308,7 @@ class TableSource:
         names = tuple(name for name in self.columns if name not in taken)
         known = self.profile().columns
         if not any(known[name].usable for name in names):
-            raise DataError(self.name, no_columns(self.profile(), names))
+            raise ColumnError(self.name, no_columns(self.profile(), names))
         return Spread(names=names)
 
     def _check_several(self, role: Role) -> None:

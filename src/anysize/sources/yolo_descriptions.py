@@ -9,8 +9,8 @@ from typing import Any
 from anysize.core.errors import DataError
 from anysize.sources.annotation_files import is_there, shown, text
 from anysize.sources.columns import Request
-from anysize.sources.contents import SPLIT_NAMES
 from anysize.sources.detection_folders import called, files, split_folders
+from anysize.sources.split_names import SPLIT_NAMES
 from anysize.sources.yaml_file import read_yaml
 from anysize.sources.yolo import read_names
 

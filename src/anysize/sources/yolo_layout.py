@@ -12,7 +12,6 @@ from anysize.core.errors import DataError
 from anysize.core.records import Source
 from anysize.sources.annotation_files import is_there, shown
 from anysize.sources.columns import Request
-from anysize.sources.contents import SPLIT_NAMES
 from anysize.sources.detection_folders import (
     Parts,
     below,
@@ -27,6 +26,7 @@ from anysize.sources.detection_folders import (
 from anysize.sources.files import IMAGE_SUFFIXES
 from anysize.sources.listing import sorted_rows
 from anysize.sources.single import Files, single_source
+from anysize.sources.split_names import SPLIT_NAMES
 from anysize.sources.yaml_file import read_yaml
 from anysize.sources.yolo import read_yolo
 from anysize.sources.yolo_descriptions import (

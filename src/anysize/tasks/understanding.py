@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from anysize.core.findings import Finding, Findings
 from anysize.core.records import Source
 from anysize.sources import Splits, open_splits
 from anysize.sources.concat import Concat
+from anysize.sources.copies import seen_in, tell_seen
+from anysize.sources.inputs import Chosen
 from anysize.sources.label_findings import note_known, settle
 from anysize.sources.labels import LabelNames
 from anysize.sources.named import Named, labelled
 from anysize.sources.opening import NOTHING
+from anysize.sources.profile.reading import spread_of
 from anysize.sources.splits import SHARE
 from anysize.tasks.protocols import NamesClasses, Task
 
@@ -28,12 +32,14 @@ class Understood:
     """Data as a task takes it.
 
     Attributes:
+        data: what it is called.
         task: what it was read for.
         splits: the parts, with the classes as targets; records without a label are in none.
         labels: the classes in their order; None where the task finds them otherwise.
         counts: records by class, for each part; empty where ``labels`` is None.
     """
 
+    data: str
     task: Task
     splits: Splits
     labels: tuple[str, ...] | None = None
@@ -69,8 +75,9 @@ class Understood:
             "folders": "its folders name the parts",
             "hash": "divided by a hash of the records",
         }[splits.how]
-        name = Path(_whole(self.training).name).name
-        return f"read: {records:,} records of {name} ({columns or self.task.role}); {how}"
+        features = _columns(self.training)
+        shown = ", ".join(filter(None, (features, columns))) or self.task.role
+        return f"read: {records:,} records of {self.data} ({shown}); {how}"
 
     def _used(self) -> str:
         splits = self.splits
@@ -118,6 +125,7 @@ def understand(
         DataError: there is nothing to train on.
         ConfigurationError: as ``open_splits``.
     """
+    name = Path(data).name or str(data)
     splits = open_splits(
         data,
         columns=task.columns,
@@ -130,11 +138,12 @@ def understand(
     )
     if splits.train is None or not len(splits.train):
         raise DataError(str(data), "has no training records")
+    _tell_across(splits, task, findings)
     if not isinstance(task, NamesClasses) or task.by_target:
-        return Understood(task=task, splits=splits)
+        return Understood(data=name, task=task, splits=splits)
     if labels is not None:
-        return Understood(task=task, splits=_named(splits, LabelNames(labels)))
-    parts = {name: part for name, part in _parts(splits) if part is not None and len(part)}
+        return Understood(data=name, task=task, splits=_named(splits, LabelNames(labels)))
+    parts = splits.named()
     found = settle(parts, findings)
     findings.refuse()
     order = task.ordered(found.counts["train"], splits.train)
@@ -146,7 +155,9 @@ def understand(
             for part, each in counts.items()
         }
         names, order = liked, tuple(preferred)
-    return Understood(task=task, splits=_named(splits, names), labels=order, counts=counts)
+    return Understood(
+        data=name, task=task, splits=_named(splits, names), labels=order, counts=counts
+    )
 
 
 def inspected(
@@ -174,7 +185,8 @@ def inspected(
         by_target=task.by_target,
         findings=findings,
     )
-    parts = {name: part for name, part in _parts(splits) if part is not None and len(part)}
+    _tell_across(splits, task, findings)
+    parts = splits.named()
     named = splits.how != "hash"
     sources = list(parts.values())
     source = Concat(str(data), sources) if named or not sources else _cut_from(sources[0])
@@ -185,26 +197,40 @@ def inspected(
     return source, {name: len(part) for name, part in parts.items()} if named else {}
 
 
+def _tell_across(splits: Splits, task: Task, findings: Findings) -> None:
+    """Says which records of a named part have the content of a training record."""
+    if splits.apart or task.by_target or splits.train is None:
+        return
+    for name, part in splits.named().items():
+        if name != "train":
+            tell_seen(part, name, seen_in(splits.train, part), findings)
+
+
 def _cut_from(part: Source) -> Source:
     """What a part was divided from."""
     whole: Source = getattr(part, "source", part)
     return whole
 
 
-def comparable(source: Source, task: Task, labels: Sequence[str], findings: Findings) -> Source:
+def comparable(chosen: Chosen, task: Task, labels: Sequence[str], findings: Findings) -> Source:
     """Records to be compared with a model's answers: their targets are its classes.
 
     Args:
-        source: the records.
+        chosen: the records, and maybe those that the model learned from.
         task: of the model.
         labels: of the model.
-        findings: takes what is odd about the labels of the records.
+        findings: takes what is odd about the labels of the records, and how many of the records
+            have the content of training records.
     """
+    source, seen = chosen.source, None
+    if chosen.training is not None and not task.by_target:
+        seen = seen_in(chosen.training, source)
+        tell_seen(source, "evaluated", seen, findings)
     if not isinstance(task, NamesClasses) or task.by_target:
         return source
     names = LabelNames(labels)
     note_known(source, names, findings)
-    return Named(source, names)
+    return Named(source, names, seen if seen is not None and seen.any() else None)
 
 
 def with_classes(splits: Splits, task: Task, labels: Sequence[str]) -> Splits:
@@ -215,14 +241,15 @@ def with_classes(splits: Splits, task: Task, labels: Sequence[str]) -> Splits:
 
 
 def _named(splits: Splits, names: LabelNames) -> Splits:
-    parts = {name: None if part is None else labelled(part, names) for name, part in _parts(splits)}
-    return Splits(**parts, how=splits.how)
+    def classes(part: Source | None) -> Source | None:
+        return None if part is None else labelled(part, names)
 
-
-def _parts(splits: Splits) -> Iterator[tuple[str, Source | None]]:
-    yield "train", splits.train
-    yield "validation", splits.validation
-    yield "test", splits.test
+    return dataclasses.replace(
+        splits,
+        train=classes(splits.train),
+        validation=classes(splits.validation),
+        test=classes(splits.test),
+    )
 
 
 def _whole(source: Source) -> Source:
@@ -242,6 +269,12 @@ def _roles(source: Source) -> Mapping[str, str]:
     return found
 
 
+def _columns(source: Source) -> str:
+    """How many columns of numbers and the like are the features."""
+    spread = spread_of(source)
+    return "" if spread is None else f"{len(spread.names):,} columns as features"
+
+
 def _left_out(findings: Findings) -> str:
     left = [one for one in findings if _LEFT_OUT.search(one.message)]
     if not left:
@@ -252,4 +285,4 @@ def _left_out(findings: Findings) -> str:
 
 
 def _reason(finding: Finding) -> str:
-    return f"{finding.count:,} {finding.unit} ({finding.message})"
+    return f"{finding.amount} ({finding.message})"

@@ -1,0 +1,95 @@
+"""What is said of classes: rare ones, uneven ones, those that are missing where they are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from anysize.core.findings import Findings
+
+_SEPARATORS = ("|", ";", ",")
+_UNEVEN = 10
+
+
+def tell_joined(counts: Mapping[str, int], where: str, findings: Findings) -> None:
+    """Labels such as ``comedy|drama``: several in one cell."""
+    for separator in _SEPARATORS:
+        joined = [name for name in counts if separator in name]
+        parts = {part.strip() for name in counts for part in name.split(separator)}
+        if len(joined) >= 3 and 2 * len(joined) >= len(counts) and len(parts) < len(counts):
+            findings.add(
+                "labels-joined",
+                f"{where}: labels look like several in one, separated by {separator!r}; each "
+                "combination is a class",
+                count=sum(counts[name] for name in joined),
+                unit="records",
+                examples=[repr(name) for name in joined],
+                remedy="keep one label a record if that is not meant",
+            )
+            return
+
+
+def tell_rare(counts: Mapping[str, Mapping[str, int]], where: str, findings: Findings) -> None:
+    """Classes of one training record, and those that only some parts have."""
+    training = counts["train"]
+    single = [name for name, count in training.items() if count == 1]
+    if single and len(training) > 1:
+        findings.add(
+            "labels-single",
+            f"{where}: {_classes(len(single))} one record for training, from which next to nothing "
+            "can be learned",
+            count=len(single),
+            unit="classes",
+            examples=[repr(name) for name in single],
+            remedy="collect more of them, or join them into one class (other)",
+        )
+    for part in ("validation", "test"):
+        held = counts.get(part)
+        if not held:
+            continue
+        # A class of one record cannot be in two parts.
+        absent = [name for name in training if name not in held and name not in single]
+        if absent:
+            findings.add(
+                f"labels-absent-{part}",
+                f"{where}: {_classes(len(absent))} no record in the {part} part, so that nothing "
+                f"measured there says how well they are recognised",
+                count=len(absent),
+                unit="classes",
+                examples=[repr(name) for name in absent],
+                remedy="more records, or a larger part: --validation, --test",
+            )
+        unknown = [name for name in held if name not in training]
+        if unknown:
+            findings.add(
+                f"labels-unknown-{part}",
+                f"{where}: records of the {part} part have labels that no training record has; "
+                "they are not counted in any score",
+                count=sum(held[name] for name in unknown),
+                unit="records",
+                examples=[f"{name!r} ({held[name]:,})" for name in unknown],
+            )
+
+
+def _classes(count: int) -> str:
+    return "1 class has" if count == 1 else f"{count:,} classes have"
+
+
+def tell_uneven(counts: Mapping[str, int], where: str, findings: Findings) -> None:
+    """A class that is so large that answering it always seems good."""
+    if len(counts) < 2:
+        return
+    order = sorted(counts, key=lambda name: -counts[name])
+    most, total = counts[order[0]], sum(counts.values())
+    mean_of_others = (total - most) / (len(counts) - 1)
+    if most < _UNEVEN * mean_of_others or most * 2 < total:
+        return
+    findings.add(
+        "labels-uneven",
+        f"{where}: {order[0]!r} has {most / total:.0%} of the training records, so that an "
+        f"accuracy of {most / total:.0%} is reached by always answering it",
+        count=total - most,
+        unit="records",
+        examples=[f"{name!r} {counts[name]:,}" for name in order],
+        remedy="judge by macro_f1 (in evaluate), which counts all classes alike, and collect more "
+        "records of the rare ones",
+    )

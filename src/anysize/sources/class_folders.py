@@ -1,0 +1,102 @@
+"""Files in folders of classes, listed once, with what is passed over on the way."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from anysize.core.errors import DataError
+from anysize.sources.columns import Request
+from anysize.sources.files import SUFFIXES, FileSource, file_content
+from anysize.sources.folder_findings import tell_empty_class, tell_skipped
+from anysize.sources.listing import Skipped, entry_kind, sorted_rows, suffix_of, walk
+
+_NO_SUFFIX = frozenset({""})
+
+
+class Listing:
+    """The files of a data set, by the folders that they are in.
+
+    Args:
+        folder: that paths are relative to.
+        places: the folders whose files are wanted, with forward slashes, in order; the first part
+            of each is a class.
+        loose: whether files directly in ``folder`` are wanted too.
+    """
+
+    def __init__(self, folder: Path, places: Sequence[str], *, loose: bool = False) -> None:
+        self.folder = folder
+        self.skipped = Skipped()
+        self._places = places
+        self._loose = loose
+        self._used: Counter[str] = Counter()
+        self._others: dict[str, Skipped] = {}
+
+    def source(self, request: Request) -> FileSource:
+        """The files that the task reads.
+
+        Of texts, where there are no others, those without a suffix, as in the 20 newsgroups.
+
+        Raises:
+            DataError: there is none.
+        """
+        content = file_content(str(self.folder), request)
+        suffixes = SUFFIXES[content.kind]
+        source = self._opened(suffixes, request)
+        if not len(source) and content.kind == "text":
+            source = self._opened(_NO_SUFFIX, request)
+            if len(source):
+                request.findings.add(
+                    "files-without-suffix",
+                    f"{self.folder}: files without a suffix are read as text",
+                    level="note",
+                    count=len(source),
+                    unit="files",
+                )
+        if not len(source):
+            raise DataError(
+                str(self.folder),
+                f"holds no {content.kind} files ({', '.join(sorted(suffixes))}) and no tables; "
+                f"found {self.skipped}",
+            )
+        self._tell(len(source), request)
+        return source
+
+    def _opened(self, suffixes: frozenset[str], request: Request) -> FileSource:
+        return FileSource(
+            str(self.folder),
+            root=self.folder,
+            paths=self._paths(suffixes),
+            content=file_content(str(self.folder), request),
+            request=request,
+            by_class=bool(request.of_kind("target")),
+        )
+
+    def _paths(self, suffixes: frozenset[str]) -> Iterator[str]:
+        self.skipped = Skipped()
+        if self._loose:
+            yield from sorted_rows(self._beside(suffixes))
+        for place in self._places:
+            own = self._others[place] = Skipped()
+            for name in sorted_rows(walk(self.folder / place, suffixes, own)):
+                self._used[place.partition("/")[0]] += 1
+                yield f"{place}/{name}"
+            self.skipped.join(own, f"{place}/")
+
+    def _beside(self, suffixes: frozenset[str]) -> Iterator[str]:
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.name.startswith((".", "__")) or entry_kind(entry) != "file":
+                    continue
+                if suffix_of(entry.name) in suffixes:
+                    yield entry.name
+                else:
+                    self.skipped.file(entry.name)
+
+    def _tell(self, used: int, request: Request) -> None:
+        for place, own in self._others.items():
+            if not self._used[place.partition("/")[0]]:
+                tell_empty_class(self.folder / place, own, request)
+        tell_skipped(self.folder, self.skipped, used, request)
