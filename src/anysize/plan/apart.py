@@ -1,7 +1,8 @@
 """Measuring the runtimes of a bundle in a process of its own.
 
-Converting a model and opening several runtimes leaves memory behind that a process never gives
-back. Here it goes with the process; what stays is the answer, and the converted form in the bundle.
+Converting a model, opening several runtimes and probing one with ever more windows leaves memory
+behind that a process never gives back. Here it goes with the process; what stays is the answer, the
+converted form in the bundle, and what the probe found (``plan.climbs``).
 
 Started as ``python -m anysize.plan.apart``; the request comes as JSON on standard input, the answer
 goes as JSON to standard output.
@@ -19,11 +20,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from anysize.core.examples import Example
 from anysize.core.memory import format_size, resident
+from anysize.core.protocols import Runtime
 from anysize.models.network import Network
+from anysize.models.spec import open_network
+from anysize.plan import synthetic
+from anysize.plan.batching import SECONDS, most_windows
 from anysize.plan.budget import LIBRARIES
-from anysize.plan.selection import Candidate, Measured, fastest
+from anysize.plan.candidates import candidates_for
+from anysize.plan.climbs import climb_or_recall
+from anysize.plan.selection import Candidate, Measured, fastest, seconds_each
+from anysize.runtimes.tracing import weight_bytes
+from anysize.scale.child import LAUNCHER, die_with_launcher
 
 TRIAL = 512 << 20
 """Bytes that running a few windows takes, at the least, beside the weights."""
@@ -41,8 +52,6 @@ def obstacle(network: Network, folder: Path | None, memory: int) -> str | None:
     """
     if folder is None or not os.access(folder, os.W_OK):
         return "the others are kept converted in the bundle, and there is no folder to write to"
-    from anysize.runtimes.tracing import weight_bytes
-
     needed = resident() + LIBRARIES + 4 * weight_bytes(network) + TRIAL
     if needed > memory:
         return f"measuring the others beside it would take {format_size(needed)}"
@@ -54,9 +63,14 @@ def measure(
     folder: Path | None,
     candidates: Sequence[Candidate],
     examples: Sequence[Example],
+    *,
     memory: int,
+    worth: float,
 ) -> Measured | None:
     """Which candidate runs such windows fastest; None where the other process failed.
+
+    Where the first candidate is fast enough for the others not to be worth a try, it is the answer
+    and there are no rates.
 
     Args:
         network: what is run, with the caller's windows.
@@ -64,19 +78,24 @@ def measure(
         candidates: in order of preference.
         examples: windows whose sizes are measured with.
         memory: budget of both processes together, in bytes.
+        worth: seconds for a unit of cost from which the others are tried; 0 tries them always.
     """
     settings = network.settings
     request = {
         "folder": str(folder),
         "role": settings.role,
-        "settings": dataclasses.asdict(settings),
+        "settings": {
+            item.name: value
+            for item in dataclasses.fields(settings)
+            if isinstance(value := getattr(settings, item.name), int | float | str)
+        },
         "candidates": [f"{item.name} {item.precision}" for item in candidates],
         "many": any(item.alone is not None for item in candidates),
         "costs": [example.cost for example in examples],
         "memory": memory - resident(),
+        "worth": worth,
+        "threads": torch.get_num_threads(),
     }
-    from anysize.scale.child import LAUNCHER
-
     done = subprocess.run(
         [sys.executable, "-m", "anysize.plan.apart"],
         input=json.dumps(request),
@@ -95,32 +114,41 @@ def measure(
 
 def _answer(request: Mapping[str, Any]) -> Measured:
     """What was asked for, measured in this process."""
-    from anysize.models.spec import open_network
-    from anysize.plan import synthetic
-    from anysize.plan.candidates import candidates_for
-
+    torch.set_num_threads(request["threads"])
     folder = Path(request["folder"])
     network, _ = open_network(str(folder))
-    entries: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in request["settings"].items()
-    }
-    kind: Any = type(network.settings)
-    setattr(network, request["role"], kind(**entries))
+    settings = dataclasses.replace(network.settings, **request["settings"])
+    setattr(network, request["role"], settings)
+    names = request["candidates"]
     found = candidates_for(network, "auto", "auto", folder, many=request["many"])
-    wanted = [item for item in found if f"{item.name} {item.precision}" in request["candidates"]]
-
+    candidates = [item for item in found if f"{item.name} {item.precision}" in names]
+    examples = synthetic.windows_of(network, request["costs"])
     memory = int(request["memory"])
+
+    def probe(runtime: Runtime) -> None:
+        most = most_windows(network)
+        climb_or_recall(runtime, network, ceiling=memory, fixed=0, most=most, seconds=SECONDS)
+        runtime.close()
+
+    first = candidates[0]
+    if request["worth"]:
+        runtime = first.open()
+        quick = seconds_each(runtime, examples[:4]) < request["worth"]
+        probe(runtime)
+        if quick:
+            return Measured(name=first.name, precision=first.precision, rates={})
 
     def fits(candidate: Candidate) -> bool:
         return resident() + candidate.opening + TRIAL <= memory
 
-    return fastest(wanted, synthetic.windows_of(network, request["costs"]), fits=fits)
+    answer = fastest(candidates, examples, fits=fits)
+    for candidate in candidates:
+        if (candidate.name, candidate.precision) == (answer.name, answer.precision):
+            probe(candidate.open())
+    return answer
 
 
 if __name__ == "__main__":
-    from anysize.scale.child import die_with_launcher
-
     die_with_launcher()
     # Whatever a library prints must not come before the answer.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:

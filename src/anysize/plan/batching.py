@@ -23,6 +23,8 @@ ENOUGH: Mapping[Role, int] = {"text": 4096, "image": 4 * 224 * 224, "features": 
 _ENOUGH_FOR_STREAM = 1024
 # Sorting so many batches together leaves little to pad.
 _LOOK_AHEAD = 16
+SECONDS = 3.0
+"""Of processor time that a probe may take, about."""
 # What core.pipeline.examples lets reader threads hold: records under way and windows of each.
 READ_AHEAD = 32 * 8
 
@@ -59,7 +61,7 @@ def plan_batches(
     total_cost: int | None = None,
     threads: int = 0,
     extra: int = 0,
-    seconds: float = 3.0,
+    seconds: float = SECONDS,
 ) -> Batching:
     """Probes a loaded runtime and chooses the cost of a batch.
 
@@ -82,7 +84,7 @@ def plan_batches(
         bound_kernels()
     streams = streams_of(runtime)
     window = settings.whole
-    most = max(MOST[settings.role] // window, 1)
+    most = most_windows(network)
     if total_cost is not None:
         most = max(min(most, -(-total_cost // window)), 1)
     found = _probed(runtime, network, memory=memory, extra=extra, most=most, seconds=seconds)
@@ -133,6 +135,11 @@ def plan_batches(
         whole=total_cost is None or total_cost >= MOST[settings.role],
         why=tuple(why),
     )
+
+
+def most_windows(network: Network) -> int:
+    """Whole windows at once, beyond which nothing is measured."""
+    return max(MOST[network.settings.role] // network.settings.whole, 1)
 
 
 def _probed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,17 @@ from anysize.core.memory import resident, trim
 from anysize.core.protocols import Runtime
 from anysize.models.network import Network
 from anysize.plan import apart
+from anysize.plan.batching import MOST
+from anysize.plan.climbs import known_rate
 from anysize.plan.sampling import Sample
-from anysize.plan.selection import Candidate, keep, known
+from anysize.plan.selection import Candidate, keep, known, seconds_each
 
 # A job that takes less time than trying other runtimes would is not worth the try.
 _WORTH_SECONDS = 20.0
 _TRIED_COST = 8192
+# Jobs of so many of the largest batches are estimated in the measuring process as well: trying a
+# runtime leaves some 100 MiB of its kernels behind.
+_LARGE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,10 @@ def choose(
     if answer is not None:
         why = f"{' '.join(answer)} was the fastest here when it was measured"
         return _named(candidates, answer, why, fits=fits)
-    if not thorough:
+    rate = None if thorough else known_rate(network, first.name, first.precision)
+    if rate is not None and seen.total_cost / rate < _WORTH_SECONDS:
+        return Choice(candidate=first)
+    if rate is None and not thorough and seen.total_cost < _LARGE * MOST[network.settings.role]:
         runtime = first.open()
         try:
             seconds = _estimated_seconds(runtime, seen)
@@ -87,10 +94,15 @@ def choose(
     if obstacle is not None:
         why = f"{first.name}, because {obstacle}"
         return Choice(candidate=first, settled=True, why=(why,))
-    measured = apart.measure(network, folder, candidates, _calibration(seen), memory)
+    worth = 0.0 if thorough else _WORTH_SECONDS / seen.total_cost
+    measured = apart.measure(
+        network, folder, candidates, _calibration(seen), memory=memory, worth=worth
+    )
     if measured is None:
         why = f"{first.name}, because measuring the other runtimes failed"
         return Choice(candidate=first, settled=True, why=(why,))
+    if not measured.rates:
+        return Choice(candidate=first)
     keep(candidates, network, measured)
     unit = network.settings.unit
     rates = ", ".join(f"{key} {rate:,.0f}" for key, rate in measured.rates.items())
@@ -114,12 +126,7 @@ def _named(
 
 def _estimated_seconds(runtime: Runtime, seen: Sample) -> float:
     """How long the whole job takes with a runtime, from a few windows."""
-    few = seen.examples[:4]
-    runtime.run(few)
-    started = time.perf_counter()
-    runtime.run(few)
-    elapsed = time.perf_counter() - started
-    return elapsed * seen.total_cost / sum(example.cost for example in few)
+    return seen.total_cost * seconds_each(runtime, seen.examples[:4])
 
 
 def _calibration(seen: Sample) -> list[Example]:

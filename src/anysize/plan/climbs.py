@@ -40,7 +40,7 @@ def climb_or_recall(
         most: windows at once that are worth knowing.
         seconds: of processor time that a probe may take, about.
     """
-    path = _place(runtime, network)
+    path = _place(network, runtime.name, runtime.precision, streams_of(runtime))
     recalled = _recalled(path, runtime, network, ceiling=ceiling, fixed=fixed, most=most)
     if recalled is not None:
         return recalled
@@ -59,11 +59,20 @@ def climb_or_recall(
     return found
 
 
-def _place(runtime: Runtime, network: Network) -> Path:
+def known_rate(network: Network, name: str, precision: str) -> float | None:
+    """Cost units a second of a runtime, where an earlier probe of it was kept."""
+    try:
+        kept = json.loads(_place(network, name, precision, 1).read_text(encoding="utf-8"))
+        return max(float(cost) / float(seconds) for cost, _, seconds in kept["measurements"])
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
+        return None
+
+
+def _place(network: Network, name: str, precision: str, streams: int) -> Path:
     weights = sum(item.numel() for item in network.module.parameters())
     form = 0 if network.form is None else Path(network.form.file).stat().st_size
-    numbers = (streams_of(runtime), torch.get_num_threads(), weights, form)
-    key = machine_key(network, runtime.name, runtime.precision, *map(str, numbers))
+    numbers = (streams, torch.get_num_threads(), weights, form)
+    key = machine_key(network, name, precision, *map(str, numbers))
     return cache_folder() / f"climb-{key}.json"
 
 
@@ -93,10 +102,10 @@ def _recalled(
         before = int(kept["ceiling"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    window = synthetic.windows(network, 1)
-    cost = window[0].cost
+    cost = network.settings.whole
     if memory.resident() + max(base + slope * cost, 0) + fixed > ceiling:
         return None  # the careful way up says by how much it does not fit
+    window = synthetic.windows(network, 1)
     runtime.run(window)  # the first run also pays for kernels, threads and their stacks
     memory.trim()
     floor = memory.resident()

@@ -124,6 +124,14 @@ def _hopeless(candidate: Candidate, rates: Mapping[str, float]) -> bool:
     return bool(same) and max(same) * _SLOWER < max(rates.values())
 
 
+def seconds_each(runtime: Runtime, few: Sequence[Example]) -> float:
+    """Seconds that a runtime takes for each unit of cost, from a few windows; rough."""
+    runtime.run(few)
+    started = time.perf_counter()
+    runtime.run(few)
+    return (time.perf_counter() - started) / sum(example.cost for example in few)
+
+
 def _rate(runtime: Runtime, examples: Sequence[Example], best: float) -> float:
     """Cost units a second; a candidate that is clearly slower than ``best`` gets one round."""
     largest = max(example.cost for example in examples)
