@@ -96,7 +96,6 @@ def test_a_string_is_cut_into_bounded_pieces() -> None:
         (b"abc" * 50_000 + "Grüße".encode("cp1252"), "utf-8", 150_002, "cp1252"),
         ("ok " + "这家酒店的服务很好" * 9, "gb18030", None, "gb18030"),
         (b"ab\xe4\xb8", "utf-8", 2, "damaged"),
-        ("wide".encode("utf-16"), "utf-8", 0, "utf-16"),
     ],
 )
 def test_bytes_that_do_not_decode_are_named(

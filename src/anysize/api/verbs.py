@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize.api.model import Model, load
 from anysize.core import memory as memory_sizes
+from anysize.core.errors import BundleError
 from anysize.tasks.inputs import task_of
 
 if TYPE_CHECKING:
@@ -120,7 +122,9 @@ def augment(
 
 
 def card(spec: str | Path) -> dict[str, Any]:
-    """What a bundle's card says; of a Hugging Face folder, what its configuration tells.
+    """What a bundle's card says; of a Hugging Face folder, what its configuration says.
+
+    Of a text model also what its tokenizer leaves out of texts (``tokenizer.leaves_out``).
 
     Args:
         spec: where the model is.
@@ -130,9 +134,16 @@ def card(spec: str | Path) -> dict[str, Any]:
     """
     from anysize.models.bundle import is_bundle, read_card
 
-    if is_bundle(spec):
-        return read_card(spec).to_json()
-    return load(spec).card.to_json()
+    entries = read_card(spec).to_json() if is_bundle(spec) else load(spec).card.to_json()
+    file = Path(spec) / "tokenizer.json"
+    if file.is_file():
+        from anysize.windows.normalizing import left_out
+
+        try:
+            entries["tokenizer"] = {"leaves_out": left_out(json.loads(file.read_bytes()))}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise BundleError(str(spec), "its tokenizer.json is damaged") from error
+    return entries
 
 
 def statistics(

@@ -72,10 +72,11 @@ class Text:
         """The text in order, in pieces of at most 65,536 characters.
 
         Raises:
-            DataError: unreadable, not decodable (the byte offset is named), or with NUL bytes.
+            DataError: unreadable, not decodable (the byte offset is named), or with NUL characters
+                or halves of characters (lone surrogates).
         """
         if isinstance(self._content, str):
-            _refuse_nul(self._content, 0, self._origin, "")
+            _refuse_unreadable(self._content, 0, self._origin, "")
             for start in range(0, len(self._content), PIECE):
                 yield self._content[start : start + PIECE]
             return
@@ -93,7 +94,7 @@ class Text:
         if start < 0 or stop < start:
             raise ValueError(f"need 0 <= start <= stop, not start={start}, stop={stop}")
         if isinstance(self._content, str):
-            _refuse_nul(self._content, 0, self._origin, "")
+            _refuse_unreadable(self._content, 0, self._origin, "")
             return self._content[start:stop]
         if start == stop:
             return ""
@@ -117,14 +118,17 @@ class Text:
             raise _unreadable(self._origin, error) from None
         with file:
             if mark is None:
+                encoding = self._encoding
                 head = os.pread(file.fileno(), 4, 0)
                 found = mark_of(head)
-                if found is not None and self._encoding == "utf-8" and found[1] == "utf-8":
-                    place = len(found[0])
-                else:
-                    place = 0
-                mark = _Mark(characters=0, place=place, state=(b"", 0))
-            decoder = codecs.getincrementaldecoder(self._encoding)("strict")
+                place = 0
+                if found is not None and self._encoding == "utf-8":
+                    encoding = found[1]
+                    # The codecs of the wider encodings read the mark themselves.
+                    place = len(found[0]) if encoding == "utf-8" else 0
+                mark = _Mark(characters=0, place=place, state=(b"", 0), encoding=encoding)
+            encoding = mark.encoding
+            decoder = codecs.getincrementaldecoder(encoding)("strict")
             if mark.characters:
                 decoder.setstate(mark.state)
             characters, place = mark.characters, mark.place
@@ -142,26 +146,32 @@ class Text:
                     sample = os.pread(file.fileno(), 4096, max(at - 2048, 0) & ~3)
                     raise DataError(
                         self._origin,
-                        f"cannot be decoded as {self._encoding}: {error.reason} at byte {at}; "
-                        + advice(sample, self._encoding),
+                        f"cannot be decoded as {encoding}: {error.reason} at byte {at}; "
+                        + advice(sample, encoding),
                     ) from None
                 place += len(data)
                 if piece:
                     if "\0" in piece:
                         sample = os.pread(file.fileno(), 4096, 0)
-                        _refuse_nul(piece, characters, self._origin, advice(sample, self._encoding))
+                        remedy = advice(sample, encoding)
+                        _refuse_unreadable(piece, characters, self._origin, remedy)
                     yield characters, piece
                     characters += len(piece)
                 if not data:
                     return
-                self._mark(characters, place, decoder)
+                self._mark(characters, place, decoder, encoding)
 
-    def _mark(self, characters: int, place: int, decoder: Any) -> None:
+    def _mark(self, characters: int, place: int, decoder: Any, encoding: str) -> None:
         with _MARKING:
             last = self._marks[-1].place if self._marks else 0
             if place - last >= 16 * PIECE:
                 self._marks.append(
-                    _Mark(characters=characters, place=place, state=decoder.getstate())
+                    _Mark(
+                        characters=characters,
+                        place=place,
+                        state=decoder.getstate(),
+                        encoding=encoding,
+                    )
                 )
 
 
@@ -172,9 +182,11 @@ class _Mark:
     characters: int
     place: int
     state: tuple[bytes, int]
+    encoding: str
 
 
-def _refuse_nul(text: str, start: int, origin: str, remedy: str) -> None:
+def _refuse_unreadable(text: str, start: int, origin: str, remedy: str) -> None:
+    """Raises a ``DataError`` for characters that no tokenizer takes: NUL, and lone surrogates."""
     place = text.find("\0")
     if place >= 0:
         raise DataError(
@@ -182,6 +194,16 @@ def _refuse_nul(text: str, start: int, origin: str, remedy: str) -> None:
             f"text must not contain NUL characters, found one at character {start + place}"
             + (f"; {remedy}" if remedy else ""),
         )
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            origin,
+            f"text must not contain half of a character (U+{ord(text[error.start]):04X}), as where "
+            f"an emoji was cut; found one at character {start + error.start}",
+        ) from None
 
 
 def _unreadable(origin: str, error: OSError) -> DataError:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 Input: TypeAlias = str | Path
 
+# Strings that may be names of files, and how long such a name is at most.
+_LOOKED_AT = 100
+_LONGEST_NAME = 1024
+
 
 def open_inputs(
     inputs: Input | Source | Iterable[Any],
@@ -62,12 +66,14 @@ def open_inputs(
     if _is_path(inputs, task):
         return opened([cast(Input, inputs)])
     if isinstance(inputs, str):
+        _warn_of_names([inputs], task, findings)
         return _in_memory(task, [inputs])
     if is_source(inputs):
         return cast(Source, inputs)
     if isinstance(inputs, Iterator):
         return _stream(inputs, task, opened)
     items = list(cast("Iterable[Any]", inputs))
+    _warn_of_names(items, task, findings)
     paths = [_is_path(item, task) for item in items]
     if all(paths):
         return opened(items)
@@ -154,6 +160,28 @@ def _misread(source: Source, task: Task) -> str:
 def is_source(item: object) -> bool:
     """Whether it is opened already."""
     return hasattr(item, "fingerprint") and hasattr(item, "__getitem__")
+
+
+def _warn_of_names(items: Sequence[Any], task: Task, findings: Findings | None) -> None:
+    """A string is a text: one that is the name of a file was probably meant as the file."""
+    if task.role != "text" or findings is None:
+        return
+    for item in items[:_LOOKED_AT]:
+        if not isinstance(item, str) or len(item) > _LONGEST_NAME or not _is_file(item):
+            continue
+        findings.add(
+            "text-is-file-name",
+            f"{item!r} is the name of a file, and was read as a text",
+            unit="texts",
+            remedy="pass Path(...) to read the file",
+        )
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return ("." in name or "/" in name) and Path(name).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_path(item: object, task: Task) -> bool:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from anysize.core.errors import ConfigurationError
+from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.protocols import Preprocess
+from anysize.core.receipts import Facts
 from anysize.core.records import Record
 from anysize.core.windows import Window
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.tasks.classification import LABEL, Classification
-from anysize.windows.tokens import TokenWindows
+from anysize.windows.tokens import TokenWindow, TokenWindows, Unknown
 
 if TYPE_CHECKING:
     from anysize.augment import Augmentation
 
 PROVIDES = ("text-classification",)
+
+# Of a text, from which on its unknown part is worth a note.
+_LARGE_SHARE = 0.1
 
 TEXT = ColumnSpec(
     role="text",
@@ -66,7 +71,10 @@ class TextPreprocess:
         self._windows = windows
 
     def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
-        for index, window in enumerate(self._windows.stream(record.text("text"))):
+        text = record.text("text")
+        for index, window in enumerate(self._windows.stream(text)):
+            if window.last and not window.region.stop:
+                raise DataError(text.origin, _nothing(window))
             yield Example(
                 ordinal=ordinal,
                 window=Window(
@@ -78,7 +86,43 @@ class TextPreprocess:
                 ),
                 arrays={"input_ids": window.ids},
                 cost=window.ids.shape[0],
+                facts=None if window.unknown is None else _facts(window, window.unknown),
             )
+
+
+def _nothing(window: TokenWindow) -> str:
+    characters = window.characters.stop
+    if not characters:
+        return "nothing to read: the text is empty"
+    return (
+        f"nothing to read: the {characters} characters of the text are white space or left out by "
+        "the model's tokenizer"
+    )
+
+
+def _facts(window: TokenWindow, unknown: Unknown) -> Facts:
+    """What the receipt says of tokens that are not in the vocabulary.
+
+    One of them may stand for a word of a million characters, so the part of the text that was not
+    read is that of the tokens or that of the characters, whichever is larger.
+    """
+    tokens, characters = window.region.stop, max(window.characters.stop, 1)
+    share = min(max(unknown.tokens / tokens, unknown.characters / characters), 1.0)
+    notes: tuple[str, ...] = ()
+    if share >= _LARGE_SHARE:
+        notes = (
+            f"{share:.0%} of the text is unknown to the model's tokenizer: the prediction is made "
+            "from the rest; a model for this language reads more of it",
+        )
+    return Facts(
+        notes=notes,
+        counts={"unknown_tokens": unknown.tokens},
+        unread=math.ceil(share * tokens),
+        reason=(
+            f"{unknown.tokens} tokens ({unknown.characters} characters) are not in the model's "
+            "vocabulary"
+        ),
+    )
 
 
 def make(name: str) -> TextClassification:

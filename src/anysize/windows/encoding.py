@@ -51,10 +51,13 @@ class TextEncoder:
     Attributes:
         tokenizer: any tokenizer of the ``tokenizers`` library.
         chunk: characters that each further piece of a long text adds.
+        unknown: the id of the token for what the vocabulary does not have; None where there is
+            none.
     """
 
     tokenizer: Tokenizer
     chunk: int = CHUNK
+    unknown: int | None = field(init=False, default=None)
     _guard: int = field(init=False, default=_GUARD)
 
     def __post_init__(self) -> None:
@@ -67,6 +70,10 @@ class TextEncoder:
         # WordPiece gives words above this length up as unknown: it must see that they are.
         longest_word = settings["model"].get("max_input_chars_per_word") or 0
         object.__setattr__(self, "tokenizer", Tokenizer.from_str(json.dumps(settings)))
+        unknown = settings["model"].get("unk_id")
+        if unknown is None and settings["model"].get("unk_token") is not None:
+            unknown = self.tokenizer.token_to_id(settings["model"]["unk_token"])
+        object.__setattr__(self, "unknown", unknown)
         object.__setattr__(self, "_guard", max(_GUARD, longest_word + 28))
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +30,7 @@ class TokenWindow:
         characters: the characters of ``region``; the first window's begin at 0, the last one's
             end where the text ends.
         last: whether it is the text's last window.
+        unknown: of the last window: how much of the text the vocabulary does not have.
     """
 
     ids: NDArray[np.int32]
@@ -37,6 +38,20 @@ class TokenWindow:
     core: Span
     characters: Span
     last: bool
+    unknown: Unknown | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Tokens of a text that stand for anything that is not in the vocabulary.
+
+    Attributes:
+        tokens: how many.
+        characters: what stands behind them.
+    """
+
+    tokens: int
+    characters: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,33 +136,43 @@ class TokenWindows:
         else:
             ids = self.encoder.ids(begin)
             if len(ids) <= self._room:
-                yield self._whole(ids, len(begin))
+                yield self._whole(ids, begin)
                 return
         yield from self._limited(self._long(_chain(begin, chunks)))
 
-    def _whole(self, ids: list[int], characters: int) -> TokenWindow:
+    def _whole(self, ids: list[int], text: str) -> TokenWindow:
         """The only window of a short text."""
+        unknown = None
+        if self.encoder.unknown in ids:
+            counter = _UnknownCounter(self.encoder.unknown)
+            counter.add(self.encoder.encode(text), 0, len(ids))
+            unknown = counter.total
         region = Span(0, len(ids))
         prefix, suffix = self.encoder.template
         return TokenWindow(
             ids=np.array([*prefix, *ids, *suffix], np.int32),
             region=region,
             core=region,
-            characters=Span(0, characters),
+            characters=Span(0, len(text)),
             last=True,
+            unknown=unknown,
         )
 
     def _long(self, chunks: Iterator[str]) -> Iterator[TokenWindow]:
         cutter = SpanCutter(self._room, self.overlap)
         held = _Held()
+        counter = _UnknownCounter(self.encoder.unknown)
         for piece, first, last in self.encoder.stream(chunks):
+            counter.add(piece, first, last)
             held.add(piece, first, last)
             for region, core in cutter.grow(held.extent):
                 yield self._window(held, region, core, last=False)
                 held.forget(region.start + self._room - self.overlap)
         ending = list(cutter.finish())
         for region, core in ending:
-            yield self._window(held, region, core, last=region is ending[-1][0])
+            last_one = region is ending[-1][0]
+            window = self._window(held, region, core, last=last_one)
+            yield replace(window, unknown=counter.total) if last_one else window
 
     def _window(self, held: _Held, region: Span, core: Span, *, last: bool) -> TokenWindow:
         start = held.characters(region.start)[0] if region.start else 0
@@ -175,6 +200,7 @@ class TokenWindows:
                 core=Span(window.core.start, window.region.stop),
                 characters=window.characters,
                 last=True,
+                unknown=window.unknown,
             )
             return
 
@@ -182,6 +208,26 @@ class TokenWindows:
 def _chain(begin: str, rest: Iterator[str]) -> Iterator[str]:
     yield begin
     yield from rest
+
+
+class _UnknownCounter:
+    """Counts unknown tokens as they go by, and the characters behind them."""
+
+    def __init__(self, token: int | None) -> None:
+        self._token = token
+        self._tokens = self._characters = 0
+
+    def add(self, piece: Piece, first: int, last: int) -> None:
+        if self._token is None:
+            return
+        for place in np.flatnonzero(piece.ids[first:last] == self._token).tolist():
+            start, stop = piece.characters(first + place)
+            self._tokens += 1
+            self._characters += stop - start
+
+    @property
+    def total(self) -> Unknown | None:
+        return Unknown(self._tokens, self._characters) if self._tokens else None
 
 
 class _Held:
