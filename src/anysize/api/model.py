@@ -34,7 +34,14 @@ if TYPE_CHECKING:
     from anysize.tasks.protocols import Task
 
 
-def load(spec: str | Path, task: str | None = None, *, memory: int | str | None = None) -> Model:
+def load(
+    spec: str | Path,
+    task: str | None = None,
+    *,
+    memory: int | str | None = None,
+    labels: Sequence[str] | None = None,
+    pixels: str | None = None,
+) -> Model:
     """Opens a bundle, a Hugging Face folder or a hub id.
 
     Args:
@@ -42,9 +49,13 @@ def load(spec: str | Path, task: str | None = None, *, memory: int | str | None 
         task: needed only where the model's configuration does not tell it.
         memory: budget in bytes, or as ``2GiB``, that the weights are held against before they are
             read; None reads them whatever their size.
+        labels: names of the classes in the order of the outputs, for a file that has none.
+        pixels: values that a picture model was trained on (``0-255``, ``-1-1``, ``caffe``, …), for
+            a file that does not say it.
 
     Raises:
         BundleError: nothing usable there.
+        ConfigurationError: labels or pixels that do not fit.
         BudgetError: the weights alone are over the budget.
     """
     from anysize.models.spec import open_network
@@ -52,7 +63,7 @@ def load(spec: str | Path, task: str | None = None, *, memory: int | str | None 
 
     if memory is not None:
         refuse_early(f"loading {spec}", parse_size(memory), weights_size(spec), training=False)
-    network, card = open_network(str(spec), task)
+    network, card = open_network(str(spec), task, labels=labels, pixels=pixels)
     folder = Path(spec) if Path(spec).is_dir() else None
     return Model(network, card, folder)
 

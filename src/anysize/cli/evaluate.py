@@ -41,6 +41,8 @@ def command(
     columns: options.Columns = None,
     encoding: options.Encoding = "utf-8",
     task: options.Task = None,
+    labels: options.Labels = None,
+    pixels: options.Pixels = None,
     strict: options.Strict = False,
     as_json: options.Json = False,
 ) -> None:
@@ -59,7 +61,9 @@ def command(
     check_out_folder(out)
     for name in ("metrics.json", "report.html"):
         check_not_input(None if out is None else out / name, [data])
-    model = api.load(bundle, task, memory=settings.budget)
+    model = api.load(
+        bundle, task, memory=settings.budget, labels=options.labels(labels), pixels=pixels
+    )
     evaluation = model.evaluate(data, out, settings, split=split)
     if as_json:
         document(evaluation.to_json())

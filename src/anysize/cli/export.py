@@ -23,6 +23,8 @@ def command(
     ] = "onnx",
     opset: Annotated[int | None, typer.Option(help="Of ONNX; default 18.")] = None,
     task: options.Task = None,
+    labels: options.Labels = None,
+    pixels: options.Pixels = None,
     as_json: options.Json = False,
 ) -> None:
     """Write a model for other programs: ONNX, OpenVINO, a plain Hugging Face folder."""
@@ -33,7 +35,8 @@ def command(
     if out.is_file():
         check_not_input(out, [bundle])
     settings = {} if opset is None else {"opset": str(opset)}
-    path = api.load(bundle, task).export(out, file_format, **settings)
+    model = api.load(bundle, task, labels=options.labels(labels), pixels=pixels)
+    path = model.export(out, file_format, **settings)
     read: Callable[[Path], dict[str, str]] = getattr(exporter, "facts", lambda _path: {})
     facts = read(path)
     if as_json:

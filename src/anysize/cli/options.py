@@ -27,6 +27,20 @@ Encoding = Annotated[str, typer.Option(help="Encoding of text files, such as gb1
 Task = Annotated[
     str | None, typer.Option(help="The task, where the model's configuration does not tell it.")
 ]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        help="Names of the classes, for a file that has none: a file with a name a line, or names "
+        "with commas."
+    ),
+]
+Pixels = Annotated[
+    str | None,
+    typer.Option(
+        help="Values of pixels that a picture model was trained on, where its file does not say: "
+        "0-1, 0-255, -1-1, imagenet, caffe, or such as 'scale=0.0078125,mean=127.5' (docs: keras)."
+    ),
+]
 Tiles = Annotated[
     str | None,
     typer.Option(
@@ -64,7 +78,13 @@ Overlap = Annotated[
     int | None, typer.Option(help="Tokens or pixels that neighbouring windows share.")
 ]
 Merge = Annotated[str | None, typer.Option(help="How windows are pooled: mean, max or attention.")]
-Runtime = Annotated[str, typer.Option(help="torch, openvino, or auto: the faster, measured.")]
+Runtime = Annotated[
+    str,
+    typer.Option(
+        help="torch, openvino, onnx, torch-compiled, or auto: the fastest of the first three, "
+        "measured."
+    ),
+]
 Precision = Annotated[str, typer.Option(help="float32, bfloat16, or auto.")]
 Threads = Annotated[int | None, typer.Option(help="Reader threads.")]
 Gallery = Annotated[
@@ -97,6 +117,15 @@ def pairs(text: str | None, parameter: str) -> dict[str, str]:
             raise ConfigurationError(f"{parameter} gives {key.strip()!r} twice")
         found[key.strip()] = value.strip()
     return found
+
+
+def labels(text: str | None) -> tuple[str, ...] | None:
+    """The names of classes that ``--labels`` gives; None where it is not given."""
+    if text is None:
+        return None
+    from anysize.models.wishes import read_labels
+
+    return read_labels(text)
 
 
 def choice(value: str | None, parameter: str, allowed: tuple[str, ...]) -> str | None:

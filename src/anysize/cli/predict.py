@@ -56,6 +56,8 @@ def command(
     columns: options.Columns = None,
     encoding: options.Encoding = "utf-8",
     task: options.Task = None,
+    labels: options.Labels = None,
+    pixels: options.Pixels = None,
     gallery: options.Gallery = None,
     threshold: options.Threshold = None,
     strict: options.Strict = False,
@@ -81,7 +83,9 @@ def command(
     check_not_input(out, [each for each in inputs if each != "-"])
     if resume and "-" in inputs:
         raise ConfigurationError("--resume cannot read standard input again: give files")
-    model = api.load(bundle, task, memory=settings.budget)
+    model = api.load(
+        bundle, task, memory=settings.budget, labels=options.labels(labels), pixels=pixels
+    )
     drawing = predicting.drawing_for(draw, model)
     tally = predicting.Tally()
     with ExitStack() as stack:

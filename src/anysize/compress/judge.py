@@ -103,6 +103,7 @@ def compress(order: Order, say: Callable[[str], None] = lambda _line: None) -> J
         KeyboardInterrupt: a signal ended the training of a candidate; nothing is left behind.
     """
     network, card = open_network(order.model, order.task)
+    network.ask()
     chains = _chains(order, network, card)
     _check_place(order.out)
     with only_writer_of(order.out), scratch(order.out.absolute().parent, "compress") as work:

@@ -67,7 +67,7 @@ def export(
     path = target(out, ".keras")
     with placing(path) as folder:
         model.save(folder / path.name)
-        _add_notes(folder / path.name, card)
+        _add_notes(folder / path.name, card, bgr=module.config.bgr)
     return path
 
 
@@ -104,7 +104,7 @@ def keras_model(network: Network) -> Any:
     return model
 
 
-def _add_notes(path: Path, card: Card) -> None:
+def _add_notes(path: Path, card: Card, *, bgr: bool) -> None:
     """Puts what a Keras file has no place for into its ``metadata.json``."""
     with zipfile.ZipFile(path) as archive:
         metadata = json.loads(archive.read("metadata.json"))
@@ -112,6 +112,7 @@ def _add_notes(path: Path, card: Card) -> None:
         "task": card.task,
         "labels": list(card.labels),
         "licence": card.licence,
+        "bgr": bgr,
         "card": {
             name: dataclasses.asdict(value)
             for name in ("image", "features")

@@ -23,6 +23,7 @@ def refuse_forms(key: str, network: Network, runtime: str | None) -> None:
     Raises:
         ConfigurationError: the remedy is named.
     """
+    network.ask()
     form = network.form
     if form is not None and form.runtime != runtime:
         raise ConfigurationError(

@@ -62,6 +62,7 @@ class KerasConfig(PretrainedConfig):
         output: what that was.
         task: what the model is read for.
         by_keras: whether Keras itself runs the model, because a layer has no counterpart.
+        bgr: whether a model of coloured pictures takes blue first; it is given red first.
         **kwargs: what every configuration has, ``num_labels`` for one.
     """
 
@@ -73,6 +74,7 @@ class KerasConfig(PretrainedConfig):
         output: Output = "softmax",
         task: str = VECTORS,
         by_keras: bool = False,
+        bgr: bool = False,
         **kwargs: Any,
     ) -> None:
         # As text: transformers reads a meaning of its own into names of nested settings.
@@ -80,6 +82,7 @@ class KerasConfig(PretrainedConfig):
         self.output = output
         self.task = task
         self.by_keras = by_keras
+        self.bgr = bgr
         super().__init__(**kwargs)
 
     @property
@@ -104,6 +107,8 @@ class KerasClassifier(PreTrainedModel):
 
     config_class = KerasConfig
     body: nn.Module
+    exact = False
+    """Whether it is computed in float32 unless another precision is asked for."""
 
     def __init__(self, config: KerasConfig) -> None:
         super().__init__(config)
@@ -155,7 +160,7 @@ class KerasClassifier(PreTrainedModel):
         if self.config.task != IMAGES:
             return given.transpose(1, 2) if given.ndim == 3 else given
         if len(self.shape) == 3 and self.shape[2] == 3:
-            return given
+            return given.flip(1) if self.config.bgr else given
         red, green, blue = (
             share * given[:, place : place + 1] for place, share in enumerate(_LUMA)
         )

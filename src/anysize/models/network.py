@@ -268,6 +268,8 @@ class Network:
         altered: what differs from the module that the configuration builds; see
             ``anysize.models.altered``.
         new: names of the tensors that were not stored and are drawn at random, to be trained.
+        question: what must be known before its answers mean anything, and its file does not say;
+            empty where nothing is open.
     """
 
     module: PreTrainedModel
@@ -284,6 +286,16 @@ class Network:
     form: Form | None = None
     altered: Mapping[str, Any] = field(default_factory=dict)
     new: tuple[str, ...] = ()
+    question: str = ""
+
+    def ask(self) -> None:
+        """Asks the question that is open, if there is one.
+
+        Raises:
+            ConfigurationError: the question, with the option that answers it.
+        """
+        if self.question:
+            raise ConfigurationError(self.question)
 
     @property
     def settings(self) -> Settings:

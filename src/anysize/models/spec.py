@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -54,17 +55,36 @@ def build(spec: str, request: BuildRequest) -> Network:
     return network
 
 
-def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
+def open_network(
+    spec: str,
+    task: str | None = None,
+    *,
+    labels: Sequence[str] | None = None,
+    pixels: str | None = None,
+) -> tuple[Network, Card]:
     """A trained network and its card: a bundle, or a folder or hub id with a ready head.
 
     Args:
         spec: a bundle's folder, a Hugging Face folder, a hub id, or a built-in name with trained
             weights (its module has a function ``ready(key)``).
         task: needed only where the configuration does not tell it.
+        labels: names of the classes, where the model has none of its own or others.
+        pixels: values that a picture model was trained on (``models.pixels``), where its file does
+            not say it.
 
     Raises:
         BundleError: nothing usable there.
+        ConfigurationError: labels or pixels that do not fit.
     """
+    network, card = _opened(spec, task, pixels)
+    if labels is None and pixels is None:
+        return network, card
+    from anysize.models.wishes import apply
+
+    return apply(network, card, labels=labels, pixels=pixels)
+
+
+def _opened(spec: str, task: str | None, pixels: str | None) -> tuple[Network, Card]:
     from anysize.models.opening import bundles, hub
 
     if is_bundle(spec):
@@ -79,7 +99,7 @@ def open_network(spec: str, task: str | None = None) -> tuple[Network, Card]:
     if is_keras(spec):
         from anysize.models.keras import file as keras_file
 
-        return keras_file.open_file(spec, task)
+        return keras_file.open_file(spec, task, pixels=pixels)
     if not path.exists() and spec in plugins.keys("models"):
         return _built_in(spec)
     if path.exists() and not (path / "config.json").is_file():

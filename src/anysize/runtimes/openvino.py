@@ -48,6 +48,8 @@ def precisions(network: Network) -> tuple[str, ...]:
         return (network.form.precision,) if network.form.runtime == "openvino" else ()
     if getattr(network.module, "own_runtime", False):
         return ()
+    if getattr(network.module, "exact", False):
+        return ("float32",)
     return ("bfloat16", "float32") if native_bfloat16(torch.device("cpu")) else ("float32",)
 
 

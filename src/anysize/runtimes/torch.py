@@ -22,7 +22,7 @@ def precisions(network: Network) -> tuple[str, ...]:
     """What a network may run in here, the likely fastest first; see ``core.protocols``."""
     if network.form is not None:
         return ()
-    if getattr(network.module, "own_runtime", False):
+    if getattr(network.module, "own_runtime", False) or getattr(network.module, "exact", False):
         return ("float32",)
     device = torch.device(_device())
     if not native_bfloat16(device):

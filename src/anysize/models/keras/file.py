@@ -19,6 +19,7 @@ from anysize.models.keras.container import KerasFile, examine
 from anysize.models.keras.graph import Graph
 from anysize.models.keras.layers import NoCounterpart
 from anysize.models.keras.library import ALLOW, KerasBody, arrays_of
+from anysize.models.keras.pixels import normalising, wanted
 from anysize.models.keras.weights import load
 from anysize.models.keras_model import (
     IMAGES,
@@ -29,15 +30,10 @@ from anysize.models.keras_model import (
     tasks_for,
 )
 from anysize.models.network import BuildRequest, ImageSettings, Network
+from anysize.models.pixels import CHOICES, parse
 
 OPTIONS = ("allow-lambda", "architecture", "pixels")
 
-# Range of values that a picture model was trained on: what is subtracted and divided by, of 0..1.
-_RANGES: Mapping[str, tuple[float, float]] = {
-    "0-1": (0.0, 1.0),
-    "0-255": (0.0, 1 / 255),
-    "-1-1": (0.5, 0.5),
-}
 _ANY_SIDE = 224
 _CLOSE = 1e-3
 _log = logging.getLogger("anysize")
@@ -47,8 +43,8 @@ def build(spec: str, request: BuildRequest) -> Network:
     """A Keras file's network, to be trained further; a new last layer where labels differ.
 
     Options: ``allow-lambda=yes`` (the file's code is run), ``architecture=FILE.json`` (of a file
-    that has weights alone), ``pixels=0-255`` (or ``0-1``, ``-1-1``: the values that a picture model
-    was trained on; 0-1 unless the file begins with a layer that rescales).
+    that has weights alone), ``pixels=0-255`` (or what else ``models.pixels`` reads: the values that
+    a picture model was trained on; 0-1 where its graph does not say).
 
     Raises:
         BundleError: damaged, too large, with code, or of a kind that is not supported.
@@ -66,14 +62,18 @@ def build(spec: str, request: BuildRequest) -> Network:
     except BundleError as error:
         raise BundleError(spec, error.problem) from error
     network = Network(module=module, spec=spec, licence="unknown")
-    _add_settings(network, request, options)
-    kept = _kept_image(file)
-    if kept is not None and network.image is not None and "pixels" not in options:
-        network.image = dataclasses.replace(network.image, mean=kept.mean, std=kept.std)
+    _add_settings(network, request)
+    if network.image is not None and not _add_pixels(network, file, options.get("pixels")):
+        _log.warning(
+            "%s: its graph does not say which values of pixels it was trained on; they are scaled "
+            "to 0-1 (--model-options pixels=… changes that)", spec,
+        )  # fmt: skip
     return network
 
 
-def open_file(spec: str, task: str | None = None) -> tuple[Network, Card]:
+def open_file(
+    spec: str, task: str | None = None, *, pixels: str | None = None
+) -> tuple[Network, Card]:
     """A Keras file's network and a card, to predict with as it is.
 
     The labels are those that an exported file carries, else ``0``, ``1``, ….
@@ -81,6 +81,11 @@ def open_file(spec: str, task: str | None = None) -> tuple[Network, Card]:
     Args:
         spec: the file.
         task: None takes the one that the shape of the inputs is for.
+        pixels: the values that a picture model was trained on; None leaves it to the file.
+
+    Returns:
+        The network, with a ``question`` where neither the file nor ``pixels`` says which values a
+        model of pictures was trained on; and the card.
     """
     file = examine(Path(spec), allow_lambda=os.environ.get(ALLOW) == "allow")
     known = file.notes
@@ -90,9 +95,15 @@ def open_file(spec: str, task: str | None = None) -> tuple[Network, Card]:
         module = _module(file, chosen, tuple(map(str, known.get("labels", ()))))
     except BundleError as error:
         raise BundleError(spec, error.problem) from error
+    module.exact = True  # a file answers as it does in Keras
     network = Network(module=module, spec=spec, licence=str(known.get("licence", "unknown")))
     request = BuildRequest(task=chosen, labels=_labels(module))
-    _add_settings(network, request, {})
+    _add_settings(network, request)
+    if network.image is not None and not _add_pixels(network, file, pixels):
+        network.question = (
+            f"{spec}: which values of pixels was the model trained on? Its graph does not say; "
+            f"give pixels (--pixels): {CHOICES}"
+        )
     card = Card(
         task=chosen,
         labels=request.labels,
@@ -104,7 +115,12 @@ def open_file(spec: str, task: str | None = None) -> tuple[Network, Card]:
     kept = known.get("card")
     if isinstance(kept, Mapping):
         settings = {name: kept[name] for name in ("image", "features") if kept.get(name)}
+        own = card.image
         card = Card.from_json({**card.to_json(), **settings}, spec)
+        if pixels is not None and card.image is not None and own is not None:
+            card = dataclasses.replace(
+                card, image=dataclasses.replace(card.image, mean=own.mean, std=own.std)
+            )
         network.image, network.features = card.image, card.features
     return network, card
 
@@ -129,9 +145,13 @@ def _checked(options: Mapping[str, str]) -> Mapping[str, str]:
         for name in options
         if name not in OPTIONS
     ]
-    for name, allowed in (("allow-lambda", ("yes", "no")), ("pixels", tuple(_RANGES))):
-        if name in options and options[name] not in allowed:
-            problems.append(f"{name} must be one of {', '.join(allowed)}, not {options[name]!r}")
+    if options.get("allow-lambda", "no") not in ("yes", "no"):
+        problems.append(f"allow-lambda must be yes or no, not {options['allow-lambda']!r}")
+    if "pixels" in options:
+        try:
+            parse(options["pixels"])
+        except ConfigurationError as error:
+            problems += error.problems
     if problems:
         raise ConfigurationError(problems)
     if options.get("allow-lambda") == "yes":
@@ -211,6 +231,8 @@ def agrees(module: KerasClassifier, keras_model: Any) -> bool:
         values = np.repeat(grey, 3, axis=3) if sizes[2] == 1 else grey
         given = {"pixel_values": torch.from_numpy(values.transpose(0, 3, 1, 2))}
         own = grey[..., 0] if len(module.shape) == 2 else grey
+        if module.config.bgr and sizes[2] == 3:
+            own = np.ascontiguousarray(own[..., ::-1])
     else:
         steps = (min(max(settings.least, 64), settings.steps),) if settings.steps else ()
         own = random.standard_normal((2, *steps, settings.width), np.float32)
@@ -227,7 +249,7 @@ def agrees(module: KerasClassifier, keras_model: Any) -> bool:
     return bool(np.allclose(found, wanted.numpy(), atol=_CLOSE))
 
 
-def _add_settings(network: Network, request: BuildRequest, options: Mapping[str, str]) -> None:
+def _add_settings(network: Network, request: BuildRequest) -> None:
     """How inputs become windows, from the shape that the model takes."""
     module: Any = network.module
     features = module.feature_settings
@@ -238,25 +260,47 @@ def _add_settings(network: Network, request: BuildRequest, options: Mapping[str,
         return
     height, width = module.shape[:2]
     wished = request.image_size or request.picture_size or (_ANY_SIDE, _ANY_SIDE)
-    mean, std = _RANGES[options.get("pixels") or _range(module)]
     network.image = ImageSettings(
         width=width or wished[0],
         height=height or wished[1],
-        mean=(mean,) * 3,
-        std=(std,) * 3,
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
     )
 
 
-def _range(module: KerasClassifier) -> str:
-    """0-255 where the first layer rescales, or normalises by means of that size; else 0-1."""
+def _add_pixels(network: Network, file: KerasFile, wish: str | None) -> bool:
+    """Sets the normalisation of pictures; gives whether anything says which it is.
+
+    Args:
+        network: of pictures; its mean and standard deviation are set, else they stay at 0..1.
+        file: what anysize noted in a file that it exported, and the architecture.
+        wish: of the caller, which comes first.
+    """
+    module: Any = network.module
+    assert network.image is not None
+    kept = _kept_image(file)
+    if wish is None and kept is not None:
+        network.image = dataclasses.replace(network.image, mean=kept.mean, std=kept.std)
+        module.config.bgr = bool(file.notes.get("bgr"))
+        return True
+    named = wish or _by_graph(module)
+    if named is None:
+        return False
+    pixels = parse(named)
+    network.image = dataclasses.replace(network.image, mean=pixels.mean, std=pixels.std)
+    module.config.bgr = pixels.bgr
+    return True
+
+
+def _by_graph(module: KerasClassifier) -> str | None:
+    """The range that the graph says; see ``models.keras.pixels``."""
     architecture = flatten(module.config.entries, "the model")
-    kinds = [call for call in architecture.calls[1:] if not call.kind.startswith("Random")]
-    if not kinds:
-        return "0-1"
-    first = kinds[0]
-    if first.kind == "Rescaling":
-        return "0-255"
-    if first.kind == "Normalization" and isinstance(module.body, Graph):
-        layer = dict(module.body.weighted())[first.path]
-        return "0-255" if float(layer.mean.abs().max()) > 2 else "0-1"
-    return "0-1"
+    paths = normalising(architecture)
+    body = module.body
+    if isinstance(body, Graph):
+        layers = dict(body.weighted())
+        weights = {path: layers[path].give() for path in paths if path in layers}
+    else:
+        assert isinstance(body, KerasBody)
+        weights = arrays_of(body.keras, paths)
+    return wanted(architecture, weights)
