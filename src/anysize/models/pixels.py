@@ -83,4 +83,4 @@ def _numbers(text: str) -> Triple | None:
         found *= 3
     if len(found) != 3 or not all(map(math.isfinite, found)):
         return None
-    return found  # type: ignore[return-value]
+    return found
