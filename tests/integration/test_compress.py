@@ -16,7 +16,9 @@ import anysize
 from anysize import api, tasks
 from anysize.cli import main as cli
 from anysize.compress import judge as judging
+from anysize.compress import trial
 from anysize.compress.chain import parse
+from anysize.compress.pace import Pace, Ratio
 from anysize.compress.protocols import Context
 from anysize.models import bundle
 from anysize.sources import open_splits
@@ -57,13 +59,14 @@ def trained(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """So small a network is no faster in int8; what is judged here is everything else."""
-    real = judging.side_by_side
+    real = trial.side_by_side
 
     def side_by_side(*arguments: Any) -> Any:
-        before, after, _, _ = real(*arguments)
-        return before, after, 2.0, 0.5
+        before, after, _ = real(*arguments)
+        one, two = (Ratio(value=of, low=of, high=of, pairs=9) for of in (2.0, 0.5))
+        return before, after, Pace(speed=one, latency=two)
 
-    monkeypatch.setattr(judging, "side_by_side", side_by_side)
+    monkeypatch.setattr(trial, "side_by_side", side_by_side)
 
 
 def test_int8_is_measured_and_shipped(
@@ -178,11 +181,12 @@ def test_where_nothing_passes_the_table_says_why_and_the_exit_code_is_one(
     trained: Path, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     def slow(*arguments: Any) -> Any:
-        before, after, _, _ = real(*arguments)
-        return before, after, 0.5, 2.0
+        before, after, _ = real(*arguments)
+        one, two = (Ratio(value=of, low=of, high=of, pairs=9) for of in (0.5, 2.0))
+        return before, after, Pace(speed=one, latency=two)
 
-    real = judging.side_by_side
-    monkeypatch.setattr(judging, "side_by_side", slow)
+    real = trial.side_by_side
+    monkeypatch.setattr(trial, "side_by_side", slow)
     out = tmp_path / "small"
     arguments = ["anysize", "compress", str(trained), "--out", str(out), "--method", "int8"]
     arguments += ["--data", str(digits), "--max-drop", "0.5", "--records", "40", "--json"]
@@ -194,7 +198,7 @@ def test_where_nothing_passes_the_table_says_why_and_the_exit_code_is_one(
     document = json.loads(printed.out)
     assert document["shipped"] is None
     (candidate,) = document["candidates"]
-    assert "slower: 0.50 times" in candidate["reasons"][0]
+    assert "slower: 0.50 (0.50 … 0.50) times" in candidate["reasons"][0]
     assert candidate["figures"]["records"] == 40
     assert "nothing is shipped" in printed.err
     assert sorted(path.name for path in out.iterdir()) == ["compression.html", "compression.json"]

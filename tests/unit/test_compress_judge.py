@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from anysize.cli import compress as command
-from anysize.compress import chain, judge, report, verdict
+from anysize.compress import chain, judge, report, trial, verdict
+from anysize.compress.pace import Pace, Ratio
 from anysize.compress.protocols import Context
 from anysize.compress.request import Judging
 from anysize.compress.verdict import Answers, Candidate, Figures, Judgement
@@ -31,9 +32,14 @@ def figures(**changes: Any) -> Figures:
     measured: dict[str, Any] = {
         "size": 1000, "peak_memory": 1 << 20, "latency_p50": 4e-5, "latency_p95": 0.02,
         "throughput": 10.0, "runtime": "torch", "precision": "float32", "metric": 0.9,
-        "records": 50,
+        "records": 500,
     }  # fmt: skip
     return Figures(**{**measured, **changes})
+
+
+def paced(speed: float, latency: float) -> Pace:
+    one, two = (Ratio(value=of, low=of, high=of, pairs=9) for of in (speed, latency))
+    return Pace(speed=one, latency=two)
 
 
 class Measured:
@@ -44,6 +50,7 @@ class Measured:
     def __init__(self, bundle: Path, _judging: Any, _work: Path, name: str) -> None:
         original = name == "original"
         self._figures = figures() if original else figures(size=500, metric=0.8)
+        self.entries = {"runtime": "torch", "precision": "float32"}
 
     def __enter__(self) -> Measured:
         return self
@@ -97,8 +104,8 @@ class Copying:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, Path]]:
     made: list[tuple[str, int, Path]] = []
     monkeypatch.setattr(chain, "load_method", lambda key: Copying(key, made))
-    monkeypatch.setattr(judge, "Measured", Measured)
-    monkeypatch.setattr(judge, "side_by_side", lambda *_: ([], [], 2.0, 0.5))
+    monkeypatch.setattr(trial, "Measured", Measured)
+    monkeypatch.setattr(trial, "side_by_side", lambda *_: ([], [], paced(2.0, 0.5)))
     return made
 
 
@@ -121,7 +128,7 @@ def order(bundle: Path, *methods: str) -> judge.Order:
 @pytest.fixture(autouse=True)
 def _no_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Judging, "training", lambda _self: None)
-    monkeypatch.setattr(Judging, "deciding", lambda _self: None)
+    monkeypatch.setattr(Judging, "deciding", lambda *_: None)
 
 
 def test_what_chains_begin_with_is_made_once_and_has_a_sensitivity_of_its_own(
@@ -171,18 +178,18 @@ def test_what_cannot_be_is_told_before_anything_is_measured(
     def too_little(*_: Any) -> None:
         raise BudgetError("memory 1 B is not enough", 500 << 20)
 
-    monkeypatch.setattr(judge, "Measured", too_little)
+    monkeypatch.setattr(trial, "Measured", too_little)
     with pytest.raises(BudgetError, match=r"1\.00 GiB is not enough") as caught:
         judge.compress(order(bundle, "int8"))
     # What is named does: half of what this process leaves is what one needs.
-    assert judge._budget_of_one(caught.value.smallest) == pytest.approx(500 << 20, rel=0.02)
+    assert trial.budget_of_one(caught.value.smallest) == pytest.approx(500 << 20, rel=0.02)
     assert calls == []
 
 
 def judged(metric: str, answers: Answers | None) -> Judgement:
     candidate = verdict.judge(
         "prune-structured(flops=0.5), int8", (figures(), answers), (figures(size=500), answers),
-        speed=2.0, latency=0.5, max_drop=0.01, metric=metric,
+        pace=paced(2.0, 0.5), max_drop=0.01, metric=metric,
     )  # fmt: skip
     failed = Candidate(chain="qat", figures=None, reasons=("it has no layers",))
     return Judgement(

@@ -6,15 +6,29 @@ import numpy as np
 import pytest
 
 from anysize.compress.chain import describe, parse
-from anysize.compress.verdict import Answers, Candidate, Figures, judge, pareto
+from anysize.compress.pace import MARGIN, Pace, Ratio, Round, pace, ratio
+from anysize.compress.verdict import (
+    Answers,
+    Candidate,
+    Figures,
+    beside,
+    judge,
+    pareto,
+    too_few,
+)
 from anysize.core.errors import ConfigurationError
 
 
 def figures(size: int = 100, metric: float | None = 0.9) -> Figures:
     return Figures(
         size=size, peak_memory=1, latency_p50=0.01, latency_p95=0.02, throughput=10.0,
-        runtime="torch", precision="float32", metric=metric,
+        runtime="torch", precision="float32", metric=metric, records=100,
     )  # fmt: skip
+
+
+def paced(speed: float = 2.0, latency: float = 0.5) -> Pace:
+    one, two = (Ratio(value=of, low=of, high=of, pairs=9) for of in (speed, latency))
+    return Pace(speed=one, latency=two)
 
 
 def verdict(
@@ -24,8 +38,7 @@ def verdict(
         "int8",
         (figures(), None),
         (figures(size, metric), None),
-        speed=speed,
-        latency=latency,
+        pace=paced(speed, latency),
         max_drop=0.01,
         metric="accuracy",
     )
@@ -67,7 +80,7 @@ def test_the_pair_is_compared_record_by_record() -> None:
     before = Answers(np.array([0, 1, 1, 0], np.int32), np.array([True, True, True, False]))
     after = Answers(np.array([0, 1, 0, 0], np.int32), np.array([True, True, False, False]))
     found = judge(
-        "int8", (figures(), before), (figures(50), after), speed=2.0, latency=0.5, max_drop=0.01,
+        "int8", (figures(), before), (figures(50), after), pace=paced(), max_drop=0.01,
         metric="accuracy",
     )  # fmt: skip
     assert found.agreement == 0.75
@@ -79,7 +92,7 @@ def test_the_pair_is_compared_record_by_record() -> None:
 def test_answers_without_labels_are_not_compared() -> None:
     boxes = Answers(np.array([-1, -1], np.int32), np.array([False, False]))
     found = judge(
-        "int8", (figures(), boxes), (figures(50), boxes), speed=2.0, latency=0.5, max_drop=0.01,
+        "int8", (figures(), boxes), (figures(50), boxes), pace=paced(), max_drop=0.01,
         metric="ap",
     )  # fmt: skip
     assert found.paired is None
@@ -113,3 +126,65 @@ def test_faults_of_a_chain_are_reported_together() -> None:
     for empty in ("", "int8(", "?"):
         with pytest.raises(ConfigurationError):
             parse(empty)
+
+
+def rounds(rates: np.ndarray, processor: np.ndarray) -> list[Round]:
+    return [
+        Round([1 / rate] * 3, float(rate), float(work))
+        for rate, work in zip(rates, processor, strict=True)
+    ]
+
+
+def noisy(speed: float, seed: int, pairs: int = 61) -> Pace:
+    """Rounds on a machine that other programs slow down by up to four times."""
+    rng = np.random.default_rng(seed)
+    both = rng.uniform(0.25, 1.0, (2, pairs)) * rng.uniform(0.5, 1.0, pairs)
+    work = rng.normal(1.0, 0.03, (2, pairs))
+    before = rounds(100 * both[0], 100 * work[0])
+    after = rounds(speed * 100 * both[1], speed * 100 * work[1])
+    return pace(before, after, alike=True, same=False, load=2.0)
+
+
+@pytest.mark.parametrize(("speed", "slower"), [(1.0, False), (1.3, False), (0.85, True)])
+def test_the_verdict_is_the_same_each_time_on_a_busy_machine(speed: float, slower: bool) -> None:
+    found = [noisy(speed, seed) for seed in range(20)]
+    assert {each.in_batches() == "slower" for each in found} == {slower}
+    assert all("other programs" in each.busy for each in found)
+
+
+def test_the_interval_holds_the_median_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    for count in (9, 25):
+        drawn = [ratio(list(rng.lognormal(0, 0.3, count))) for _ in range(2000)]
+        assert np.mean([each.low <= 1 <= each.high for each in drawn]) >= 0.95
+    assert ratio([3.0, 1.0, 2.0]).low == 1.0
+
+
+def test_the_same_arithmetic_is_never_slower() -> None:
+    slow = Ratio(value=0.5, low=0.4, high=0.6, pairs=9)
+    late = Ratio(value=2.0, low=1.8, high=2.2, pairs=9)
+    assert Pace(speed=slow, latency=late, same=True).reasons() == []
+    assert len(Pace(speed=slow, latency=late).reasons()) == 2
+    near = Ratio(value=1 - MARGIN / 2, low=0.9, high=1.1, pairs=9)
+    assert Pace(speed=near, latency=near).reasons() == []
+
+
+def test_too_few_records_are_not_a_pass() -> None:
+    found = judge(
+        "int8", (figures(), None), (figures(50, 0.9), None), pace=paced(), max_drop=0.005,
+        metric="accuracy",
+    )  # fmt: skip
+    assert not found.passes
+    assert "100 records cannot show a drop of 0.005" in found.reasons[0]
+    assert "at least 200" in found.reasons[0]
+    assert too_few(16, 0.01) is not None
+    assert too_few(100, 0.01) is None
+    assert too_few(3, 0) is None
+
+
+def test_the_table_has_the_figures_of_the_verdict() -> None:
+    found = beside(figures(), verdict(speed=1.5, latency=0.8))
+    assert found.figures is not None
+    assert found.figures.throughput == pytest.approx(15.0)
+    assert found.figures.latency_p50 == pytest.approx(0.008)
+    assert found.figures.latency_p95 == pytest.approx(0.016)

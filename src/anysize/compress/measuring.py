@@ -7,29 +7,24 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from anysize.compress.pace import Pace, Round, pace
 from anysize.compress.request import Judging
 from anysize.compress.verdict import Answers, Figures
 from anysize.core.errors import BudgetError, ConfigurationError, RunError
 from anysize.models.bundle import files_of
 from anysize.scale.child import LAUNCHER
 
-_ROUNDS = 7
-
-
-@dataclass(slots=True)
-class Round:
-    """Times of one round: seconds of single windows, and windows a second in batches."""
-
-    latencies: list[float]
-    throughput: float
+_ROUNDS = 9
+_MOST_ROUNDS = 61
+_MOST_SECONDS = 60.0
 
 
 class Measured:
@@ -77,7 +72,8 @@ class Measured:
     def figures(self, rounds: Sequence[Round]) -> Figures:
         """What was measured, with the times of some rounds."""
         latencies = np.array([time for each in rounds for time in each.latencies])
-        entries = {name: value for name, value in self.entries.items() if name != "answers"}
+        left_out = ("answers", "arithmetic")
+        entries = {name: value for name, value in self.entries.items() if name not in left_out}
         return Figures(
             size=sum(path.stat().st_size for path in files_of(self.bundle)),
             latency_p50=float(np.quantile(latencies, 0.5)),
@@ -120,30 +116,44 @@ class Measured:
         return entries
 
 
-def side_by_side(
-    original: Measured, candidate: Measured
-) -> tuple[list[Round], list[Round], float, float]:
-    """Rounds of both in turns.
+def side_by_side(original: Measured, candidate: Measured) -> tuple[list[Round], list[Round], Pace]:
+    """Rounds of both in turns: more of them where they do not settle which is faster.
 
     Returns:
-        The original's rounds, the candidate's, its speed (throughput as a multiple of the
-        original's) and its latency (as a part of the original's), both medians over the rounds.
+        The original's rounds, the candidate's, and its pace.
     """
-    before, after = [], []
-    for place in range(_ROUNDS):
+    before: list[Round] = []
+    after: list[Round] = []
+    load = _load()
+    alike = (original.entries["runtime"], original.entries["precision"]) == (
+        candidate.entries["runtime"],
+        candidate.entries["precision"],
+    )
+    same = alike and original.entries["arithmetic"] == candidate.entries["arithmetic"]
+    until = time.monotonic() + _MOST_SECONDS
+    while True:
         # Whoever goes second finds the processor warm: take turns at that as well.
-        if place % 2:
+        if len(before) % 2:
             after.append(candidate.round())
             before.append(original.round())
         else:
             before.append(original.round())
             after.append(candidate.round())
-    pairs = list(zip(before, after, strict=True))
-    speed = statistics.median(two.throughput / one.throughput for one, two in pairs)
-    latency = statistics.median(
-        statistics.median(two.latencies) / statistics.median(one.latencies) for one, two in pairs
-    )
-    return before, after, speed, latency
+        if len(before) < _ROUNDS:
+            continue
+        found = pace(before, after, alike=alike, same=same, load=load)
+        over = len(before) >= _MOST_ROUNDS or time.monotonic() > until
+        if same or found.settled() or over:
+            return before, after, found
+
+
+def _load() -> float:
+    """Processes that want a processor beside this one, for each processor that there is."""
+    try:
+        waiting = os.getloadavg()[0]
+    except OSError:
+        return 0.0
+    return max(waiting - 1, 0.0) / (os.cpu_count() or 1)
 
 
 def _read_answers(path: Path) -> Answers | None:

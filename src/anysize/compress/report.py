@@ -23,7 +23,7 @@ _AREA = 220
 
 COLUMNS = (
     "method", "verdict", "runtime", "size", "peak memory", "latency p50 / p95", "windows/s",
-    "speed", "metric", "drop (95 %)", "agreement",
+    "speed (95 %)", "metric", "drop (95 %)", "agreement",
 )  # fmt: skip
 
 
@@ -91,9 +91,17 @@ def _row(judgement: Judgement, each: Candidate) -> tuple[str, ...]:
         each.chain, verdict, f"{found.runtime} {found.precision}", format_size(found.size),
         format_size(found.peak_memory),
         _times(found.latency_p50, found.latency_p95), f"{found.throughput:,.1f}",
-        f"{each.speed:.2f}", _number(found.metric), drop,
+        _pace(each), _number(found.metric), drop,
         "" if each.agreement is None else f"{each.agreement:.4f}",
     )  # fmt: skip
+
+
+def _pace(each: Candidate) -> str:
+    if each.pace is None:
+        return ""
+    speed = each.pace.speed
+    told = f"{speed.value:.2f} ({speed.low:.2f} … {speed.high:.2f})"
+    return f"{told}, same arithmetic" if each.pace.same else told
 
 
 def _times(median: float, high: float) -> str:

@@ -46,6 +46,8 @@ class Judging:
         test: the same.
         memory: budget of one measuring process, in bytes.
         seed: of the choice of records.
+        runtime, precision: what the original is run with, so that candidates are run alike where
+            they can be; empty leaves it to the planner.
         labels: of the model, in whatever spelling the data have them.
     """
 
@@ -58,6 +60,8 @@ class Judging:
     test: float = SHARE
     memory: int
     seed: int = 0
+    runtime: str = ""
+    precision: str = "auto"
     original: str = ""
     labels: Sequence[str] = ()
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.compress.pace import Pace
 from anysize.core.findings import Finding
 from anysize.core.memory import format_size
 from anysize.evaluate.intervals import PairedCounts, PairedDifference, paired_difference
 
-# What a repeated measurement of the same thing may differ by.
-NOISE = 0.03
 _ROUNDING = 1e-9
 
 
@@ -55,8 +55,7 @@ class Candidate:
     Attributes:
         chain: the methods that made it.
         figures: of it; None where it could not be made or run.
-        speed: its throughput as a multiple of the original's, the median of paired rounds.
-        latency: its median latency as a part of the original's, the median of paired rounds.
+        pace: how fast it is beside the original, with intervals; None where it did not run.
         drop: the original's metric minus its own.
         paired: accuracy of the original minus its own on the same records, with its interval;
             None where the task's metric is not a mean over records.
@@ -67,13 +66,22 @@ class Candidate:
 
     chain: str
     figures: Figures | None
-    speed: float = 0.0
-    latency: float = 0.0
+    pace: Pace | None = None
     drop: float | None = None
     paired: PairedDifference | None = None
     agreement: float | None = None
     reasons: tuple[str, ...] = ()
     worse: bool = False
+
+    @property
+    def speed(self) -> float:
+        """Its throughput as a multiple of the original's, the median of paired rounds."""
+        return 0.0 if self.pace is None else self.pace.speed.value
+
+    @property
+    def latency(self) -> float:
+        """Its latency as a part of the original's, the median of paired rounds."""
+        return 0.0 if self.pace is None else self.pace.latency.value
 
     @property
     def passes(self) -> bool:
@@ -87,6 +95,7 @@ class Candidate:
             "reasons": list(self.reasons),
             "speed": self.speed,
             "latency": self.latency,
+            "pace": None if self.pace is None else self.pace.to_json(),
             "drop": self.drop,
             "paired": None if self.paired is None else self.paired.to_json(),
             "agreement": self.agreement,
@@ -152,22 +161,20 @@ def judge(
     original: tuple[Figures, Answers | None],
     candidate: tuple[Figures, Answers | None],
     *,
-    speed: float,
-    latency: float,
+    pace: Pace,
     max_drop: float,
     metric: str,
 ) -> Candidate:
     """The verdict on a candidate.
 
-    It must be smaller, must not be slower in batches nor alone by more than the noise of the
-    measurement, and its metric may be lower by at most ``max_drop``.
+    It must be smaller, must not be slower in batches nor alone (``compress.pace``), and its metric
+    may be lower by at most ``max_drop``, which there must be records enough to show.
 
     Args:
         chain: the methods that made it.
         original: figures, and answers where there were data.
         candidate: the same.
-        speed: throughput of the candidate as a multiple of the original's.
-        latency: latency of the candidate as a part of the original's.
+        pace: of the candidate beside the original.
         max_drop: of the metric, in its own unit (0.01 of an accuracy is one point).
         metric: its name.
     """
@@ -177,10 +184,7 @@ def judge(
         reasons.append(
             f"it is not smaller: {format_size(after.size)} against {format_size(before.size)}"
         )
-    if speed < 1 - NOISE:
-        reasons.append(f"it is slower: {speed:.2f} times the original's throughput")
-    if latency > 1 + NOISE and speed < 1 + NOISE:
-        reasons.append(f"it is slower alone: {latency:.2f} times the original's latency")
+    reasons += pace.reasons()
     drop, worse = None, False
     if before.metric is not None and after.metric is not None:
         drop = before.metric - after.metric
@@ -191,18 +195,52 @@ def judge(
                 f"{metric} drops by {drop:.4f} (from {before.metric:.4f} to {after.metric:.4f}), "
                 f"more than {max_drop:g}"
             )
+        elif (few := too_few(after.records, max_drop)) is not None:
+            reasons.append(few)
     paired, agreement = _compared(original[1], candidate[1])
     return Candidate(
         chain=chain,
         figures=after,
-        speed=speed,
-        latency=latency,
+        pace=pace,
         drop=drop,
         paired=paired,
         agreement=agreement,
         reasons=tuple(reasons),
         worse=worse,
     )
+
+
+def too_few(records: int, max_drop: float) -> str | None:
+    """Why so many records cannot show that a metric drops by no more; None where they can.
+
+    One record that is answered otherwise must not be more than what is allowed.
+    """
+    if not max_drop or records * max_drop >= 1 - _ROUNDING:
+        return None
+    return (
+        f"{records} records cannot show a drop of {max_drop:g}: one of them is {1 / records:.2g}; "
+        f"judge by at least {math.ceil(1 / max_drop - _ROUNDING)}, or allow more (--max-drop)"
+        if records
+        else "no record could be judged"
+    )
+
+
+def beside(original: Figures, candidate: Candidate) -> Candidate:
+    """A candidate with the times that the paired rounds give it beside the original's.
+
+    So the table's figures are those that the verdict was made from.
+    """
+    figures, pace = candidate.figures, candidate.pace
+    if figures is None or pace is None:
+        return candidate
+    median = original.latency_p50 * pace.latency.value
+    times = replace(
+        figures,
+        throughput=original.throughput * pace.speed.value,
+        latency_p50=median,
+        latency_p95=figures.latency_p95 * median / figures.latency_p50,
+    )
+    return replace(candidate, figures=times)
 
 
 def pareto(candidates: list[Candidate]) -> list[Candidate]:
