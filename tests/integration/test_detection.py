@@ -66,7 +66,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     anysize.train(
         "object-detection", folder, model="detector-small", out=out, steps=120,
         validation=0.0, augment="none", image_size=(SIDE, SIDE), learning_rate=3e-3,
-        memory="4GiB", seed=3,
+        memory="4GiB", seed=3, threshold=0.3, nms_iou=0.5,
     )  # fmt: skip
     return out
 
@@ -101,6 +101,35 @@ def test_tiles_find_what_the_shrunk_whole_does_not(bundle: Path, large: Path) ->
     assert whole["ap50"] < 0.5 * tiled["ap50"]
 
 
+def test_rules_of_reported_objects_are_kept_and_can_be_changed(bundle: Path, large: Path) -> None:
+    assert json.loads((bundle / "anysize.json").read_text())["selection"] == {
+        "threshold": 0.3, "nms_iou": 0.5,
+    }  # fmt: skip
+    assert told("evaluate", str(bundle), str(large))["reported"]["threshold"] == 0.3
+    strict = told("evaluate", str(bundle), str(large), "--threshold", "0.9")
+    assert strict["reported"]["threshold"] == 0.9
+    picture = str(large / "images" / "val" / "900.png")
+    counts = []
+    for nms_iou in ("0.05", "0.5", "1"):
+        (found,) = told("predict", str(bundle), picture, "--nms-iou", nms_iou)["results"]
+        counts.append(len(found["prediction"]))
+    assert counts[0] <= counts[1] < counts[2]
+    (usual,) = told("predict", str(bundle), picture)["results"]
+    assert len(usual["prediction"]) == counts[1]
+    for wrong in (["--nms-iou", "0"], ["--threshold", "-1"]):
+        outcome = CliRunner().invoke(app, ["predict", str(bundle), picture, *wrong])
+        assert outcome.exit_code != 0
+
+
+def test_rules_of_reported_objects_are_for_detection(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("text,label\na,x\nb,y\n")
+    with pytest.raises(ConfigurationError, match="nms_iou: for object-detection"):
+        anysize.train(
+            "text-classification", tmp_path / "data.csv", model="lstm", out=tmp_path / "run",
+            nms_iou=0.5,
+        )  # fmt: skip
+
+
 def test_predicted_objects_are_in_the_pictures_pixels(bundle: Path, large: Path) -> None:
     picture = large / "images" / "val" / "900.png"
     (found,) = told("predict", str(bundle), str(picture))["results"]
@@ -119,11 +148,11 @@ def test_predicted_objects_are_in_the_pictures_pixels(bundle: Path, large: Path)
 
 def test_the_threshold_is_the_callers(bundle: Path, large: Path) -> None:
     picture = str(large / "images" / "val" / "900.png")
-    for threshold in (0.1, 0.25, 0.6):
+    for threshold in (0.1, 0.3, 0.6):
         (found,) = told("predict", str(bundle), picture, "--threshold", str(threshold))["results"]
         scores = [each["score"] for each in found["prediction"]]
         assert min(scores) >= threshold
-        if threshold == 0.25:
+        if threshold == 0.3:
             (usual,) = told("predict", str(bundle), picture)["results"]
             assert found["prediction"] == usual["prediction"]
     (weak,) = told("predict", str(bundle), picture, "--threshold", "0.02")["results"]

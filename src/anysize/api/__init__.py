@@ -6,6 +6,7 @@ from anysize.api.compression import compress_report
 from anysize.api.model import Model, load
 from anysize.api.verbs import (
     augment,
+    boxes_sheet,
     card,
     plan,
     statistics,
@@ -18,6 +19,7 @@ __all__ = [
     "Model",
     "PredictOptions",
     "augment",
+    "boxes_sheet",
     "card",
     "compress_report",
     "load",

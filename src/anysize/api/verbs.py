@@ -80,24 +80,29 @@ def train_report(recipe: Recipe, *, resume: bool = False) -> TrainReport:
 def augment(
     data: str | Path,
     out: str | Path | None = None,
-    augment: str | Augmentation = "standard",
+    augment: str | Augmentation = "auto",
     *,
     count: int = 6,
     draws: int = 6,
     seed: int = 0,
-    size: tuple[int, int] = (224, 224),
+    size: tuple[int, int] | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> Sheet:
     """Draws a contact sheet: pictures as they are, and as they come in training.
 
+    Pictures with objects are shown as a detector is trained on them: fitted into the model's input
+    without distortion, with the boxes where the augmentation moves them.
+
     Args:
         data: a folder, a table or a picture.
         out: PNG file; None writes nothing.
-        augment: a policy, a list of steps, or what was made of one.
+        augment: a policy, a list of steps, or what was made of one; ``auto`` is what training uses
+            unless it is told otherwise.
         count: pictures shown at most, spread evenly over the data.
         draws: epochs shown of each.
         seed: of everything random.
-        size: ``(width, height)`` of the model's input in pixels.
+        size: ``(width, height)`` of the model's input in pixels; None is 224 x 224, and for
+            pictures with objects what ``detector-small`` chooses.
         columns: column of a table for each role.
 
     Returns:
@@ -111,11 +116,55 @@ def augment(
     from anysize.augment import Augmentation
     from anysize.augment.sheet import contact_sheet, write_png
     from anysize.sources import open_source
+    from anysize.tasks.detection_sheet import detection_sheet, objects_in
     from anysize.tasks.image_classification import IMAGE
 
-    chosen = Augmentation(augment) if isinstance(augment, str) else augment
-    source = open_source(data, columns=(IMAGE,), rename=columns or {})
-    sheet = contact_sheet(source, chosen, count=count, draws=draws, seed=seed, size=size)
+    objects = objects_in(data, columns or {})
+    if objects is not None:
+        sheet = detection_sheet(objects, augment, count=count, draws=draws, seed=seed, size=size)
+    else:
+        spec = "standard" if augment == "auto" else augment
+        chosen = Augmentation(spec) if isinstance(spec, str) else spec
+        source = open_source(data, columns=(IMAGE,), rename=columns or {})
+        sheet = contact_sheet(
+            source, chosen, count=count, draws=draws, seed=seed, size=size or (224, 224)
+        )
+    if out is not None:
+        write_png(sheet.pixels, Path(out))
+    return sheet
+
+
+def boxes_sheet(
+    data: str | Path,
+    out: str | Path | None = None,
+    *,
+    count: int = 16,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+) -> Sheet:
+    """Draws a contact sheet of pictures with the boxes of their objects.
+
+    Args:
+        data: pictures with objects, in any of the layouts.
+        out: PNG file; None writes nothing.
+        count: pictures shown at most, spread evenly over the data.
+        columns: column of a table for each role.
+        encoding: of text files.
+
+    Returns:
+        The sheet, as ``augment`` gives it.
+
+    Raises:
+        DataError: none of the pictures can be read, or ``out`` cannot be written.
+    """
+    from anysize import tasks
+    from anysize.augment.object_sheet import object_sheet
+    from anysize.augment.sheet import write_png
+    from anysize.sources import open_source
+
+    task = tasks.load("object-detection")
+    source = open_source(data, columns=task.columns, rename=columns or {}, encoding=encoding)
+    sheet = object_sheet(source, task.labels(source), count=count)
     if out is not None:
         write_png(sheet.pixels, Path(out))
     return sheet
@@ -180,7 +229,11 @@ def statistics(
     findings = Findings()
     source, splits = inspected(data, chosen, **reading, findings=findings)
     found: DataStatistics
-    if chosen.role == "image":
+    if chosen.name == "object-detection":
+        from anysize.evaluate.object_statistics import object_statistics
+
+        found = object_statistics(source)
+    elif chosen.role == "image":
         found = counting.image_statistics(source)
     elif chosen.role == "features":
         from anysize.evaluate.feature_statistics import feature_statistics

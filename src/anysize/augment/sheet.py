@@ -32,11 +32,13 @@ class Sheet:
         pixels: uint8 ``[h, w, 3]``.
         records: ids of the records shown, from top to bottom.
         failures: what could not be shown, one sentence each.
+        augment: specification of the augmentation; empty where there is none.
     """
 
     pixels: Pixels
     records: tuple[str, ...]
     failures: tuple[str, ...]
+    augment: str = ""
 
 
 def contact_sheet(
@@ -75,8 +77,14 @@ def contact_sheet(
             failures.append(str(error))
     if not rows:
         raise DataError(source.name, "; ".join(failures) or "has no pictures")
-    pixels = _laid_out(rows, names, [f"epoch {epoch}" for epoch in range(draws)], side)
-    return Sheet(pixels=pixels, records=tuple(names), failures=tuple(failures))
+    heads = ["", *(f"epoch {epoch}" for epoch in range(draws))]
+    pixels = laid_out(rows, [[name] for name in names], heads, side)
+    return Sheet(
+        pixels=pixels,
+        records=tuple(names),
+        failures=tuple(failures),
+        augment=augmentation.spec,
+    )
 
 
 def write_png(pixels: Pixels, path: Path) -> None:
@@ -95,31 +103,45 @@ def _row(
     side: int,
 ) -> list[Pixels]:
     image = record.image("image")
-    found = [image.resized(*_fitted(image.extent, side))]
+    found = [image.resized(*fitted(image.extent, side))]
     for epoch in range(draws):
         pixels = augmentation.read(image, (seed, epoch, record.id, 0), size=size).pixels
-        found.append(resize(pixels, *_fitted((pixels.shape[1], pixels.shape[0]), side)))
+        found.append(resize(pixels, *fitted((pixels.shape[1], pixels.shape[0]), side)))
     return found
 
 
-def _fitted(extent: tuple[int, int], side: int) -> tuple[int, int]:
+def fitted(extent: tuple[int, int], side: int) -> tuple[int, int]:
+    """``(width, height)`` of what is fitted into a square."""
     ratio = side / max(extent)
     width, height = (max(round(length * ratio), 1) for length in extent)
     return width, height
 
 
-def _laid_out(
-    rows: Sequence[Sequence[Pixels]], names: Sequence[str], heads: Sequence[str], side: int
+def laid_out(
+    rows: Sequence[Sequence[Pixels]],
+    names: Sequence[Sequence[str]],
+    heads: Sequence[str],
+    side: int,
 ) -> Pixels:
-    step, columns = side + _GAP, len(heads) + 1
+    """Pictures in rows, each in a square.
+
+    Args:
+        rows: the pictures.
+        names: of each row, below its first pictures.
+        heads: above the columns.
+        side: of the squares, in pixels.
+    """
+    step, columns = side + _GAP, max(len(row) for row in rows)
     shape = (_LINE + len(rows) * (step + _LINE) + _GAP, columns * step + _GAP, 3)
     sheet: Pixels = np.full(shape, _PAPER, dtype=np.uint8)
     captions: list[tuple[int, int, str]] = [
-        (_GAP + (place + 1) * step, 2, head) for place, head in enumerate(heads)
+        (_GAP + place * step, 2, head) for place, head in enumerate(heads)
     ]
-    for number, (row, name) in enumerate(zip(rows, names, strict=True)):
+    for number, (row, below) in enumerate(zip(rows, names, strict=True)):
         top = _LINE + _GAP + number * (step + _LINE)
-        captions.append((_GAP, top + side + 2, name))
+        captions += [
+            (_GAP + place * step, top + side + 2, name) for place, name in enumerate(below)
+        ]
         for place, pixels in enumerate(row):
             height, width = pixels.shape[:2]
             left = _GAP + place * step + (side - width) // 2

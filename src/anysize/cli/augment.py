@@ -17,11 +17,19 @@ def command(
     sheet: Annotated[Path, typer.Option("--out", help="PNG file that is written.")],
     augment: Annotated[
         str,
-        typer.Option(help="Policy or list of steps (anysize list augmentations)."),
-    ] = "standard",
+        typer.Option(
+            help="Policy or list of steps (anysize list augmentations); auto is what training uses."
+        ),
+    ] = "auto",
     count: Annotated[int, typer.Option(help="Pictures shown, at most 100.")] = 6,
     draws: Annotated[int, typer.Option(help="Epochs shown of each, at most 50.")] = 6,
-    size: Annotated[str, typer.Option(help="The model's input, a side or WIDTHxHEIGHT.")] = "224",
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="The model's input, a side or WIDTHxHEIGHT; 224, or for pictures with objects "
+            "what detector-small chooses."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     columns: options.Columns = None,
     as_json: options.Json = False,
@@ -34,7 +42,7 @@ def command(
     check_paths([data])
     wanted, problems = _checked(sheet, count, draws, size)
     try:
-        augmentation = Augmentation(augment)
+        augmentation = augment if augment == "auto" else Augmentation(augment)
     except ConfigurationError as error:
         problems += error.problems
     if problems:
@@ -50,7 +58,7 @@ def command(
         document(
             {
                 "sheet": str(sheet),
-                "augment": augmentation.spec,
+                "augment": made.augment,
                 "seed": seed,
                 "records": list(made.records),
                 "draws": draws,
@@ -60,10 +68,12 @@ def command(
             }
         )
         return
-    out(f"{sheet}: {len(made.records)} pictures, {draws} draws each of {augmentation.spec}")
+    out(f"{sheet}: {len(made.records)} pictures, {draws} draws each of {made.augment}")
 
 
-def _checked(sheet: Path, count: int, draws: int, size: str) -> tuple[tuple[int, int], list[str]]:
+def _checked(
+    sheet: Path, count: int, draws: int, size: str | None
+) -> tuple[tuple[int, int] | None, list[str]]:
     """The wanted size, and every fault of the options."""
     from anysize.augment.parameters import Rule, WrongValueError, converted
 
@@ -74,7 +84,9 @@ def _checked(sheet: Path, count: int, draws: int, size: str) -> tuple[tuple[int,
     ]
     if sheet.suffix.lower() != ".png":
         problems.append(f"--out must be a file that ends in .png, not {str(sheet)!r}")
-    wanted = (1, 1)
+    wanted: tuple[int, int] | None = None
+    if size is None:
+        return wanted, problems
     try:
         found = converted(size, Rule(about="", kind="size"))
         wanted = (found, found) if isinstance(found, int) else found

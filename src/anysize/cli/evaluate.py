@@ -35,6 +35,8 @@ def command(
     crop: options.Crop = None,
     pages: options.Pages = None,
     tolerant: options.Tolerant = False,
+    threshold: options.Score = None,
+    nms_iou: options.NmsIou = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "auto",
     threads: options.Threads = None,
@@ -55,7 +57,9 @@ def command(
         crop=crop, runtime=runtime, precision=precision, threads=threads, columns=columns,
         encoding=encoding, strict=strict,
     )  # fmt: skip
-    settings = dataclasses.replace(settings, pages=pages, tolerant=tolerant)
+    settings = dataclasses.replace(
+        settings, pages=pages, tolerant=tolerant, threshold=threshold, nms_iou=nms_iou
+    )
     check_paths([data])
     split = check_split(data, split)
     check_out_folder(out)

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import document, show
+from anysize.cli.output import document, say, show
+from anysize.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from anysize.evaluate.statistics import DataStatistics
 
 
 def command(
@@ -23,6 +26,10 @@ def command(
     ] = None,
     columns: options.Columns = None,
     encoding: options.Encoding = "utf-8",
+    sheet: Annotated[
+        Path | None,
+        typer.Option("--out", help="PNG file for pictures with the boxes of their objects."),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Print a bundle's card, or a dataset's counts, lengths, sizes and corrupt files."""
@@ -30,6 +37,8 @@ def command(
     from anysize.sources.inputs import check_paths
 
     check_paths([what])
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        raise ConfigurationError(f"--out must be a file that ends in .png, not {str(sheet)!r}")
     if _is_model(Path(what)):
         card = api.card(what)
         if as_json:
@@ -44,12 +53,30 @@ def command(
         columns=options.pairs(columns, "--columns"),
         encoding=encoding,
     )
+    if sheet is not None:
+        _draw(what, statistics, sheet, columns, encoding)
     if as_json:
         document(statistics.to_json())
     else:
         from anysize.evaluate.rendering import render
 
         show(render(statistics))
+
+
+def _draw(
+    what: str, statistics: DataStatistics, sheet: Path, columns: str | None, encoding: str
+) -> None:
+    from anysize import api
+    from anysize.evaluate.object_statistics import ObjectStatistics
+
+    if not isinstance(statistics, ObjectStatistics):
+        raise ConfigurationError(
+            f"--out draws the boxes of objects, but {what} is not read as pictures with objects: "
+            "give --task object-detection, or leave it out"
+        )
+    renamed = options.pairs(columns, "--columns")
+    made = api.boxes_sheet(what, sheet, columns=renamed, encoding=encoding)
+    say(f"{sheet}: {len(made.records)} pictures with their boxes")
 
 
 def _is_model(path: Path) -> bool:

@@ -94,7 +94,20 @@ Threshold = Annotated[
     float | None,
     typer.Option(
         help="Lowest cosine that is accepted, instead of the gallery's own; of object-detection, "
-        "the lowest score of an object that is told (0.25)."
+        "the minimum score of a reported object (0.25)."
+    ),
+]
+Score = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold", help="Minimum score of a reported object, in object-detection (0.25)."
+    ),
+]
+NmsIou = Annotated[
+    float | None,
+    typer.Option(
+        help="Overlap (IoU) above which the weaker of two objects of a class is suppressed, in "
+        "object-detection (0.6)."
     ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first unreadable record.")]

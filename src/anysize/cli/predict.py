@@ -60,6 +60,7 @@ def command(
     pixels: options.Pixels = None,
     gallery: options.Gallery = None,
     threshold: options.Threshold = None,
+    nms_iou: options.NmsIou = None,
     strict: options.Strict = False,
     as_json: options.Json = False,
 ) -> None:
@@ -75,8 +76,9 @@ def command(
         encoding=encoding, strict=strict,
     )  # fmt: skip
     settings = dataclasses.replace(
-        settings, gallery=gallery, threshold=threshold, pages=pages, tolerant=tolerant
-    )
+        settings, gallery=gallery, threshold=threshold, nms_iou=nms_iou, pages=pages,
+        tolerant=tolerant,
+    )  # fmt: skip
     check_paths(inputs)
     check_out(out, resume=resume)
     check_out_file(out)

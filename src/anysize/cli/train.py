@@ -69,6 +69,8 @@ def command(
     crop: options.Crop = None,
     pages: options.Pages = None,
     tolerant: options.Tolerant = False,
+    threshold: options.Score = None,
+    nms_iou: options.NmsIou = None,
     progressive: Annotated[
         float | None,
         typer.Option(help="Side of pictures at the start, as a part of the input; 1: off."),

@@ -115,6 +115,8 @@ class ObjectResult(Result):
 
     Attributes:
         detections: these and all weaker ones, for whoever measures; not written to files.
+        threshold: the lowest score that is worth reporting.
     """
 
     detections: Detections
+    threshold: float = 0.25

@@ -97,6 +97,8 @@ class _Run:
         known = [each for each in target if each.label in self._labels]
         self._unknown.update(each.label for each in target if each.label not in self._labels)
         self.pictures += 1
+        # One run has one threshold.
+        self._threshold = result.threshold
         self.objects += sum(not each.ignored for each in known)
         self._counts["windows"] += result.receipt.windows
         self._scorer.add(result.detections, known)

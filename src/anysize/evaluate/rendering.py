@@ -15,6 +15,7 @@ from anysize.evaluate.evaluation import Evaluation
 from anysize.evaluate.feature_statistics import FeatureStatistics
 from anysize.evaluate.findings import findings_table
 from anysize.evaluate.markup import between, percent, probability
+from anysize.evaluate.object_statistics import ObjectStatistics
 from anysize.evaluate.sketches import Distribution
 from anysize.evaluate.statistics import DataStatistics, ImageStatistics, TextStatistics
 
@@ -117,6 +118,29 @@ def _image(statistics: ImageStatistics) -> RenderableType:
     parts.append(Text(f"sizes: {sizes}{f' and {more:,} more' if more > 0 else ''}"))
     parts.append(Text(f"formats: {formats}; modes: {modes}; grey to the eye: {statistics.grey:,}"))
     return Group(*parts, *_tail(statistics))
+
+
+@render.register
+def _objects(statistics: ObjectStatistics) -> RenderableType:
+    table = _table("class", "boxes", "share", "pictures")
+    for name, count in list(statistics.classes.items())[:_MOST_LABELS]:
+        share = percent(count.objects / max(statistics.objects, 1))
+        table.add_row(escape(name), f"{count.objects:,}", share, f"{count.pictures:,}")
+    more = len(statistics.classes) - _MOST_LABELS
+    words = (
+        f"{statistics.objects:,} boxes of {len(statistics.classes):,} classes"
+        f"{f' ({more:,} not shown)' if more > 0 else ''}; "
+        + ", ".join(f"{count:,} {name}" for name, count in statistics.areas.items())
+        + f" (below 32² pixels, below 96², above); {statistics.without_objects:,} pictures without "
+        f"objects, {statistics.crowds:,} crowds, {statistics.difficult:,} difficult"
+    )
+    boxes = {
+        "boxes of a picture": statistics.per_picture,
+        "box width": statistics.box_widths,
+        "box height": statistics.box_heights,
+        "% of the picture": statistics.shares,
+    }
+    return Group(table, Text(words), _distributions(boxes), _image(statistics))
 
 
 @render.register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -216,6 +216,7 @@ def image_statistics(
     *,
     role: str = "image",
     limit: int | None = None,
+    label_of: Callable[[Record], Any] | None = None,
 ) -> ImageStatistics:
     """Decodes every picture once, in bounded memory, so that a truncated file is found.
 
@@ -225,11 +226,12 @@ def image_statistics(
         source: where the records come from.
         role: the field to look at.
         limit: look at only so many records, evenly spread over the source.
+        label_of: gives the label of a record that could be read; its target by default.
 
     Raises:
         ConfigurationError: ``limit`` is below 1.
     """
-    common, grey = Common(), 0
+    common, grey = Common(label_of=label_of), 0
     widths, heights, pixels = LengthSketch(), LengthSketch(), LengthSketch()
     sizes: Counter[tuple[int, int]] = Counter()
     formats: Counter[str] = Counter()
@@ -285,6 +287,7 @@ class Common:
     unreadable: int = 0
     named: list[ErrorResult] = field(default_factory=list)
     sketch: DuplicateSketch = field(default_factory=DuplicateSketch)
+    label_of: Callable[[Record], Any] | None = None
 
     def readable(self, source: Source, limit: int | None) -> Iterator[tuple[int, Record]]:
         """The looked-at records with their indices; rows that cannot be read are counted."""
@@ -309,11 +312,12 @@ class Common:
 
     def add(self, index: int, record: Record, digest: int) -> None:
         number = -1
-        if record.target is None:
+        label = record.target if self.label_of is None else self.label_of(record)
+        if label is None:
             self.unlabelled += 1
-        elif record.target in self.labels or len(self.labels) < MOST_LABELS:
-            self.labels[record.target] += 1
-            number = self.numbers.setdefault(record.target, len(self.numbers))
+        elif label in self.labels or len(self.labels) < MOST_LABELS:
+            self.labels[label] += 1
+            number = self.numbers.setdefault(label, len(self.numbers))
         self.sketch.add(digest, number, index)
 
     def fields(self, source: Source) -> dict[str, Any]:

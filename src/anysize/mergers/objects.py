@@ -162,6 +162,7 @@ class ObjectMerger:
             score=float(found.scores.max(initial=0.0)),
             receipt=self._coverage.receipt("objects", "local"),
             detections=found,
+            threshold=self._rules.threshold,
         )
 
     def _objects(self, page: _Page) -> Detections:

@@ -21,6 +21,8 @@ CARD = "anysize.json"
 FORMAT = 1
 _NETWORK_FILES = ("*.safetensors", "tokenizer*.json", "preprocessor_config.json")
 
+_SELECTION = ("threshold", "nms_iou")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
@@ -39,6 +41,7 @@ class Card:
         compression: what was done to the original, in order, and what was measured of the result.
         altered: how the module differs from what its configuration builds; `save` takes it from the
             network.
+        selection: of object-detection, ``threshold`` and ``nms_iou`` where training was given them.
     """
 
     task: str
@@ -54,10 +57,11 @@ class Card:
     form: Form | None = None
     compression: Mapping[str, Any] = field(default_factory=dict)
     altered: Mapping[str, Any] = field(default_factory=dict)
+    selection: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         entries = dataclasses.asdict(self)
-        for name in ("compression", "altered"):
+        for name in ("compression", "altered", "selection"):
             if not entries[name]:
                 del entries[name]
         return {"format": FORMAT, **{k: v for k, v in entries.items() if v is not None}}
@@ -106,6 +110,13 @@ class Card:
             if name in values:
                 values[name] = made(kind, values[name], origin, name)
         card = made(cls, values, origin)
+        if not all(
+            name in _SELECTION and isinstance(value, int | float) and 0 <= value <= 1
+            for name, value in card.selection.items()
+        ):
+            raise BundleError(
+                origin, f"not a valid card: selection may have {' and '.join(_SELECTION)}, 0 to 1"
+            )
         if sum(item is not None for item in (card.text, card.image, card.features)) != 1:
             raise BundleError(origin, "exactly one of 'text', 'image' and 'features' must be set")
         return card

@@ -7,7 +7,7 @@ pyramid with strides 8, 16 and 32.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,18 +19,15 @@ from transformers.utils.generic import ModelOutput
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.models.detection_targets import detection_targets
+from anysize.models.detector_input import STRIDES, input_settings
 from anysize.models.detector_layers import Backbone, Head, Pyramid, points
 from anysize.models.detector_loss import Objects, detection_loss
-from anysize.models.network import BuildRequest, ImageSettings, Network
-from anysize.models.resnet import ZeroScaleNorm
+from anysize.models.network import BuildRequest, Network
+from anysize.models.patches import whiten
+from anysize.models.resnet import ConvolutionNorm, ZeroScaleNorm
 from anysize.models.vision import given_options, size_problems
 
 PROVIDES = ("detector-small",)
-
-STRIDES = (8, 16, 32)
-_PIXELS = 320 * 416
-# Of a larger picture a tile shows this many times the input's side at most.
-_TILED_FROM = 2
 
 
 @dataclass
@@ -160,6 +157,17 @@ class DetectorForObjectDetection(PreTrainedModel):
             return fields
         return output
 
+    @property
+    def starts_from_data(self) -> bool:
+        """Whether ``start_from`` should be called: few pictures teach first filters slowly."""
+        return True
+
+    def start_from(self, batches: Iterable[Tensor]) -> None:
+        """Takes the first filters from normalised pictures ``[n, channels, height, width]``."""
+        first = self.backbone.stem[0]
+        assert isinstance(first, ConvolutionNorm)
+        whiten(first.convolution, batches)
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """He normal before ReLU; the class bias starts at a score of 0.01 (arXiv:1708.02002)."""
@@ -226,41 +234,30 @@ def detector_small(
 def build(key: str, request: BuildRequest) -> Network:
     """A fresh detector.
 
-    Its input has the shape of the typical picture and about 133,000 pixels, unless a size is asked
-    for. Pictures up to twice the typical one are seen whole, larger ones in tiles of its size.
+    Its input has the shape of the typical picture; ``detector_input`` says how large it is, and
+    which pictures are seen whole.
 
     Raises:
         ConfigurationError: another task, or an option that the family does not have.
     """
     if request.task != "object-detection":
         raise ConfigurationError(f"model {key!r} is for object-detection, not for {request.task}")
-    typical = request.picture_size
-    width, height = request.image_size or _input_size(typical)
+    settings = input_settings(request.picture_size, request.object_side, request.image_size)
     module = detector_small(
         num_labels=len(request.labels),
-        image_size=(height, width),
+        image_size=(settings.height, settings.width),
         **given_options(detector_small, key, request.options),
     )
     module.config.id2label = dict(enumerate(request.labels))
     module.config.label2id = {label: index for index, label in enumerate(request.labels)}
-    tile = width if typical is None else max(min(typical[0], _TILED_FROM * width), width)
     return Network(
         module=module,
         spec=key,
-        image=ImageSettings(width=width, height=height, tile=tile, overlap=tile // 4),
+        image=settings,
         licence="Apache-2.0",
         outputs=("logits", "pred_boxes"),
         targets=detection_targets,
     )
-
-
-def _input_size(typical: tuple[int, int] | None) -> tuple[int, int]:
-    """Width and height in whole steps of the coarsest level."""
-    width, height = typical or (1, 1)
-    factor = math.sqrt(_PIXELS / (width * height)) if typical else math.sqrt(_PIXELS)
-    step = STRIDES[-1]
-    across, down = (max(round(side * factor / step), 2) * step for side in (width, height))
-    return across, down
 
 
 AutoConfig.register(DetectorConfig.model_type, DetectorConfig, exist_ok=True)

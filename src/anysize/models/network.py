@@ -210,6 +210,8 @@ class BuildRequest:
         tokenizer: takes the place of one trained from scratch, for a student that is to read what
             its teacher reads.
         picture_size: ``(width, height)`` that is typical of the training pictures.
+        object_side: of the smaller objects in them, as a part of the picture's side; None where
+            there are none.
         window: the user's wish for the window, in tokens or steps; None takes the model's own.
         image_size: the user's wish for the model's input, ``(width, height)``; None chooses.
         feature_shape: of the first training record, ``(features,)`` or ``(steps, features)``.
@@ -223,6 +225,7 @@ class BuildRequest:
     texts: Callable[[], Iterator[str]] | None = None
     tokenizer: PreTrainedTokenizerBase | None = None
     picture_size: tuple[int, int] | None = None
+    object_side: float | None = None
     window: int | None = None
     image_size: tuple[int, int] | None = None
     feature_shape: tuple[int, ...] | None = None

@@ -44,7 +44,11 @@ class PredictOptions:
         encoding: of text files.
         gallery: of a recognition task: the folder of those who are known by name.
         threshold: of the gallery: the lowest cosine that is accepted, instead of its own; of
-            object-detection: the lowest score of an object in the prediction, instead of 0.25.
+            object-detection: the lowest score of an object in the prediction, instead of the
+            bundle's own (0.25 unless training was given another).
+        nms_iou: of object-detection: the overlap (intersection over union) above which the weaker
+            of two objects of a class is suppressed, instead of the bundle's own (0.6 unless
+            training was given another).
     """
 
     memory: int | str | None = None
@@ -64,6 +68,7 @@ class PredictOptions:
     encoding: str = "utf-8"
     gallery: str | Path | None = None
     threshold: float | None = None
+    nms_iou: float | None = None
 
     def __post_init__(self) -> None:
         problems = [
@@ -90,6 +95,8 @@ class PredictOptions:
             problems += pages_problems(str(self.pages))
         if self.threshold is not None and not -1 <= self.threshold <= 1:
             problems.append(f"threshold must be a cosine from -1 to 1, not {self.threshold}")
+        if self.nms_iou is not None and not 0 < self.nms_iou <= 1:
+            problems.append(f"nms_iou must be above 0 and at most 1, not {self.nms_iou}")
         if self.memory is not None:
             try:
                 memory_sizes.parse_size(self.memory)
@@ -113,7 +120,7 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
         ConfigurationError: a merge rule that the model was not trained for, or an option of
             another kind of input.
     """
-    _check_fit(network, options)
+    _check_fit(network, card, options)
     network = dataclasses.replace(network)
     if network.text is not None:
         network.text = dataclasses.replace(
@@ -145,7 +152,7 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
     return network, merge
 
 
-def _check_fit(network: Network, options: PredictOptions) -> None:
+def _check_fit(network: Network, card: Card, options: PredictOptions) -> None:
     """An option that would do nothing is a misunderstanding; a window has a longest."""
     strange = (
         {}
@@ -153,6 +160,10 @@ def _check_fit(network: Network, options: PredictOptions) -> None:
         else _given(tiles=options.tiles, tile=options.tile, crop=options.crop, pages=options.pages)
     )
     problems = [f"{name} is for pictures, which this model does not take" for name in strange]
+    if options.threshold is not None and card.task not in ("object-detection", "face-recognition"):
+        problems.append(f"threshold is for objects and faces, not for {card.task}")
+    if options.nms_iou is not None and card.task != "object-detection":
+        problems.append(f"nms_iou is for object-detection, not for {card.task}")
     if options.window is not None and network.text is None and network.features is None:
         problems.append("window is for texts and sequences; of pictures, tile is the counterpart")
     elif options.window is not None and network.text is not None:

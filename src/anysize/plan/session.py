@@ -18,7 +18,7 @@ from anysize.plan.prediction import PredictionPlan, plan_prediction
 from anysize.plan.sampling import Sample, sample
 from anysize.plan.straight import handful, straight_plan
 from anysize.sources.stream import StreamSource
-from anysize.tasks.protocols import Thresholded
+from anysize.tasks.protocols import Selective
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -127,8 +127,9 @@ class Session:
         """
         network, merge = adapted(self.network, self.card, options)
         task = self.task
-        if options.threshold is not None and isinstance(task, Thresholded):
-            task = task.at_threshold(options.threshold)
+        if isinstance(task, Selective):
+            task = task.selecting(**self.card.selection)
+            task = task.selecting(threshold=options.threshold, nms_iou=options.nms_iou)
         plan = plan or self._kept_plan(network, source, options)
         stream = source if isinstance(source, StreamSource) else None
         runtime = plan.open_runtime()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -11,8 +12,8 @@ from anysize.core.records import Source
 from anysize.sources import boxes_layout, coco_layout, single_layout, yolo_layout
 from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
-from anysize.sources.detection import wants_objects
-from anysize.sources.detection_folders import Parts, folders
+from anysize.sources.detection import ROLE, wants_objects, without_objects
+from anysize.sources.detection_folders import Parts, files, folders
 from anysize.sources.split_names import SplitName
 
 
@@ -25,6 +26,7 @@ class _Layout(Protocol):
 
 
 _LAYOUTS: tuple[_Layout, ...] = (coco_layout, yolo_layout, single_layout, boxes_layout)
+_ANNOTATIONS = (".json", ".xml", ".csv", ".tsv", ".txt", ".yaml", ".yml", ".data")
 
 
 def open_objects(path: Path, request: Request) -> Source | None:
@@ -56,6 +58,22 @@ def split_objects(path: Path, request: Request) -> dict[SplitName | None, Source
             remedy="call them train, val or test, or move them elsewhere",
         )
     return {split: _one(f"{path} ({split})", several) for split, several in parts.items()}
+
+
+def without_layout(path: Path, request: Request) -> Request:
+    """The request for data in which no annotations were found: of pictures, without objects."""
+    if not wants_objects(request):
+        return request
+    if any(spec.role == ROLE for spec in request.of_kind("target")):
+        there = files(path, *_ANNOTATIONS) if path.is_dir() else []
+        request.findings.add(
+            "annotations-missing",
+            f"{path}: no annotations of a known layout were found, so its pictures have no objects",
+            unit="folders",
+            examples=there[:5],
+            remedy="the documentation lists the layouts that are read (data layouts)",
+        )
+    return dataclasses.replace(request, columns=without_objects(request.columns))
 
 
 def parts_of(path: Path, request: Request) -> Parts | None:

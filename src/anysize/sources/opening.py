@@ -14,7 +14,7 @@ from anysize.core.records import Source
 from anysize.readers.encodings import canonical
 from anysize.sources.columns import ColumnSpec, Request
 from anysize.sources.concat import Concat
-from anysize.sources.detection_layouts import open_objects
+from anysize.sources.detection_layouts import open_objects, without_layout
 from anysize.sources.folder import open_file, open_folder
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -131,4 +131,5 @@ def _open(path: Path, request: Request) -> Source:
     objects = open_objects(path, request)
     if objects is not None:
         return objects
+    request = without_layout(path, request)
     return open_folder(path, request) if path.is_dir() else open_file(path, request)

@@ -16,7 +16,7 @@ from anysize.sources.class_folders import Listing
 from anysize.sources.columns import ColumnSpec, Request
 from anysize.sources.contents import Contents
 from anysize.sources.copies import copies_in, tell_copies
-from anysize.sources.detection_layouts import split_objects
+from anysize.sources.detection_layouts import split_objects, without_layout
 from anysize.sources.division import divide
 from anysize.sources.folder import joined, open_file, open_folder, unwrapped
 from anysize.sources.folder_findings import tell_passed_over, tell_rest
@@ -100,6 +100,8 @@ def open_splits(
     request = dataclasses.replace(request, labelled=True)
     cut = _Cut(validation=validation, seed=seed, by_target=by_target, findings=request.findings)
     objects = split_objects(where, request)
+    if objects is None:
+        request = without_layout(where, request)
     if objects is not None:
         if None not in objects and set(objects) != {"train"}:
             parts = {split: source for split, source in objects.items() if split is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from anysize.sources.annotation_files import shown, text
 _LARGEST = 1 << 18
 # Aliases of aliases multiply; descriptions of data have none or a few.
 _ALIASES = 16
+# The parser takes quadratic time in the depth of brackets.
+_NESTED = 64
 
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
@@ -23,6 +26,8 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     import yaml  # type: ignore[import-untyped]
 
     words, _ = text(path, _LARGEST)
+    if _depth(words) > _NESTED:
+        raise DataError(str(path), f"has brackets nested deeper than {_NESTED}")
     try:
         aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(words))
         if aliases > _ALIASES:
@@ -39,3 +44,12 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     if not isinstance(entries, Mapping):
         raise DataError(str(path), "must be a mapping with 'names' and the pictures of each split")
     return {shown(key): value for key, value in entries.items()}
+
+
+def _depth(words: str) -> int:
+    """How deep brackets are nested at most, quotes not regarded."""
+    depth = deepest = 0
+    for each in re.findall(r"[\[\]{}]", words):
+        depth = depth + 1 if each in "[{" else max(depth - 1, 0)
+        deepest = max(deepest, depth)
+    return deepest

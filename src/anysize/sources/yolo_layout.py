@@ -149,11 +149,8 @@ def _of_entry(path: Path, base: Path, key: str, value: str, reading: _Reading) -
     for name in (value, value.removeprefix("../"), value.removeprefix("./")):
         where = Path(os.path.normpath(base / name))
         if where.is_dir():
-            root = Path(os.path.normpath(base))
-            if root in where.parents:
-                inner = where.relative_to(root).as_posix()
-            else:
-                root, inner = where.parent, where.name
+            root = _root_of(Path(os.path.normpath(base)), where)
+            inner = where.relative_to(root).as_posix()
             words = inner.split("/")
             at = max((place for place, word in enumerate(words) if word == "images"), default=None)
             labels = list(words)
@@ -257,15 +254,25 @@ def _beside(folder: Path, reading: _Reading) -> Parts | None:
 
 def _listed(path: Path, base: Path, reading: _Reading) -> Source:
     """The pictures that a text file lists, a path a line."""
+    lines = [line.replace("\\", "/").removeprefix("./") for line in lines_of(path)]
+    names = [line for line in lines if Path(line).suffix.lower() in IMAGE_SUFFIXES]
+    if len(names) < len(lines):
+        reading.request.findings.add(
+            "line-left-out",
+            f"{path}: lines that are not the path of a picture are left out",
+            count=len(lines) - len(names),
+            unit="lines",
+        )
     root = Path(os.path.normpath(base))
+    if names and is_there(root / names[0]):
+        root = _root_of(root, Path(os.path.normpath(root / names[0])))
     moved = 0
 
     def found() -> Iterator[tuple[str, str]]:
         nonlocal moved
-        for line in lines_of(path):
-            name = line.replace("\\", "/").removeprefix("./")
+        for name in names:
             kept = _inside(root, name)
-            moved += kept != name
+            moved += kept != name and not is_there(Path(name))
             words = kept.split("/")
             if "images" in words:
                 at = len(words) - 1 - words[::-1].index("images")
@@ -282,6 +289,16 @@ def _listed(path: Path, base: Path, reading: _Reading) -> Source:
             unit="pictures",
         )
     return source
+
+
+def _root_of(base: Path, place: Path) -> Path:
+    """The folder that a place and its labels are below: the data's own, where it is there."""
+    if base in place.parents:
+        return base
+    parts = place.parts
+    if "images" in parts:
+        return Path(*parts[: len(parts) - 1 - parts[::-1].index("images")])
+    return place.parent
 
 
 def _inside(root: Path, name: str) -> str:

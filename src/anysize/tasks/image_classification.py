@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.protocols import Preprocess
 from anysize.core.records import ImageField, Record, Source
@@ -18,12 +18,11 @@ from anysize.readers.centre import read_centre
 from anysize.readers.resize import resize
 from anysize.sources import ColumnSpec
 from anysize.tasks.classification import LABEL, Classification
+from anysize.tasks.facts import shown_pictures
 from anysize.tasks.pages import PagedPreprocess
 from anysize.windows.boxes import tiles
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from anysize.augment import Augmentation
 
 PROVIDES = ("image-classification",)
@@ -35,8 +34,6 @@ IMAGE = ColumnSpec(
 )
 
 TILED_ABOVE = 4
-# Pictures that a fresh network takes its first filters from.
-_SHOWN = 512
 
 
 class ImageClassification(Classification):
@@ -52,21 +49,7 @@ class ImageClassification(Classification):
         """Shows pictures to a fresh network that takes its first filters from them."""
         module: Any = network.module
         if getattr(module, "starts_from_data", False) and not module.name_or_path:
-            module.start_from(self._some(network, source))
-
-    def _some(self, network: Network, source: Source) -> Iterator[Tensor]:
-        """Normalised pictures, evenly chosen; those that cannot be read are told by training."""
-        from anysize.models.picture_batches import PictureBatches
-
-        assert network.image is not None
-        normalised = PictureBatches(network.image.mean, network.image.std)
-        preprocess = self.preprocess(network)
-        for index in range(0, len(source), max(len(source) // _SHOWN, 1)):
-            try:
-                example = next(preprocess(index, source[index], None))
-            except DataError:
-                continue
-            yield normalised([example.arrays["pixels"]])
+            module.start_from(shown_pictures(network, self.preprocess(network), source))
 
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0

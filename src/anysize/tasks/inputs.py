@@ -15,6 +15,7 @@ from anysize.core.records import Field, Source
 from anysize.sources import ColumnSpec, open_source
 from anysize.sources.detection import without_objects
 from anysize.sources.profile.reading import tables_of
+from anysize.tasks.detection_sheet import objects_in
 from anysize.tasks.protocols import Task
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ def task_of(data: str | Path, name: str | None, **arguments: Any) -> Task:
     """
     if name is not None:
         return tasks.load(name)
+    if objects_in(data, arguments.get("rename", {})) is not None:
+        return tasks.load("object-detection")
     # A table of texts may well have a column named "file"; a folder of pictures has no texts.
     order = ["image-classification", "text-classification"]
     names = order if Path(data).is_dir() else order[::-1]

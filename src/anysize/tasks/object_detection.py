@@ -33,6 +33,7 @@ from anysize.tasks.detection_windows import (
     place_of_whole,
     views,
 )
+from anysize.tasks.facts import shown_pictures
 from anysize.tasks.image_classification import IMAGE
 from anysize.tasks.pages import PagedPreprocess
 from anysize.tasks.protocols import LossBatch, Meter
@@ -69,24 +70,35 @@ class ObjectDetection:
     def __init__(self, rules: ObjectRules | None = None) -> None:
         self._rules = rules or ObjectRules()
 
-    def at_threshold(self, threshold: float) -> ObjectDetection:
-        """The task with another lowest score of the objects in a prediction.
-
-        Raises:
-            ConfigurationError: not from 0 to 1.
-        """
-        if not 0 <= threshold <= 1:
-            raise ConfigurationError(
+    def selecting(
+        self, *, threshold: float | None = None, nms_iou: float | None = None
+    ) -> ObjectDetection:
+        """See ``Selective``."""
+        rules = self._rules
+        problems = []
+        if threshold is not None and not 0 <= threshold <= 1:
+            problems.append(
                 f"threshold must be a score from 0 to 1 for object-detection, not {threshold}"
             )
-        floor = min(self._rules.floor, threshold)
-        return ObjectDetection(dataclasses.replace(self._rules, threshold=threshold, floor=floor))
+        if nms_iou is not None and not 0 < nms_iou <= 1:
+            problems.append(f"nms_iou must be above 0 and at most 1, not {nms_iou}")
+        if problems:
+            raise ConfigurationError(problems)
+        if threshold is not None:
+            floor = min(rules.floor, threshold)
+            rules = dataclasses.replace(rules, threshold=threshold, floor=floor)
+        if nms_iou is not None:
+            rules = dataclasses.replace(rules, overlap=nms_iou)
+        return ObjectDetection(rules)
 
     def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
-        """Nothing is prepared; what is needed is asked for before the work begins."""
+        """Shows pictures to a fresh network that takes its first filters from them."""
         from anysize.models.hub_detection import check_training
 
         check_training(network)
+        module: Any = network.module
+        if getattr(module, "starts_from_data", False) and not module.name_or_path:
+            module.start_from(shown_pictures(network, self.preprocess(network), source))
 
     def recipe_defaults(self, *, pretrained: bool) -> Mapping[str, Any]:
         if pretrained:

@@ -212,11 +212,18 @@ class NamesClasses(Protocol):
 
 
 @runtime_checkable
-class Thresholded(Protocol):
-    """A task whose predictions leave out what scores less than a threshold."""
+class Selective(Task, Protocol):
+    """A task that finds several things in a record, and chooses which of them it reports."""
 
-    def at_threshold(self, threshold: float) -> Task:
-        """The task with another threshold.
+    def selecting(
+        self, *, threshold: float | None = None, nms_iou: float | None = None
+    ) -> Selective:
+        """The task with other rules; None leaves a rule as it is.
+
+        Args:
+            threshold: the lowest score that is reported.
+            nms_iou: the overlap (intersection over union) above which the weaker of two of a class
+                is suppressed.
 
         Raises:
             ConfigurationError: out of range.

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import statistics
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anysize import tasks
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Finding, Findings
 from anysize.core.records import Source
 from anysize.models.network import BuildRequest, Network
+from anysize.tasks.facts import object_side, picture_size
 from anysize.tasks.protocols import Task
 from anysize.tasks.understanding import Understood, understand
 from anysize.train.job import Job
 from anysize.train.order import mix
 from anysize.train.recipe import Recipe
 from anysize.train.recipe_defaults import resolve
+from anysize.train.selection import selection_of, task_of
 
 if TYPE_CHECKING:
     from anysize.augment import Augmentation
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from anysize.models.columns import TableEncoding
 
 _log = logging.getLogger("anysize")
-_PICTURES_LOOKED_AT = 64
 # Families of transformers that take pictures of any size.
 _CONVOLUTIONAL = (
     "convnext", "convnextv2", "efficientnet", "mobilenet_v1", "mobilenet_v2", "regnet", "resnet",
@@ -52,7 +51,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         ConfigurationError: the recipe does not fit the task, model or data.
         DataError: the data cannot be used.
     """
-    task = tasks.load(recipe.task)
+    task = task_of(recipe)
     findings = Findings()
     data = _understand(recipe, task, recipe.labels, findings)
     findings.checked(strict=recipe.strict)
@@ -81,6 +80,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         labels=labels,
         model=network.spec,
         merge=recipe.merge,
+        selection=selection_of(recipe),
         text=network.text,
         image=network.image,
         features=network.features,
@@ -113,7 +113,7 @@ def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     from anysize.models.bundle import is_bundle
     from anysize.models.spec import open_network
 
-    task = tasks.load(recipe.task)
+    task = task_of(recipe)
     begun = initial(recipe)
     # A finished run has its weights once, in its bundle; those of its checkpoint replace them.
     folder = begun if is_bundle(begun) else Path(recipe.out)
@@ -197,7 +197,8 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
             labels=labels,
             texts=(lambda: _texts(training)) if task.role == "text" else None,
             tokenizer=_tokenizer(recipe.teacher) if task.role == "text" else None,
-            picture_size=_picture_size(training) if task.role == "image" else None,
+            picture_size=picture_size(training) if task.role == "image" else None,
+            object_side=object_side(training) if task.name == "object-detection" else None,
             feature_shape=_feature_shape(training, encoding) if task.role == "features" else None,
             encoding=encoding,
             window=recipe.window,
@@ -265,21 +266,6 @@ def _texts(source: Source) -> Iterator[str]:
             yield from source[index].text("text").chunks()
         except DataError:
             continue
-
-
-def _picture_size(source: Source) -> tuple[int, int] | None:
-    """Median width and height of some pictures, evenly chosen."""
-    step = max(len(source) // _PICTURES_LOOKED_AT, 1)
-    sizes = []
-    for index in range(0, len(source), step):
-        try:
-            sizes.append(source[index].image("image").extent)
-        except DataError:
-            continue
-    if not sizes:
-        return None
-    widths, heights = zip(*sizes, strict=True)
-    return int(statistics.median(widths)), int(statistics.median(heights))
 
 
 def _encoding(task: Task, training: Source) -> TableEncoding | None:

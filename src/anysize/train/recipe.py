@@ -63,6 +63,10 @@ class Recipe:
         pages: which pages or frames of a picture are read: ``all``, ``first``, or a number: so
             many, evenly spread.
         tolerant: read damaged pictures as far as possible.
+        threshold: of object-detection, the lowest score of an object in a prediction; kept with the
+            model. None is 0.25.
+        nms_iou: of object-detection, the overlap (intersection over union) above which the weaker
+            of two objects of a class is suppressed; kept with the model. None is 0.6.
         progressive: side of training pictures at the start, as a part of the model's input; it
             grows to the whole over the first 60 % of the run; 1 switches it off.
         augment: augmentation spec; ``none`` switches it off, ``auto`` is the modality's default.
@@ -129,6 +133,8 @@ class Recipe:
     crop: float | None = None
     pages: str | None = None
     tolerant: bool = False
+    threshold: float | None = None
+    nms_iou: float | None = None
     progressive: float | None = None
     augment: str = "auto"
     precision: str = "auto"

@@ -37,6 +37,8 @@ _RANGES: tuple[tuple[str, float, bool, float], ...] = (
     ("overlap", 0, True, 1 << 24),
     ("tile", 1, True, 1 << 20),
     ("crop", 0, True, 1),
+    ("threshold", 0, True, 1),
+    ("nms_iou", 0, False, 1),
     ("progressive", 0.125, True, 1),
     ("workers", 1, True, 4096),
     ("loaders", 0, True, 1024),

@@ -1,0 +1,83 @@
+"""Pictures with objects as training sees them, on a contact sheet."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from anysize import tasks
+from anysize.core.errors import DataError
+from anysize.core.records import Source
+
+if TYPE_CHECKING:
+    from anysize.augment import Augmentation
+    from anysize.augment.sheet import Sheet
+
+
+def objects_in(data: str | Path, rename: Mapping[str, str]) -> Source | None:
+    """The data as pictures with objects, where annotations of a known layout are there.
+
+    Args:
+        data: a file or a folder.
+        rename: column of a table for each role.
+    """
+    from anysize.sources.columns import Request
+    from anysize.sources.detection_layouts import open_objects
+
+    task = tasks.load("object-detection")
+    path = Path(data)
+    roles = {spec.role for spec in task.columns}
+    if not path.exists() or not set(rename) <= roles:
+        return None
+    root = path if path.is_dir() else path.parent
+    try:
+        return open_objects(
+            path, Request(columns=task.columns, rename=rename, encoding="utf-8", root=root)
+        )
+    except DataError:
+        return None
+
+
+def detection_sheet(
+    source: Source,
+    augment: str | Augmentation,
+    *,
+    count: int,
+    draws: int,
+    seed: int,
+    size: tuple[int, int] | None,
+) -> Sheet:
+    """One row a picture: as it is, and as the model's input in each of some epochs, with boxes.
+
+    Args:
+        source: pictures with objects.
+        augment: specification or what was made of one; ``auto`` is the task's own.
+        count: pictures at most.
+        draws: epochs shown.
+        seed: of the draws.
+        size: ``(width, height)`` of the model's input; None chooses as ``detector-small`` does.
+
+    Raises:
+        ConfigurationError: the augmentation is wrong.
+        DataError: none of the pictures can be read.
+    """
+    from anysize.augment import make
+    from anysize.augment.object_sheet import training_sheet
+    from anysize.models.detector_input import input_settings
+    from anysize.models.network import Network
+    from anysize.tasks.facts import object_side, picture_size
+
+    task: Any = tasks.load("object-detection")
+    labels = task.labels(source)
+    spec = task.augmentation if augment == "auto" else augment
+    made = make(spec) if isinstance(spec, str) else spec
+    settings = input_settings(picture_size(source), object_side(source), size)
+    config = SimpleNamespace(id2label=dict(enumerate(labels)))
+    module: Any = SimpleNamespace(config=config)
+    network = Network(module=module, spec="detector-small", image=settings)
+    preprocess = task.preprocess(network, augment=made or make("hflip(p=0)"), seed=seed)
+    sheet = training_sheet(source, labels, preprocess, count=count, draws=draws)
+    return dataclasses.replace(sheet, augment="none" if made is None else made.spec)

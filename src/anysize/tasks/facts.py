@@ -1,0 +1,88 @@
+"""What a model builder needs to know of training pictures and their objects."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from anysize.core.errors import DataError
+from anysize.core.objects import Annotation
+from anysize.core.protocols import Preprocess
+from anysize.core.records import Record, Source
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from anysize.models.network import Network
+
+_LOOKED_AT = 64
+_SHOWN = 512
+_SMALL = 0.1
+
+
+def picture_size(source: Source) -> tuple[int, int] | None:
+    """Median width and height of some pictures, evenly chosen; None where none can be read."""
+    sizes = []
+    for record in _some(source):
+        try:
+            sizes.append(record.image("image").extent)
+        except DataError:
+            continue
+    if not sizes:
+        return None
+    widths, heights = zip(*sizes, strict=True)
+    return int(statistics.median(widths)), int(statistics.median(heights))
+
+
+def object_side(source: Source) -> float | None:
+    """How large the smaller objects are: the side of a square, as a part of its picture's.
+
+    Nine of ten objects of some pictures, evenly chosen, are larger. None where there are none.
+    """
+    parts = []
+    for record in _some(source):
+        if not isinstance(record.target, tuple):
+            continue
+        try:
+            width, height = record.image("image").extent
+        except DataError:
+            continue
+        for each in record.target:
+            if isinstance(each, Annotation) and not each.ignored:
+                left, top, right, bottom = each.box
+                parts.append(((right - left) * (bottom - top) / (width * height)) ** 0.5)
+    parts.sort()
+    return parts[int(_SMALL * len(parts))] if parts else None
+
+
+def shown_pictures(network: Network, preprocess: Preprocess, source: Source) -> Iterator[Tensor]:
+    """Normalised pictures, evenly chosen, for first filters from the data.
+
+    Those that cannot be read are left out; training names them.
+
+    Args:
+        network: takes pictures.
+        preprocess: of the task, without augmentation.
+        source: of the training data.
+    """
+    from anysize.models.picture_batches import PictureBatches
+
+    assert network.image is not None
+    normalised = PictureBatches(network.image.mean, network.image.std)
+    for index in range(0, len(source), max(len(source) // _SHOWN, 1)):
+        try:
+            example = next(iter(preprocess(index, source[index], None)))
+        except DataError:
+            continue
+        yield normalised([example.arrays["pixels"]])
+
+
+def _some(source: Source) -> list[Record]:
+    found = []
+    for index in range(0, len(source), max(len(source) // _LOOKED_AT, 1)):
+        try:
+            found.append(source[index])
+        except DataError:
+            continue
+    return found
