@@ -73,26 +73,33 @@ def negate_dropped_(values: Tensor, bits: DropBits) -> Tensor:
     return values
 
 
-def _masked(values: Tensor, seed: int, level: int) -> Tensor:
+def _mask(values: Tensor, seed: int, level: int) -> Tensor:
+    """All bits set where an element is kept: integers of the width of ``values``."""
+    kept = DropBits(seed, level).keep_masks(values.numel()).view(values.shape)
+    return kept.to(_WIDTHS[values.element_size()])
+
+
+def _masked(values: Tensor, mask: Tensor, level: int) -> Tensor:
     kept = values.contiguous()
-    integers = _WIDTHS[kept.element_size()]
-    mask = DropBits(seed, level).keep_masks(kept.numel()).to(integers).view(kept.shape)
-    masked = kept.view(integers).bitwise_and(mask).view(kept.dtype)
+    masked = kept.view(mask.dtype).bitwise_and(mask).view(kept.dtype)
     return masked.mul_(survivor_scale(level))
 
 
 class _Dropout(torch.autograd.Function):
-    """The mask is drawn again in the backward pass: nothing but the seed is kept."""
+    """The mask is kept for the backward pass: drawing it again would take longer than using it."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, level: int) -> Tensor:
-        ctx.seed, ctx.level = draw_seed(), level
-        return _masked(values, ctx.seed, level)
+        mask = _mask(values, draw_seed(), level)
+        ctx.save_for_backward(mask)
+        ctx.level = level
+        return _masked(values, mask, level)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return _masked(grads[0], ctx.seed, ctx.level), None
+        (mask,) = ctx.saved_tensors
+        return _masked(grads[0], mask, ctx.level), None
 
 
 def dropped(values: Tensor, level: int) -> Tensor:
