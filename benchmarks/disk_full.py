@@ -358,8 +358,18 @@ def _last(said: str) -> str:
     return (said.strip().splitlines() or [""])[-1]
 
 
-def measure(events: int, seed: int, *, limit: bool, verbs: Sequence[str] = ()) -> list[Event]:
-    """So many events, over all commands in turn, each at a random moment."""
+def measure(
+    events: int, seed: int, *, limit: bool, verbs: Sequence[str] = (), about: str = ""
+) -> list[Event]:
+    """So many events, over all commands in turn, each at a random moment.
+
+    Args:
+        events: how many.
+        seed: of the moments.
+        limit: limits on file sizes instead of a small disk.
+        verbs: these only.
+        about: commands that name this only.
+    """
     generator = random.Random(seed)
     found = []
     with small_disk(limit=limit) as disk, tempfile.TemporaryDirectory() as elsewhere:
@@ -367,17 +377,21 @@ def measure(events: int, seed: int, *, limit: bool, verbs: Sequence[str] = ()) -
         make_data(data)
         errors = data / "errors.txt"
         runner = Runner(disk)
+        chosen = [
+            (verb, arguments)
+            for verb, arguments in commands(data, models, disk.folder)
+            if (not verbs or verb in verbs) and about in " ".join(arguments)
+        ]
+        used = {argument for _, arguments in chosen for argument in arguments}
         for name, task, source, model in (
             ("text", "text-classification", "texts.csv", "lstm"),
             ("picture", "image-classification", "pictures", "cnn"),
             ("number", "tabular-classification", "numbers.csv", "dense"),
         ):
             train = ["train", task, str(data / source), "--model", model, "--steps", "3"]
-            if runner([*train, *_MEMORY, "--out", str(models / name)], errors):
+            out = str(models / name)
+            if out in used and runner([*train, *_MEMORY, "--out", out], errors):
                 raise RuntimeError(errors.read_text())
-        chosen = [
-            each for each in commands(data, models, disk.folder) if not verbs or each[0] in verbs
-        ]
         for number in range(events):
             verb, arguments = chosen[number % len(chosen)]
             event = one_event(runner, disk, verb, arguments, generator.random(), errors)
@@ -395,8 +409,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", action="store_true", help="limits on file sizes, no tmpfs")
     parser.add_argument("--verbs", nargs="*", default=())
+    parser.add_argument("--about", default="", help="commands that name this only")
     options = parser.parse_args()
-    found = measure(options.events, options.seed, limit=options.limit, verbs=options.verbs)
+    found = measure(
+        options.events,
+        options.seed,
+        limit=options.limit,
+        verbs=options.verbs,
+        about=options.about,
+    )
     faults = Counter(fault.partition(":")[0] for event in found for fault in event.faults)
     codes = Counter((event.verb, event.code) for event in found)
     print(json.dumps({

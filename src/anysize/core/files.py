@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from anysize.core.errors import AnysizeError
-from anysize.core.leftovers import own_name, remove_leftovers
+from anysize.core.leftovers import is_own_name, own_name, remove_leftovers
 
 ESCAPED = "anysize-escaped"
 """Name of an error handler for encoding: what does not fit is escaped as in JSON."""
 
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)|\[errno (\d+)\]", re.IGNORECASE)
+_PROBE = 1 << 18
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
@@ -174,13 +175,14 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None and error.errno is not None:
+        passing = error.filename is None or is_own_name(error.filename)
+        if passing and error.errno is not None:
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise
     except AnysizeError:
         raise
     except Exception as error:
-        number = _system_error(error)
+        number = _system_error(error) or _refusal(path)
         if number is None:
             raise
         raise OSError(number, os.strerror(number), str(path)) from error
@@ -202,6 +204,23 @@ def _system_error(error: Exception) -> int | None:
     if found is not None:
         return int(found[1] or found[2])
     return next((each for each in _OF_THE_DISK if os.strerror(each) in str(error)), None)
+
+
+def _refusal(path: Path) -> int | None:
+    """The system's number for what it says to a write beside ``path``; None where it allows one.
+
+    Some libraries say no more than that something failed.
+    """
+    beside = path.absolute().parent / own_name("probe")
+    try:
+        with beside.open("wb") as file:
+            file.write(bytes(_PROBE))
+    except OSError as error:
+        return error.errno
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+    return None
 
 
 def _created(beside: Path, place: Path, *, private: bool) -> BinaryIO:

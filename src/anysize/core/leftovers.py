@@ -35,6 +35,11 @@ def own_name(kind: str, *, hidden: bool = True) -> str:
     return f"{'.' if hidden else ''}anysize-{kind}-{_machine()}-{process}-{next(_count)}"
 
 
+def is_own_name(path: str | bytes | int) -> bool:
+    """Whether a path leads through something temporary of this program."""
+    return isinstance(path, str) and any(_NAME.fullmatch(part) for part in Path(path).parts)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Removes what processes that are gone have left in a folder; once a process and folder."""
     with _lock:

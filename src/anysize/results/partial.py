@@ -47,8 +47,7 @@ class Partial:
         if resume:
             self._check(work)
         else:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            write_json(self.folder / WORK, {"format": FORMAT, **work})
+            self._begin(work)
         self.lines = self._whole() if resume else 0
         self._file: BinaryIO = self.path.open("ab")
 
@@ -71,6 +70,14 @@ class Partial:
     def remove(self) -> None:
         """Removes all of it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _begin(self, work: Mapping[str, Any]) -> None:
+        self.remove()
+        try:
+            write_json(self.folder / WORK, {"format": FORMAT, **work})
+        except BaseException:
+            self.remove()
+            raise
 
     def _check(self, work: Mapping[str, Any]) -> None:
         try:
