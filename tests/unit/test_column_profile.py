@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from anysize.sources.dialect import Dialect
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anysize.sources import open_source
-from anysize.sources.dialect import Dialect
 from anysize.sources.profile import Profile
 from anysize.sources.profile.cells import cells_of
 from anysize.sources.profile.facts import Facts

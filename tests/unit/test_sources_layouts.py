@@ -125,9 +125,10 @@ def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
         open_source(tmp_path / "revews.csv" / "x", columns=[TEXT])
     with pytest.raises(DataError, match=r"suffix .xyz is not known; known are.*csv"):
         open_source(tmp_path / "data.xyz", columns=[TEXT])
-    with pytest.raises(DataError, match="without a suffix is not known"):
-        open_source(tmp_path / "plain", columns=[TEXT])
-    with pytest.raises(DataError, match="unpack it first"):
+    with pytest.raises(DataError, match="reads image files"):
+        open_source(tmp_path / "plain", columns=[IMAGE])
+    assert open_source(tmp_path / "plain", columns=[TEXT])[0].text("text").read(0, 7) == "content"
+    with pytest.raises(DataError, match="does not begin as a .gz file"):
         open_source(tmp_path / "archive.csv.gz", columns=[TEXT])
     with pytest.raises(DataError, match=r"reads text files .* not .jpg"):
         open_source(tmp_path / "photo.jpg", columns=[TEXT])

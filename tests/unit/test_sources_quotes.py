@@ -14,10 +14,10 @@ import pytest
 from anysize.core.findings import Findings
 from anysize.sources import ColumnSpec, open_source
 from anysize.sources import scan as scan_module
-from anysize.sources.cells import split_careful, split_repaired
-from anysize.sources.dialect import Dialect
 from anysize.sources.scan import RowScanner
 from anysize.sources.table import TableSource
+from anysize.sources.tables.cells import split_careful, split_repaired
+from anysize.sources.tables.dialect import Dialect
 
 TEXT = ColumnSpec(role="text", kind="text", names=("text",))
 LABEL = ColumnSpec(role="label", kind="target", names=("label",), required=False)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from anysize.sources.dialect import Dialect
 from anysize.sources.rows import Delimited, RowError, split_row
 from anysize.sources.scan import RowScanner
-from anysize.sources.sniffing import sniff_delimiter
+from anysize.sources.tables.dialect import Dialect
+from anysize.sources.tables.sniffing import sniff_delimiter
 
 CSV = Dialect(delimiter=",", quoting=True)
 TSV = Dialect(delimiter="\t", quoting=False)

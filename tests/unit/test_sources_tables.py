@@ -102,7 +102,7 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("the second opening must not read the file again")
 
-    monkeypatch.setattr("anysize.sources.parquet._spool", refuse)
+    monkeypatch.setattr("anysize.sources.tables.columnar._spool", refuse)
     assert shown(open_source(path, columns=[TEXT, LABEL])) == shown(source)  # type: ignore[arg-type]
     os.utime(path, (1, 1))
     with pytest.raises(AssertionError, match="second opening"):
@@ -249,7 +249,7 @@ def test_other_encodings(tmp_path: Path) -> None:
 
 
 def test_cells_and_rows_have_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anysize.sources.cell_fields.CELL_LIMIT", 100)
+    monkeypatch.setattr("anysize.sources.tables.cell_fields.CELL_LIMIT", 100)
     monkeypatch.setattr("anysize.sources.table.ROW_LIMIT", 300)
     data = f"text,label\n{'a' * 100},1\n{'b' * 101},1\n{'c' * 400},1\nd,1\n"
     source = table(tmp_path / "a.csv", data)

@@ -14,6 +14,7 @@ from anysize.core.errors import DataError
 from anysize.sources.files import SUFFIXES
 from anysize.sources.listing import Skipped, entry_kind, natural, suffix_of
 from anysize.sources.split_names import SplitName, by_part, split_of_name, split_of_words
+from anysize.sources.tables.packing import inner_suffix
 
 _FILES = frozenset(suffix[1:] for each in SUFFIXES.values() for suffix in each)
 _ARCHIVES = frozenset({"tar"})
@@ -108,10 +109,16 @@ def _holds_more(folder: Path) -> bool:
     return bool(inner.folders or inner.tables or inner.archives)
 
 
+def table_keys() -> frozenset[str]:
+    """Suffixes of tables, without their dots."""
+    return frozenset(plugins.keys("sources").keys() - _FILES - _ARCHIVES)
+
+
 def contents(folder: Path) -> Contents:
     """Lists a folder's sub-folders and tables, in natural order, in one pass over its entries."""
     found = Contents()
-    tables = plugins.keys("sources").keys() - _FILES - _ARCHIVES
+    tables = table_keys()
+    objects: list[Path] = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -124,7 +131,9 @@ def contents(folder: Path) -> Contents:
                     found.skipped.special(str(folder / entry.name), kind)
                 elif _NOT_DATA.fullmatch(entry.name):
                     found.loose = True
-                elif suffix_of(entry.name)[1:] in tables:
+                elif inner_suffix(entry.name) == ".json":
+                    objects.append(folder / entry.name)
+                elif inner_suffix(entry.name)[1:] in tables:
                     found.tables.append(folder / entry.name)
                 elif suffix_of(entry.name)[1:] in _ARCHIVES:
                     found.archives.append(folder / entry.name)
@@ -132,6 +141,10 @@ def contents(folder: Path) -> Contents:
                     found.loose = True
     except OSError as error:
         raise DataError(str(folder), f"cannot be listed: {error.strerror or error}") from None
+    if not found.tables and not found.folders and not found.archives:
+        # Beside other data, JSON files say something about it.
+        found.tables = objects
+    found.loose = found.loose or bool(objects and not found.tables)
     found.folders.sort(key=lambda path: natural(path.name))
     found.tables.sort(key=lambda path: natural(path.name))
     found.archives.sort(key=lambda path: natural(path.name))

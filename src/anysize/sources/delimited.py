@@ -13,17 +13,17 @@ from anysize.core.errors import DataError
 from anysize.core.records import Source
 from anysize.readers.encodings import advice
 from anysize.sources.columns import Request, usual_names
-from anysize.sources.dialect import Dialect, Repairs
-from anysize.sources.headers import guess_header, guess_roles
 from anysize.sources.offsets import RandomFile
 from anysize.sources.profile.kept import Place
-from anysize.sources.quotes import QuoteJudge, shapes
 from anysize.sources.row_index import row_index
 from anysize.sources.rows import ROW_LIMIT, Delimited, RowError, split_cells
 from anysize.sources.scan import RowScanner
-from anysize.sources.sniffing import separator_line, sniff
-from anysize.sources.stored import SAMPLE, Stored, stored_text
 from anysize.sources.table import TableSource
+from anysize.sources.tables.dialect import Dialect, Repairs
+from anysize.sources.tables.headers import guess_header, guess_roles
+from anysize.sources.tables.quotes import QuoteJudge, shapes
+from anysize.sources.tables.sniffing import separator_line, sniff
+from anysize.sources.tables.stored import SAMPLE, Stored, stored_text
 
 PROVIDES = ("csv", "tsv", "tab")
 

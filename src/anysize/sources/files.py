@@ -48,6 +48,11 @@ UNREAD_PICTURES: Mapping[str, str] = {
 """Pictures that are not read, by suffix, and what people call them."""
 
 
+def without_suffix(suffix: str) -> bool:
+    """Whether a file has none: nothing, or a number, behind the last dot of its name."""
+    return not suffix[1:] or suffix[1:].isdecimal()
+
+
 class FileSource:
     """One record a file.
 
@@ -157,7 +162,8 @@ def open_path(path: Path, request: Request) -> FileSource:
     """
     content = file_content(str(path), request)
     usable = SUFFIXES[content.kind]
-    if path.suffix.lower() not in usable:
+    plain = content.kind == "text" and without_suffix(path.suffix) and _reads_like_text(path)
+    if path.suffix.lower() not in usable and not plain:
         raise DataError(
             str(path),
             f"the task reads {content.kind} files ({', '.join(sorted(usable))}) and tables, not "
@@ -167,6 +173,15 @@ def open_path(path: Path, request: Request) -> FileSource:
     return FileSource(
         str(path), root=path.parent, paths=[path.name], content=content, request=request
     )
+
+
+def _reads_like_text(path: Path) -> bool:
+    """Whether a file without a suffix has no NUL bytes at its beginning."""
+    try:
+        with path.open("rb") as file:
+            return b"\0" not in file.read(1 << 12)
+    except OSError as error:
+        raise DataError(str(path), f"cannot be read: {error.strerror or error}") from None
 
 
 def file_content(origin: str, request: Request) -> ColumnSpec:

@@ -7,15 +7,17 @@ from pathlib import Path
 from anysize.core import plugins
 from anysize.core.errors import DataError
 from anysize.core.records import Source
-from anysize.sources import imagenet
+from anysize.sources import files, imagenet
 from anysize.sources.class_folders import Listing
 from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
-from anysize.sources.contents import Contents, contents
-from anysize.sources.files import file_content, refuse_targets_missing
+from anysize.sources.contents import Contents, contents, table_keys
+from anysize.sources.files import file_content, refuse_targets_missing, without_suffix
 from anysize.sources.folder_findings import tell_beside, tell_passed_over, tell_skipped
+from anysize.sources.listing import suffix_of
 from anysize.sources.several_tables import open_tables
 from anysize.sources.split_names import UNLABELLED
+from anysize.sources.tables.packing import PACKED, WORKBOOKS, unpacked
 
 _DEEPEST = 4
 
@@ -80,7 +82,7 @@ def joined(folder: Path, paths: list[Path], request: Request) -> Source:
 
 
 def open_file(path: Path, request: Request) -> Source:
-    """Opens one file by the module of this room that provides its suffix.
+    """Opens one file by the module of this room that provides its suffix; packed tables unpacked.
 
     Raises:
         DataError: no module does, or it is no file: a pipe, a device.
@@ -91,21 +93,23 @@ def open_file(path: Path, request: Request) -> Source:
             "is a pipe or a device, not a file: rows are read at random, so write them to a file "
             "first, or pass '-' to predict",
         )
-    suffix = path.suffix[1:].lower()
     known = plugins.keys("sources")
-    if suffix not in known:
-        packed = {"gz", "zip", "bz2", "xz", "zst", "7z"}
-        remedy = (
-            "unpack it first, because rows are read at random"
-            if suffix in packed
-            else f"known are {', '.join('.' + key for key in known)}"
+    suffix = suffix_of(path.name)
+    if suffix in PACKED | WORKBOOKS or suffix[1:] in table_keys():
+        suffix, request = unpacked(path, request)
+    if request.stored is not None and suffix[1:] not in table_keys():
+        raise DataError(
+            str(path), f"holds a {suffix or 'file without a suffix'}; only tables are read packed"
         )
+    if without_suffix(suffix):
+        return files.open_path(path, request)
+    if suffix[1:] not in known:
         raise DataError(
             str(path),
-            f"{'the suffix ' + path.suffix if suffix else 'a file without a suffix'} is not known; "
-            + remedy,
+            f"the suffix {path.suffix} is not known; known are "
+            f"{', '.join('.' + key for key in known)}",
         )
-    opened: Source = plugins.load("sources", suffix).open_path(path, request)
+    opened: Source = plugins.load("sources", suffix[1:]).open_path(path, request)
     return opened
 
 

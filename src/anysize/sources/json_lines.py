@@ -9,14 +9,14 @@ from anysize.core.errors import DataError
 from anysize.core.records import Source
 from anysize.readers.encodings import advice
 from anysize.sources.columns import Request
-from anysize.sources.dialect import Dialect
-from anysize.sources.nested import flat
 from anysize.sources.offsets import Offsets, RandomFile
 from anysize.sources.profile.kept import Place
 from anysize.sources.row_index import row_index
 from anysize.sources.rows import ROW_LIMIT, JsonLines
-from anysize.sources.stored import stored_text
 from anysize.sources.table import TableSource
+from anysize.sources.tables.dialect import Dialect
+from anysize.sources.tables.nested import flat
+from anysize.sources.tables.stored import stored_text
 
 PROVIDES = ("jsonl", "ndjson")
 

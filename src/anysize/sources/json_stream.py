@@ -34,6 +34,28 @@ def sections(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, int, An
         raise DataError(str(path), f"is not UTF-8 at byte {error.start} of a block") from None
 
 
+def entries(file: TextIO, origin: str) -> Iterator[Any]:
+    """The entries of an array.
+
+    Raises:
+        DataError: not a JSON array, or damaged.
+    """
+    stream = _Stream(file, origin)
+    yield from stream.entries()
+    stream.end()
+
+
+def arrays(file: TextIO, origin: str) -> Iterator[tuple[str, Any]]:
+    """Each entry of the arrays in an object, with the array's key; other values are passed over.
+
+    Raises:
+        DataError: not a JSON object, or damaged.
+    """
+    stream = _Stream(file, origin)
+    yield from stream.arrays()
+    stream.end()
+
+
 class _Stream:
     """A window over the text of a file."""
 
@@ -58,17 +80,40 @@ class _Stream:
                 if self._peek() != "[":
                     raise self._wrong(f"{key!r} must be an array")
                 yield key, -1, None
-                for place, entry in enumerate(self._entries()):
+                for place, entry in enumerate(self.entries()):
                     yield key, place, entry
             elif self._peek() == "[":
-                for _ in self._entries():
+                for _ in self.entries():
                     pass
             else:
                 self._value()
             if self._take(",}") == "}":
                 return
 
-    def _entries(self) -> Iterator[Any]:
+    def arrays(self) -> Iterator[tuple[str, Any]]:
+        self._take("{")
+        if self._peek() == "}":
+            self._at += 1
+            return
+        while True:
+            key = self._value()
+            if not isinstance(key, str):
+                raise self._wrong("a key in quotes was expected")
+            self._take(":")
+            if self._peek() == "[":
+                for entry in self.entries():
+                    yield key, entry
+            else:
+                self._value()
+            if self._take(",}") == "}":
+                return
+
+    def end(self) -> None:
+        """Refuses anything but blanks behind the value."""
+        if self._peek():
+            raise self._wrong("there is more behind its end")
+
+    def entries(self) -> Iterator[Any]:
         self._take("[")
         if self._peek() == "]":
             self._at += 1

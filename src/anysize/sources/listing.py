@@ -101,7 +101,8 @@ def walk(folder: Path, suffixes: frozenset[str], skipped: Skipped) -> Iterator[s
 
     Args:
         folder: where to begin.
-        suffixes: in lower case, with the dot.
+        suffixes: in lower case, with the dot; an empty one stands for files without, and those
+            that have a number there.
         skipped: counts the other files, and what is no file.
 
     Yields:
@@ -122,11 +123,12 @@ def walk(folder: Path, suffixes: frozenset[str], skipped: Skipped) -> Iterator[s
                     if entry.name.startswith((".", "__")):
                         continue
                     kind = entry_kind(entry)
+                    suffix = suffix_of(entry.name)
                     if kind == "folder":
                         stack.append((f"{prefix}{entry.name}/", above | {inode}))
                     elif kind != "file":
                         skipped.special(prefix + entry.name, kind)
-                    elif suffix_of(entry.name) in suffixes:
+                    elif suffix in suffixes or ("" in suffixes and suffix[1:].isdecimal()):
                         yield prefix + entry.name
                     else:
                         skipped.file(prefix + entry.name)

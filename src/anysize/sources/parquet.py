@@ -1,35 +1,27 @@
-"""Parquet files, spooled once to rows.
-
-Parquet keeps columns in compressed pages: one record at random costs the decompression of a page of
-every column, or of a whole row group. Arrow's own uncompressed form would spare the
-decompression, but a row of it still touches a page of memory-mapped file in every column, and those
-pages count as the process's memory. So the rows are written out once, side by side, with their
-positions behind them; a record is then one small read, and the second opening loads no pyarrow.
-"""
+"""Parquet files, spooled once to rows; see ``tables.columnar``."""
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from anysize.core.errors import DataError
-from anysize.core.files import replacing
-from anysize.core.progress import counted
 from anysize.core.records import Source
-from anysize.sources.cache import HEAD, cache_file, kept_facts, signature, write_facts
 from anysize.sources.columns import Request
-from anysize.sources.offsets import WORD, Offsets, RandomFile
-from anysize.sources.profile.kept import Place
-from anysize.sources.rows import SpooledRows
-from anysize.sources.stores import ByteRows
-from anysize.sources.table import TableSource
+from anysize.sources.tables.columnar import MOST_COLUMNS, Batches, open_spooled, too_many
+from anysize.sources.tables.parquet_pages import pages
+from anysize.sources.tables.spool import limit_of, too_large
 
 PROVIDES = ("parquet", "pq")
 
-_VERSION = 1
 _BATCH = 512
+_BATCH_BYTES = 1 << 26
+_PAGE = 1 << 28
+"""Bytes of an unpacked page at most; writers keep them near a mebibyte."""
+
+_DICTIONARY = 5 << 18
+"""Bytes of a dictionary from which its values are not repeated in memory for each row."""
+
 _MAGIC = b"PAR1"
 
 
@@ -37,92 +29,55 @@ def open_path(path: Path, request: Request) -> Source:
     """Opens a Parquet file through its spooled form in the cache.
 
     Columns of bytes, and of the pairs ``bytes`` and ``path`` that the datasets library writes for
-    pictures, become pictures.
+    pictures, become pictures; its class names take the place of their numbers.
 
     Raises:
-        DataError: damaged, empty, or without a column that is needed.
+        DataError: damaged, empty, larger unpacked than it may be, or without a column that is
+            needed.
     """
-    with path.open("rb") as file:
+    with (request.stored or path).open("rb") as file:
         if file.read(4) != _MAGIC:
             raise DataError(str(path), "is not a Parquet file: it does not begin with PAR1")
-        signed = signature(file, version=_VERSION)
-    target = cache_file(path, "spool", request.cache)
-    facts = kept_facts(target, signed)
-    if facts is None:
-        with replacing(target, durable=False) as out:
-            facts = _spool(path, out)
-            write_facts(out, signed, **facts)
-    rows, base = facts["rows"], facts["positions"]
-    data = RandomFile(target, base + WORD * (rows + 1))
-    columns = _columns(data, facts)
-    return TableSource(
-        path,
-        data=data,
-        offsets=Offsets(data, base, rows),
-        first=1,
-        row_format=SpooledRows(columns),
-        header=columns,
-        encoding="utf-8",
-        request=request,
-        place=Place(path=path, data=path, cache=request.cache),
-    )
+
+    def batches(file: Path, values: int) -> Batches:
+        from pyarrow import parquet
+
+        found = parquet.ParquetFile(file)
+        metadata = found.metadata
+        if metadata.num_columns > MOST_COLUMNS:
+            raise DataError(
+                str(path),
+                f"has {metadata.num_columns} columns; a table may have {MOST_COLUMNS} at most",
+            )
+        if metadata.num_rows * max(metadata.num_columns, 1) > values:
+            raise too_many(path, values)
+        held = pages(file, metadata)
+        if held.values > values:
+            raise too_many(path, values)
+        if held.largest > _PAGE:
+            raise too_large(path, _PAGE)
+        size = file.stat().st_size
+        if _unpacked(metadata) > limit_of(size):
+            raise too_large(path, limit_of(size))
+        if held.dictionary > _DICTIONARY:
+            found = parquet.ParquetFile(file, read_dictionary=_dictionaries(metadata))
+        rows = min(_BATCH, max(_BATCH_BYTES // max(held.row, held.dictionary // 4, 1), 1))
+        return Batches(found.schema_arrow, metadata.num_rows, found.iter_batches(batch_size=rows))
+
+    return open_spooled(path, request, "Parquet", batches)
 
 
-def _columns(data: RandomFile, facts: dict[str, Any]) -> list[str]:
-    """The first spooled row holds the columns' names as its keys."""
-    head = SpooledRows([]).parse(data.read(HEAD, facts["header"]).decode())
-    return list(head)
+def _unpacked(metadata: Any) -> int:
+    groups = (metadata.row_group(place) for place in range(metadata.num_row_groups))
+    return sum(max(group.total_byte_size, 0) for group in groups)
 
 
-def _spool(path: Path, out: BinaryIO) -> dict[str, int]:
-    import pyarrow
-    from pyarrow import parquet
-
-    out.write(b" " * HEAD)
-    place = HEAD
-    positions = _Positions(place)
-    try:
-        with parquet.ParquetFile(path) as file:
-            columns = list(file.schema_arrow.names)
-            if len(set(columns)) < len(columns):
-                raise DataError(str(path), f"has columns of the same name: {', '.join(columns)}")
-            head = SpooledRows.line(dict.fromkeys(columns))
-            lines = _lines(file, columns, head)
-            name = f"unpacking {path}, once"
-            for line in counted(lines, name, file.metadata.num_rows, "rows"):
-                out.write(line)
-                place += len(line)
-                positions.add(place)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(str(path), f"is a damaged Parquet file: {error}") from None
-    for block in positions.blocks():
-        out.write(block)
-    return {"rows": positions.count, "positions": place, "header": len(head)}
-
-
-def _lines(file: Any, columns: list[str], head: bytes) -> Iterator[bytes]:
-    yield head
-    for batch in file.iter_batches(batch_size=_BATCH):
-        cells = [column.to_pylist() for column in batch.columns]
-        for row in zip(*cells, strict=True):
-            yield SpooledRows.line(dict(zip(columns, row, strict=True)))
-
-
-class _Positions:
-    """Ends of rows, kept outside memory until the rows are written."""
-
-    def __init__(self, first: int) -> None:
-        self._rows = ByteRows()
-        self._held = array("Q", [first])
-        self.count = 0
-
-    def add(self, end: int) -> None:
-        self._held.append(end)
-        self.count += 1
-        if len(self._held) == 1 << 16:
-            self._rows.append(self._held.tobytes())
-            self._held = array("Q")
-
-    def blocks(self) -> Iterator[bytes]:
-        yield from self._rows
-        yield self._held.tobytes()
+def _dictionaries(metadata: Any) -> list[str]:
+    """Paths of the columns of text or bytes that have a dictionary."""
+    found: dict[str, None] = {}
+    for place in range(metadata.num_row_groups):
+        group = metadata.row_group(place)
+        for column in (group.column(number) for number in range(group.num_columns)):
+            if column.has_dictionary_page and column.physical_type == "BYTE_ARRAY":
+                found[column.path_in_schema] = None
+    return list(found)

@@ -19,11 +19,11 @@ from anysize.core.errors import DataError
 from anysize.core.files import replacing
 from anysize.core.progress import Progress
 from anysize.sources.cache import HEAD, cache_file, kept_facts, signature, write_facts
-from anysize.sources.dialect import Dialect, Judge, Repairs
 from anysize.sources.offsets import WORD, Offsets, RandomFile
 from anysize.sources.profile.beside import Beside
 from anysize.sources.profile.kept import Place
 from anysize.sources.scan import RowScanner
+from anysize.sources.tables.dialect import Dialect, Judge, Repairs
 
 _VERSION = 2
 _SMALL = 1 << 20

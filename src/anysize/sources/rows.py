@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
-from anysize.sources.cells import split_careful, split_repaired
-from anysize.sources.dialect import Dialect
-from anysize.sources.nested import flat
+from anysize.sources.tables.cells import split_careful, split_repaired
+from anysize.sources.tables.dialect import Dialect
+from anysize.sources.tables.nested import flat
 
 CELL_LIMIT = 1 << 24
 """Characters of one cell at most (16 MiB); longer texts belong in files of their own."""
@@ -178,30 +177,15 @@ def _refuse_halves(row: Any) -> None:
         raise RowError("is not usable JSON: nested too deeply") from None
 
 
-class SpooledRows(JsonLines):
-    """JSON objects in which bytes are written as ``{"base64": …}``."""
+class Unreadable:
+    """Stands for a cell that cannot be read.
 
-    @staticmethod
-    def line(row: Row) -> bytes:
-        """The line that ``parse`` turns back into the row.
+    Args:
+        reason: what it is instead.
+    """
 
-        Numbers with no JSON form, dates and the like become strings.
-        """
-        return json.dumps(row, ensure_ascii=False, default=_spooled).encode("utf-8", "replace")
-
-    def parse(self, line: str) -> dict[str, Any]:
-        row: dict[str, Any] = json.loads(line, object_hook=_unspooled)
-        return row
-
-
-def _spooled(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return {"base64": base64.b64encode(value).decode("ascii")}
-    return str(value)
-
-
-def _unspooled(found: dict[str, Any]) -> Any:
-    return base64.b64decode(found["base64"]) if found.keys() == {"base64"} else found
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
 
 
 def split_cells(line: str, dialect: Dialect) -> list[str]:
@@ -261,7 +245,9 @@ def _quoted(line: str, place: int) -> tuple[list[str], int]:
 
 
 def as_string(value: Any) -> str | None:
-    """A cell as a string: numbers and the like as JSON writes them, None for null."""
+    """A cell as a string, numbers and the like as JSON writes them; None where there is none."""
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, Unreadable):
+        return None
     return json.dumps(value, ensure_ascii=False, default=str)

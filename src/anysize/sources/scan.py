@@ -19,8 +19,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.sources.dialect import Dialect, Judge, Repairs
-from anysize.sources.toggles import QuoteState, QuoteTracker
+from anysize.sources.tables.dialect import Dialect, Judge, Repairs
+from anysize.sources.tables.toggles import QuoteState, QuoteTracker
 
 BLOCK = 1 << 22
 _LINE, _RETURN, _QUOTE, _MARK = 10, 13, 34, 0xEF

@@ -17,11 +17,8 @@ from anysize.readers.cells import Cells, lacking
 from anysize.readers.encodings import advice
 from anysize.readers.text import Text
 from anysize.sources.annotation_files import printable
-from anysize.sources.cell_fields import CellFiles, cell_string, cell_text
 from anysize.sources.columns import CONTENTS, Kind, Request, Role, assign
 from anysize.sources.labels import plain_label
-from anysize.sources.leftover import report_unused
-from anysize.sources.noted import NotedText
 from anysize.sources.numbers import cell_features, names_file
 from anysize.sources.offsets import Offsets, RandomFile
 from anysize.sources.profile import Profile
@@ -34,8 +31,12 @@ from anysize.sources.rows import (
     Row,
     RowError,
     RowFormat,
+    Unreadable,
     as_string,
 )
+from anysize.sources.tables.cell_fields import CellFiles, cell_string, cell_text
+from anysize.sources.tables.leftover import report_unused
+from anysize.sources.tables.noted import NotedText
 
 _BLOCK = 8192
 _MOST_READ = 1 << 24
@@ -262,7 +263,7 @@ class TableSource:
                 else:
                     values[name] = value
         for key, cell in row.items():
-            if key not in used and not isinstance(cell, bytes):
+            if key not in used and not isinstance(cell, bytes | Unreadable):
                 value = cell_string(cell, origin, key)
                 if value is not None:
                     values[key] = value

@@ -10,7 +10,7 @@ from anysize.core.errors import DataError
 from anysize.core.progress import Progress
 from anysize.readers.encodings import advice, mark_of, suggest
 from anysize.sources.columns import Request
-from anysize.sources.spool import spooled
+from anysize.sources.tables.spool import spooled
 
 _BLOCK = 1 << 20
 _BROKEN = "anysize-broken"

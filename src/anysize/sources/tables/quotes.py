@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, TypeAlias
 
-from anysize.sources.cells import split_careful, split_stray
-from anysize.sources.dialect import Dialect
+from anysize.sources.tables.cells import split_careful, split_stray
+from anysize.sources.tables.dialect import Dialect
 
 _READ = 1 << 16
 _LINES = 200

@@ -12,7 +12,7 @@ from anysize.core.records import Field
 from anysize.readers.features import Features
 from anysize.readers.text import Text
 from anysize.sources.columns import ColumnSpec
-from anysize.sources.rows import CELL_LIMIT, as_string
+from anysize.sources.rows import CELL_LIMIT, Unreadable, as_string
 
 
 def cell_string(cell: Any, origin: str, column: str) -> str | None:
@@ -26,6 +26,8 @@ def cell_string(cell: Any, origin: str, column: str) -> str | None:
     Raises:
         DataError: too long, or nested too deeply.
     """
+    if isinstance(cell, Unreadable):
+        raise DataError(origin, f"has {cell.reason}, in the column {column!r}")
     try:
         value = as_string(cell)
     except RecursionError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from anysize.core.errors import DataError
 from anysize.readers.encodings import advice, mark_of, suggest
 from anysize.sources.columns import Request
-from anysize.sources.recoded import recoded, text_encoding
+from anysize.sources.tables.recoded import recoded, text_encoding
 
 SAMPLE = 1 << 16
 _NUL_SHARE = 20

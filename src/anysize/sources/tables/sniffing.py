@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from anysize.core.errors import ConfigurationError
-from anysize.sources.cells import split_careful
-from anysize.sources.dialect import Dialect
 from anysize.sources.rows import RowError, split_row
+from anysize.sources.tables.cells import split_careful
+from anysize.sources.tables.dialect import Dialect
 
 DELIMITERS = (",", ";", "\t", "|")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.sources.dialect import Dialect
+from anysize.sources.tables.dialect import Dialect
 
 _LINE, _RETURN, _QUOTE, _BACKSLASH = 10, 13, 34, 92
 _BLANK = (9, 32)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from anysize.sources.columns import ColumnSpec
-from anysize.sources.quotes import Shape, shapes
+from anysize.sources.tables.quotes import Shape, shapes
 
 _WORDS = 5
 _FEWEST = 2

@@ -1,0 +1,118 @@
+"""JSON files: an array of objects, an object that holds one, or columns; or JSON Lines."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from anysize.core.errors import DataError
+from anysize.core.records import Source
+from anysize.sources import json_lines
+from anysize.sources.columns import Request
+from anysize.sources.json_stream import arrays, entries
+from anysize.sources.tables.spool import spooled
+from anysize.sources.tables.stored import Stored, stored_text
+
+PROVIDES = ("json",)
+
+_WHOLE = 1 << 26
+
+
+def open_path(path: Path, request: Request) -> Source:
+    """Opens a JSON file by its rows, which are written out once as JSON Lines.
+
+    Raises:
+        DataError: damaged, without rows, or without a column that is needed.
+    """
+    stored = stored_text(path, request)
+    begins = stored.sample.lstrip()[:1]
+    if begins == b"{" and _are_lines(stored):
+        return json_lines.open_path(path, request)
+    if begins not in (b"[", b"{"):
+        raise DataError(str(path), "is not JSON: it begins with neither [ nor {")
+
+    def write(source: BinaryIO, out: BinaryIO) -> None:
+        source.seek(stored.start)
+        text = io.TextIOWrapper(source, encoding=stored.encoding)
+        try:
+            for row in _rows(path, text, begins == b"[", stored.path.stat().st_size):
+                out.write(json.dumps(row).encode() + b"\n")
+        except UnicodeDecodeError as error:
+            raise DataError(str(path), f"is not {stored.encoding}: {error.reason}") from None
+        except RecursionError:
+            raise DataError(str(path), "is nested too deeply") from None
+        finally:
+            text.detach()
+
+    lines = spooled(path, stored.path, "lines", request, write, encoding=stored.encoding)
+    return json_lines.open_path(path, replace(request, stored=lines, encoding="utf-8"))
+
+
+def _are_lines(stored: Stored) -> bool:
+    """Whether each line is an object; a single one, if it holds no rows."""
+    first, _, rest = stored.sample.lstrip().partition(b"\n")
+    try:
+        row = json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    if rest.strip():
+        return rest.lstrip().startswith(b"{")
+    inner = row.values() if isinstance(row, dict) else ()
+    return not any(isinstance(value, list | dict) for value in inner)
+
+
+def _rows(path: Path, text: io.TextIOWrapper, is_array: bool, size: int) -> Iterator[Any]:
+    if is_array:
+        yield from entries(cast(Any, text), str(path))
+        return
+    if size <= _WHOLE:
+        whole = text.read()
+        columns = _columns(whole)
+        if columns is not None:
+            yield from columns
+            return
+        text = cast(Any, io.StringIO(whole))
+    yield from _inner_rows(path, cast(Any, text))
+
+
+def _columns(text: str) -> list[dict[str, Any]] | None:
+    """Rows of an object of columns, each a list or an object by row; None where it is no such."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(found, dict) or not found:
+        return None
+    columns = {
+        name: list(column.values()) if isinstance(column, Mapping) else column
+        for name, column in found.items()
+    }
+    if not all(isinstance(column, list) and column for column in columns.values()):
+        return None
+    sizes = {len(column) for column in columns.values()}
+    objects = any(isinstance(cell, dict) for column in columns.values() for cell in column[:1])
+    if len(sizes) != 1 or objects:
+        return None
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _inner_rows(path: Path, text: Any) -> Iterator[Any]:
+    """The objects of the one array in an object that holds objects."""
+    chosen: str | None = None
+    for key, entry in arrays(text, str(path)):
+        if not isinstance(entry, dict):
+            continue
+        if chosen is None:
+            chosen = key
+        if key != chosen:
+            raise DataError(
+                str(path),
+                f"holds several lists of objects ({chosen}, {key}); save each as a file of its own",
+            )
+        yield entry
+    if chosen is None:
+        raise DataError(str(path), "holds no list of objects; a table is an array of objects")
