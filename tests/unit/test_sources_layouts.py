@@ -128,7 +128,7 @@ def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="reads image files"):
         open_source(tmp_path / "plain", columns=[IMAGE])
     assert open_source(tmp_path / "plain", columns=[TEXT])[0].text("text").read(0, 7) == "content"
-    with pytest.raises(DataError, match="does not begin as a .gz file"):
+    with pytest.raises(DataError, match=r"does not begin as a .gz file"):
         open_source(tmp_path / "archive.csv.gz", columns=[TEXT])
     with pytest.raises(DataError, match=r"reads text files .* not .jpg"):
         open_source(tmp_path / "photo.jpg", columns=[TEXT])
