@@ -11,6 +11,8 @@ from anysize.sources.rows import Unreadable
 from anysize.sources.tables.nested import PICTURE
 
 _DEEPEST = 8
+_LONGEST = 1 << 21
+"""Values of the lists that are made at once, and of one list."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,11 @@ def _values(column: Any) -> list[Any]:
 
     if isinstance(column, pyarrow.ExtensionArray):
         return _values(column.storage)
+    if _is_long(column):
+        rows = [column.slice(place, 1) for place in range(len(column))]
+        if len(rows) == 1:
+            return [Unreadable(f"a list of more than {_LONGEST} values")]
+        return [value for row in rows for value in _values(row)]
     try:
         if isinstance(column, pyarrow.DictionaryArray):
             known = _values(column.dictionary)
@@ -84,6 +91,17 @@ def _values(column: Any) -> list[Any]:
         return values
     except (ValueError, OverflowError, TypeError, IndexError, pyarrow.ArrowException):
         return [_value(column, place) for place in range(len(column))]
+
+
+def _is_long(column: Any) -> bool:
+    """Whether lists hold too many values together to be had at once."""
+    from pyarrow import types
+
+    while types.is_list(column.type) or types.is_large_list(column.type):
+        column = column.flatten()
+        if len(column) > _LONGEST:
+            return True
+    return False
 
 
 def _value(column: Any, place: int) -> Any:

@@ -126,6 +126,11 @@ def _spool(path: Path, kind: str, opened: Callable[[], Batches], out: BinaryIO) 
             positions.add(place)
     except (*broken, RecursionError, IndexError) as error:
         raise DataError(str(path), f"is a damaged {kind} file: {_short(error)}") from None
+    except OSError as error:
+        # Arrow's have no number; those of the disk do.
+        if error.errno is not None:
+            raise
+        raise DataError(str(path), f"is a damaged {kind} file: {_short(error)}") from None
     for block in positions.blocks():
         out.write(block)
     return {"rows": positions.count, "positions": place, "header": len(head)}

@@ -32,6 +32,9 @@ PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
 WORKBOOKS = frozenset({".xlsx", ".xls", ".ods"})
 
 
+_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+
+
 def inner_suffix(name: str) -> str:
     """``.csv`` of ``reviews.csv``, and of ``reviews.csv.gz``."""
     suffix = suffix_of(name)
@@ -123,28 +126,16 @@ def _spool(path: Path, request: Request, opened: Callable[[BinaryIO], IO[bytes]]
                 while data := stream.read(_BLOCK):
                     out.write(data)
                     progress.at(source.tell())
-        except _damage() as error:
+        except (*_DAMAGE, OSError) as error:
+            # Decoders raise OSError without a number; those of the disk have one.
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             raise DataError(
                 str(path), f"is damaged or cut off, and cannot be unpacked: {error}"
             ) from None
         progress.end(path.stat().st_size)
 
     return spooled(path, path, "unpacked", request, write)
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    return (
-        EOFError,
-        gzip.BadGzipFile,
-        zlib.error,
-        lzma.LZMAError,
-        zipfile.BadZipFile,
-        _DamageError,
-    )
-
-
-class _DamageError(Exception):
-    """A decoder's error that has no type of its own."""
 
 
 class _Xz:
@@ -198,8 +189,8 @@ class _Zstandard:
         """Up to ``size`` bytes; empty at the end."""
         try:
             return bytes(self._stream.read(size))
-        except (self._error, OSError) as error:
-            raise _DamageError(str(error)) from None
+        except self._error as error:
+            raise EOFError(str(error)) from None
 
 
 _READERS: Mapping[str, Callable[[BinaryIO], IO[bytes]]] = {
