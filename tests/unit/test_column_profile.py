@@ -21,6 +21,7 @@ from anysize.sources.profile.facts import Facts
 from anysize.sources.profile.reading import profile_of, read_profile
 from anysize.sources.rows import split_row
 from anysize.sources.scan import RowScanner
+from anysize.sources.tables.dialect import Dialect
 
 ROWS = 50_000
 QUOTED = Dialect(delimiter=",", quoting=True)

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.sources.dialect import Dialect
 from anysize.sources.profile.facts import Facts
 from anysize.sources.profile.large import FIRST_ROWS, LargeFacts
 from anysize.sources.rows import RowError, split_cells
+from anysize.sources.tables.dialect import Dialect
 
 _THREADS = 2
 _WAITING = 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.sources.dialect import Dialect
+from anysize.sources.tables.dialect import Dialect
 
 Places = NDArray[np.int64]
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from anysize.core.files import replacing
 from anysize.sources.cache import HEAD, cache_file, kept_facts, signature, write_facts
-from anysize.sources.dialect import Dialect
 from anysize.sources.offsets import Offsets
 from anysize.sources.profile import Profile
 from anysize.sources.profile.beside import Beside
 from anysize.sources.profile.facts import Facts
 from anysize.sources.profile.reading import Table, read_profile
+from anysize.sources.tables.dialect import Dialect
 
 _VERSION = 1
 _SUFFIX = "columns"

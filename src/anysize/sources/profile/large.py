@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.readers.values import is_missing
-from anysize.sources.dialect import Dialect
 from anysize.sources.profile.cells import Block, Places, cells_of
 from anysize.sources.profile.facts import MOST_HASHES, Facts
 from anysize.sources.profile.kinds import column_of
 from anysize.sources.rows import RowError, split_cells
+from anysize.sources.tables.dialect import Dialect
 
 Way: TypeAlias = Literal["like a number", "known", "any"]
 
