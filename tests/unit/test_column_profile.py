@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from anysize.sources.dialect import Dialect
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
