@@ -34,6 +34,16 @@ def test_the_same_finding_is_kept_once_with_its_counts_added() -> None:
     )
 
 
+def test_warnings_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    findings = Findings()
+    findings.add("a", "one.csv: left out", examples=["one.csv:1"], remedy="mend it")
+    findings.add("b", "one.csv: by the way", level="note")
+    findings.checked()
+    findings.add("c", "one.csv: odd")
+    findings.checked()
+    assert caplog.messages == ["one.csv: left out (one.csv:1); mend it", "one.csv: odd"]
+
+
 def test_refusals_stop_the_work_all_at_once_and_strict_takes_warnings_too() -> None:
     findings = Findings()
     findings.add("a", "first", level="warning", remedy="do this")

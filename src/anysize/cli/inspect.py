@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ from anysize.core.errors import ConfigurationError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from anysize.core.findings import Finding
     from anysize.evaluate.statistics import DataStatistics
 
 
@@ -30,6 +32,9 @@ def command(
         Path | None,
         typer.Option("--out", help="PNG file for pictures with the boxes of their objects."),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 2 where there is a warning.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Print a bundle's card, or a dataset's counts, lengths, sizes and corrupt files."""
@@ -56,11 +61,23 @@ def command(
     if sheet is not None:
         _draw(what, statistics, sheet, columns, encoding)
     if as_json:
+        if strict:
+            _refuse(statistics.findings)
         document(statistics.to_json())
     else:
         from anysize.evaluate.rendering import render
 
         show(render(statistics))
+    if strict:
+        _refuse(statistics.findings)
+
+
+def _refuse(findings: Sequence[Finding]) -> None:
+    from anysize.core.findings import Findings
+
+    found = Findings()
+    found.join(findings)
+    found.refuse(strict=True)
 
 
 def _draw(

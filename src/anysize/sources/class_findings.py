@@ -59,7 +59,18 @@ def tell_rare(counts: Mapping[str, Mapping[str, int]], where: str, findings: Fin
                 remedy="more records, or a larger part: --validation, --test",
             )
         unknown = [name for name in held if name not in training]
-        if unknown:
+        if unknown and len(unknown) == len(held) and part == "validation":
+            findings.add(
+                "labels-unknown-validation",
+                f"{where}: no record of the validation part has a label that a training record "
+                "has, so that nothing could be measured while training",
+                level="refusal",
+                count=sum(held.values()),
+                unit="records",
+                examples=[repr(name) for name in unknown],
+                remedy="use more records of each class, or no validation (--validation 0)",
+            )
+        elif unknown:
             findings.add(
                 f"labels-unknown-{part}",
                 f"{where}: records of the {part} part have labels that no training record has; "

@@ -19,7 +19,7 @@ from anysize.readers.files import open_regular
 from anysize.sources.columns import CONTENTS
 from anysize.sources.rows import Row, as_string
 
-MOST_ROWS = 4_000_000
+MOST_ROWS = 2_000_000
 MOST_FILES = 200_000
 MOST_OTHERS = 20_000
 """Records whose contents are looked at, at most: rows of tables, files, and others, which must be
@@ -41,14 +41,14 @@ def contents(*sources: Source) -> list[NDArray[np.uint64]] | None:
     Returns:
         None where there are too many records for it to be worth the time.
     """
-    leaves: dict[int, Source] = {}
+    every: dict[int, Source] = {}
     for source in sources:
-        leaves |= {id(leaf): leaf for leaf in _leaves(source)}
-    files = [leaf for leaf in leaves.values() if hasattr(leaf, "path")]
+        every |= {id(leaf): leaf for leaf in leaves(source)}
+    files = [leaf for leaf in every.values() if hasattr(leaf, "path")]
     found = _files(files)
     if found is None:
         return None
-    for key, leaf in leaves.items():
+    for key, leaf in every.items():
         if key in found:
             continue
         table = hasattr(leaf, "rows") and hasattr(leaf, "kinds")
@@ -63,13 +63,13 @@ def contents(*sources: Source) -> list[NDArray[np.uint64]] | None:
     return [_of(source, found) for source in sources]
 
 
-def _leaves(source: Source) -> Iterator[Source]:
+def leaves(source: Source) -> Iterator[Source]:
     """What a source is made of."""
     for part in getattr(source, "parts", ()):
-        yield from _leaves(part)
+        yield from leaves(part)
     inner = getattr(source, "source", None)
     if inner is not None:
-        yield from _leaves(inner)
+        yield from leaves(inner)
     elif not hasattr(source, "parts"):
         yield source
 

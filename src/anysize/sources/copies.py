@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import io
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.core.files import write_bytes
 from anysize.core.findings import Findings
 from anysize.core.records import Source, record_id
+from anysize.sources.cache import cache_folder
 from anysize.sources.content import NOTHING, contents
 
 _LEAST_CONTENTS = 30
 _LARGE = 20
 _MOST_NAMED = 5
+_KEPT_FROM = 50_000
+_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +52,29 @@ class Copies:
 
 
 def copies_in(source: Source) -> Copies | None:
-    """The copies in a source; None where it has too many records to look."""
+    """The copies in a source; None where it has too many records to look.
+
+    Those of large sources are kept in the cache.
+    """
+    size = len(source)
+    if size < _KEPT_FROM:
+        return _found(source)
+    key = hashlib.blake2b(f"{_VERSION} {source.fingerprint()}".encode(), digest_size=16)
+    place = cache_folder() / f"{key.hexdigest()}.copies.npy"
+    try:
+        index, first = np.load(place, allow_pickle=False)
+        return Copies(index=index, first=first, size=size)
+    except (OSError, ValueError, EOFError):
+        found = _found(source)
+    if found is not None:
+        with contextlib.suppress(OSError):
+            held = io.BytesIO()
+            np.save(held, np.stack([found.index, found.first]), allow_pickle=False)
+            write_bytes(place, held.getvalue(), durable=False)
+    return found
+
+
+def _found(source: Source) -> Copies | None:
     hashes = contents(source)
     if hashes is None:
         return None

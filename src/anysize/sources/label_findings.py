@@ -28,10 +28,12 @@ class Settled:
     Attributes:
         names: how the classes are called.
         counts: records by class, for each part of the data.
+        complete: whether every record has a label.
     """
 
     names: LabelNames
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    complete: bool = False
 
 
 def settle(parts: Mapping[str, Source], findings: Findings) -> Settled:
@@ -70,7 +72,9 @@ def settle(parts: Mapping[str, Source], findings: Findings) -> Settled:
     if not any(one.level == "refusal" for one in findings):
         tell_rare(counts, where, findings)
         tell_uneven(counts["train"], where, findings)
-    return Settled(names=names, counts=counts)
+    classed = sum(sum(each.values()) for each in counts.values())
+    known = sum(each.records - each.unreadable for each in tallies.values())
+    return Settled(names=names, counts=counts, complete=classed == known)
 
 
 def _whole(part: Source) -> Source:

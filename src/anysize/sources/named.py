@@ -61,16 +61,38 @@ class Named:
         return self.source.fingerprint()
 
 
-def labelled(source: Source, names: LabelNames) -> Source:
-    """The records of ``source`` that have a label, with the class that it means.
+class Labelled:
+    """Cuts parts of data down to the records that have a label, with the class that it means.
 
-    Records that cannot be read stay, so that they are counted and named where they are used.
+    Records that cannot be read stay, so that they are counted and named where they are used. The
+    labels of a source are read once, however many parts are made of it.
+
+    Args:
+        names: the classes.
+        complete: whether it is known that no record lacks a label, so that none is read.
     """
-    kept = np.fromiter(
-        (cell is None or names(plain_label(cell)) is not None for cell in spellings(source)),
-        dtype=bool,
-        count=len(source),
-    )
-    if not kept.all():
-        source = Subset(source, lambda start, stop: kept[start:stop], source.name)
-    return Named(source, names)
+
+    def __init__(self, names: LabelNames, *, complete: bool = False) -> None:
+        self._names = names
+        self._complete = complete
+        self._masks: dict[int, NDArray[np.bool_]] = {}
+
+    def __call__(self, part: Source) -> Source:
+        """The part's records that have a label."""
+        if self._complete:
+            return Named(part, self._names)
+        whole = part.source if isinstance(part, Subset) else part
+        if id(whole) not in self._masks:
+            self._masks[id(whole)] = self._mask(whole)
+        kept = self._masks[id(whole)]
+        if isinstance(part, Subset):
+            kept = kept[part.members()]
+        if not kept.all():
+            part = Subset(part, lambda start, stop: kept[start:stop], part.name)
+        return Named(part, self._names)
+
+    def _mask(self, source: Source) -> NDArray[np.bool_]:
+        classes = (
+            cell is None or self._names(plain_label(cell)) is not None for cell in spellings(source)
+        )
+        return np.fromiter(classes, dtype=bool, count=len(source))

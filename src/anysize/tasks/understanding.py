@@ -17,7 +17,7 @@ from anysize.sources.copies import seen_in, tell_seen
 from anysize.sources.inputs import Chosen
 from anysize.sources.label_findings import note_known, settle
 from anysize.sources.labels import LabelNames
-from anysize.sources.named import Named, labelled
+from anysize.sources.named import Labelled, Named
 from anysize.sources.opening import NOTHING
 from anysize.sources.profile.reading import spread_of
 from anysize.sources.splits import SHARE
@@ -142,7 +142,8 @@ def understand(
     if not isinstance(task, NamesClasses) or task.by_target:
         return Understood(data=name, task=task, splits=splits)
     if labels is not None:
-        return Understood(data=name, task=task, splits=_named(splits, LabelNames(labels)))
+        known = Labelled(LabelNames(labels))
+        return Understood(data=name, task=task, splits=_with(splits, known))
     parts = splits.named()
     found = settle(parts, findings)
     findings.refuse()
@@ -155,9 +156,8 @@ def understand(
             for part, each in counts.items()
         }
         names, order = liked, tuple(preferred)
-    return Understood(
-        data=name, task=task, splits=_named(splits, names), labels=order, counts=counts
-    )
+    cut = Labelled(names, complete=found.complete)
+    return Understood(data=name, task=task, splits=_with(splits, cut), labels=order, counts=counts)
 
 
 def inspected(
@@ -237,18 +237,16 @@ def with_classes(splits: Splits, task: Task, labels: Sequence[str]) -> Splits:
     """The parts with a model's classes as targets; records without a label are in none."""
     if not isinstance(task, NamesClasses) or task.by_target:
         return splits
-    return _named(splits, LabelNames(labels))
+    return _with(splits, Labelled(LabelNames(labels)))
 
 
-def _named(splits: Splits, names: LabelNames) -> Splits:
-    def classes(part: Source | None) -> Source | None:
-        return None if part is None else labelled(part, names)
-
+def _with(splits: Splits, cut: Labelled) -> Splits:
+    parts = {name: cut(part) for name, part in splits.named().items()}
     return dataclasses.replace(
         splits,
-        train=classes(splits.train),
-        validation=classes(splits.validation),
-        test=classes(splits.test),
+        train=parts.get("train"),
+        validation=parts.get("validation"),
+        test=parts.get("test"),
     )
 
 

@@ -13,6 +13,7 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Finding, Findings
 from anysize.core.records import Source
 from anysize.models.network import BuildRequest, Network
+from anysize.sources.sample import sample_digest
 from anysize.tasks.facts import object_side, picture_size
 from anysize.tasks.protocols import Task
 from anysize.tasks.understanding import Understood, understand
@@ -88,6 +89,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         provenance={
             "data": training.name,
             "fingerprint": training.fingerprint(),
+            "sample": sample_digest(training),
             "label_counts": data.counts.get("train") or task.label_counts(training),
             "findings": findings.to_json(),
             "seed": recipe.seed,
@@ -121,7 +123,9 @@ def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     network.module.float()
     data = _understand(recipe, task, card.labels, Findings())
     fingerprint = data.training.fingerprint()
-    if fingerprint != card.provenance.get("fingerprint"):
+    sample = card.provenance.get("sample")
+    changed = sample is not None and sample != sample_digest(data.training)
+    if changed or fingerprint != card.provenance.get("fingerprint"):
         raise DataError(
             recipe.data,
             f"has changed since the run in {recipe.out} was started (files, sizes or times "
