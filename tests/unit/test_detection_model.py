@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,12 +12,17 @@ from torch import Tensor
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
+from anysize.core.objects import Annotation
+from anysize.core.records import Record
 from anysize.core.windows import Box, Window
 from anysize.models.detection_targets import detection_targets
 from anysize.models.detector import DetectorConfig, DetectorForObjectDetection, build
+from anysize.models.detector_input import input_settings
 from anysize.models.detector_layers import points
 from anysize.models.detector_loss import Objects, assign, detection_loss, overlaps
 from anysize.models.network import BuildRequest
+from anysize.readers.image import Image
+from anysize.tasks.facts import object_side
 
 TINY = {"hidden_sizes": (8, 8, 16, 16), "depths": (1, 1, 1, 1), "neck_size": 16, "head_depth": 1}
 
@@ -218,3 +224,44 @@ def test_targets_are_parts_of_the_window() -> None:
     torch.testing.assert_close(entry["boxes"], torch.tensor([[0.5, 0.5, 0.5, 0.5]]))
     assert entry["class_labels"].tolist() == [1]
     assert entry["ignored"].shape == (0, 4)
+
+
+def test_the_input_is_smaller_where_all_objects_are_large() -> None:
+    usual = input_settings((640, 480), 0.07)
+    assert (usual.width, usual.height, usual.tile) == (416, 320, 640)
+    assert input_settings((640, 480), None) == usual
+    small = input_settings((640, 480), 0.3)
+    assert (small.width, small.height) == (224, 160)
+    # What is much larger than the typical picture alone is cut: nothing is gained by a closer look.
+    assert small.tile == 640
+    assert input_settings((2000, 1500), 0.3).tile == 2000
+    assert input_settings((2000, 1500), 0.07).tile == 832
+    between = input_settings((640, 480), 0.2)
+    assert small.width < between.width < usual.width
+    assert input_settings((640, 480), 0.3, (96, 64)).width == 96
+
+
+@pytest.mark.parametrize(("side", "expected"), [(10, 0.1), (50, 0.5)])
+def test_the_side_of_the_smaller_objects(side: int, expected: float) -> None:
+    image = Image.from_pixels(np.zeros((100, 100, 3), np.uint8))
+    small = Annotation("a", (0.0, 0.0, float(side), float(side)))
+    large = Annotation("a", (0.0, 0.0, 100.0, 100.0))
+    crowd = Annotation("a", (0.0, 0.0, 1.0, 1.0), crowd=True)
+    target = (small, large, crowd)
+    records: Any = [
+        Record(id=str(place), fields={"image": image}, target=target) for place in range(4)
+    ]
+    assert object_side(records) == pytest.approx(expected)
+    assert object_side(cast(Any, [Record(id="x", fields={"image": image})])) is None
+
+
+def test_first_filters_come_from_the_pictures() -> None:
+    module = tiny()
+    before = module.backbone.stem[0].convolution.weight.clone()
+    pictures = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert module.starts_from_data
+    module.start_from([pictures.cumsum(3)])
+    after = module.backbone.stem[0].convolution.weight
+    half = len(after) // 2
+    assert not torch.equal(before, after)
+    torch.testing.assert_close(after[:half], -after[half:])

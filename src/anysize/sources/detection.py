@@ -75,7 +75,7 @@ class DetectionSource:
             self._files.append(os.fsencode(file))
             self._notes.append(described.pack())
             if described.problem and self._targets:
-                faults.add(f"{described.origin}: {described.problem}")
+                faults.add(f"{printable(picture)}: {described.problem}")
             if not is_there(root / picture):
                 missing.add(printable(picture))
         self._tell(request, faults, missing)
@@ -114,7 +114,7 @@ class DetectionSource:
             try:
                 self._objects(described, path)
             except DataError as error:
-                contradictions.add(str(error))
+                contradictions.add(f"{self._id(index)}: {error.problem}")
         if contradictions.count:
             some = "" if len(looked) == len(self) else f" (of {len(looked)} that were looked at)"
             request.findings.add(
