@@ -22,7 +22,7 @@ from anysize.sources.rows import split_row
 from anysize.sources.scan import RowScanner
 from anysize.sources.tables.dialect import Dialect
 
-ROWS = 50_000
+ROWS = 34_000
 QUOTED = Dialect(delimiter=",", quoting=True)
 
 

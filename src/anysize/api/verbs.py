@@ -221,6 +221,7 @@ def statistics(
     """
     from anysize.core.findings import Findings
     from anysize.evaluate import statistics as counting
+    from anysize.evaluate.column_lines import column_lines
     from anysize.tasks.understanding import inspected
 
     opened = load(model) if model is not None else None
@@ -242,7 +243,8 @@ def statistics(
     else:
         preprocess = None if opened is None else chosen.preprocess(opened.network)
         found = counting.text_statistics(source, preprocess=preprocess)
-    return dataclasses.replace(found, splits=splits, findings=tuple(findings))
+    lines = column_lines(source, findings)
+    return dataclasses.replace(found, splits=splits, findings=tuple(findings), columns=lines)
 
 
 def plan(recipe: Recipe) -> TrainingPlan:

@@ -15,6 +15,8 @@ from anysize.core.errors import DataError
 from anysize.core.records import FeaturesField, Source
 from anysize.evaluate.sketches import Distribution, LengthSketch
 from anysize.evaluate.statistics import Common, DataStatistics
+from anysize.readers.cells import Cells
+from anysize.readers.values import as_text
 
 MOST_COLUMNS = 1000
 _BLOCK = 1 << 16
@@ -79,7 +81,7 @@ def feature_statistics(
             common.failed(record.id, error)
             continue
         common.add(index, record, digest)
-        widths.add(field.shape[-1])
+        widths.add(len(field.cells) if isinstance(field, Cells) else field.shape[-1])
         steps.add(field.shape[0] if len(field.shape) == 2 else 1)
     return FeatureStatistics(
         **common.fields(source),
@@ -90,6 +92,11 @@ def feature_statistics(
 
 
 def _read(field: FeaturesField, moments: _Moments) -> int:
+    if isinstance(field, Cells):
+        moments.add(field.numbers()[None], field.names)
+        text = "\0".join(map(as_text, field.cells.values()))
+        hasher = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8)
+        return int.from_bytes(hasher.digest(), "little")
     shape = field.shape
     hasher = hashlib.blake2b(repr(shape).encode(), digest_size=8)
     step = max(_BLOCK // max(shape[-1] if len(shape) == 2 else 1, 1), 1)
@@ -102,36 +109,36 @@ def _read(field: FeaturesField, moments: _Moments) -> int:
 
 
 class _Moments:
-    """Running minimum, maximum, sum and sum of squares of each feature."""
+    """Running minimum, maximum, sum and sum of squares of each feature; NaN is missing."""
 
     def __init__(self) -> None:
         self._sums: list[NDArray[np.float64]] | None = None
         self._names: tuple[str, ...] = ()
-        self._count = 0
         self._mixed = False
 
     def add(self, values: NDArray[np.float64], names: tuple[str, ...]) -> None:
         if self._mixed or values.shape[1] > MOST_COLUMNS:
             return
         found = [
-            values.min(axis=0),
-            values.max(axis=0),
-            values.sum(axis=0),
-            (values**2).sum(axis=0),
+            np.fmin.reduce(values, axis=0),
+            np.fmax.reduce(values, axis=0),
+            np.nansum(values, axis=0),
+            np.nansum(values**2, axis=0),
+            (~np.isnan(values)).sum(axis=0),
         ]
-        self._count += len(values)
         if self._sums is None:
             self._sums, self._names = found, names
             return
         if len(self._sums[0]) != values.shape[1]:
             self._mixed = True
             return
-        low, high, total, squares = self._sums
+        low, high, total, squares, counts = self._sums
         self._sums = [
-            np.minimum(low, found[0]),
-            np.maximum(high, found[1]),
+            np.fmin(low, found[0]),
+            np.fmax(high, found[1]),
             total + found[2],
             squares + found[3],
+            counts + found[4],
         ]
 
     def numbers(self) -> dict[str, Numbers]:
@@ -139,9 +146,11 @@ class _Moments:
             return {}
         names = self._names or tuple(str(place) for place in range(len(self._sums[0])))
         found = {}
-        for name, low, high, total, squares in zip(names, *self._sums, strict=True):
-            mean = float(total) / self._count
-            spread = max(float(squares) / self._count - mean**2, 0.0)
+        for name, low, high, total, squares, count in zip(names, *self._sums, strict=True):
+            if not count:
+                continue
+            mean = float(total) / float(count)
+            spread = max(float(squares) / float(count) - mean**2, 0.0)
             found[name] = Numbers(
                 low=float(low), high=float(high), mean=mean, deviation=math.sqrt(spread)
             )

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from anysize.core.results import ErrorResult
+from anysize.evaluate.column_lines import ColumnLine
 from anysize.evaluate.evaluation import Evaluation
 from anysize.evaluate.feature_statistics import FeatureStatistics
 from anysize.evaluate.findings import findings_table
@@ -21,6 +22,7 @@ from anysize.evaluate.statistics import DataStatistics, ImageStatistics, TextSta
 
 _MOST_LABELS = 20
 _BAR = 32
+_MOST_COLUMNS = 60
 
 
 @singledispatch
@@ -227,7 +229,29 @@ def _tail(statistics: DataStatistics) -> list[RenderableType]:
         pairs = "; ".join(f"{one} = {two}" for one, two in statistics.duplicate_names[:3])
         parts.append(_warning(f"{about}{duplicates.copies:,} copies{conflict} ({pairs})"))
     parts += _unreadable(statistics.unreadable, statistics.unreadable_named[:10])
+    if statistics.columns:
+        parts.append(_columns(statistics.columns))
     return parts + ([findings_table(statistics.findings)] if statistics.findings else [])
+
+
+def _columns(lines: Sequence[ColumnLine]) -> Table:
+    table = _table("column", "kind", "used as", "missing", "different", "range")
+    for line in lines[:_MOST_COLUMNS]:
+        low, high = (
+            f"{end:.4g}" if isinstance(end, float) else end for end in (line.low, line.high)
+        )
+        table.add_row(
+            escape(line.name),
+            line.kind,
+            line.role or f"not used: {escape(line.why)}",
+            f"{line.missing:,}" if line.missing else "",
+            f"{line.distinct:,}",
+            "" if low is None else f"{low} … {high}",
+        )
+    more = len(lines) - _MOST_COLUMNS
+    if more > 0:
+        table.add_row(f"… {more:,} more columns", *[""] * 5)
+    return table
 
 
 def _unreadable(count: int, named: Sequence[ErrorResult]) -> list[RenderableType]:

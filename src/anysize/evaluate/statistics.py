@@ -17,6 +17,7 @@ from anysize.core.protocols import Preprocess
 from anysize.core.records import ImageField, Record, Source, TextField
 from anysize.core.results import ErrorResult
 from anysize.core.windows import Span
+from anysize.evaluate.column_lines import ColumnLine
 from anysize.evaluate.sketches import Distribution, Duplicates, DuplicateSketch, LengthSketch
 from anysize.readers.image import Image
 
@@ -41,6 +42,7 @@ class DataStatistics:
         unreadable_named: the first of them, with the reason.
         splits: records by the name of the split, where the data names splits.
         findings: what was guessed, repaired or left out.
+        columns: of a table.
     """
 
     name: str
@@ -54,6 +56,7 @@ class DataStatistics:
     unreadable_named: tuple[ErrorResult, ...]
     splits: Mapping[str, int] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    columns: tuple[ColumnLine, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -71,6 +74,7 @@ class DataStatistics:
                 "examples": [list(pair) for pair in self.duplicate_names],
             },
             "splits": dict(self.splits),
+            "columns": [line.to_json() for line in self.columns],
             "findings": [finding.to_json() for finding in self.findings],
         }
 

@@ -49,6 +49,11 @@ class Cells:
             raise lacking(self._origin, missing, self.cells)
         return Cells(self.cells, names, self._origin)
 
+    def numbers(self) -> NDArray[np.float64]:
+        """The columns in ``names``; NaN where there is no number."""
+        found = [number(self.cells.get(name)) for name in self._names]
+        return np.array([np.nan if value is None else value for value in found], np.float64)
+
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Numbers ``[start, stop)`` of the columns in ``names``.
 

@@ -42,15 +42,34 @@ def learned(source: Source, *, raw: bool = False) -> TableEncoding | None:
     if spread is None or profile is None:
         return None
     findings = findings_of(source)
+    columns = chosen(source, profile, spread, findings, raw=raw)
+    watched = _Watched([column.name for column in columns])
+    encoding = learn(columns, watched.rows(source, _limit(len(columns))), raw=raw)
+    watched.tell(findings, Path(source.name).name)
+    return encoding
+
+
+def chosen(
+    source: Source, profile: Profile, spread: Spread, findings: Findings, *, raw: bool = False
+) -> list[Column]:
+    """The columns that are learned from, in the table's order or as they were named.
+
+    Args:
+        source: the data.
+        profile: of its columns.
+        spread: those that could be learned from.
+        findings: takes what there is to say of them, and of those that are left out.
+        raw: only numbers are learned from.
+
+    Raises:
+        DataError: none can be, or not all that were named.
+    """
     where = Path(source.name).name
     columns = _chosen(profile, spread, findings, where, raw=raw)
     if not columns:
         raise DataError(source.name, no_columns(profile, spread.names))
-    watched = _Watched([column.name for column in columns])
-    encoding = learn(columns, watched.rows(source, _limit(len(columns))), raw=raw)
     tell(profile, {column.name for column in columns}, findings, where)
-    watched.tell(findings, where)
-    return encoding
+    return columns
 
 
 def _chosen(

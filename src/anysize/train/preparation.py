@@ -72,6 +72,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         normalised=_normalised(network),
         any_size=_any_size(network),
         side=0 if network.image is None else min(network.image.width, network.image.height),
+        records=len(training),
         own=task.recipe_defaults(pretrained=_pretrained(network)),
     )
     from anysize.models.bundle import Card

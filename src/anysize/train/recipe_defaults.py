@@ -50,7 +50,7 @@ _DEFAULTS: Mapping[tuple[str, str], _Defaults] = {
         schedule="constant", warmup=0.0, clip=0.0, label_smoothing=0.0,
     ),
     ("features", "fresh"): _Defaults(
-        epochs=20, batch=32, learning_rate=1e-3, optimizer="adamw", weight_decay=0.0,
+        epochs=20, batch=32, learning_rate=2e-3, optimizer="adamw", weight_decay=0.01,
         schedule="cosine", warmup=0.0, clip=1.0, label_smoothing=0.0,
     ),
     # With batch normalisation: Goyal et al. 2017, arXiv:1706.02677.
@@ -69,6 +69,8 @@ _OTHER: Mapping[tuple[str, str, str], Mapping[str, float]] = {
     ("image", "fresh", "sgd"): {"learning_rate": 0.1},
     ("image", "fresh, normalised", "adamw"): {"learning_rate": 2e-3, "weight_decay": 0.05},
 }
+# A fresh net of numbers sees a small table more often: so many records in all, or epochs.
+_RECORDS_SEEN, _MOST_EPOCHS = 40_000, 60
 # Progressive resizing of drawn nets: half the side at first, of pictures that bear it.
 _START_SIDE, _SMALLEST_SIDE = 0.5, 32
 
@@ -81,6 +83,7 @@ def resolve(
     normalised: bool = False,
     any_size: bool = False,
     side: int = 0,
+    records: int = 0,
     own: Mapping[str, Any] = MappingProxyType({}),
 ) -> Recipe:
     """Fills in what the recipe leaves to the kind of model.
@@ -92,6 +95,7 @@ def resolve(
         normalised: whether the network normalises over the batch.
         any_size: whether the network takes pictures of any size.
         side: the shorter one of the model's input, in pixels.
+        records: for training; 0 where that is not known.
         own: fields that the task chooses otherwise (``Task.recipe_defaults``).
 
     Raises:
@@ -122,6 +126,9 @@ def resolve(
         )
     if recipe.epochs is None and recipe.steps is None and recipe.minutes is None:
         chosen["epochs"] = float(defaults.epochs)
+        if (role, kind) == ("features", "fresh") and records:
+            often = min(_RECORDS_SEEN // records, _MOST_EPOCHS)
+            chosen["epochs"] = max(chosen["epochs"], float(often))
     return dataclasses.replace(recipe, **chosen)
 
 

@@ -55,7 +55,7 @@ def _tell_used(column: Column, findings: Findings, where: str) -> None:
         )
         findings.add(
             "column-gaps",
-            f"{named} has {facts.missing} empty cells of {facts.rows}; they are {how}",
+            f"{named} has no value in {facts.missing} of {facts.rows} rows; these are {how}",
             level="note",
             count=facts.missing,
             unit="cells",
