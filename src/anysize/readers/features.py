@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
+from anysize.readers.files import open_regular
 
 SUFFIXES = (".npy",)
 
@@ -64,10 +66,12 @@ class Features:
             return self._values
         assert self._path is not None
         try:
+            # A pipe would be waited for.
+            os.close(open_regular(self._path))
             found: NDArray[Any] = np.load(self._path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             raise DataError(self._origin, "there is no such file") from None
-        except (OSError, ValueError, EOFError, SyntaxError) as error:
+        except Exception as error:
             raise DataError(self._origin, f"is not a file of numbers (.npy): {error}") from error
         return self._numeric(found)
 

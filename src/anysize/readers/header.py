@@ -19,6 +19,8 @@ from anysize.readers.pixels import BEHIND_COLOURS, NO_ALPHA
 _JPEG = b"\xff\xd8\xff"
 _MOST_PAGES = 1 << 16
 _DEEP_PNG = 16
+_DRAWN_OVER = 6.5
+_STILL_WEBP = 9.5
 
 DAMAGE = (Exception,)
 """What Pillow raises on damaged pictures: anything."""
@@ -199,7 +201,8 @@ def _of_webp(found: webp.Canvas) -> Header:
         mode="RGBA" if found.alpha else "RGB",
         orientation=_orientation_in(found.exif),
         whole=True,
-        pixel=FORMATS["WEBP"].pixel,
+        # One that is no animation is decoded by libvips where it is large.
+        pixel=FORMATS["WEBP"].pixel if found.frames > 1 else _STILL_WEBP,
         pages=found.frames,
     )
 
@@ -227,7 +230,8 @@ def _by_pillow(file: BinaryIO, name: str, head: bytes) -> Header:
         mode=picture.mode,
         orientation=_orientation(picture),
         whole=whole,
-        pixel=FORMATS[name].pixel,
+        # Beside a frame, an animation holds what it is drawn over.
+        pixel=FORMATS[name].pixel + (_DRAWN_OVER if name == "PNG" and pages > 1 else 0),
         deep=(name == "PNG" and head[24:25] == bytes([_DEEP_PNG])),
         pages=max(pages, 1),
     )

@@ -326,7 +326,8 @@ class Image:
 def _streams(header: Header, shrink: int = 1) -> bool:
     """Whether what is decoded is too large to hold at once."""
     large = header.width * header.height > WHOLE_PIXELS * shrink**2
-    return large and header.format in ("JPEG", "PNG", "TIFF")
+    still = header.format == "WEBP" and header.pages == 1
+    return large and (still or header.format in ("JPEG", "PNG", "TIFF"))
 
 
 def _jpeg_shrink(header: Header, width: float, height: float) -> int:

@@ -12,8 +12,11 @@ from anysize.readers.jpeg import count_scans
 MAX_PIXELS = 10_000_000_000
 """Pixels of one picture at most: ten gigapixels."""
 
-MAX_ROW_BYTES = 1 << 26
-"""Bytes of a row of pixels or of a tile at most (64 MiB): what is decoded at a time."""
+MAX_ROW_BYTES = 1 << 22
+"""Bytes of a row of pixels at most (4 MiB): a decoder keeps some tens of them."""
+
+MAX_TILE_BYTES = 1 << 26
+"""Bytes of a tile at most (64 MiB): what is decoded at a time."""
 
 WHOLE_PIXELS = 1 << 22
 """Pictures up to this size (4.2 megapixels, 12 MiB) are decoded at once; larger ones by strips."""
@@ -59,19 +62,13 @@ def refuse_oversize(header: Header, origin: str, most: int = MAX_PIXELS) -> None
         raise DataError(
             origin,
             f"has {size} pixels of {pixel} bytes; a row may have {MAX_ROW_BYTES // pixel} at most, "
-            "because rows are decoded as a whole",
+            "because several rows are decoded at a time; convert it to a tiled TIFF",
         )
-    if header.width * 3 > MAX_ROW_BYTES:
-        raise DataError(
-            origin,
-            f"has {size} pixels; a row may have {MAX_ROW_BYTES // 3} at most, because rows are "
-            "decoded as a whole",
-        )
-    if header.tile and header.tile[0] * header.tile[1] * pixel > MAX_ROW_BYTES:
+    if header.tile and header.tile[0] * header.tile[1] * pixel > MAX_TILE_BYTES:
         raise DataError(
             origin,
             f"has tiles of {header.tile[0]}x{header.tile[1]} pixels; a tile may have "
-            f"{MAX_ROW_BYTES // pixel} at most, because tiles are decoded as a whole",
+            f"{MAX_TILE_BYTES // pixel} at most, because tiles are decoded as a whole",
         )
     if header.whole and header.needs > MAX_WHOLE_BYTES:
         raise DataError(

@@ -80,6 +80,11 @@ class StripReader:
         self._image = self._opened()
         self.width: int = self._image.width
         self.height: int = self._image.height
+        if shrink == 1 and (self.width, self.height) != (header.width, header.height):
+            raise reading.damaged(
+                f"it is {self.width}x{self.height} pixels where its header says "
+                f"{header.width}x{header.height}"
+            )
         if self._image.format not in _TYPES:
             raise DataError(
                 reading.origin,

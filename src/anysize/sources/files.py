@@ -16,6 +16,7 @@ from anysize.readers.features import Features
 from anysize.readers.text import Text
 from anysize.sources.annotation_files import printable
 from anysize.sources.columns import CONTENTS, ColumnSpec, Kind, Request
+from anysize.sources.digests import digest_of_files, evenly
 from anysize.sources.labels import plain_label
 from anysize.sources.stores import ByteRows
 
@@ -125,6 +126,8 @@ class FileSource:
                 facts = "\0gone\n"
             digest.update(path)
             digest.update(facts.encode())
+        some = (self._root / os.fsdecode(self._paths[index]) for index in evenly(len(self)))
+        digest.update(digest_of_files(some).encode())
         return digest.hexdigest()
 
     def _target(self, relative: str) -> str | None:

@@ -25,6 +25,7 @@ from anysize.sources import class_names, truth
 from anysize.sources.annotation_files import printable
 from anysize.sources.class_names import ClassNames
 from anysize.sources.columns import Request
+from anysize.sources.digests import digest_of_files
 from anysize.sources.files import IMAGE_SUFFIXES, file_content
 from anysize.sources.imagenet_classes import SYNSET
 from anysize.sources.split_names import SPLIT_NAMES
@@ -118,6 +119,7 @@ class TarSource:
     def fingerprint(self) -> str:
         status = self._path.stat()
         text = f"{self._id}\0{status.st_size}\0{status.st_mtime_ns}\0{self._names.fingerprint()}"
+        text += f"\0{digest_of_files([self._path])}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def _entries(self, start: int, stop: int) -> Iterator[Entry]:

@@ -18,6 +18,7 @@ from anysize.readers.encodings import advice
 from anysize.readers.text import Text
 from anysize.sources.annotation_files import printable
 from anysize.sources.columns import CONTENTS, Kind, Request, Role, assign
+from anysize.sources.digests import digest_of_contents, digest_of_files
 from anysize.sources.labels import plain_label
 from anysize.sources.numbers import cell_features, names_file
 from anysize.sources.offsets import Offsets, RandomFile
@@ -212,6 +213,7 @@ class TableSource:
         text = f"{self._id}\0{status.st_size}\0{status.st_mtime_ns}\0{sorted(self._keys.items())}"
         if self._joined:
             text += f"\0{sorted(self._joined.items())}"
+        text += f"\0{digest_of_files([self._path])}\0{digest_of_contents(self)}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def _parse(self, index: int, start: int, raw: bytes) -> Row:
