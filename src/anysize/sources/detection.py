@@ -181,7 +181,7 @@ class DetectionSource:
             if file:
                 digest.update(_stamp(self._root / os.fsdecode(file)))
             digest.update(b"\n")
-        some = map(self._path, evenly(len(self)))
+        some = map(self.path, evenly(len(self)))
         digest.update(digest_of_files(some).encode())
         return digest.hexdigest()
 
