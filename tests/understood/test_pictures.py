@@ -167,6 +167,19 @@ def test_picture_pages_chosen() -> None:
     assert two.details["probabilities"]["green"] < 0.1
 
 
+def test_picture_pages_are_said(tmp_path: Path) -> None:
+    from anysize import api
+
+    for label, colour in (("a", 10), ("b", 4000)):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "0.tif").write_bytes(pages("TIFF"))
+        deep = np.full((9, 9), colour, np.uint16)
+        Pillow.fromarray(deep).save(tmp_path / label / "1.png")
+    findings = {each.code: each for each in api.statistics(tmp_path).findings}
+    assert (findings["picture-pages"].count, findings["picture-pages"].unit) == (6, "pages")
+    assert findings["picture-samples"].count == 2
+
+
 def test_picture_pages_of_different_sizes() -> None:
     data = saved(flat(RED), "TIFF", save_all=True, append_images=[flat(BLUE, (20, 10))])
     found = receipt(predicted(Image(data)))

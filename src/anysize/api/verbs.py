@@ -235,7 +235,7 @@ def statistics(
 
         found = object_statistics(source)
     elif chosen.role == "image":
-        found = counting.image_statistics(source)
+        found = counting.image_statistics(source, findings=findings)
     elif chosen.role == "features":
         from anysize.evaluate.feature_statistics import feature_statistics
 

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from anysize.core.errors import ConfigurationError, DataError
-from anysize.core.findings import Finding
+from anysize.core.findings import Finding, Findings
 from anysize.core.progress import counted
 from anysize.core.protocols import Preprocess
 from anysize.core.records import ImageField, Record, Source, TextField
 from anysize.core.results import ErrorResult
 from anysize.core.windows import Span
 from anysize.evaluate.column_lines import ColumnLine
+from anysize.evaluate.picture_findings import noticed
 from anysize.evaluate.sketches import Distribution, Duplicates, DuplicateSketch, LengthSketch
 from anysize.readers.image import Image
 
@@ -221,6 +222,7 @@ def image_statistics(
     role: str = "image",
     limit: int | None = None,
     label_of: Callable[[Record], Any] | None = None,
+    findings: Findings | None = None,
 ) -> ImageStatistics:
     """Decodes every picture once, in bounded memory, so that a truncated file is found.
 
@@ -231,6 +233,7 @@ def image_statistics(
         role: the field to look at.
         limit: look at only so many records, evenly spread over the source.
         label_of: gives the label of a record that could be read; its target by default.
+        findings: takes what pictures have to say beside their sizes.
 
     Raises:
         ConfigurationError: ``limit`` is below 1.
@@ -251,6 +254,8 @@ def image_statistics(
         hasher = hashlib.blake2b(f"{width} {height} ".encode(), digest_size=8)
         hasher.update(np.ascontiguousarray(reduced).tobytes())
         common.add(index, record, int.from_bytes(hasher.digest(), "little"))
+        if findings is not None:
+            noticed(findings, record.id, image)
         grey += bool((reduced == reduced[..., :1]).all())
         widths.add(width)
         heights.add(height)
