@@ -21,6 +21,7 @@ from anysize.core.errors import BundleError, ConfigurationError, MissingExtraErr
 from anysize.core.examples import Example, Outputs
 from anysize.core.files import disk_errors, move_in, scratch
 from anysize.models.network import Network
+from anysize.runtimes.currency import is_current, note
 from anysize.runtimes.feeding import (
     Feeding,
     by_length,
@@ -207,9 +208,10 @@ def _run_options() -> Any:
 def _kept(network: Network, folder: Path) -> Path:
     """The converted file in the bundle; written beside, then moved in, the file itself last."""
     target = folder / FILE
-    if target.is_file():
+    if target.is_file() and is_current(folder, target.parent):
         return target
     with scratch(target.parent, "convert") as beside, disk_errors(target):
         convert(network, beside / FILE.name)
+        note(folder, beside)
         move_in(beside, target.parent, last=FILE.name)
     return target

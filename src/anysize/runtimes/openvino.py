@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import queue
+import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from anysize.core.examples import Example, Outputs
 from anysize.core.files import disk_errors, move_in, scratch
 from anysize.models.network import Network
 from anysize.models.quiet import quiet_transformers
+from anysize.runtimes.currency import is_current, note
 from anysize.runtimes.feeding import (
     Feeding,
     by_length,
@@ -170,14 +172,18 @@ def _converted(network: Network, cache: Path | None) -> Any:
     """The model's intermediate representation: a path where it can be kept, else the model."""
     import openvino
 
-    target = cache / "model.xml" if cache is not None else None
-    if target is not None and target.is_file() and target.with_suffix(".bin").is_file():
+    if cache is None:
+        return convert(network)
+    target, bundle = cache / "model.xml", cache.parents[1]
+    whole = target.is_file() and target.with_suffix(".bin").is_file()
+    if whole and is_current(bundle, cache):
         return str(target)
+    # What was compiled of another form is of no use.
+    shutil.rmtree(cache / "cache", ignore_errors=True)
     model = convert(network)
-    if cache is None or target is None:
-        return model
     with scratch(cache, "convert") as beside, disk_errors(target):
         openvino.save_model(model, beside / target.name, compress_to_fp16=False)
+        note(bundle, beside)
         move_in(beside, cache, last=target.name)
     return str(target)
 
