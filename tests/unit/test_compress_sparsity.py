@@ -16,7 +16,14 @@ from torch import nn
 
 from anysize.core.errors import BundleError
 from anysize.models import sparse
-from anysize.train.sparsity import Sparsity, prunable, prune_smallest, two_of_four, zeros
+from anysize.train.sparsity import (
+    Sparsity,
+    prunable,
+    prune_smallest,
+    two_of_four,
+    was_pruned,
+    zeros,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -168,3 +175,22 @@ def test_shared_and_frozen_weights_are_not_pruned() -> None:
     module["frozen"] = nn.Linear(4, 4).requires_grad_(False)
     module["own"] = nn.Linear(4, 4)
     assert list(prunable(module)) == ["own.weight"]
+
+
+def test_a_pruned_network_stays_so_when_it_is_trained_on() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
+    assert not was_pruned(module)
+    prune_smallest(list(prunable(module).values()), 48)
+    assert was_pruned(module)
+    kept = Sparsity(module, 0.0, "global")
+    kept.begin()
+    before = {name: weight == 0 for name, weight in prunable(module).items()}
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.add_(1.0)
+    kept.after_step(0.9)
+    for name, weight in prunable(module).items():
+        assert torch.equal(weight == 0, before[name])
+    assert kept.settled
+    assert not kept.finish()

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.progress import worth_telling
 from anysize.train import recipe as recipes
 from anysize.train import toml
+from anysize.train.layers import trained_part
 from anysize.train.optimization import side_factor
+from anysize.train.progress import Moment
 from anysize.train.recipe import Recipe
 from anysize.train.recipe_defaults import resolve
 
@@ -115,6 +119,32 @@ def test_defaults_depend_on_the_kind_of_model_and_yield_to_the_user() -> None:
         "loaders", "memory", "validate_every", "trace", "teacher",
         "quantization",
     }  # fmt: skip
+
+
+def test_a_head_alone_learns_faster_than_all_weights() -> None:
+    recipe = Recipe(
+        task="image-classification", data="d", out="o", model="m", freeze=("*", "!head")
+    )
+    whole = resolve(recipe, role="image", pretrained=True)
+    head = resolve(recipe, role="image", pretrained=True, head_only=True)
+    assert head.learning_rate is not None
+    assert whole.learning_rate is not None
+    assert head.learning_rate >= 50 * whole.learning_rate
+    asked = dataclasses.replace(recipe, learning_rate=3e-4)
+    assert resolve(asked, role="image", pretrained=True, head_only=True).learning_rate == 3e-4
+    module = nn.ModuleDict({"body": nn.Linear(30, 30), "head": nn.Linear(30, 2)})
+    assert trained_part(module, ("*", "!head")) == 62 / 992
+    assert trained_part(module, ()) == 1.0
+
+
+def test_time_left_is_told_once_it_means_something() -> None:
+    early = Moment(
+        step=1, epoch=0, records=8, loss=1.0, learning_rate=0.1, rate=2.0, progress=0.01, left=400.0
+    )
+    assert "left" not in early.sentence()
+    assert "left" in dataclasses.replace(early, progress=0.5, left=60.0).sentence()
+    assert "0:00 left" in dataclasses.replace(early, progress=1.0, left=0.0).sentence()
+    assert not worth_telling(0.5, 1.0)
 
 
 def test_nets_with_batch_normalisation_are_trained_with_sgd_and_growing_pictures() -> None:

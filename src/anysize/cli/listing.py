@@ -35,8 +35,9 @@ def command(
     if as_json:
         document({what: list(found)})
         return
+    width = max(map(len, found), default=0) + 2
     for key, module in found.items():
-        out(f"{key:<22}{plugins.summary(module)}")
+        out(f"{key:<{width}}{plugins.summary(module)}")
 
 
 def _augmentations(as_json: bool) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from anysize.core import progress
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import is_same_file, is_special
+from anysize.core.progress import worth_telling
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -234,7 +235,8 @@ class Meter:
             self._bar.update(self._bar.task_ids[0], completed=self._done, rate=rate)
         elif now - self._said > self._EVERY:
             self._said = now
-            left = (self._total - self._done) * seconds / self._done if self._done else None
+            sure = self._done and worth_telling(self._done / self._total, seconds)
+            left = (self._total - self._done) * seconds / self._done if sure else None
             rest = f", {left:.0f} s left" if left is not None else ""
             say(f"{self._done}/{self._total} {self._what}, {rate}{rest}")
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from anysize.compress import streaming
 from anysize.compress.protocols import Context
+from anysize.models import sparse
 from anysize.models.bundle import Card
 from anysize.models.network import Network
 from anysize.models.tensor_file import SINGLE
@@ -36,6 +37,8 @@ class Bfloat16:
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
         streaming.rewrite(source, out, _Halved, SINGLE)
+        if (source / sparse.FILE).is_file():
+            sparse.pack(out)  # its zeros take no more room than before
 
 
 class _Halved:

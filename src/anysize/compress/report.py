@@ -200,8 +200,8 @@ def _table(judgement: Judgement) -> str:
         said.insert(1, "The interval of the drop is a paired bootstrap over the records")
     words = " ".join(f"{line[0].upper()}{line[1:]}." for line in said)
     listed = f'<ul class="small">{why}</ul>' if why else ""
-    return section("Candidates", words, f'<div class="scroll"><table><thead><tr>{head}</tr>'
-                   f"</thead><tbody>{body}</tbody></table></div>{listed}")  # fmt: skip
+    table = f'<table class="fit"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return section("Candidates", words, f'<div class="scroll">{table}</div>{listed}')
 
 
 def _sensitivity(judgement: Judgement) -> str:

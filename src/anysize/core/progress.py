@@ -16,11 +16,23 @@ NAME = "anysize.progress"
 
 _FIRST_SECONDS = 2.0
 _EVERY_SECONDS = 0.5
+# Before, the first files, caches and kernels say little about the rest.
+_SURE_SECONDS, _SURE_PART = 5.0, 0.02
 _SCALES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 _log = logging.getLogger(NAME)
 
 Item = TypeVar("Item")
+
+
+def worth_telling(part: float, seconds: float) -> bool:
+    """Whether an estimate of the time that is left means something yet.
+
+    Args:
+        part: of the work that is done, 0 to 1.
+        seconds: that it took.
+    """
+    return seconds >= _SURE_SECONDS and part >= _SURE_PART
 
 
 class Progress:
@@ -65,7 +77,7 @@ class Progress:
         if self._total:
             parts = [f"{min(done / self._total, 1.0):.0%} of {self._amount(self._total)}"]
         parts.append(f"{self._amount(round(rate))}/s")
-        if self._total and done:
+        if self._total and worth_telling(done / self._total, seconds):
             parts.append(f"{clock(max(self._total - done, 0) / rate)} left")
         return ", ".join(parts)
 

@@ -57,6 +57,8 @@ section {
 .across { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
 table.wide { width: 100%; }
+table.fit { width: 100%; font-size: 12.5px; }
+table.fit th, table.fit td { white-space: normal; overflow-wrap: anywhere; padding: 5px 6px; }
 th, td {
   padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap;
 }

@@ -50,6 +50,13 @@ def freeze(module: nn.Module, patterns: Sequence[str]) -> None:
             part.register_forward_pre_hook(_stay)
 
 
+def trained_part(module: nn.Module, patterns: Sequence[str]) -> float:
+    """The part of all weights that `freeze` leaves to be trained."""
+    sizes = {name: item.numel() for name, item in module.named_parameters()}
+    trained = sum(size for name, size in sizes.items() if not _is_frozen(name, patterns))
+    return trained / max(sum(sizes.values()), 1)
+
+
 def layer_scales(module: nn.Module, decay: float) -> dict[str, float]:
     """A factor of the learning rate for every parameter, by name (Howard and Ruder 2018, ULMFiT).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,11 +23,12 @@ from anysize.train.optimization import AveragedWeights, make_optimizer
 from anysize.train.order import Order
 from anysize.train.pooled import Objective
 from anysize.train.recipe import Recipe
-from anysize.train.sparsity import Sparsity
+from anysize.train.sparsity import Sparsity, was_pruned
 from anysize.train.step import Stepper
 from anysize.train.stream import Labelled, Stream
 from anysize.train.team import Team
 
+_log = logging.getLogger("anysize")
 _LOOK_AHEAD = 16
 _MOST_READERS = 8
 
@@ -66,7 +68,7 @@ class Machinery:
         self.averages = AveragedWeights(self.trained, recipe.ema) if recipe.ema else None
         self.sparsity = (
             Sparsity(self.trained, recipe.sparsity, recipe.sparsity_pattern)
-            if recipe.sparsity
+            if recipe.sparsity or was_pruned(self.trained)
             else None
         )
         training = job.training
@@ -95,7 +97,7 @@ class Machinery:
             team,
             seed=recipe.seed,
             clip=recipe.clip or 0.0,
-            mixing=_mixing(job, team),
+            mixing=_mixing(job, team, at_once=micro_cost // job.network.settings.whole),
         )
 
     @property
@@ -170,7 +172,12 @@ def readers(recipe: Recipe) -> int:
     return max(1, min(_MOST_READERS, cores // shared))
 
 
-def _mixing(job: Job, team: Team) -> Mixing | None:
+def _mixing(job: Job, team: Team, *, at_once: int) -> Mixing | None:
     if job.augmentation is None or not job.augmentation.batch_steps:
         return None
+    if at_once < 2 and team.rank == 0:
+        _log.warning(
+            "MixUp and CutMix mix nothing: one picture fits at a time; give more memory (--memory) "
+            "or smaller pictures (--image-size)"
+        )
     return Mixing(job.augmentation, job.recipe.seed, team.rank)

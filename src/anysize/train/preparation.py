@@ -18,6 +18,7 @@ from anysize.tasks.facts import object_side, picture_size
 from anysize.tasks.protocols import Task
 from anysize.tasks.understanding import Understood, understand
 from anysize.train.job import Job
+from anysize.train.layers import trained_part
 from anysize.train.order import mix
 from anysize.train.recipe import Recipe
 from anysize.train.recipe_defaults import resolve
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from anysize.models.columns import TableEncoding
 
 _log = logging.getLogger("anysize")
+# Where no more of the weights are trained, it is the head.
+_HEAD = 0.1
 # Families of transformers that take pictures of any size.
 _CONVOLUTIONAL = (
     "convnext", "convnextv2", "efficientnet", "mobilenet_v1", "mobilenet_v2", "regnet", "resnet",
@@ -74,6 +77,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         side=0 if network.image is None else min(network.image.width, network.image.height),
         records=len(training),
         own=task.recipe_defaults(pretrained=_pretrained(network)),
+        head_only=trained_part(network.module, recipe.freeze) <= _HEAD,
     )
     from anysize.models.bundle import Card
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol, TextIO
 
 from anysize.core.files import disk_errors
-from anysize.core.progress import clock
+from anysize.core.progress import clock, worth_telling
 from anysize.train.checkpoint import drop_after
 from anysize.train.job import Job
 
@@ -42,10 +42,15 @@ class Moment:
     left: float
 
     def sentence(self) -> str:
-        return (
+        told = (
             f"step {self.step}  epoch {self.epoch + 1}  loss {self.loss:.4f}  "
-            f"{self.rate:.4g} records/s  {self.progress:.0%}  {clock(self.left)} left"
+            f"{self.rate:.4g} records/s  {self.progress:.0%}"
         )
+        to_do = 1 - self.progress
+        seconds = self.left * self.progress / to_do if to_do > 0 else 0.0
+        if to_do > 0 and not worth_telling(self.progress, seconds):
+            return told
+        return f"{told}  {clock(self.left)} left"
 
 
 class Display(Protocol):

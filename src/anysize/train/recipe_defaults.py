@@ -71,6 +71,10 @@ _OTHER: Mapping[tuple[str, str, str], Mapping[str, float]] = {
 }
 # A fresh net of numbers sees a small table more often: so many records in all, or epochs.
 _RECORDS_SEEN, _MOST_EPOCHS = 40_000, 60
+# Of a head alone over features that do not change, with AdamW.
+_HEAD_RATE: Mapping[str, Mapping[str, float]] = {
+    "image": {"learning_rate": 1e-2}, "text": {"learning_rate": 2e-3},
+}  # fmt: skip
 # Progressive resizing of drawn nets: half the side at first, of pictures that bear it.
 _START_SIDE, _SMALLEST_SIDE = 0.5, 32
 
@@ -85,6 +89,7 @@ def resolve(
     side: int = 0,
     records: int = 0,
     own: Mapping[str, Any] = MappingProxyType({}),
+    head_only: bool = False,
 ) -> Recipe:
     """Fills in what the recipe leaves to the kind of model.
 
@@ -97,6 +102,8 @@ def resolve(
         side: the shorter one of the model's input, in pixels.
         records: for training; 0 where that is not known.
         own: fields that the task chooses otherwise (``Task.recipe_defaults``).
+        head_only: whether nearly all weights are frozen: a new head learns at a much higher rate
+            than weights that are to stay near what they are.
 
     Raises:
         ConfigurationError: progressive resizing of a network for one size.
@@ -109,6 +116,8 @@ def resolve(
     other: Mapping[str, float] = {}
     if recipe.optimizer not in (None, defaults.optimizer):
         other = _OTHER[role, kind, str(recipe.optimizer)]
+    if head_only and pretrained and recipe.optimizer in (None, "adamw") and not own:
+        other = {**other, **_HEAD_RATE.get(role, {})}
     chosen: dict[str, Any] = {
         item.name: other.get(item.name, getattr(defaults, item.name))
         for item in dataclasses.fields(defaults)

@@ -92,12 +92,24 @@ def two_of_four(weight: Tensor) -> Tensor | None:
     return kept.view(last.shape).movedim(-1, 1)
 
 
+_PRUNED = 0.25
+"""Where so many weights are zero, they were pruned: training and rounding leave hardly any."""
+
+
+def was_pruned(module: nn.Module) -> bool:
+    """Whether a network comes with weights that were pruned."""
+    weights = list(prunable(module).values())
+    total = sum(weight.numel() for weight in weights)
+    return total > 0 and zeros([weight.detach() for weight in weights]) >= _PRUNED * total
+
+
 class Sparsity:
     """Keeps a module sparse while it is trained.
 
     Args:
         module: whose weights are pruned; see `prunable`.
-        sparsity: the part that is zero in the end, of all prunable weights.
+        sparsity: the part that is zero in the end, of all prunable weights; 0 keeps those zero
+            that are.
         pattern: ``global`` or ``2:4``; see the module's documentation.
     """
 
