@@ -73,7 +73,7 @@ def test_stray_quotes_swallow_nothing(
     (found,) = [one for one in findings if one.code == "stray-quotes"]
     assert found.count == len(stray)
     assert found.examples == tuple(f"a.csv:{row}" for row in sorted(stray)[:5])
-    assert "--quoting off" in found.remedy
+    assert "--columns quoting=off" in found.remedy
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -206,7 +206,7 @@ def test_bad_json_rows_fail_alone(tmp_path: Path) -> None:
 
 def test_a_quote_that_swallows_rows_is_refused_at_opening(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"quote at byte 15, in row 1 .* never closed.*--quoting off"
+        DataError, match=r"quote at byte 15, in row 1 .* never closed.*--columns quoting=off"
     ):
         table(tmp_path / "a.csv", 'text,label\na,1\n"b,2\nc,3\n')
 

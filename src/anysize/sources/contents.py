@@ -103,6 +103,11 @@ def _grouped(
     return found
 
 
+def split_paths(paths: list[Path]) -> dict[SplitName, list[Path]]:
+    """Paths by the part that a word of their names says."""
+    return _grouped(paths, split_of_words)
+
+
 def _holds_more(folder: Path) -> bool:
     """Whether there are folders or tables in it, and not only files of one class."""
     inner = contents(folder)

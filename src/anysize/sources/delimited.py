@@ -154,7 +154,7 @@ def _layout(path: Path, stored: Stored, request: Request) -> _Layout:
                 "no-header",
                 f"{request.named(path)} seems to have no header ({guess.reason}): its first row "
                 "is read as a record",
-                remedy="confirm it with --no-header, or add a header",
+                remedy="confirm it with --columns header=no, or add a header",
             )
     if headed and _rows_are_named(header, lines, dialect):
         header = ["", *header]
@@ -187,7 +187,7 @@ def _say(name: str, dialect: Dialect, request: Request) -> None:
             f"{name}: {' and '.join(said)}",
             level="note",
             unit="files",
-            remedy="--quoting on reads it as RFC 4180 says",
+            remedy="--columns quoting=on reads it as RFC 4180 says",
         )
 
 
@@ -277,5 +277,5 @@ def _report(name: str, repairs: Repairs, first: int, request: Request) -> None:
             count=repairs.quotes,
             unit="quotes",
             examples=[f"{name}:{row - first}" for row in repairs.quotes_at],
-            remedy="--quoting off reads all quotes as characters, --quoting on none",
+            remedy="--columns quoting=off reads all quotes as characters, quoting=on none",
         )

@@ -16,7 +16,7 @@ from anysize.core.records import Source
 from anysize.readers.encodings import canonical
 from anysize.sources.columns import ColumnSpec
 from anysize.sources.folder import unwrapped
-from anysize.sources.opening import existing, open_source
+from anysize.sources.opening import matching, open_source
 from anysize.sources.split_names import SplitName, split_of_name
 from anysize.sources.splits import SHARE, open_splits
 
@@ -25,7 +25,7 @@ def check_paths(paths: Sequence[str | Path]) -> None:
     """Raises a ``DataError`` for a path that does not exist, before anything heavy is loaded."""
     for path in paths:
         if str(path) != "-":
-            existing(path)
+            matching(path)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import glob
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,10 +13,11 @@ from anysize.core.errors import DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.readers.encodings import canonical
-from anysize.sources.columns import ColumnSpec, Request
+from anysize.sources.columns import TABLE_SETTINGS, ColumnSpec, Request
 from anysize.sources.concat import Concat
 from anysize.sources.detection_layouts import open_objects, without_layout
 from anysize.sources.folder import open_file, open_folder
+from anysize.sources.listing import natural
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -34,8 +36,8 @@ def open_source(
 
     Args:
         path: a table (``.csv``, ``.tsv``, ``.jsonl``, ``.ndjson``, ``.parquet``), a text file, a
-            picture, a folder of these in any of the layouts, or several paths in the order of
-            their records.
+            picture, a folder of these in any of the layouts, a pattern such as ``data/*.csv``,
+            or several of these in the order of their records.
         columns: the roles that a record must fill.
         rename: role to column, where a column has an unusual name.
         encoding: of texts and tables.
@@ -48,26 +50,37 @@ def open_source(
         DataError: no such path, an unknown suffix, or data that does not fit the roles.
         ConfigurationError: ``rename`` or ``encoding`` is wrong.
     """
-    if isinstance(path, str | Path):
-        where = existing(path)
-        return _open(where, request_for(where, columns, rename, encoding, cache, findings, table))
-    paths = [existing(one) for one in path]
+    given = [path] if isinstance(path, str | Path) else path
+    paths = [found for one in given for found in matching(one)]
     if not paths:
         raise DataError("data", "at least one path is needed, none was given")
     if len(paths) == 1:
-        return open_source(
-            paths[0],
-            columns=columns,
-            rename=rename,
-            encoding=encoding,
-            cache=cache,
-            findings=findings,
-            table=table,
-        )
-    base = Path(os.path.commonpath([one.absolute().parent for one in paths]))
+        where = paths[0]
+        return _open(where, request_for(where, columns, rename, encoding, cache, findings, table))
+    base = common_folder(paths)
     request = request_at(base, columns, rename, encoding, cache, findings, table)
     parts = [_open(one.absolute(), request) for one in paths]
     return Concat(f"{len(paths)} paths in {base}", parts)
+
+
+def matching(path: str | Path) -> list[Path]:
+    """The path, or the paths that a pattern (``data/*.csv``) matches, in natural order.
+
+    Raises:
+        DataError: there is nothing.
+    """
+    text = str(path)
+    if glob.has_magic(text) and not Path(path).exists():
+        found = sorted(glob.glob(text, recursive=True), key=natural)  # noqa: PTH207
+        if not found:
+            raise DataError(text, "matches nothing")
+        return [Path(one) for one in found]
+    return [existing(path)]
+
+
+def common_folder(paths: Sequence[Path]) -> Path:
+    """The innermost folder that all paths are in."""
+    return Path(os.path.commonpath([one.absolute().parent for one in paths]))
 
 
 def existing(path: str | Path) -> Path:
@@ -115,10 +128,16 @@ def request_at(
     findings: Findings | None = None,
     table: Mapping[str, str] = NOTHING,
 ) -> Request:
-    """A request whose record ids are relative to ``root``."""
+    """A request whose record ids are relative to ``root``.
+
+    ``rename`` may say how tables are written as well: ``header=no``, ``quoting=off``.
+    """
+    roles = {spec.role for spec in columns}
+    said = {key for key in rename if key in TABLE_SETTINGS and key not in roles}
+    table = {**{key: rename[key] for key in said}, **table}
     return Request(
         columns=tuple(columns),
-        rename=dict(rename),
+        rename={role: column for role, column in rename.items() if role not in said},
         encoding=canonical(encoding),
         cache=cache,
         root=root,

@@ -153,5 +153,5 @@ def _refuse_unclosed(
                 str(path),
                 f"the quote at byte {scanner.unclosed}, in row {rows - 2} of the data, is never "
                 "closed, so that all that follows would be one cell; close it, double it, or "
-                "read all quotes as characters with --quoting off",
+                "read all quotes as characters with --columns quoting=off",
             )

@@ -14,14 +14,14 @@ from anysize.core.records import Source
 from anysize.sources import imagenet
 from anysize.sources.class_folders import Listing
 from anysize.sources.columns import ColumnSpec, Request
-from anysize.sources.contents import Contents
+from anysize.sources.contents import Contents, split_paths
 from anysize.sources.copies import copies_in, tell_copies
 from anysize.sources.detection_layouts import split_objects, without_layout
 from anysize.sources.division import divide
 from anysize.sources.folder import joined, open_file, open_folder, unwrapped
 from anysize.sources.folder_findings import tell_passed_over, tell_rest
 from anysize.sources.identities import divide_by_target
-from anysize.sources.opening import NOTHING, existing, request_for
+from anysize.sources.opening import NOTHING, common_folder, matching, request_for
 from anysize.sources.several_tables import has_labels
 from anysize.sources.split_names import SplitName
 
@@ -55,7 +55,7 @@ class Splits:
 
 
 def open_splits(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     *,
     columns: Sequence[ColumnSpec],
     rename: Mapping[str, str] = NOTHING,
@@ -95,10 +95,17 @@ def open_splits(
         ConfigurationError: shares that are negative or leave nothing for training.
     """
     _check(validation, test)
-    where = existing(path)
+    paths = [
+        one
+        for given in ([path] if isinstance(path, str | Path) else path)
+        for one in matching(given)
+    ]
+    where = paths[0] if len(paths) == 1 else common_folder(paths)
     request = request_for(where, columns, rename, encoding, cache, findings, table)
     request = dataclasses.replace(request, labelled=True)
     cut = _Cut(validation=validation, seed=seed, by_target=by_target, findings=request.findings)
+    if len(paths) != 1:
+        return _several(where, paths, request, cut, [validation, test])
     objects = split_objects(where, request)
     if objects is None:
         request = without_layout(where, request)
@@ -120,6 +127,20 @@ def open_splits(
         whole = open_file(where, request)
     (train, held, tested), apart = cut(whole, [validation, test])
     return Splits(train=train, validation=held, test=tested, how="hash", whole=whole, apart=apart)
+
+
+def _several(
+    base: Path, paths: Sequence[Path], request: Request, cut: _Cut, shares: Sequence[float]
+) -> Splits:
+    """Several files or folders: parts where their names tell them, else divided as a whole."""
+    whole = [one.absolute() for one in paths]
+    parts = split_paths(whole)
+    if set(parts) - {"train"} and sum(map(len, parts.values())) == len(whole):
+        opened = {part: joined(base, found, request) for part, found in parts.items()}
+        return _completed(opened, "files", cut)
+    source = joined(base, whole, request)
+    (train, held, tested), apart = cut(source, shares)
+    return Splits(train=train, validation=held, test=tested, how="hash", whole=source, apart=apart)
 
 
 def _named(
