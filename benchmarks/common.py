@@ -16,10 +16,8 @@ from typing import Any
 import numpy as np
 
 import anysize
-from anysize.core.protocols import Runtime
 from anysize.core.records import Source
 from anysize.core.results import Result
-from anysize.core.running import streams_of
 from anysize.plan.prediction import PredictionPlan
 
 csv.field_size_limit(1 << 24)
@@ -85,26 +83,12 @@ def sorted_batches(
     return run
 
 
-class StaysOpen:
-    """A runtime that the end of a prediction does not close."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.name, self.precision, self.run = runtime.name, runtime.precision, runtime.run
-        self.packed = bool(getattr(runtime, "packed", False))
-        self.streams = streams_of(runtime)
-
-    def close(self) -> None:
-        """Nothing: the next round runs it again."""
-
-
 def predicting(
     model: anysize.Model, source: Source, options: anysize.PredictOptions, plan: PredictionPlan
 ) -> Callable[[], list[str]]:
-    """Labels by ``Model.predict`` with a plan and a runtime that were made once."""
-    runtime = StaysOpen(plan.open_runtime())
+    """Labels by ``Model.predict`` with a plan that was made once; it keeps its runtime open."""
 
     def run() -> list[str]:
-        plan.opened.append(runtime)
         results = model.predict(source, options, plan=plan)
         return [result.prediction for result in results if isinstance(result, Result)]
 

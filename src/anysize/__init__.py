@@ -1,9 +1,11 @@
 """anysize: train and run deep-learning models on inputs of any size, inside a memory budget.
 
+>>> from pathlib import Path
 >>> import anysize
->>> model = anysize.load("runs/reviews")              # doctest: +SKIP
->>> for result in model.predict("a_whole_book.txt"):  # doctest: +SKIP
-...     print(result.label, result.receipt.covered)
+>>> model = anysize.load("runs/reviews")
+>>> for result in model.predict(Path("a_whole_book.txt")):
+...     print(result.label in model.labels, result.receipt.covered)
+True 1.0
 """
 
 from __future__ import annotations
@@ -13,7 +15,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anysize.api import Model, PredictOptions, augment, load, plan, train
+    from anysize.api import (
+        Model,
+        PredictOptions,
+        augment,
+        compress,
+        evaluate,
+        inspect,
+        load,
+        plan,
+        train,
+    )
     from anysize.augment import Augmentation
     from anysize.core.errors import (
         AnysizeError,
@@ -32,7 +44,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "anysize.api": ("Model", "PredictOptions", "augment", "load", "plan", "train"),
+    "anysize.api": (
+        "Model",
+        "PredictOptions",
+        "augment",
+        "compress",
+        "evaluate",
+        "inspect",
+        "load",
+        "plan",
+        "train",
+    ),
     "anysize.augment": ("Augmentation",),
     "anysize.core.errors": (
         "AnysizeError",
@@ -67,6 +89,9 @@ __all__ = [
     "UsageError",
     "__version__",
     "augment",
+    "compress",
+    "evaluate",
+    "inspect",
     "load",
     "plan",
     "train",
@@ -88,13 +113,13 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps ``anysize.augment``, ``anysize.plan`` and ``anysize.train`` the functions.
+    """Keeps ``anysize.augment``, ``anysize.train`` and the like the functions.
 
     Rooms of the same names exist, and importing one would set it as the attribute.
     """
 
     def __setattr__(self, name: str, value: object) -> None:
-        if not (name in ("augment", "plan", "train") and isinstance(value, ModuleType)):
+        if not (name in _HOMES["anysize.api"] and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 

@@ -251,7 +251,8 @@ def test_public_names_survive_the_import_of_rooms_of_the_same_name() -> None:
     done = run(
         "-c",
         "import anysize, anysize.augment.specification, anysize.train.recipe, anysize.plan.budget\n"
-        "names = ('augment', 'train', 'plan', 'load')\n"
+        "import anysize.compress.verdict, anysize.evaluate.findings\n"
+        "names = ('augment', 'compress', 'evaluate', 'inspect', 'load', 'plan', 'train')\n"
         "print(all(callable(getattr(anysize, name)) for name in names))",
     )
     assert done.stdout == "True\n"

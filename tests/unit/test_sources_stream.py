@@ -52,7 +52,7 @@ def test_a_table_among_texts_and_an_item_of_a_wrong_kind(tmp_path: Path) -> None
         except DataError as error:
             found.append(str(error))
     assert found[:3] == ["first", "one", "two"]
-    assert "input 2 is a int" in found[3] and "does not exist" in found[4]
+    assert "text 2 is a int, and must be a string" in found[3] and "does not exist" in found[4]
     assert found[5:] == ["last"]
 
 

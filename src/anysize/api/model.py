@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from anysize import tasks
 from anysize.api.compression import compress_report
+from anysize.api.people import People
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, RunError
 from anysize.core.findings import Finding, Findings
@@ -18,8 +20,9 @@ from anysize.core.memory import parse_size
 from anysize.core.progress import counted
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
-from anysize.plan.options import PredictOptions
+from anysize.plan.options import PredictOptions, with_settings
 from anysize.tasks.inputs import Input, columns_of, is_source, open_inputs
+from anysize.tasks.memory_tables import rows_of
 
 if TYPE_CHECKING:
     from anysize.evaluate.protocols import Evaluator, Measured
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
     from anysize.models.network import Network
     from anysize.plan.prediction import PredictionPlan
     from anysize.plan.session import Session
-    from anysize.recognition.enrolment import Collected, Comparison, Enrolment
-    from anysize.recognition.gallery import Gallery
     from anysize.sources.inputs import Chosen
     from anysize.tasks.protocols import Task
 
@@ -68,7 +69,7 @@ def load(
     return Model(network, card, folder)
 
 
-class Model:
+class Model(People):
     """A trained network with its card.
 
     Attributes:
@@ -83,6 +84,51 @@ class Model:
         self.folder = folder
         self._used: Session | None = None
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that it tells apart, in the order of its outputs."""
+        return tuple(self.card.labels)
+
+    def __repr__(self) -> str:
+        labels = self.labels
+        shown = ", ".join(labels[:5]) + (", …" if len(labels) > 5 else "")
+        settings = self.network.settings
+        place = "" if self.folder is None else f", folder={str(self.folder)!r}"
+        return (
+            f"Model(task={self.card.task!r}, model={self.card.model!r}, {len(labels)} labels "
+            f"({shown}), windows of {settings.whole} {settings.unit}{place})"
+        )
+
+    def __call__(
+        self,
+        inputs: Input | Source | Iterable[Any],
+        options: PredictOptions | None = None,
+        **settings: Any,
+    ) -> list[Result | ErrorResult]:
+        """All results of ``predict`` as a list."""
+        return list(self.predict(inputs, options, **settings))
+
+    def predict_one(
+        self, item: Any, options: PredictOptions | None = None, **settings: Any
+    ) -> Result | ErrorResult:
+        """The result for one record.
+
+        Args:
+            item: a text, a ``Path``, a picture, numbers, or a row of a table as a dictionary.
+            options: see ``PredictOptions``.
+            settings: its fields, one by one.
+
+        Raises:
+            ConfigurationError: it holds more records than one, or none.
+        """
+        results = list(itertools.islice(self.predict([item], options, **settings), 2))
+        if len(results) != 1:
+            raise ConfigurationError(
+                f"predict_one takes one record, and {item!r:.80} holds "
+                f"{'several' if results else 'none'}: use predict"
+            )
+        return results[0]
+
     def predict(
         self,
         inputs: Input | Source | Iterable[Any],
@@ -90,16 +136,23 @@ class Model:
         *,
         plan: PredictionPlan | None = None,
         on_windows: Callable[[int], None] | None = None,
+        **settings: Any,
     ) -> Iterator[Result | ErrorResult]:
         """Predicts, in input order, one result per record.
 
         Args:
-            inputs: a path or several (files, folders, tables); or, one record each, strings of
-                text for a text model and pictures (``PIL.Image``, uint8 arrays
-                ``[height, width, 3]``) for a picture model; or a source.
+            inputs: a path or several (files, folders, tables); or, one record each, texts (strings)
+                for a text model, pictures (``PIL.Image``, uint8 arrays ``[height, width, 3]``, the
+                bytes of a file) for a picture model, and vectors or sequences of numbers; or a
+                table in memory: a data frame (pandas, Polars, Arrow), a dictionary of columns, a
+                list of dictionaries, a ``datasets.Dataset``; or a source. An iterator is drawn
+                from as the results are asked for.
             options: see ``PredictOptions``.
-            plan: made by ``plan`` for the same inputs and options; None makes it now.
+            plan: made by ``plan`` for the same inputs and options; None takes the one that was made
+                for an earlier prediction, where it holds, else makes it now.
             on_windows: told how many windows went through the model, for progress.
+            settings: fields of ``PredictOptions``, instead of ``options`` or to change them:
+                ``model.predict(texts, memory="2GiB")``.
 
         Yields:
             A ``Result``, or an ``ErrorResult`` for a record that cannot be read.
@@ -108,7 +161,7 @@ class Model:
             ConfigurationError, DataError: before work starts, what cannot be used.
             BudgetError: before work starts, when the budget is too small.
         """
-        options = options or PredictOptions()
+        options = with_settings(options, settings)
         source = self.open(inputs, options)
         results = self._session().results(source, options, plan=plan, on_windows=on_windows)
         if options.gallery is None:
@@ -126,16 +179,18 @@ class Model:
         *,
         split: str | None = None,
         on_windows: Callable[[int], None] | None = None,
+        **settings: Any,
     ) -> Measured:
         """Measures the model on labelled data.
 
         Args:
-            data: a path or a source.
+            data: a path, a table in memory (see ``predict``) or a source.
             out: folder for ``metrics.json`` and ``report.html``; None writes nothing.
             options: see ``PredictOptions``.
             split: ``train``, ``validation`` or ``test``; None takes the test split where the data
                 names one, else everything.
             on_windows: told how many windows went through the model, for progress.
+            settings: fields of ``PredictOptions``, as in ``predict``.
 
         Returns:
             The metrics: ``main()`` has those that are one number, by name, ``to_json()`` all.
@@ -145,18 +200,17 @@ class Model:
             BudgetError: before work starts, when the budget is too small.
         """
         with nullcontext() if out is None else only_writer(Path(out)):
-            return self._evaluated(data, out, options, split, on_windows)
+            return self._evaluated(data, out, with_settings(options, settings), split, on_windows)
 
     def _evaluated(
         self,
         data: Input | Source,
         out: str | Path | None,
-        options: PredictOptions | None,
+        options: PredictOptions,
         split: str | None,
         on_windows: Callable[[int], None] | None,
     ) -> Measured:
         evaluator = cast("Evaluator", plugins.load("evaluate", self.card.task))
-        options = options or PredictOptions()
         findings = Findings()
         source = self._split(data, options, split, findings)
         findings.checked(strict=options.strict)
@@ -168,98 +222,6 @@ class Model:
         if out is not None:
             evaluator.write_report(evaluation, Path(out), card=self.card.to_json(), source=source)
         return evaluation
-
-    def enroll(
-        self,
-        out: str | Path,
-        data: Input | Source | None = None,
-        options: PredictOptions | None = None,
-        *,
-        remove: Sequence[str] = (),
-        calibrate: Input | Source | None = None,
-        false_accept_rate: float = 0.01,
-    ) -> Enrolment:
-        """Adds people to a gallery, or deletes some, and calibrates its thresholds anew.
-
-        Args:
-            out: folder of the gallery; made where there is none.
-            data: the people to add: a folder for each, or a table with an ``identity`` column.
-            options: see ``PredictOptions``.
-            remove: names of people to delete.
-            calibrate: other people, to calibrate the thresholds on; None takes everybody in the
-                gallery as a stranger to the others.
-            false_accept_rate: the share of strangers that may get a name.
-
-        Raises:
-            ConfigurationError, DataError: before the gallery is changed.
-        """
-        from anysize.recognition.enrolment import enroll
-        from anysize.sources.identities import empty_folders
-
-        options = options or PredictOptions()
-        return enroll(
-            out,
-            self._fingerprint(),
-            people=None if data is None else self._collected(data, options),
-            remove=remove,
-            strangers=None if calibrate is None else self._collected(calibrate, options),
-            false_accept_rate=false_accept_rate,
-            empty=() if data is None or is_source(data) else empty_folders(cast(Input, data)),
-        )
-
-    def verify(self, first: Any, second: Any, options: PredictOptions | None = None) -> Comparison:
-        """Whether two records show one identity.
-
-        Args:
-            first: a file, or a record's content.
-            second: the same.
-            options: ``threshold`` decides, else the threshold for pairs of ``gallery``; without
-                either there is a similarity and no decision.
-
-        Raises:
-            DataError: one cannot be read, or nothing is found in it.
-            ConfigurationError: they hold more than two records.
-        """
-        from anysize.recognition.enrolment import compare
-
-        options = options or PredictOptions()
-        gallery = None if options.gallery is None else self._gallery(options.gallery)
-        source = self.open([first, second], options)
-        if len(source) != 2:
-            raise ConfigurationError(
-                f"verify compares two records, and what was given holds {len(source)}: name two "
-                "files"
-            )
-        found = list(self._session().results(source, options))
-        return compare(*found, gallery=gallery, threshold=options.threshold)
-
-    def _collected(self, data: Input | Source, options: PredictOptions) -> Collected:
-        from anysize.recognition.enrolment import collect
-
-        # A path on its own would be read as a text by a text model.
-        source = self.open(data if is_source(data) else [Path(cast(Input, data))], options)
-        results = self._session().results(source, options)
-        return collect(
-            (result, None if isinstance(result, ErrorResult) else source[ordinal].target)
-            for ordinal, result in enumerate(results)
-        )
-
-    def _gallery(self, folder: str | Path) -> Gallery:
-        from anysize.recognition.gallery import load as load_gallery
-
-        gallery = load_gallery(folder)
-        gallery.check_embedder(self._fingerprint(), str(folder))
-        return gallery
-
-    def _fingerprint(self) -> str:
-        from anysize.recognition.gallery import embedder_fingerprint
-
-        if self.folder is None or self.network.outputs != ("embeddings",):
-            raise ConfigurationError(
-                f"galleries are for bundles that embed (face-recognition); this one is for "
-                f"{self.card.task}"
-            )
-        return embedder_fingerprint(self.folder)
 
     def compress(
         self,
@@ -390,11 +352,12 @@ class Model:
         from anysize.sources.inputs import Chosen
         from anysize.tasks.understanding import comparable
 
-        chosen = (
-            Chosen(source=cast(Source, data))
-            if is_source(data)
-            else self._opened_split(cast(Input, data), options, split, findings)
-        )
+        if rows_of(data) is not None:
+            chosen = Chosen(source=self.open(data, options, findings))
+        elif is_source(data):
+            chosen = Chosen(source=cast(Source, data))
+        else:
+            chosen = self._opened_split(cast(Input, data), options, split, findings)
         note_learned(self.card, chosen.source, findings)
         return comparable(chosen, self.task, self.card.labels, findings)
 

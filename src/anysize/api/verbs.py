@@ -12,10 +12,13 @@ from anysize.api.model import Model, load
 from anysize.core import memory as memory_sizes
 from anysize.core.errors import BundleError
 from anysize.tasks.inputs import task_of
+from anysize.tasks.memory_tables import rows_of
+from anysize.tasks.spooling import spool, spooled
 
 if TYPE_CHECKING:
     from anysize.augment import Augmentation
     from anysize.augment.sheet import Sheet
+    from anysize.evaluate.protocols import Measured
     from anysize.evaluate.statistics import DataStatistics
     from anysize.train import TrainReport
     from anysize.train.planning import TrainingPlan
@@ -24,24 +27,28 @@ if TYPE_CHECKING:
 
 def train(
     task: str,
-    data: str | Path,
+    data: Any,
     *,
-    model: str,
+    model: str | None = None,
     out: str | Path | None = None,
     memory: int | str | None = None,
     resume: bool = False,
+    quiet: bool = False,
     **settings: Any,
 ) -> Model:
     """Trains a model and opens the bundle that it leaves.
 
     Args:
         task: the task's name.
-        data: a table or a folder.
-        model: model spec.
+        data: a table or a folder; or a table in memory (a data frame, a dictionary of columns, a
+            list of dictionaries, a ``datasets.Dataset``), which is written into ``out/data`` first,
+            because workers and a resumed run need it on the disk.
+        model: model spec; None takes the task's default.
         out: folder of the run; None is ``runs/TASK``.
         memory: budget of all processes together, in bytes or as ``2GiB``; None is 70 % of
             what the machine has free.
         resume: go on from the last checkpoint of ``out``.
+        quiet: show no progress.
         settings: any other field of ``anysize.Recipe``.
 
     Raises:
@@ -49,21 +56,28 @@ def train(
         RunError: the run failed; the last checkpoint stays.
     """
     from anysize.train.recipe import from_mapping
+    from anysize.train.recipe_defaults import default_model
 
-    entries = {"task": task, "data": str(data), "model": model, **settings}
-    entries["out"] = str(out if out is not None else Path("runs") / task)
+    folder = Path(out) if out is not None else Path("runs") / task
+    rows = rows_of(data)
+    entries = {"task": task, "data": str(spooled(folder) if rows is not None else data), **settings}
+    entries |= {"model": model or default_model(task), "out": str(folder)}
     if memory is not None:
         entries["memory"] = memory_sizes.parse_size(memory)
-    report = train_report(from_mapping(entries, origin="train"), resume=resume)
+    recipe = from_mapping(entries, origin="train")
+    if rows is not None:
+        spool(rows, folder)
+    report = train_report(recipe, resume=resume, quiet=quiet)
     return load(report.bundle)
 
 
-def train_report(recipe: Recipe, *, resume: bool = False) -> TrainReport:
+def train_report(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> TrainReport:
     """Trains what a recipe says.
 
     Args:
         recipe: everything that determines the run.
         resume: go on from the last checkpoint of the recipe's ``out``.
+        quiet: show no progress.
 
     Returns:
         Where the bundle is, and what it took.
@@ -74,7 +88,7 @@ def train_report(recipe: Recipe, *, resume: bool = False) -> TrainReport:
     """
     from anysize.train import run
 
-    return run(recipe, resume=resume)
+    return run(recipe, resume=resume, quiet=quiet)
 
 
 def augment(
@@ -168,6 +182,70 @@ def boxes_sheet(
     if out is not None:
         write_png(sheet.pixels, Path(out))
     return sheet
+
+
+def evaluate(
+    model: Model | str | Path,
+    data: Any,
+    out: str | Path | None = None,
+    *,
+    split: str | None = None,
+    **settings: Any,
+) -> Measured:
+    """Measures a model on labelled data.
+
+    Args:
+        model: loaded, or where it is.
+        data: a path, or a table in memory.
+        out: folder for ``metrics.json`` and ``report.html``; None writes nothing.
+        split: see ``Model.evaluate``.
+        settings: fields of ``PredictOptions``.
+
+    Returns:
+        The metrics: ``main()`` has those that are one number, by name, ``to_json()`` all.
+
+    Raises:
+        ConfigurationError, DataError, BundleError, BudgetError: before work starts.
+    """
+    opened = model if isinstance(model, Model) else load(model, memory=settings.get("memory"))
+    return opened.evaluate(data, out, split=split, **settings)
+
+
+def compress(model: Model | str | Path, out: str | Path, **settings: Any) -> Model:
+    """A smaller, faster form of a model, as accurate as allowed.
+
+    Args:
+        model: loaded, or where it is.
+        out: folder for the bundle and its report.
+        settings: see ``Model.compress``.
+
+    Raises:
+        RunError: nothing is smaller, not slower and not worse than allowed.
+    """
+    opened = model if isinstance(model, Model) else load(model)
+    return opened.compress(out, **settings)
+
+
+def inspect(what: str | Path, **settings: Any) -> dict[str, Any] | DataStatistics:
+    """What a model's card says, or the counts, lengths, sizes and faults of a dataset.
+
+    Args:
+        what: a bundle, a model folder, a table or a folder of data.
+        settings: of a dataset, as for ``statistics``.
+
+    Raises:
+        ConfigurationError, DataError, BundleError: it cannot be used.
+    """
+    return card(what) if is_model(what) else statistics(what, **settings)
+
+
+def is_model(path: str | Path) -> bool:
+    """Whether a path is a bundle or a model and no data."""
+    from anysize.models.keras.suffixes import is_keras
+
+    place = Path(path)
+    names = ("anysize.json", "config.json")
+    return is_keras(place) or any((place / name).is_file() for name in names)
 
 
 def card(spec: str | Path) -> dict[str, Any]:

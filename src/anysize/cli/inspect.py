@@ -44,7 +44,7 @@ def command(
     check_paths([what])
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ConfigurationError(f"--out must be a file that ends in .png, not {str(sheet)!r}")
-    if _is_model(Path(what)):
+    if api.is_model(what):
         card = api.card(what)
         if as_json:
             document(card)
@@ -94,14 +94,6 @@ def _draw(
     renamed = options.pairs(columns, "--columns")
     made = api.boxes_sheet(what, sheet, columns=renamed, encoding=encoding)
     say(f"{sheet}: {len(made.records)} pictures with their boxes")
-
-
-def _is_model(path: Path) -> bool:
-    from anysize.models.keras.suffixes import is_keras
-
-    return is_keras(path) or any(
-        (path / name).is_file() for name in ("anysize.json", "config.json")
-    )
 
 
 def _card_table(card: dict[str, Any]) -> Table:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from anysize.cli import options
 from anysize.cli.output import document, say
 from anysize.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from anysize.train.recipe import Recipe
 
 
 def command(
@@ -20,7 +23,10 @@ def command(
     data: Annotated[str | None, typer.Argument(help="A table or a folder.")] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="A built-in name (anysize list models), a folder or a hub id."),
+        typer.Option(
+            help="A built-in name (anysize list models), a folder or a hub id. Default: a small "
+            "one for the task."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run. Default: runs/TASK")] = None,
     epochs: Annotated[float | None, typer.Option(help="Limit: passes over the data.")] = None,
@@ -86,6 +92,52 @@ def command(
     model_options: Annotated[
         str | None, typer.Option(help="Options of the model family, such as hidden=128.")
     ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Class names in the order of the outputs, such as no,yes.")
+    ] = None,
+    momentum: Annotated[float | None, typer.Option(help="Momentum of sgd.")] = None,
+    clip: Annotated[
+        float | None, typer.Option(help="Largest norm of the gradient; 0: not clipped.")
+    ] = None,
+    micro_cost: Annotated[
+        int | None, typer.Option(help="Tokens or pixels through the model at once; 0: planned.")
+    ] = None,
+    validate_every: Annotated[
+        int | None, typer.Option(help="Steps between validations. Default: once an epoch.")
+    ] = None,
+    checkpoint_steps: Annotated[
+        int | None, typer.Option(help="Steps between checkpoints; 0: by time alone.")
+    ] = None,
+    checkpoint_seconds: Annotated[
+        float | None, typer.Option(help="Seconds between checkpoints; 0: by steps alone.")
+    ] = None,
+    log_every: Annotated[
+        int | None, typer.Option(help="Steps between lines of training.jsonl.")
+    ] = None,
+    tensorboard: Annotated[
+        bool | None, typer.Option("--tensorboard/--no-tensorboard", help="TensorBoard scalars.")
+    ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="A trained bundle to learn from besides the targets.")
+    ] = None,
+    distil_weight: Annotated[
+        float | None, typer.Option(help="Share of the teacher's outputs in the loss.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Temperature of the softmax in distillation.")
+    ] = None,
+    hidden_weight: Annotated[
+        float | None, typer.Option(help="Weight of the difference of hidden states; 0: none.")
+    ] = None,
+    quantization: Annotated[
+        Path | None, typer.Option(help="File of ranges for training in int8 arithmetic.")
+    ] = None,
+    sparsity: Annotated[
+        float | None, typer.Option(help="Part of the weights that become zero while training.")
+    ] = None,
+    sparsity_pattern: Annotated[
+        str | None, typer.Option(help="global, or 2:4 (with a sparsity of 0.5).")
+    ] = None,
     trace: Annotated[
         Path | None, typer.Option(help="File that notes which records each step used.")
     ] = None,
@@ -94,12 +146,12 @@ def command(
 ) -> None:
     """Train a model, inside a memory budget; Ctrl-C leaves a checkpoint that --resume takes up."""
     # First of all, while the options are the only names there are.
-    given = _given(locals())
+    given, problems = _given(locals())
 
     from anysize import api
     from anysize.sources.inputs import check_paths
 
-    recipe = _recipe(task, given)
+    recipe = _recipe(task, given, problems)
     check_paths([recipe.data])
     report = api.train_report(recipe, resume=resume)
     if as_json:
@@ -108,20 +160,43 @@ def command(
     say(f"bundle: {report.bundle}")
 
 
-def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that the user gave, named and typed as a recipe's fields."""
+def _given(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The options that the user gave, named and typed as a recipe's fields, and what is wrong."""
     given: dict[str, Any] = {}
+    problems: list[str] = []
     for name, value in arguments.items():
-        if name in _ABOUT_THE_COMMAND or value is None or value is False:
+        unset = value is None or (value is False and name not in _SWITCHES)
+        if name in _ABOUT_THE_COMMAND or unset:
             continue
         field = _FIELDS.get(name, name)
-        given[field] = _READERS[field](value) if field in _READERS else value
-    return given
+        try:
+            given[field] = _READERS[field](value) if field in _READERS else value
+        except ConfigurationError as error:
+            problems += error.problems
+    return given, problems
 
 
-def _recipe(task: str, given: dict[str, Any]) -> Any:
+def _recipe(task: str, given: dict[str, Any], problems: list[str]) -> Recipe:
+    """What the options say, all mistakes reported at once.
+
+    Args:
+        task: the task, or a file that the options change.
+        given: the options.
+        problems: of options that could not be read.
+    """
+    try:
+        recipe = _made(task, given)
+    except ConfigurationError as error:
+        raise ConfigurationError([*problems, *error.problems]) from None
+    if problems:
+        raise ConfigurationError(problems)
+    return recipe
+
+
+def _made(task: str, given: dict[str, Any]) -> Recipe:
     """From a file and what the options change in it, or from the options alone."""
     from anysize.train.recipe import from_mapping
+    from anysize.train.recipe_defaults import default_model
     from anysize.train.toml import read
 
     if task.endswith(".toml"):
@@ -130,14 +205,10 @@ def _recipe(task: str, given: dict[str, Any]) -> Any:
         if limits & given.keys():
             entries = {name: value for name, value in entries.items() if name not in limits}
         return from_mapping(entries | given, origin=task)
-    problems = [
-        f"{name} is missing: anysize train TASK DATA --model SPEC"
-        for name in ("data", "model")
-        if name not in given
-    ]
-    if problems:
-        raise ConfigurationError(problems)
     entries = {"task": task, "out": f"runs/{task}"} | given
+    if "model" not in given:
+        entries["model"] = default_model(task)
+        say(f"model {entries['model']}, the default for {task}")
     return from_mapping(entries, origin="command line")
 
 
@@ -161,7 +232,11 @@ def _size(text: str) -> tuple[int, int]:
 _ABOUT_THE_COMMAND = frozenset({"task", "resume", "as_json"})
 # Recipe fields whose names are taken in Python, by argument.
 _FIELDS: Mapping[str, str] = {"compile_model": "compile", "model_options": "options"}
+# Switches that may be turned off as well.
+_SWITCHES = frozenset({"tensorboard"})
 _READERS: Mapping[str, Callable[[Any], Any]] = {
+    "labels": lambda text: [part.strip() for part in text.split(",")],
+    "quantization": str,
     "out": str,
     "memory": _bytes,
     "freeze": lambda text: [part.strip() for part in text.split(",")],

