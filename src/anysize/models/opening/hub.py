@@ -15,6 +15,7 @@ from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, Network
 from anysize.models.opening.errors import loading
 from anysize.models.opening.limits import check_configuration, stored_tensors
+from anysize.models.opening.reaching import reached
 from anysize.models.opening.texts import add_tokenizer
 from anysize.models.opening.weights import Stored, read_weights
 
@@ -62,7 +63,7 @@ def from_hub(
     """
     import transformers
 
-    with loading(spec):
+    with loading(spec), reached(spec):
         config, shapes = read_configuration(spec)
         task = task or task_of(config, spec)
         if task not in HEADS:
