@@ -13,7 +13,11 @@ from types import FrameType
 from anysize.core.errors import AnysizeError
 from anysize.core.files import ESCAPED
 
+INTERRUPTED = 130
+"""The exit code of Ctrl-C."""
+
 _STREAMS = (0, 1, 2)
+_received: list[int] = []
 
 
 class Terminated(KeyboardInterrupt):
@@ -47,7 +51,7 @@ def ending(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, Terminated):
         return f"stopped by {signal.Signals(error.signal).name}", 128 + error.signal
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
-        return "interrupted", 130
+        return "interrupted", INTERRUPTED
     if isinstance(error, OSError):
         return _of_the_system(error), 1
     # The parser's own errors. Typer carries its copy of click or uses the installed one, so they
@@ -99,7 +103,13 @@ def end_on_signals() -> None:
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
+    _received.append(number)
     raise Terminated(number)
+
+
+def interruption() -> KeyboardInterrupt:
+    """What ended a command that a signal has ended."""
+    return Terminated(_received[0]) if _received else KeyboardInterrupt()
 
 
 def reader_is_gone() -> bool:

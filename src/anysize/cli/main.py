@@ -22,11 +22,13 @@ from anysize.cli import (
     verify,
 )
 from anysize.cli.ending import (
+    INTERRUPTED,
     Reported,
     drop_output,
     end_on_signals,
     ending,
     flush_output,
+    interruption,
     prepare_streams,
     reader_is_gone,
 )
@@ -81,6 +83,8 @@ def run() -> None:
     end_on_signals()
     try:
         code = _called()
+        if code == INTERRUPTED:  # Typer makes a code of the signal's exception
+            raise interruption()
         flush_output()
     except BaseException as error:
         if isinstance(error, BrokenPipeError) and reader_is_gone():

@@ -1,0 +1,75 @@
+"""How commands end: one sentence, the right code, one JSON document, and never a traceback."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from anysize.cli import ending, main
+from anysize.core.errors import ConfigurationError, RunError
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence", "code"),
+    [
+        (ConfigurationError("a is wrong"), "a is wrong", 2),
+        (RunError("it broke"), "it broke", 1),
+        (KeyboardInterrupt(), "interrupted", 130),
+        (ending.Terminated(signal.SIGTERM), "stopped by SIGTERM", 143),
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), "a/b: No space left", 1),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device", 1),
+        (ending.Reported("said already", 2), "said already", 2),
+    ],
+)
+def test_each_error_has_a_sentence_and_a_code(
+    error: BaseException, sentence: str, code: int
+) -> None:
+    found = ending.ending(error)
+    assert found is not None
+    assert found[0].startswith(sentence) and found[1] == code
+
+
+def test_a_fault_of_the_program_is_not_hidden() -> None:
+    assert ending.ending(ZeroDivisionError()) is None
+
+
+def test_a_working_directory_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(OSError, match="No such file") as caught:
+        Path("a").absolute()
+    found = ending.ending(caught.value)
+    monkeypatch.chdir(tmp_path)
+    assert found == (
+        "the working directory does not exist any more: change to another folder", 1
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("received", [0, int(signal.SIGTERM)])
+def test_signals_leave_a_document(
+    received: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(main, "_called", lambda: 130)  # what Typer makes of the exception
+    for name in ("prepare_streams", "end_on_signals"):
+        monkeypatch.setattr(main, name, lambda: None)
+    monkeypatch.setattr(ending, "_received", [received] if received else [])
+    monkeypatch.setattr("sys.argv", ["anysize", "plan", "--json"])
+    with pytest.raises(SystemExit) as ended:
+        main.run()
+    code = 128 + received if received else 130
+    assert ended.value.code == code
+    assert json.loads(capsys.readouterr().out)["exit_code"] == code
+
+
+def test_streams_take_any_character_and_stay_json(tmp_path: Path) -> None:
+    from anysize.core.files import ESCAPED
+
+    name = os.fsdecode(b"\xff") + "é中😀"
+    line = json.dumps({"id": name}, ensure_ascii=False).encode("ascii", ESCAPED)
+    assert json.loads(line)["id"] == name
