@@ -183,7 +183,7 @@ def scored(found: list[list[float]], wanted: list[list[float]]) -> dict[str, flo
     The evaluator takes a hundred objects a picture; a mosaic has thousands.
     """
     from anysize.core.objects import Annotation, Detections
-    from anysize.evaluate.detection_coco import CocoScorer
+    from anysize.tasks.detection_coco import CocoScorer
 
     labels = tuple(map(str, range(80)))
     scorer = CocoScorer(labels)

@@ -15,10 +15,10 @@ from anysize.core.objects import Annotation, Detection, ObjectResult
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluate import detection_rendering, detection_report
-from anysize.evaluate.detection_coco import CocoScorer
 from anysize.evaluate.detection_result import OVERLAP, DetectionEvaluation, Misses
 from anysize.mergers.objects import ObjectRules
-from anysize.tasks.detection_meter import OVERLAPS, verdicts
+from anysize.tasks.detection_coco import CocoScorer
+from anysize.tasks.detection_matching import OVERLAPS, verdicts
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card

@@ -14,12 +14,12 @@ from anysize.core.errors import AnysizeError
 from anysize.core.files import write_json, write_text
 from anysize.core.records import Source
 from anysize.evaluate import record_sections
-from anysize.evaluate.detection_coco import ClassScore
 from anysize.evaluate.detection_result import DetectionEvaluation, Misses
 from anysize.evaluate.findings import findings_section
 from anysize.evaluate.markup import percent, section
 from anysize.evaluate.plots import precision_recall
 from anysize.evaluate.report import facts_of, page, short_name
+from anysize.tasks.detection_coco import ClassScore
 
 _MOST_CURVES = 8
 _LONGEST_SIDE = 720

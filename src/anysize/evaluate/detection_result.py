@@ -10,7 +10,7 @@ import numpy as np
 from anysize.core.findings import Finding
 from anysize.core.objects import Annotation, Detection
 from anysize.core.results import ErrorResult
-from anysize.evaluate.detection_coco import CocoScores
+from anysize.tasks.detection_coco import CocoScores
 
 OVERLAP = 0.5
 """Intersection over union from which on an object counts as found."""

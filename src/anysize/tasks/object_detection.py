@@ -22,6 +22,7 @@ from anysize.models.network import ImageSettings, Network, Role
 from anysize.sources import ColumnSpec
 from anysize.sources.detection import ROLE
 from anysize.sources.targets import targets
+from anysize.tasks.detection_coco import evaluator
 from anysize.tasks.detection_meter import PrecisionMeter
 from anysize.tasks.detection_targets import Shown, cut_out, moved, objects_of, outlines
 from anysize.tasks.detection_windows import (
@@ -96,6 +97,8 @@ class ObjectDetection:
         from anysize.models.hub_detection import check_training
 
         check_training(network)
+        # Validation needs it: better said now than after the first epoch.
+        evaluator()
         module: Any = network.module
         if getattr(module, "starts_from_data", False) and not module.name_or_path:
             module.start_from(shown_pictures(network, self.preprocess(network), source))

@@ -7,7 +7,7 @@ the area of the box: below 32 x 32, below 96 x 96, and above.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from anysize.core.errors import MissingExtraError
 from anysize.core.objects import Annotation, Detections
 
 _USUAL_LIMIT = 100
+# Numbers of a row: picture, box, ignored, class; picture, box, score, class.
+_WANTED = _FOUND = 7
 _AREAS = ("all", "small", "medium", "large")
 
 
@@ -88,19 +90,37 @@ class CocoScorer:
         )
         self._found.frombytes(np.ascontiguousarray(table, np.float64).tobytes())
 
+    def state(self) -> dict[str, Any]:
+        """All that was added, for ``join``."""
+        return {
+            "pictures": self._pictures,
+            "most": self._most,
+            "wanted": np.array(self._wanted, np.float64),
+            "found": np.array(self._found, np.float64),
+        }
+
+    def join(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Takes what several have added, in the place of its own; pictures are numbered anew."""
+        self._pictures = self._most = 0
+        self._wanted, self._found = array("d"), array("d")
+        for state in states:
+            for held, name, width in (
+                (self._wanted, "wanted", _WANTED),
+                (self._found, "found", _FOUND),
+            ):
+                rows = np.array(state[name], np.float64).reshape(-1, width)
+                rows[:, 0] += self._pictures
+                held.frombytes(rows.tobytes())
+            self._pictures += state["pictures"]
+            self._most = max(self._most, state["most"])
+
     def finish(self) -> CocoScores:
         """The measures.
 
         Raises:
             MissingExtraError: the evaluator is not installed.
         """
-        try:
-            from faster_coco_eval import (  # type: ignore[import-untyped]
-                COCO,
-                COCOeval_faster,
-            )
-        except ImportError as error:
-            raise MissingExtraError("faster-coco-eval", "vision") from error
+        COCO, COCOeval_faster = evaluator()  # noqa: N806  classes
         # The usual 100 would count most objects of a crowded picture as missed.
         limit = _USUAL_LIMIT if self._most <= _USUAL_LIMIT else 2 * self._most
         wanted = COCO(self._data(), print_function=_silent)
@@ -114,7 +134,7 @@ class CocoScorer:
         return self._scores(run.eval, limit)
 
     def _data(self) -> dict[str, Any]:
-        rows = np.frombuffer(self._wanted, np.float64).reshape(-1, 7)
+        rows = np.frombuffer(self._wanted, np.float64).reshape(-1, _WANTED)
         annotations = [
             {
                 "id": number + 1,
@@ -137,7 +157,7 @@ class CocoScorer:
         }
 
     def _results(self) -> list[dict[str, Any]]:
-        rows = np.frombuffer(self._found, np.float64).reshape(-1, 7)
+        rows = np.frombuffer(self._found, np.float64).reshape(-1, _FOUND)
         return [
             {
                 "image_id": int(picture),
@@ -198,9 +218,22 @@ class CocoScorer:
         return CocoScores(main=main, classes=classes, limit=limit)
 
     def _objects(self) -> NDArray[np.int64]:
-        rows = np.frombuffer(self._wanted, np.float64).reshape(-1, 7)
+        rows = np.frombuffer(self._wanted, np.float64).reshape(-1, _WANTED)
         places = rows[rows[:, 5] == 0, 6].astype(np.int64)
         return np.bincount(places, minlength=len(self._labels))
+
+
+def evaluator() -> tuple[Any, Any]:
+    """The classes ``COCO`` and ``COCOeval_faster``.
+
+    Raises:
+        MissingExtraError: the evaluator is not installed.
+    """
+    try:
+        from faster_coco_eval import COCO, COCOeval_faster  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise MissingExtraError("faster-coco-eval", "vision") from error
+    return COCO, COCOeval_faster
 
 
 def _mean(values: Any) -> float:
