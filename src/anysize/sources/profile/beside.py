@@ -21,9 +21,9 @@ from anysize.sources.rows import RowError, split_cells
 from anysize.sources.tables.dialect import Dialect
 
 _THREADS = 2
-_WAITING = 2
+_WAITING = 1
 _BYTES = 1 << 19
-_MOST = 1 << 23
+_MOST = 1 << 22
 MOST_COLUMNS = 1000
 
 
