@@ -151,6 +151,7 @@ def test_picture_pages(kind: str) -> None:
     assert found["counts"] == {"pages": 3, "pages_read": 3}
     assert (found["extent"], found["covered"], found["dropped"]) == (3 * 64 * 48, 1.0, 0)
     assert (found["windows"], found["fidelity"], found["shape"]) == (3, "approximate", (64, 48))
+    assert "tile" not in found
     colours = [centre(page) for page in image.read_pages([0, 1, 2])]
     assert all(near(*pair) for pair in zip(colours, (RED, GREEN, BLUE), strict=True))
 

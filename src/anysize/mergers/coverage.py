@@ -61,6 +61,6 @@ class Coverage:
             merge=merge,
             fidelity="exact" if self.windows == 1 and not self._outside else fidelity,
             shape=shapes.pop() if self._unit == "pixels" and len(shapes) == 1 else None,
-            tile=self._tile if self._tiles > 1 else None,
+            tile=self._tile if self._tiles > max(len(self._pages), 1) else None,
             reason=None if self._covered == read else _REASON,
         )

@@ -88,7 +88,7 @@ def estimated_cost(source: Source, index: int) -> float:
             total += value.size_hint / _CHARACTERS_PER_TOKEN
         elif isinstance(value, ImageField):
             width, height = value.extent
-            total += width * height
+            total += width * height * getattr(value, "pages", 1)
         elif isinstance(value, FeaturesField):
             total += value.shape[0]
     return total
