@@ -252,6 +252,9 @@ def test_the_side_of_the_smaller_objects(side: int, expected: float) -> None:
         Record(id=str(place), fields={"image": image}, target=target) for place in range(4)
     ]
     assert object_side(records) == pytest.approx(expected)
+    # A class that is rare counts like the others.
+    rare = Record(id="r", fields={"image": image}, target=(Annotation("b", (0.0, 0.0, 4.0, 9.0)),))
+    assert object_side(cast(Any, [*records, rare])) == pytest.approx(0.06)
     assert object_side(cast(Any, [Record(id="x", fields={"image": image})])) is None
 
 

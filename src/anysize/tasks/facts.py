@@ -38,9 +38,10 @@ def picture_size(source: Source) -> tuple[int, int] | None:
 def object_side(source: Source) -> float | None:
     """How large the smaller objects are: the side of a square, as a part of its picture's.
 
-    Nine of ten objects of some pictures, evenly chosen, are larger. None where there are none.
+    In some pictures, evenly chosen, nine of ten objects of every class are larger. None where there
+    are none.
     """
-    parts = []
+    parts: dict[str, list[float]] = {}
     for record in _some(source):
         if not isinstance(record.target, tuple):
             continue
@@ -51,9 +52,10 @@ def object_side(source: Source) -> float | None:
         for each in record.target:
             if isinstance(each, Annotation) and not each.ignored:
                 left, top, right, bottom = each.box
-                parts.append(((right - left) * (bottom - top) / (width * height)) ** 0.5)
-    parts.sort()
-    return parts[int(_SMALL * len(parts))] if parts else None
+                part = ((right - left) * (bottom - top) / (width * height)) ** 0.5
+                parts.setdefault(each.label, []).append(part)
+    sides = [sorted(found)[int(_SMALL * len(found))] for found in parts.values()]
+    return min(sides, default=None)
 
 
 def shown_pictures(network: Network, preprocess: Preprocess, source: Source) -> Iterator[Tensor]:
