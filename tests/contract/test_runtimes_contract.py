@@ -225,6 +225,30 @@ def test_text_agrees_with_torch_alone(
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
+def test_precisions_share_no_compiled_form(tmp_path: Path, name: str) -> None:
+    """What was compiled for one precision and kept is not taken for another."""
+    network = network_of("text")
+    module = plugins.load("runtimes", name)
+    if len(module.precisions(network)) < 2:
+        pytest.skip(f"{name} has one precision here")
+    examples = text_examples([1, 64, 3])
+
+    def outputs(folder: Path, precision: str) -> NDArray[np.float32]:
+        folder.mkdir(exist_ok=True)
+        runtime = module.open_runtime(network, precision, folder=folder)
+        try:
+            return np.asarray(runtime.run(examples).arrays["logits"])
+        finally:
+            runtime.close()
+
+    first, second = sorted(module.precisions(network))[:2]
+    fresh = {each: outputs(tmp_path / each, each) for each in (first, second)}
+    both = tmp_path / "both"
+    for each in (second, first, second, first):
+        np.testing.assert_array_equal(outputs(both, each), fresh[each])
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
 def test_streams_agree_with_torch_alone(bundles: Callable[[str], Path], name: str) -> None:
     network = network_of("text")
     module = plugins.load("runtimes", name)

@@ -117,7 +117,7 @@ def test_defaults_depend_on_the_kind_of_model_and_yield_to_the_user() -> None:
     assert unresolved == {
         "labels", "epochs", "minutes", "window", "overlap", "image_size", "tile", "crop", "pages",
         "loaders", "memory", "validate_every", "trace", "teacher",
-        "quantization",
+        "quantization", "threshold", "nms_iou",
     }  # fmt: skip
 
 

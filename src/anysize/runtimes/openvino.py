@@ -131,7 +131,8 @@ class OpenVinoRuntime:
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
         if cache is not None:
-            options["CACHE_DIR"] = str(cache / "cache")
+            # What was compiled for one precision must not be taken for another: the library does.
+            options["CACHE_DIR"] = str(cache / "cache" / precision)
             options["CACHE_MODE"] = "OPTIMIZE_SIZE"
         path = _converted(network, cache) if network.form is None else network.form.file
         self._compiled: Any = core.compile_model(path, "CPU", options)
