@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from anysize import tasks
 from anysize.api.compression import compress_report
+from anysize.api.labelled import labelled
 from anysize.api.people import People
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, RunError
@@ -21,8 +22,7 @@ from anysize.core.progress import counted
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.plan.options import PredictOptions, with_settings
-from anysize.tasks.inputs import Input, columns_of, is_source, open_inputs
-from anysize.tasks.memory_tables import rows_of
+from anysize.tasks.inputs import Input, columns_of, open_inputs
 
 if TYPE_CHECKING:
     from anysize.evaluate.protocols import Evaluator, Measured
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from anysize.models.network import Network
     from anysize.plan.prediction import PredictionPlan
     from anysize.plan.session import Session
-    from anysize.sources.inputs import Chosen
     from anysize.tasks.protocols import Task
 
 
@@ -212,7 +211,7 @@ class Model(People):
     ) -> Measured:
         evaluator = cast("Evaluator", plugins.load("evaluate", self.card.task))
         findings = Findings()
-        source = self._split(data, options, split, findings)
+        source = labelled(self, data, options, split, findings)
         findings.checked(strict=options.strict)
         results = self._session().results(source, options, keep_first=True, on_windows=on_windows)
         results = counted(results, "evaluating", len(source))
@@ -340,42 +339,3 @@ class Model(People):
         )
         found.checked(strict=options.strict)
         return source
-
-    def _split(
-        self,
-        data: Input | Source,
-        options: PredictOptions,
-        split: str | None,
-        findings: Findings,
-    ) -> Source:
-        from anysize.evaluate.learned import note_learned
-        from anysize.sources.inputs import Chosen
-        from anysize.tasks.understanding import comparable
-
-        if rows_of(data) is not None:
-            chosen = Chosen(source=self.open(data, options, findings))
-        elif is_source(data):
-            chosen = Chosen(source=cast(Source, data))
-        else:
-            chosen = self._opened_split(cast(Input, data), options, split, findings)
-        note_learned(self.card, chosen.source, findings)
-        return comparable(chosen, self.task, self.card.labels, findings)
-
-    def _opened_split(
-        self, data: Input, options: PredictOptions, split: str | None, findings: Findings
-    ) -> Chosen:
-        from anysize.sources.inputs import check_split, open_split
-
-        validation, test = self.card.shares()
-        split = check_split(data, split)
-        return open_split(
-            data,
-            split,
-            columns=columns_of(self.task, self.card),
-            rename=options.columns,
-            encoding=options.encoding,
-            by_target=self.task.by_target,
-            validation=validation,
-            test=test,
-            findings=findings,
-        )

@@ -161,6 +161,12 @@ def is_special(path: Path) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
+def free_space(place: int | Path) -> int:
+    """Bytes that the user may still write to the disk of a folder or an opened file."""
+    found = os.statvfs(place)
+    return found.f_bavail * found.f_frsize
+
+
 def is_same_file(path: Path, other: Path) -> bool:
     """Whether two paths lead to one file, by whatever names and links."""
     try:

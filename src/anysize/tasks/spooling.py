@@ -11,14 +11,19 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from anysize.core.errors import ConfigurationError
-from anysize.core.files import replacing
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.files import free_space, replacing
+from anysize.core.memory import format_size
 from anysize.tasks.memory_tables import Rows, plain_cell
 
 FOLDER = "data"
 TABLE = "data.jsonl"
+
+# Bytes after which the disk is looked at again, and rows that tell how large a table gets.
+_LOOK = 1 << 24
+_SAMPLED = 32
 
 
 def spooled(out: Path) -> Path:
@@ -37,28 +42,72 @@ def spool(rows: Rows, out: Path) -> None:
 
     Raises:
         ConfigurationError: a cell is nothing that a table can hold.
+        DataError: the disk has too little space for it.
     """
     path = spooled(out)
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True)
+    _check_room(rows, folder)
     beside = folder / f"new-{TABLE}"
-    with replacing(beside) as file:
-        for place in range(rows.count):
-            entries = {
-                str(name): _entry(plain_cell(cell), f"row {place}, column {name!r}")
-                for name, cell in rows.cells(place).items()
-            }
-            for name, content in entries.items():
-                if isinstance(content, bytes):
-                    entries[name] = f"{place:07d}-{name}.png".replace("/", "_")
-                    with replacing(folder / entries[name]) as picture:
-                        picture.write(content)
-            file.write(json.dumps(entries).encode() + b"\n")
+    try:
+        with replacing(beside) as file:
+            _write(rows, folder, file)
+    except BaseException:
+        if not path.exists():
+            for picture in folder.glob("[0-9]*-*.png"):
+                picture.unlink(missing_ok=True)
+        raise
     # Of a run that goes on, the table stays the same file.
     if path.exists() and filecmp.cmp(path, beside, shallow=False):
         beside.unlink()
     else:
         beside.replace(path)
+
+
+def _write(rows: Rows, folder: Path, file: BinaryIO) -> None:
+    written, look = 0, _LOOK
+    for place in range(rows.count):
+        entries = _entries(rows, place)
+        for name, content in entries.items():
+            if isinstance(content, bytes):
+                entries[name] = f"{place:07d}-{name}.png".replace("/", "_")
+                written += len(content)
+                with replacing(folder / entries[name]) as picture:
+                    picture.write(content)
+        written += file.write(json.dumps(entries).encode() + b"\n")
+        if written >= look:
+            look = written + _LOOK
+            if free_space(folder) < 2 * _LOOK:
+                raise _no_room(folder, f"is nearly full after {place + 1:,} of {rows.count:,} rows")
+
+
+def _check_room(rows: Rows, folder: Path) -> None:
+    """Refuses, by rows from all over the table, what the disk has no space for."""
+    places = range(0, rows.count, -(-rows.count // _SAMPLED) or 1)
+    sizes = [
+        sum(len(cell) if isinstance(cell, bytes) else len(json.dumps(cell)) for cell in row)
+        for row in (_entries(rows, place).values() for place in places)
+    ]
+    needed, free = sum(sizes) * rows.count // max(len(sizes), 1), free_space(folder)
+    if needed > free:
+        raise _no_room(
+            folder, f"has {format_size(free)} free, and it takes about {format_size(needed)}"
+        )
+
+
+def _no_room(folder: Path, found: str) -> DataError:
+    return DataError(
+        str(folder),
+        f"the table in memory is written here, and the disk {found}; free some space, or choose "
+        "a folder on another disk with out=",
+    )
+
+
+def _entries(rows: Rows, place: int) -> dict[str, Any]:
+    return {
+        str(name): _entry(plain_cell(cell), f"row {place}, column {name!r}")
+        for name, cell in rows.cells(place).items()
+    }
 
 
 def _entry(cell: Any, where: str) -> Any:

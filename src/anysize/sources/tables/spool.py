@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from anysize.core.errors import DataError
-from anysize.core.files import replacing
+from anysize.core.files import free_space, replacing
 from anysize.sources.cache import cache_file, signature
 from anysize.sources.columns import Request
 
@@ -46,8 +46,7 @@ class LimitedFile:
             raise too_large(self._path, self._limit)
         if self._size >= self._looked:
             self._looked = self._size + _LOOK
-            free = os.fstatvfs(self._file.fileno())
-            if free.f_bavail * free.f_frsize < _LEFT_FREE + len(data):
+            if free_space(self._file.fileno()) < _LEFT_FREE + len(data):
                 raise DataError(
                     str(self._path),
                     "does not fit the cache folder, whose disk is nearly full; free some space, or "

@@ -1,0 +1,67 @@
+"""Labelled data as a model is measured on it: the right part, its targets the model's classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from anysize.core.findings import Findings
+from anysize.core.records import Source
+from anysize.plan.options import PredictOptions
+from anysize.tasks.inputs import Input, columns_of, is_source
+from anysize.tasks.memory_tables import rows_of
+
+if TYPE_CHECKING:
+    from anysize.api.model import Model
+    from anysize.sources.inputs import Chosen
+
+
+def labelled(
+    model: Model,
+    data: Input | Source,
+    options: PredictOptions,
+    split: str | None,
+    findings: Findings,
+) -> Source:
+    """The records to measure a model on.
+
+    Args:
+        model: what is measured.
+        data: as for ``Model.evaluate``.
+        options: the same.
+        split: the same.
+        findings: takes what opening the data guesses, repairs or leaves out.
+
+    Raises:
+        ConfigurationError, DataError: the data cannot be used, or has no such split.
+    """
+    from anysize.evaluate.learned import note_learned
+    from anysize.sources.inputs import Chosen
+    from anysize.tasks.understanding import comparable
+
+    if rows_of(data) is not None:
+        chosen = Chosen(source=model.open(data, options, findings))
+    elif is_source(data):
+        chosen = Chosen(source=cast(Source, data))
+    else:
+        chosen = _opened(model, cast(Input, data), options, split, findings)
+    note_learned(model.card, chosen.source, findings)
+    return comparable(chosen, model.task, model.card.labels, findings)
+
+
+def _opened(
+    model: Model, data: Input, options: PredictOptions, split: str | None, findings: Findings
+) -> Chosen:
+    from anysize.sources.inputs import check_split, open_split
+
+    validation, test = model.card.shares()
+    return open_split(
+        data,
+        check_split(data, split),
+        columns=columns_of(model.task, model.card),
+        rename=options.columns,
+        encoding=options.encoding,
+        by_target=model.task.by_target,
+        validation=validation,
+        test=test,
+        findings=findings,
+    )
