@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.io import savemat  # type: ignore[import-untyped]
 
 from anysize.core.errors import DataError
 from anysize.core.records import Source
 from anysize.sources import ColumnSpec, open_source, open_splits, target_counts
-from anysize.sources.class_names import near
+from anysize.sources.class_names import LARGEST, near
+from anysize.sources.imagenet_kit import read_meta
 from anysize.sources.inputs import open_split
 
 IMAGE = ColumnSpec(role="image", kind="image", names=("image", "path"))
@@ -158,8 +162,90 @@ def test_truth_that_cannot_be_understood_is_refused(tmp_path: Path) -> None:
         open_splits(root, columns=COLUMNS)
     (root / "val.txt").unlink()
     (root / "ILSVRC2012_validation_ground_truth.txt").write_text("490\n")
-    with pytest.raises(DataError, match=r"which only map_clsloc.txt explains"):
+    with pytest.raises(DataError, match=r"which only meta.mat or map_clsloc.txt of"):
         open_splits(root, columns=COLUMNS)
+
+
+KIT = Path("ILSVRC2012_devkit_t12", "data")
+
+
+def validation_with_kit(root: Path, truth: str) -> Path:
+    """Two validation pictures, and the kit's folder with their truth; its meta.mat is to come."""
+    tree(root, "train/n01440764/a.JPEG", f"val/{VAL}1.JPEG", f"val/{VAL}2.JPEG")
+    (root / KIT).mkdir(parents=True)
+    (root / KIT / "ILSVRC2012_validation_ground_truth.txt").write_text(truth)
+    return root / KIT / "meta.mat"
+
+
+def synsets_of(*rows: tuple[int, str, str]) -> np.ndarray:
+    """What the challenge's meta.mat holds, with the fields that matter and one that does not."""
+    kinds = [("ILSVRC2012_ID", "O"), ("WNID", "O"), ("words", "O"), ("children", "O")]
+    found = np.empty((len(rows), 1), dtype=kinds)
+    for place, (number, synset, words) in enumerate(rows):
+        found[place, 0] = (np.array([[number]]), synset, words, np.zeros((1, 2)))
+    return found
+
+
+FISH = synsets_of((1, "n01440764", "tench, Tinca"), (2, "n01443537", "goldfish"),
+                  (1001, "n01317541", "animal"))  # fmt: skip
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_the_truth_by_the_numbers_of_meta_mat(tmp_path: Path, compressed: bool) -> None:
+    meta = validation_with_kit(tmp_path, "2\n1\n")
+    savemat(meta, {"synsets": FISH}, do_compression=compressed)
+    splits = open_splits(tmp_path, columns=COLUMNS)
+    assert [target for _, target in rows(splits.validation)] == ["goldfish", "tench"]
+
+
+def test_one_class_in_meta_mat_is_a_structure_alone(tmp_path: Path) -> None:
+    savemat(tmp_path / "meta.mat", {"synsets": FISH[:1]})
+    assert read_meta(tmp_path / "meta.mat") == {1: "n01440764"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"others": np.zeros(2)}, "is not the challenge's"),
+        ({"synsets": np.zeros(2)}, "is not the challenge's"),
+        ({"synsets": synsets_of((1, "fish", "fish"))}, "has 'fish' for a synset"),
+        (
+            {"synsets": synsets_of((1, "n01440764", "a"), (1, "n01443537", "b"))},
+            "is not the challenge's",
+        ),
+    ],
+)
+def test_a_meta_mat_of_other_content_is_refused(
+    tmp_path: Path, content: dict[str, np.ndarray], message: str
+) -> None:
+    savemat(validation_with_kit(tmp_path, "2\n1\n"), content)
+    with pytest.raises(DataError, match=f"meta.mat.*{message}"):
+        open_splits(tmp_path, columns=COLUMNS)
+
+
+def test_a_damaged_meta_mat_is_one_data_error(tmp_path: Path) -> None:
+    path = tmp_path / "meta.mat"
+    for compressed in (False, True):
+        savemat(path, {"synsets": FISH}, do_compression=compressed)
+        whole = path.read_bytes()
+        random = np.random.default_rng(0)
+        damaged = [whole[:size] for size in range(0, len(whole), 37)]
+        for _ in range(60):
+            changed = bytearray(whole)
+            changed[random.integers(128, len(whole))] = random.integers(256)
+            damaged.append(bytes(changed))
+        for content in damaged:
+            path.write_bytes(content)
+            with suppress(DataError):
+                read_meta(path)
+
+
+def test_a_meta_mat_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "meta.mat"
+    savemat(path, {"synsets": np.zeros(LARGEST // 8 + 1)}, do_compression=True)
+    assert path.stat().st_size < LARGEST // 100
+    with pytest.raises(DataError, match="it unpacks to more bytes"):
+        read_meta(path)
 
 
 def test_tiny_imagenet(tmp_path: Path) -> None:

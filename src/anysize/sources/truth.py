@@ -7,7 +7,7 @@
 ``imagenet_2012_validation_synset_      a synset a line, in the order of the pictures
 labels.txt``                            (TensorFlow)
 ``ILSVRC2012_validation_ground_truth    a line with the challenge's own number for each picture;
-.txt``                                  needs ``map_clsloc.txt`` (the challenge's kit)
+.txt``                                  needs ``meta.mat`` or ``map_clsloc.txt`` (the same kit)
 ======================================  ====================================================
 """
 
@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from anysize.core.errors import DataError
+from anysize.sources import class_names, imagenet_kit
 from anysize.sources.class_names import ClassNames, find, read
 from anysize.sources.imagenet_classes import SYNSET, names
 
@@ -28,7 +29,6 @@ FILES = (
     "imagenet_2012_validation_synset_labels.txt",
     "ILSVRC2012_validation_ground_truth.txt",
 )
-_KIT = (Path("ILSVRC2012_devkit_t12", "data"), Path("devkit", "data"))
 _PICTURE = re.compile(r"(ILSVRC\d{4}_val_|val_)\d+")
 
 
@@ -54,12 +54,39 @@ def near(folder: Path, known: ClassNames) -> dict[str, str] | None:
     """
     path = next(find(folder, FILES), None)
     if path is None:
-        kits = (place / kit for place in [folder, *folder.parents[:2]] for kit in _KIT)
+        kits = imagenet_kit.kits(folder)
         path = next((found for kit in kits for found in find(kit, FILES)), None)
     if path is None:
         return None
-    rows = _rows(path, read(path).splitlines())
-    return dict(_synset(path, number, name, token, known) for number, name, token in rows)
+    rows = list(_rows(path, read(path).splitlines()))
+    synsets: Mapping[int, str] = {}
+    if any(not SYNSET.fullmatch(token) for _, _, token in rows):
+        synsets = _synsets(path, folder, known)
+    return dict(_synset(path, number, name, token, synsets) for number, name, token in rows)
+
+
+def _synsets(path: Path, folder: Path, known: ClassNames) -> Mapping[int, str]:
+    """Synsets by the numbers that a file of the truth gives.
+
+    Raises:
+        DataError: nothing explains the challenge's own numbers, or what does is damaged.
+    """
+    if not path.name.endswith("ground_truth.txt"):
+        return dict(enumerate(names()))
+    if known.challenge:
+        return known.challenge
+    if beside := class_names.near(path.parent).challenge:
+        return beside
+    places = [path.parent, *imagenet_kit.kits(folder)]
+    meta = next((found for each in places if (found := each / imagenet_kit.META).is_file()), None)
+    if meta is not None:
+        return imagenet_kit.read_meta(meta)
+    raise DataError(
+        str(path),
+        "gives the challenge's own class numbers, which only meta.mat or map_clsloc.txt of the "
+        "challenge's kit explains; put one of them beside it, or sort the pictures into folders "
+        "of their synsets",
+    )
 
 
 def _rows(path: Path, lines: list[str]) -> Iterator[tuple[int, str, str]]:
@@ -75,23 +102,14 @@ def _rows(path: Path, lines: list[str]) -> Iterator[tuple[int, str, str]]:
             yield number, stem(cells[0]), cells[1]
 
 
-def _synset(path: Path, number: int, name: str, token: str, known: ClassNames) -> tuple[str, str]:
+def _synset(
+    path: Path, number: int, name: str, token: str, synsets: Mapping[int, str]
+) -> tuple[str, str]:
     if SYNSET.fullmatch(token):
         return name, token
     where = f"{path}:{number}"
     if not (token.isascii() and token.isdigit()):
         raise DataError(where, f"must tell a synset or a class number of {name}, not {token!r}")
-    synsets: Mapping[int, str]
-    if path.name.endswith("ground_truth.txt"):
-        synsets = known.challenge
-        if not synsets:
-            raise DataError(
-                str(path),
-                "gives the challenge's own class numbers, which only map_clsloc.txt explains; put "
-                "that file beside it, or sort the pictures into folders of their synsets",
-            )
-    else:
-        synsets = dict(enumerate(names()))
     if int(token) not in synsets:
         raise DataError(where, f"there is no class {token}; they go to {max(synsets)}")
     return name, synsets[int(token)]
