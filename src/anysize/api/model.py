@@ -58,13 +58,15 @@ def load(
         ConfigurationError: labels or pixels that do not fit.
         BudgetError: the weights alone are over the budget.
     """
+    from anysize.models.graph_files import graph_file
     from anysize.models.spec import open_network
     from anysize.plan.budget import refuse_early, weights_size
 
     if memory is not None:
         refuse_early(f"loading {spec}", parse_size(memory), weights_size(spec), training=False)
     network, card = open_network(str(spec), task, labels=labels, pixels=pixels)
-    folder = Path(spec) if Path(spec).is_dir() else None
+    # A folder of a graph file is no bundle: nothing is kept in it, and no gallery is tied to it.
+    folder = Path(spec) if Path(spec).is_dir() and graph_file(spec) is None else None
     return Model(network, card, folder)
 
 

@@ -125,6 +125,11 @@ class People:
     def _fingerprint(self) -> str:
         from anysize.recognition.gallery import embedder_fingerprint
 
+        if self.folder is None and self.network.form is not None:
+            raise ConfigurationError(
+                f"{self.network.spec} is a graph file, and galleries are kept for a bundle that "
+                "embeds (face-recognition): give the bundle that it was exported from"
+            )
         if self.folder is None or self.network.outputs != ("embeddings",):
             raise ConfigurationError(
                 f"galleries are for bundles that embed (face-recognition); this one is for "

@@ -241,11 +241,12 @@ def inspect(what: str | Path, **settings: Any) -> dict[str, Any] | DataStatistic
 
 def is_model(path: str | Path) -> bool:
     """Whether a path is a bundle or a model and no data."""
+    from anysize.models.graph_files import is_graph
     from anysize.models.keras.suffixes import is_keras
 
     place = Path(path)
     names = ("anysize.json", "config.json")
-    return is_keras(place) or any((place / name).is_file() for name in names)
+    return is_keras(place) or any((place / name).is_file() for name in names) or is_graph(place)
 
 
 def card(spec: str | Path) -> dict[str, Any]:
@@ -260,10 +261,12 @@ def card(spec: str | Path) -> dict[str, Any]:
         BundleError: nothing usable there.
     """
     from anysize.models.bundle import is_bundle, read_card
+    from anysize.models.graph_files import graph_file
 
     entries = read_card(spec).to_json() if is_bundle(spec) else load(spec).card.to_json()
-    file = Path(spec) / "tokenizer.json"
-    if file.is_file():
+    graph = graph_file(spec)
+    file = (Path(spec) if graph is None else graph.parent) / "tokenizer.json"
+    if file.is_file() and entries.get("text") is not None:
         from anysize.windows.normalizing import left_out
 
         try:

@@ -7,8 +7,6 @@ its input when it runs (ONNX Runtime's dynamic quantization).
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +14,12 @@ from typing import Any
 from torch import nn
 
 from anysize.compress.fitting import weight_problems
+from anysize.compress.onnx_graphs import float32_graph
 from anysize.compress.protocols import Context
-from anysize.core.errors import MissingExtraError
-from anysize.core.files import scratch
 from anysize.models import bundle
 from anysize.models.bundle import Card
 from anysize.models.network import Form, Network
 from anysize.models.spec import open_network
-from anysize.runtimes.onnx_conversion import convert
 
 PROVIDES = ("int8-dynamic",)
 
@@ -59,8 +55,6 @@ class Int8Dynamic:
         return []
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
-        if importlib.util.find_spec("onnxruntime") is None:
-            raise MissingExtraError("onnxruntime", "onnx")
         network, card = open_network(str(source))
         form = Form(runtime="onnx", precision=self.key, file=FORM, outputs=network.outputs)
         bundle.save(
@@ -72,23 +66,10 @@ class Int8Dynamic:
 
 
 def _quantize(network: Network, path: Path, per_channel: bool) -> None:
-    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    path.parent.mkdir(parents=True)
-    with scratch(path.parent, "float32") as folder:
-        dense = folder / path.name
-        convert(network, dense)
-        # It transposes weights and would find their noted shapes to be wrong.
-        model = onnx.load(str(dense), load_external_data=False)
-        del model.graph.value_info[:]
-        onnx.save(model, str(dense))
-        # Its advice to preprocess the file is for graphs that come from elsewhere.
-        logging.disable(logging.WARNING)
-        try:
-            quantize_dynamic(dense, path, per_channel=per_channel, weight_type=QuantType.QInt8)
-        finally:
-            logging.disable(logging.NOTSET)
+    with float32_graph(network, path) as dense:
+        quantize_dynamic(dense, path, per_channel=per_channel, weight_type=QuantType.QInt8)
 
 
 def make(_key: str) -> Int8Dynamic:

@@ -18,7 +18,11 @@ from anysize.models.bundle import FORMAT, Card
 from anysize.models.network import Network
 
 PREFIX = "anysize."
-_FIELDS = ("task", "labels", "model", "merge", "text", "image", "features", "licence")
+_FIELDS = (
+    "task", "labels", "model", "merge", "text", "image", "features", "licence", "selection"
+)  # fmt: skip
+# What readers.resize does: a side that shrinks is averaged by area, one that grows is linear.
+_RESIZE = {"shrink": "area", "enlarge": "bilinear"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +53,12 @@ def describe(network: Network, card: Card) -> dict[str, str]:
     """
     entries: dict[str, Any] = {"format": FORMAT}
     known = dataclasses.asdict(card)
-    entries |= {name: known[name] for name in _FIELDS if known.get(name) is not None}
+    entries |= {name: known[name] for name in _FIELDS if known.get(name) not in (None, {})}
     entries["outputs"] = network.outputs
     entries["scores"] = network.pool is not None
     entries["precision"] = "float32" if card.form is None else card.form.precision
+    if network.image is not None:
+        entries["resize"] = _RESIZE
     if network.text is not None:
         entries["pad_token_id"] = int(getattr(network.module.config, "pad_token_id", None) or 0)
     return {
@@ -82,6 +88,7 @@ def read(texts: Mapping[str, str], origin: str) -> GraphMetadata | None:
         }
         outputs = tuple(map(str, entries["outputs"]))
         padding = entries.get("pad_token_id")
+        _check_resize(entries.get("resize", _RESIZE), origin)
         return GraphMetadata(
             card=Card.from_json(entries, origin),
             outputs=outputs,
@@ -91,3 +98,12 @@ def read(texts: Mapping[str, str], origin: str) -> GraphMetadata | None:
         )
     except (ValueError, TypeError, KeyError) as error:
         raise BundleError(origin, f"its metadata are damaged: {error!r}") from error
+
+
+def _check_resize(found: object, origin: str) -> None:
+    if found != _RESIZE:
+        raise BundleError(
+            origin,
+            f"its pictures must be resized with {json.dumps(found)}, and here they are resized "
+            f"with {json.dumps(_RESIZE)}: scores would not be those of the model",
+        )

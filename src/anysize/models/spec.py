@@ -18,6 +18,7 @@ from typing import cast
 from anysize.core import plugins
 from anysize.core.errors import BundleError
 from anysize.models.bundle import CARD, Card, is_bundle
+from anysize.models.graph_files import graph_file
 from anysize.models.keras.suffixes import is_keras
 from anysize.models.network import BuildRequest, Network
 
@@ -90,12 +91,9 @@ def _opened(spec: str, task: str | None, pixels: str | None) -> tuple[Network, C
     if is_bundle(spec):
         return bundles.from_bundle(Path(spec))
     path = Path(spec)
-    if path.suffix == ".onnx" and not path.is_dir():
-        if not path.is_file():
-            raise BundleError(spec, "does not exist")  # no hub id ends like this
-        from anysize.models.onnx.file import open_onnx_file
-
-        return open_onnx_file(path, task)
+    graph = graph_file(path)
+    if graph is not None:
+        return _graph(graph, task)
     if is_keras(spec):
         from anysize.models.keras import file as keras_file
 
@@ -111,6 +109,18 @@ def _opened(spec: str, task: str | None, pixels: str | None) -> tuple[Network, C
     if not path.exists() and not _HUB_ID.fullmatch(spec):
         raise BundleError(spec, "no such folder, and not a hub id (owner/name)")
     return hub.open_folder(spec, task)
+
+
+def _graph(path: Path, task: str | None) -> tuple[Network, Card]:
+    if not path.is_file():
+        raise BundleError(str(path), "does not exist")  # no hub id ends like this
+    if path.suffix.lower() == ".xml":
+        from anysize.models.openvino_file import open_openvino_file
+
+        return open_openvino_file(path, task)
+    from anysize.models.onnx.file import open_onnx_file
+
+    return open_onnx_file(path, task)
 
 
 def _refuse_slip(path: Path) -> None:

@@ -8,13 +8,14 @@ and ``attention_mask``, both ``[n, length]``; or float32 numbers ``features`` ``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.core.errors import BundleError
 from anysize.core.examples import Example, Outputs, same_shapes
 from anysize.models.network import Network
 
@@ -123,6 +124,46 @@ class Feeding:
                 np.multiply(example.arrays["pixels"][..., place], self._scale[place], out=plane)
                 plane -= self._shift[place]
         return [values]
+
+
+def in_batches(
+    run: Callable[[list[NDArray[Any]]], Sequence[NDArray[Any]]],
+    arrays: Sequence[NDArray[Any]],
+    fixed: int,
+) -> list[NDArray[Any]]:
+    """What ``run`` gives, of a graph that may have been made for so many windows at once only.
+
+    Args:
+        run: from the inputs to the outputs.
+        arrays: the inputs.
+        fixed: how many windows the graph takes; 0 is any number.
+    """
+    count = len(arrays[0])
+    if fixed in (0, count):
+        return list(run(list(arrays)))
+    parts = []
+    for start in range(0, count, fixed):
+        places = np.minimum(np.arange(start, start + fixed), count - 1)
+        parts.append(run([array[places] for array in arrays]))
+    return [np.concatenate(each)[:count] for each in zip(*parts, strict=True)]
+
+
+def check_logits(found: Mapping[str, NDArray[Any]], network: Network) -> None:
+    """Holds the logits of a graph against the labels, which its own text may not have told.
+
+    Raises:
+        BundleError: they are not as many.
+    """
+    if network.form is None or network.outputs != ("logits",):
+        return  # detectors may have one for "no object"
+    logits = found["logits"]
+    labels = len(getattr(network.module.config, "id2label", None) or ())
+    if logits.shape[-1] != labels:
+        raise BundleError(
+            network.form.file,
+            f"its graph gives {logits.shape[-1]} logits, and there are {labels} labels: name as "
+            "many labels as it has logits",
+        )
 
 
 def by_length(run: Callable[[Sequence[Example]], Outputs], examples: Sequence[Example]) -> Outputs:

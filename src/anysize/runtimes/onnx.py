@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,11 @@ from anysize.runtimes.currency import is_current, note
 from anysize.runtimes.feeding import (
     Feeding,
     by_length,
+    check_logits,
     graph_inputs,
     graph_outputs,
     has_one_size,
+    in_batches,
 )
 from anysize.runtimes.onnx_conversion import can_convert, convert
 from anysize.runtimes.tracing import weight_bytes
@@ -97,6 +99,7 @@ class OnnxRuntime:
                 f"precision must be one of {', '.join(allowed)}, not {precision!r}"
             )
         self.precision = precision
+        self._network = network
         self._feeding = Feeding(network)
         # Sequences of numbers are not padded but run by their lengths.
         self.packed = network.features is not None
@@ -131,28 +134,23 @@ class OnnxRuntime:
 
     def _run(self, examples: Sequence[Example]) -> Outputs:
         arrays = self._feeding(examples)
-        given = {
-            name: np.zeros_like(arrays[0]) if place is None else arrays[place]
-            for name, place in self._inputs.items()
-        }
-        found = dict(zip(self._outputs, self._results(given), strict=True))
+        given = [
+            np.zeros_like(arrays[0]) if place is None else arrays[place]
+            for place in self._inputs.values()
+        ]
+        found = dict(
+            zip(self._outputs, in_batches(self._session_run, given, self._fixed), strict=True)
+        )
+        check_logits(found, self._network)
         if self._probabilities:
             # What becomes a probability again is its logarithm.
             tiny = np.finfo(np.float32).tiny
             found["logits"] = np.log(np.maximum(found["logits"], tiny))
         return Outputs({name: np.asarray(each, np.float32) for name, each in found.items()})
 
-    def _results(self, given: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """One run; or several, where the file was made for so many windows at once and no other."""
-        count = len(next(iter(given.values())))
-        if self._fixed in (0, count):
-            return list(self._session.run(None, given, self._options))
-        parts = []
-        for start in range(0, count, self._fixed):
-            places = np.minimum(np.arange(start, start + self._fixed), count - 1)
-            some = {name: array[places] for name, array in given.items()}
-            parts.append(self._session.run(None, some, self._options))
-        return [np.concatenate(each)[:count] for each in zip(*parts, strict=True)]
+    def _session_run(self, arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
+        given = dict(zip(self._inputs, arrays, strict=True))
+        return list(self._session.run(None, given, self._options))
 
     def close(self) -> None:
         """Releases the session and its memory."""

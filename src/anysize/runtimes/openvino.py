@@ -18,19 +18,23 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from anysize.core.errors import ConfigurationError, MissingExtraError
+from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
 from anysize.core.examples import Example, Outputs
 from anysize.core.files import disk_errors, move_in, scratch
 from anysize.models.network import Network
+from anysize.models.openvino_file import last_line
 from anysize.models.quiet import quiet_transformers
 from anysize.runtimes.currency import is_current, note
 from anysize.runtimes.feeding import (
     Feeding,
     by_length,
+    check_logits,
     graph_inputs,
     graph_outputs,
     has_one_size,
+    in_batches,
 )
 from anysize.runtimes.torch import native_bfloat16
 from anysize.runtimes.tracing import Traceable, example_tensors, weight_bytes
@@ -116,6 +120,7 @@ class OpenVinoRuntime:
                 f"precision must be one of {', '.join(allowed)}, not {precision!r}"
             )
         self.precision = precision
+        self._network = network
         self._feeding = Feeding(network)
         # Sequences of numbers are not padded but run by their lengths.
         self.packed = network.features is not None
@@ -134,8 +139,12 @@ class OpenVinoRuntime:
             # What was compiled for one precision must not be taken for another: the library does.
             options["CACHE_DIR"] = str(cache / "cache" / precision)
             options["CACHE_MODE"] = "OPTIMIZE_SIZE"
-        path = _converted(network, cache) if network.form is None else network.form.file
-        self._compiled: Any = core.compile_model(path, "CPU", options)
+        if network.form is None:
+            self._compiled: Any = core.compile_model(_converted(network, cache), "CPU", options)
+        else:
+            self._compiled = _compiled(core, network.form.file, options)
+            _check_ports(self._compiled, network, self._outputs)
+        self._fixed = _batch(self._compiled)
         self.streams = streams
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(streams):
@@ -147,18 +156,62 @@ class OpenVinoRuntime:
     def _run(self, examples: Sequence[Example]) -> Outputs:
         inputs = self._feeding(examples)
         request = self._requests.get_nowait()
-        try:
-            found = request.infer(inputs, share_inputs=True)
+
+        def run(arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
+            found = request.infer(arrays, share_inputs=True)
             # The next caller's results will stand in the same memory.
-            arrays = [np.array(found[place], np.float32) for place in range(len(self._outputs))]
+            return [np.array(found[place], np.float32) for place in range(len(self._outputs))]
+
+        try:
+            arrays = in_batches(run, inputs, self._fixed)
         finally:
             self._requests.put(request)
-        return Outputs(dict(zip(self._outputs, arrays, strict=True)))
+        outputs = dict(zip(self._outputs, arrays, strict=True))
+        check_logits(outputs, self._network)
+        return Outputs(outputs)
 
     def close(self) -> None:
         """Releases the compiled form."""
         self._requests = queue.SimpleQueue()
         self._compiled = None
+
+
+def _compiled(core: Any, file: str, options: dict[str, Any]) -> Any:
+    """A form in its file, compiled.
+
+    Raises:
+        BundleError: OpenVINO cannot load it.
+    """
+    try:
+        return core.compile_model(file, "CPU", options)
+    except RuntimeError as error:
+        raise BundleError(file, f"OpenVINO cannot load it: {last_line(error)}") from error
+
+
+def _check_ports(compiled: Any, network: Network, outputs: Sequence[str]) -> None:
+    """Whether a form has as many inputs and outputs as the network.
+
+    Raises:
+        BundleError: it has not.
+    """
+    inputs = [item.name for item in graph_inputs(network)]
+    for what, wanted, found in (
+        ("take", inputs, len(compiled.inputs)),
+        ("give", outputs, len(compiled.outputs)),
+    ):
+        if len(wanted) != found:
+            form = network.form
+            raise BundleError(
+                "" if form is None else form.file,
+                f"the graph must {what} {', '.join(wanted)}, but there are {found}",
+            )
+
+
+def _batch(compiled: Any) -> int:
+    """How many windows a graph takes at once; 0 is any number."""
+    shape = compiled.inputs[0].get_partial_shape()
+    fixed = shape.rank.is_static and len(shape) and shape[0].is_static
+    return int(shape[0].get_length()) if fixed else 0
 
 
 def _writable(folder: Path | None) -> Path | None:

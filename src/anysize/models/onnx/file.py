@@ -10,16 +10,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-from transformers import PretrainedConfig
-
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models.bundle import Card
-from anysize.models.compiled import stand_in
 from anysize.models.graph_metadata import GraphMetadata, read
-from anysize.models.network import Form, ImageSettings, Network, TextSettings
-from anysize.models.onnx.adapter import IMAGENET, Adapter, adapter_beside, read_adapter
-from anysize.models.onnx.graph import OnnxGraph, digest, read_graph
+from anysize.models.graph_network import fitted, network_of, tokenizer_beside
+from anysize.models.network import ImageSettings, Network, TextSettings
+from anysize.models.onnx.adapter import (
+    IMAGENET,
+    Adapter,
+    adapter_beside,
+    find_adapter,
+    read_adapter,
+)
+from anysize.models.onnx.graph import OnnxGraph, read_graph
 
 _CLASSIFIERS = ("image-classification", "text-classification")
 _TEXT_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
@@ -38,46 +41,24 @@ def open_onnx_file(path: Path, task: str | None = None) -> tuple[Network, Card]:
         ConfigurationError: the task is another than the file's.
     """
     adapter = adapter_beside(path)
-    if task == "object-detection" or (task is None and adapter is not None and _decodes(adapter)):
+    detection = "object-detection"
+    if adapter is not None and (task == detection or (task is None and _decodes(adapter))):
         from anysize.models.onnx_detector import open_onnx
 
         return open_onnx(path)
     graph = read_graph(path)
     known = read(graph.metadata, str(path))
+    if known is None and task == detection:
+        find_adapter(path)  # says what to write
     if known is None:
         known = _foreign(path, graph, task, adapter)
     elif task not in (None, known.card.task):
         raise ConfigurationError(f"task must be {known.card.task!r}, the file's own, not {task!r}")
-    return _network(path, graph, known), known.card
-
-
-def _network(path: Path, graph: OnnxGraph, known: GraphMetadata) -> Network:
-    card = known.card
-    config = PretrainedConfig(
-        id2label=dict(enumerate(card.labels)),
-        label2id={label: place for place, label in enumerate(card.labels)},
-    )
-    # The digest tells one file from another where measurements are remembered.
-    config.update({"pad_token_id": known.pad_token_id, "anysize_digest": digest(path)})
-    ours = known.outputs
-    names = ("probabilities",) if graph.probabilities and ours == ("logits",) else ours
-    network = Network(
-        module=stand_in(config),
-        spec=str(path),
-        text=card.text,
-        image=card.image,
-        features=card.features,
-        licence=card.licence,
-        outputs=ours,
-        form=Form(runtime="onnx", precision=known.precision, file=str(path), outputs=names),
-    )
-    if known.scores:
-        # The graph scores the windows itself; this only says that it does.
-        network.pool = nn.Linear(1, 1)
-    if card.text is not None:
-        network.tokenizer = _tokenizer(path)
-        config.update({"vocab_size": network.tokenizer.get_vocab_size()})
-    return network
+    else:
+        known = fitted(path, known, inputs=graph.inputs, outputs=graph.outputs)
+    probabilities = graph.probabilities and known.outputs == ("logits",)
+    outputs = ("probabilities",) if probabilities else known.outputs
+    return network_of(path, known, runtime="onnx", outputs=outputs), known.card
 
 
 def _foreign(path: Path, graph: OnnxGraph, task: str | None, place: Path | None) -> GraphMetadata:
@@ -158,23 +139,8 @@ def _text(graph: OnnxGraph, adapter: Adapter, problems: list[str]) -> TextSettin
     return TextSettings(window=adapter.window or 512)
 
 
-def _tokenizer(path: Path) -> Any:
-    from tokenizers import Tokenizer
-
-    file = path.parent / "tokenizer.json"
-    if not file.is_file():
-        raise BundleError(str(path), "reads texts, and there is no tokenizer.json beside it")
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:
-        raise BundleError(str(file), f"is not a tokenizer: {error}") from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
-
-
 def _padding(path: Path) -> int:
-    tokenizer = _tokenizer(path)
+    tokenizer = tokenizer_beside(path)
     found = (tokenizer.token_to_id(name) for name in ("[PAD]", "<pad>", "<|endoftext|>"))
     return next((number for number in found if number is not None), 0)
 
