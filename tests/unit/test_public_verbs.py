@@ -67,6 +67,18 @@ def test_the_verbs_are_functions(trained: anysize.Model, tmp_path: Path) -> None
     assert callable(anysize.compress)
 
 
+def test_the_public_names_are_those_that_are_there() -> None:
+    homes = [name for names in anysize._HOMES.values() for name in names]
+    assert sorted([*homes, "__version__"]) == sorted(anysize.__all__) == sorted(set(dir(anysize)))
+    assert all(getattr(anysize, name) is not None for name in anysize.__all__)
+    verbs = ("train", "plan", "evaluate", "inspect", "compress")
+    for verb in verbs:
+        assert "quiet" in inspect.signature(getattr(anysize, verb)).parameters, verb
+    shared = ("task", "data", "model", "out", "memory", "quiet", "settings")
+    for verb in ("train", "plan"):
+        assert set(shared) <= set(inspect.signature(getattr(anysize, verb)).parameters)
+
+
 def test_every_field_of_a_recipe_can_be_given_on_the_command_line() -> None:
     taken = {
         train_command._FIELDS.get(name, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anysize.api.compression import compress_report
 from anysize.api.model import Model, load
+from anysize.api.training import plan, train, train_report
 from anysize.api.verbs import (
     augment,
     boxes_sheet,
@@ -12,10 +13,7 @@ from anysize.api.verbs import (
     evaluate,
     inspect,
     is_model,
-    plan,
     statistics,
-    train,
-    train_report,
 )
 from anysize.plan.options import PredictOptions
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.plan.options import PredictOptions
-from anysize.tasks.inputs import Input, columns_of, is_source
+from anysize.tasks.inputs import as_paths, columns_of, is_source
 from anysize.tasks.memory_tables import rows_of
 
 if TYPE_CHECKING:
     from anysize.api.model import Model
     from anysize.sources.inputs import Chosen
+    from anysize.sources.opening import Paths
 
 
 def labelled(
     model: Model,
-    data: Input | Source,
+    data: Any,
     options: PredictOptions,
     split: str | None,
     findings: Findings,
@@ -43,13 +44,13 @@ def labelled(
     elif is_source(data):
         chosen = Chosen(source=cast(Source, data))
     else:
-        chosen = _opened(model, cast(Input, data), options, split, findings)
+        chosen = _opened(model, as_paths(data), options, split, findings)
     note_learned(model.card, chosen.source, findings)
     return comparable(chosen, model.task, model.card.labels, findings)
 
 
 def _opened(
-    model: Model, data: Input, options: PredictOptions, split: str | None, findings: Findings
+    model: Model, data: Paths, options: PredictOptions, split: str | None, findings: Findings
 ) -> Chosen:
     from anysize.sources.inputs import check_split, open_split
 

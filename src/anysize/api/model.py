@@ -174,7 +174,7 @@ class Model(People):
 
     def evaluate(
         self,
-        data: Input | Source,
+        data: Any,
         out: str | Path | None = None,
         options: PredictOptions | None = None,
         *,
@@ -185,7 +185,8 @@ class Model(People):
         """Measures the model on labelled data.
 
         Args:
-            data: a path, a table in memory (see ``predict``) or a source.
+            data: a path, a pattern (``data/*.csv``) or a list of these; a table in memory (see
+                ``predict``); or a source.
             out: folder for ``metrics.json`` and ``report.html``; None writes nothing.
             options: see ``PredictOptions``.
             split: ``train``, ``validation`` or ``test``; None takes the test split where the data
@@ -205,7 +206,7 @@ class Model(People):
 
     def _evaluated(
         self,
-        data: Input | Source,
+        data: Any,
         out: str | Path | None,
         options: PredictOptions,
         split: str | None,

@@ -1,4 +1,4 @@
-"""The verbs that begin with data: train, plan, augment, inspect."""
+"""The verbs as functions: augment, evaluate, compress, inspect; see ``api.training`` for others."""
 
 from __future__ import annotations
 
@@ -9,86 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize.api.model import Model, load
-from anysize.core import memory as memory_sizes
 from anysize.core.errors import BundleError
-from anysize.tasks.inputs import task_of
-from anysize.tasks.memory_tables import rows_of
-from anysize.tasks.spooling import spool, spooled
+from anysize.core.progress import silenced
+from anysize.tasks.inputs import as_paths, task_of
 
 if TYPE_CHECKING:
     from anysize.augment import Augmentation
     from anysize.augment.sheet import Sheet
     from anysize.evaluate.protocols import Measured
     from anysize.evaluate.statistics import DataStatistics
-    from anysize.train import TrainReport
-    from anysize.train.planning import TrainingPlan
-    from anysize.train.recipe import Recipe
-
-
-def train(
-    task: str,
-    data: Any,
-    *,
-    model: str | None = None,
-    out: str | Path | None = None,
-    memory: int | str | None = None,
-    resume: bool = False,
-    quiet: bool = False,
-    **settings: Any,
-) -> Model:
-    """Trains a model and opens the bundle that it leaves.
-
-    Args:
-        task: the task's name.
-        data: a table or a folder; or a table in memory (a data frame, a dictionary of columns, a
-            list of dictionaries, a ``datasets.Dataset``), which is written into ``out/data`` first,
-            because workers and a resumed run need it on the disk.
-        model: model spec; None takes the task's default.
-        out: folder of the run; None is ``runs/TASK``.
-        memory: budget of all processes together, in bytes or as ``2GiB``; None is 70 % of
-            what the machine has free.
-        resume: go on from the last checkpoint of ``out``.
-        quiet: show no progress.
-        settings: any other field of ``anysize.Recipe``.
-
-    Raises:
-        ConfigurationError, DataError, BudgetError: before any work starts.
-        RunError: the run failed; the last checkpoint stays.
-    """
-    from anysize.train.recipe import from_mapping
-    from anysize.train.recipe_defaults import default_model
-
-    folder = Path(out) if out is not None else Path("runs") / task
-    rows = rows_of(data)
-    entries = {"task": task, "data": str(spooled(folder) if rows is not None else data), **settings}
-    entries |= {"model": model or default_model(task), "out": str(folder)}
-    if memory is not None:
-        entries["memory"] = memory_sizes.parse_size(memory)
-    recipe = from_mapping(entries, origin="train")
-    if rows is not None:
-        spool(rows, folder)
-    report = train_report(recipe, resume=resume, quiet=quiet)
-    return load(report.bundle)
-
-
-def train_report(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> TrainReport:
-    """Trains what a recipe says.
-
-    Args:
-        recipe: everything that determines the run.
-        resume: go on from the last checkpoint of the recipe's ``out``.
-        quiet: show no progress.
-
-    Returns:
-        Where the bundle is, and what it took.
-
-    Raises:
-        ConfigurationError, DataError, BudgetError: before any work starts.
-        RunError: the run failed; the last checkpoint stays.
-    """
-    from anysize.train import run
-
-    return run(recipe, resume=resume, quiet=quiet)
+    from anysize.sources.opening import Paths
 
 
 def augment(
@@ -149,7 +79,7 @@ def augment(
 
 
 def boxes_sheet(
-    data: str | Path,
+    data: Paths,
     out: str | Path | None = None,
     *,
     count: int = 16,
@@ -190,15 +120,17 @@ def evaluate(
     out: str | Path | None = None,
     *,
     split: str | None = None,
+    quiet: bool = False,
     **settings: Any,
 ) -> Measured:
     """Measures a model on labelled data.
 
     Args:
         model: loaded, or where it is.
-        data: a path, or a table in memory.
+        data: see ``Model.evaluate``.
         out: folder for ``metrics.json`` and ``report.html``; None writes nothing.
-        split: see ``Model.evaluate``.
+        split: the same.
+        quiet: show no progress.
         settings: fields of ``PredictOptions``.
 
     Returns:
@@ -208,35 +140,48 @@ def evaluate(
         ConfigurationError, DataError, BundleError, BudgetError: before work starts.
     """
     opened = model if isinstance(model, Model) else load(model, memory=settings.get("memory"))
-    return opened.evaluate(data, out, split=split, **settings)
+    with silenced(quiet):
+        return opened.evaluate(data, out, split=split, **settings)
 
 
-def compress(model: Model | str | Path, out: str | Path, **settings: Any) -> Model:
+def compress(
+    model: Model | str | Path, out: str | Path, *, quiet: bool = False, **settings: Any
+) -> Model:
     """A smaller, faster form of a model, as accurate as allowed.
 
     Args:
         model: loaded, or where it is.
         out: folder for the bundle and its report.
+        quiet: show no progress.
         settings: see ``Model.compress``.
 
     Raises:
         RunError: nothing is smaller, not slower and not worse than allowed.
     """
     opened = model if isinstance(model, Model) else load(model)
-    return opened.compress(out, **settings)
+    with silenced(quiet):
+        return opened.compress(out, **settings)
 
 
-def inspect(what: str | Path, **settings: Any) -> dict[str, Any] | DataStatistics:
+def inspect(
+    what: Paths, *, quiet: bool = False, **settings: Any
+) -> dict[str, Any] | DataStatistics:
     """What a model's card says, or the counts, lengths, sizes and faults of a dataset.
 
     Args:
-        what: a bundle, a model folder, a table or a folder of data.
+        what: a bundle or a model folder; or a table or a folder of data, a pattern
+            (``data/*.csv``) or a list of these.
+        quiet: show no progress.
         settings: of a dataset, as for ``statistics``.
 
     Raises:
         ConfigurationError, DataError, BundleError: it cannot be used.
     """
-    return card(what) if is_model(what) else statistics(what, **settings)
+    paths = as_paths(what)
+    if isinstance(paths, str | Path) and is_model(paths):
+        return card(paths)
+    with silenced(quiet):
+        return statistics(paths, **settings)
 
 
 def is_model(path: str | Path) -> bool:
@@ -277,7 +222,7 @@ def card(spec: str | Path) -> dict[str, Any]:
 
 
 def statistics(
-    data: str | Path,
+    data: Paths,
     *,
     task: str | None = None,
     model: str | Path | None = None,
@@ -287,7 +232,7 @@ def statistics(
     """Counts, lengths or sizes, duplicates and unreadable records of a dataset.
 
     Args:
-        data: a table or a folder.
+        data: a table or a folder, a pattern, or several of these.
         task: what to read it as; None looks for pictures first, then for text.
         model: a bundle whose tokenizer and window text lengths are compared with.
         columns: column of a table for each role.
@@ -326,18 +271,3 @@ def statistics(
         found = counting.text_statistics(source, preprocess=preprocess)
     lines = column_lines(source, findings)
     return dataclasses.replace(found, splits=splits, findings=tuple(findings), columns=lines)
-
-
-def plan(recipe: Recipe) -> TrainingPlan:
-    """What training would do with the recipe's memory budget, and why, without training.
-
-    Args:
-        recipe: as for ``train_report``; nothing is written to its ``out``.
-
-    Raises:
-        ConfigurationError, DataError: the recipe does not fit the task, model or data.
-        BudgetError: not even one window at a time fits.
-    """
-    from anysize.train import make_plan
-
-    return make_plan(recipe)

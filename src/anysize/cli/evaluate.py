@@ -15,7 +15,7 @@ from anysize.cli.predict import prediction_options
 
 def command(
     bundle: Annotated[str, typer.Argument(help="A bundle, a Hugging Face folder or a hub id.")],
-    data: Annotated[str, typer.Argument(help="Labelled data: a table or a folder.")],
+    data: Annotated[list[str], typer.Argument(help="Labelled data: tables or folders.")],
     out: Annotated[
         Path | None, typer.Option(help="Folder for metrics.json and report.html.")
     ] = None,
@@ -51,6 +51,7 @@ def command(
     """Measure a model on labelled data: metrics.json and a self-contained report.html."""
     from anysize import api
     from anysize.sources.inputs import check_paths, check_split
+    from anysize.sources.opening import all_matching
 
     settings = prediction_options(
         memory=memory, merge=merge, window=window, overlap=overlap, tiles=tiles, tile=tile,
@@ -60,11 +61,11 @@ def command(
     settings = dataclasses.replace(
         settings, pages=pages, tolerant=tolerant, threshold=threshold, nms_iou=nms_iou
     )
-    check_paths([data])
+    check_paths(data)
     split = check_split(data, split)
     check_out_folder(out)
     for name in ("metrics.json", "report.html"):
-        check_not_input(None if out is None else out / name, [data])
+        check_not_input(None if out is None else out / name, all_matching(data))
     model = api.load(
         bundle, task, memory=settings.budget, labels=options.labels(labels), pixels=pixels
     )

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    what: Annotated[str, typer.Argument(help="A bundle, a model folder, a table or a folder.")],
+    what: Annotated[
+        list[str], typer.Argument(help="A bundle or a model folder; or tables or folders of data.")
+    ],
     task: options.Task = None,
     model: Annotated[
         str | None, typer.Option(help="Bundle whose window text lengths are compared with.")
@@ -41,11 +43,11 @@ def command(
     from anysize import api
     from anysize.sources.inputs import check_paths
 
-    check_paths([what])
+    check_paths(what)
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ConfigurationError(f"--out must be a file that ends in .png, not {str(sheet)!r}")
-    if api.is_model(what):
-        card = api.card(what)
+    if len(what) == 1 and api.is_model(what[0]):
+        card = api.card(what[0])
         if as_json:
             document(card)
         else:
@@ -81,15 +83,16 @@ def _refuse(findings: Sequence[Finding]) -> None:
 
 
 def _draw(
-    what: str, statistics: DataStatistics, sheet: Path, columns: str | None, encoding: str
+    what: list[str], statistics: DataStatistics, sheet: Path, columns: str | None, encoding: str
 ) -> None:
     from anysize import api
     from anysize.evaluate.object_statistics import ObjectStatistics
+    from anysize.sources.opening import called
 
     if not isinstance(statistics, ObjectStatistics):
         raise ConfigurationError(
-            f"--out draws the boxes of objects, but {what} is not read as pictures with objects: "
-            "give --task object-detection, or leave it out"
+            f"--out draws the boxes of objects, but {called(what)} is not read as pictures with "
+            "objects: give --task object-detection, or leave it out"
         )
     renamed = options.pairs(columns, "--columns")
     made = api.boxes_sheet(what, sheet, columns=renamed, encoding=encoding)

@@ -12,7 +12,7 @@ from anysize.cli.output import document, out
 
 def command(
     task: Annotated[str, typer.Argument(help="The task, as in: anysize list tasks.")],
-    data: Annotated[str, typer.Argument(help="Training data: a table or a folder.")],
+    data: Annotated[list[str], typer.Argument(help="Training data: tables or folders.")],
     model: Annotated[
         str | None, typer.Option(help="Model spec. Default: a small one for the task.")
     ] = None,
@@ -25,28 +25,25 @@ def command(
 ) -> None:
     """Say what training would do with a memory budget, and why, without training."""
     from anysize import api
-    from anysize.core.memory import parse_size
     from anysize.sources.inputs import check_paths
-    from anysize.train.recipe import Recipe
     from anysize.train.recipe_defaults import default_model
 
-    check_paths([data])
-    recipe = Recipe(
-        task=task,
-        data=data,
-        model=model or default_model(task),
-        out="plan",
-        memory=None if memory is None else parse_size(memory),
+    check_paths(data)
+    chosen = model or default_model(task)
+    plan = api.plan(
+        task,
+        data,
+        model=chosen,
+        memory=memory,
         workers=workers,
         batch=batch,
         columns=options.pairs(columns, "--columns"),
         encoding=encoding,
     )
-    plan = api.plan(recipe)
     if as_json:
         document(plan.to_json())
         return
     if model is None:
-        out(f"model {recipe.model}, the default for {task}")
+        out(f"model {chosen}, the default for {task}")
     for line in plan.why:
         out(line)

@@ -20,7 +20,10 @@ def command(
     task: Annotated[
         str, typer.Argument(help="The task (anysize list tasks), or a RECIPE.toml alone.")
     ],
-    data: Annotated[str | None, typer.Argument(help="A table or a folder.")] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(help="Tables or folders, or a pattern such as 'data/*.csv'."),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -152,7 +155,7 @@ def command(
     from anysize.sources.inputs import check_paths
 
     recipe = _recipe(task, given, problems)
-    check_paths([recipe.data])
+    check_paths([recipe.data] if isinstance(recipe.data, str) else recipe.data)
     report = api.train_report(recipe, resume=resume)
     if as_json:
         document(report.to_json())
@@ -165,7 +168,7 @@ def _given(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     given: dict[str, Any] = {}
     problems: list[str] = []
     for name, value in arguments.items():
-        unset = value is None or (value is False and name not in _SWITCHES)
+        unset = value in (None, []) or (value is False and name not in _SWITCHES)
         if name in _ABOUT_THE_COMMAND or unset:
             continue
         field = _FIELDS.get(name, name)

@@ -7,9 +7,11 @@ standard error, a program sees it if it configures logging, and nobody else is b
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from typing import TypeVar
 
 NAME = "anysize.progress"
@@ -21,6 +23,7 @@ _SURE_SECONDS, _SURE_PART = 5.0, 0.02
 _SCALES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 _log = logging.getLogger(NAME)
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 
 Item = TypeVar("Item")
 
@@ -33,6 +36,16 @@ def worth_telling(part: float, seconds: float) -> bool:
         seconds: that it took.
     """
     return seconds >= _SURE_SECONDS and part >= _SURE_PART
+
+
+@contextlib.contextmanager
+def silenced(quiet: bool) -> Iterator[None]:
+    """Passes that begin inside say nothing if ``quiet``."""
+    token = _quiet.set(quiet or _quiet.get())
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
 
 
 class Progress:
@@ -52,11 +65,12 @@ class Progress:
         self._start = time.monotonic()
         self._next = self._start + _FIRST_SECONDS
         self._told = False
+        self._quiet = _quiet.get()
 
     def at(self, done: int) -> None:
         """So much is done."""
         now = time.monotonic()
-        if now >= self._next:
+        if now >= self._next and not self._quiet:
             self._next = now + _EVERY_SECONDS
             self._told = True
             self._tell(self._sentence(done, now - self._start), ended=False)

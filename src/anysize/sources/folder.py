@@ -73,12 +73,12 @@ def unwrapped(folder: Path) -> tuple[Path, Contents]:
     return chosen
 
 
-def joined(folder: Path, paths: list[Path], request: Request) -> Source:
-    """Tables, archives or folders as one source."""
+def joined(folder: Path, paths: list[Path], request: Request, *, name: str = "") -> Source:
+    """Tables, archives or folders as one source, called as the folder if not otherwise."""
     tables = [path for path in paths if not path.is_dir()]
     parts = [open_folder(path, request) for path in paths if path.is_dir()]
     parts += open_tables(folder, tables, request, open_file) if tables else []
-    return parts[0] if len(parts) == 1 else Concat(str(folder), parts)
+    return parts[0] if len(parts) == 1 else Concat(name or str(folder), parts)
 
 
 def open_file(path: Path, request: Request) -> Source:

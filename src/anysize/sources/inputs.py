@@ -15,8 +15,9 @@ from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.readers.encodings import canonical
 from anysize.sources.columns import ColumnSpec
+from anysize.sources.contents import split_paths
 from anysize.sources.folder import unwrapped
-from anysize.sources.opening import matching, open_source
+from anysize.sources.opening import Paths, all_matching, called, matching, open_source
 from anysize.sources.split_names import SplitName, split_of_name
 from anysize.sources.splits import SHARE, open_splits
 
@@ -41,7 +42,7 @@ class Chosen:
     training: Source | None = None
 
 
-def check_split(data: str | Path, split: str | None) -> SplitName | None:
+def check_split(data: Paths, split: str | None) -> SplitName | None:
     """The part that ``--split`` means, before anything heavy is loaded.
 
     Args:
@@ -54,11 +55,12 @@ def check_split(data: str | Path, split: str | None) -> SplitName | None:
     if split is None:
         return None
     part = split_of_name(split)
-    names = _names(Path(data))
+    paths = all_matching(data, once=True)
+    names = _names(paths[0]) if len(paths) == 1 else _names_of_files(paths)
     if part is None or part not in names:
         raise ConfigurationError(
-            f"--split must be one of the parts that {data} has, which are {', '.join(names)}, not "
-            f"{split!r}"
+            f"--split must be one of the parts that {called(data)} has, which are "
+            f"{', '.join(names)}, not {split!r}"
         )
     return part
 
@@ -77,8 +79,17 @@ def _names(data: Path) -> tuple[SplitName, ...]:
     return tuple(part for part in every if part in named or part == "validation")
 
 
+def _names_of_files(paths: Sequence[Path]) -> tuple[SplitName, ...]:
+    """The parts that several paths have, judged by their names."""
+    every: tuple[SplitName, ...] = ("train", "validation", "test")
+    named = split_paths(list(paths))
+    if not set(named) - {"train"} or sum(map(len, named.values())) < len(paths):
+        return every
+    return tuple(part for part in every if part in named or part == "validation")
+
+
 def open_split(
-    data: str | Path,
+    data: Paths,
     split: str | None,
     *,
     columns: Sequence[ColumnSpec],
@@ -108,7 +119,8 @@ def open_split(
     Raises:
         DataError: the data has no such split; those that it has are named.
     """
-    if split is None and not Path(data).is_dir():
+    paths = all_matching(data, once=True)
+    if split is None and len(paths) == 1 and not paths[0].is_dir():
         whole = open_source(
             data, columns=columns, rename=rename, encoding=encoding, findings=findings
         )
@@ -134,7 +146,7 @@ def open_split(
         share = {"validation": validation, "test": test}.get(str(split))
         kept = "; training kept no records out for it" if share == 0 else ""
         raise DataError(
-            str(data),
+            called(data),
             f"has no split named {split!r}{kept}; it has {', '.join(splits.named()) or 'none'}",
         )
     beside = None if splits.apart or chosen is splits.train else splits.train

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeAlias
 
 from anysize.core.errors import DataError
 from anysize.core.findings import Findings
@@ -21,9 +22,14 @@ from anysize.sources.listing import natural
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
+Paths: TypeAlias = str | Path | Sequence[str | Path]
+"""A path, a pattern such as ``data/*.csv``, or several of these."""
+
+_MOST_NAMED = 3
+
 
 def open_source(
-    path: str | Path | Sequence[str | Path],
+    path: Paths,
     *,
     columns: Sequence[ColumnSpec],
     rename: Mapping[str, str] = NOTHING,
@@ -50,17 +56,44 @@ def open_source(
         DataError: no such path, an unknown suffix, or data that does not fit the roles.
         ConfigurationError: ``rename`` or ``encoding`` is wrong.
     """
-    given = [path] if isinstance(path, str | Path) else path
-    paths = [found for one in given for found in matching(one)]
-    if not paths:
-        raise DataError("data", "at least one path is needed, none was given")
+    paths = all_matching(path)
     if len(paths) == 1:
         where = paths[0]
-        return _open(where, request_for(where, columns, rename, encoding, cache, findings, table))
+        return open_one(
+            where, request_for(where, columns, rename, encoding, cache, findings, table)
+        )
     base = common_folder(paths)
     request = request_at(base, columns, rename, encoding, cache, findings, table)
-    parts = [_open(one.absolute(), request) for one in paths]
-    return Concat(f"{len(paths)} paths in {base}", parts)
+    parts = [open_one(one.absolute(), request) for one in paths]
+    return Concat(called(paths), parts)
+
+
+def all_matching(given: Paths, *, once: bool = False) -> list[Path]:
+    """The paths that are meant, in the order given, those that patterns match included.
+
+    Args:
+        given: a path, a pattern, or several.
+        once: leave out a path that is there already.
+
+    Raises:
+        DataError: there is none, or nothing at one of them.
+    """
+    several = [given] if isinstance(given, str | Path) else given
+    found = [path for one in several for path in matching(one)]
+    if not found:
+        raise DataError("data", "at least one path is needed, none was given")
+    return list({os.path.realpath(path): path for path in found}.values()) if once else found
+
+
+def called(given: Paths) -> str:
+    """What data are called in messages and in the card of a model: the path, or the first few."""
+    if isinstance(given, str | Path):
+        return str(given)
+    if len(given) == 1:
+        return str(given[0])
+    shown = ", ".join(map(str, given[:_MOST_NAMED]))
+    more = len(given) - _MOST_NAMED
+    return shown + (f" and {more:,} more" if more > 0 else "")
 
 
 def matching(path: str | Path) -> list[Path]:
@@ -146,7 +179,8 @@ def request_at(
     )
 
 
-def _open(path: Path, request: Request) -> Source:
+def open_one(path: Path, request: Request) -> Source:
+    """Opens a path that exists."""
     objects = open_objects(path, request)
     if objects is not None:
         return objects

@@ -14,14 +14,24 @@ from anysize.core.records import Source
 from anysize.sources import imagenet
 from anysize.sources.class_folders import Listing
 from anysize.sources.columns import ColumnSpec, Request
+from anysize.sources.concat import Concat
 from anysize.sources.contents import Contents, split_paths
 from anysize.sources.copies import copies_in, tell_copies
+from anysize.sources.detection import wants_objects
 from anysize.sources.detection_layouts import split_objects, without_layout
 from anysize.sources.division import divide
 from anysize.sources.folder import joined, open_file, open_folder, unwrapped
 from anysize.sources.folder_findings import tell_passed_over, tell_rest
 from anysize.sources.identities import divide_by_target
-from anysize.sources.opening import NOTHING, common_folder, matching, request_for
+from anysize.sources.opening import (
+    NOTHING,
+    Paths,
+    all_matching,
+    called,
+    common_folder,
+    open_one,
+    request_for,
+)
 from anysize.sources.several_tables import has_labels
 from anysize.sources.split_names import SplitName
 
@@ -55,7 +65,7 @@ class Splits:
 
 
 def open_splits(
-    path: str | Path | Sequence[str | Path],
+    path: Paths,
     *,
     columns: Sequence[ColumnSpec],
     rename: Mapping[str, str] = NOTHING,
@@ -95,11 +105,7 @@ def open_splits(
         ConfigurationError: shares that are negative or leave nothing for training.
     """
     _check(validation, test)
-    paths = [
-        one
-        for given in ([path] if isinstance(path, str | Path) else path)
-        for one in matching(given)
-    ]
+    paths = all_matching(path, once=True)
     where = paths[0] if len(paths) == 1 else common_folder(paths)
     request = request_for(where, columns, rename, encoding, cache, findings, table)
     request = dataclasses.replace(request, labelled=True)
@@ -136,11 +142,17 @@ def _several(
     whole = [one.absolute() for one in paths]
     parts = split_paths(whole)
     if set(parts) - {"train"} and sum(map(len, parts.values())) == len(whole):
-        opened = {part: joined(base, found, request) for part, found in parts.items()}
+        opened = {part: _together(base, found, request) for part, found in parts.items()}
         return _completed(opened, "files", cut)
-    source = joined(base, whole, request)
+    source = _together(base, whole, request)
     (train, held, tested), apart = cut(source, shares)
     return Splits(train=train, validation=held, test=tested, how="hash", whole=source, apart=apart)
+
+
+def _together(base: Path, paths: list[Path], request: Request) -> Source:
+    if not wants_objects(request):
+        return joined(base, paths, request, name=called(paths))
+    return Concat(called(paths), [open_one(path, request) for path in paths])
 
 
 def _named(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -15,22 +14,24 @@ from anysize.core.records import Source
 if TYPE_CHECKING:
     from anysize.augment import Augmentation
     from anysize.augment.sheet import Sheet
+    from anysize.sources.opening import Paths
 
 
-def objects_in(data: str | Path, rename: Mapping[str, str]) -> Source | None:
+def objects_in(data: Paths, rename: Mapping[str, str]) -> Source | None:
     """The data as pictures with objects, where annotations of a known layout are there.
 
     Args:
-        data: a file or a folder.
+        data: as for ``open_source``; of several paths the first decides.
         rename: column of a table for each role.
     """
     from anysize.sources.columns import Request
     from anysize.sources.detection_layouts import open_objects
+    from anysize.sources.opening import all_matching
 
     task = tasks.load("object-detection")
-    path = Path(data)
+    path = all_matching(data)[0]
     roles = {spec.role for spec in task.columns}
-    if not path.exists() or not set(rename) <= roles:
+    if not set(rename) <= roles:
         return None
     root = path if path.is_dir() else path.parent
     try:

@@ -14,6 +14,7 @@ from anysize.core.findings import Findings
 from anysize.core.records import Field, Source
 from anysize.sources import ColumnSpec, open_source
 from anysize.sources.detection import without_objects
+from anysize.sources.opening import Paths, all_matching, called
 from anysize.sources.profile.reading import tables_of
 from anysize.tasks.detection_sheet import objects_in
 from anysize.tasks.memory_tables import Rows, RowsSource, field_of, one_row, rows_of
@@ -99,6 +100,25 @@ def open_inputs(
     return Concat("inputs", parts)
 
 
+def as_paths(data: Any) -> Paths:
+    """Data for training or measuring that are on the disk: a path or several, patterns included.
+
+    Args:
+        data: what the caller gave.
+
+    Raises:
+        ConfigurationError: it is nothing of that kind.
+    """
+    if isinstance(data, str | Path):
+        return data
+    several = list(data) if isinstance(data, Iterable) and not isinstance(data, bytes) else []
+    if not several or not all(isinstance(one, str | Path) for one in several):
+        raise ConfigurationError(
+            f"data must be a path, a list of paths or a table in memory, not {data!r:.80}"
+        )
+    return several
+
+
 def columns_of(task: Task, card: Card) -> tuple[ColumnSpec, ...]:
     """The task's columns as a model knows them: those that it was trained with come first.
 
@@ -122,11 +142,11 @@ def columns_of(task: Task, card: Card) -> tuple[ColumnSpec, ...]:
     return tuple(found)
 
 
-def task_of(data: str | Path, name: str | None, **arguments: Any) -> Task:
+def task_of(data: Paths, name: str | None, **arguments: Any) -> Task:
     """The task that a dataset can be read for: the one named, or the first that opens.
 
     Args:
-        data: a table or a folder.
+        data: as for ``open_source``.
         name: of the task, where it is known.
         arguments: of ``open_source``.
 
@@ -139,7 +159,7 @@ def task_of(data: str | Path, name: str | None, **arguments: Any) -> Task:
         return tasks.load("object-detection")
     # A table of texts may well have a column named "file"; a folder of pictures has no texts.
     order = ["image-classification", "text-classification"]
-    names = order if Path(data).is_dir() else order[::-1]
+    names = order if all_matching(data)[0].is_dir() else order[::-1]
     # Many a table has a column of numbers, so these come last.
     names += ["tabular-classification"]
     problems: dict[str, list[str]] = {}
@@ -153,9 +173,9 @@ def task_of(data: str | Path, name: str | None, **arguments: Any) -> Task:
             problem = error.problem
         problems.setdefault(problem, []).append(candidate.name)
     if len(problems) == 1:
-        raise DataError(str(data), *problems)
+        raise DataError(called(data), *problems)
     told = "; ".join(f"{', '.join(which)}: {problem}" for problem, which in problems.items())
-    raise DataError(str(data), f"cannot be read as data of any task: {told}")
+    raise DataError(called(data), f"cannot be read as data of any task: {told}")
 
 
 def _misread(source: Source, task: Task) -> str:

@@ -18,7 +18,7 @@ from anysize.sources.inputs import Chosen
 from anysize.sources.label_findings import note_known, settle
 from anysize.sources.labels import LabelNames
 from anysize.sources.named import Labelled, Named
-from anysize.sources.opening import NOTHING
+from anysize.sources.opening import NOTHING, Paths, called
 from anysize.sources.profile.reading import spread_of
 from anysize.sources.splits import SHARE
 from anysize.tasks.protocols import NamesClasses, Task
@@ -97,7 +97,7 @@ class Understood:
 
 
 def understand(
-    data: str | Path,
+    data: Paths,
     task: Task,
     *,
     rename: Mapping[str, str] = NOTHING,
@@ -125,7 +125,7 @@ def understand(
         DataError: there is nothing to train on.
         ConfigurationError: as ``open_splits``.
     """
-    name = Path(data).name or str(data)
+    name = Path(data).name or str(data) if isinstance(data, str | Path) else called(data)
     splits = open_splits(
         data,
         columns=task.columns,
@@ -137,7 +137,7 @@ def understand(
         findings=findings,
     )
     if splits.train is None or not len(splits.train):
-        raise DataError(str(data), "has no training records")
+        raise DataError(called(data), "has no training records")
     _tell_across(splits, task, findings)
     if not isinstance(task, NamesClasses) or task.by_target:
         return Understood(data=name, task=task, splits=splits)
@@ -161,7 +161,7 @@ def understand(
 
 
 def inspected(
-    data: str | Path,
+    data: Paths,
     task: Task,
     *,
     rename: Mapping[str, str] = NOTHING,
@@ -189,7 +189,7 @@ def inspected(
     parts = splits.named()
     named = splits.how != "hash"
     sources = list(parts.values())
-    source = Concat(str(data), sources) if named or not sources else _cut_from(sources[0])
+    source = Concat(called(data), sources) if named or not sources else _cut_from(sources[0])
     if isinstance(task, NamesClasses) and not task.by_target and "train" in parts:
         found = settle(parts, findings)
         if found.counts["train"]:

@@ -13,6 +13,7 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Finding, Findings
 from anysize.core.records import Source
 from anysize.models.network import BuildRequest, Network
+from anysize.sources.opening import called
 from anysize.sources.sample import sample_digest
 from anysize.tasks.facts import object_side, picture_size
 from anysize.tasks.protocols import Task
@@ -132,7 +133,7 @@ def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     changed = sample is not None and sample != sample_digest(data.training)
     if changed or fingerprint != card.provenance.get("fingerprint"):
         raise DataError(
-            recipe.data,
+            called(recipe.data),
             f"has changed since the run in {recipe.out} was started (files, sizes or times "
             "differ), so the saved position is no longer valid; put the data back, or "
             "train anew with another --out",

@@ -32,7 +32,7 @@ class Recipe:
 
     Attributes:
         task: the task's name.
-        data: file or folder of the training data.
+        data: file, folder or pattern (``data/*.csv``) of the training data, or several of these.
         model: model spec.
         out: folder of the run.
         columns: column of the data for each role (``{"text": "review"}``).
@@ -102,7 +102,7 @@ class Recipe:
     """
 
     task: str
-    data: str
+    data: str | tuple[str, ...]
     model: str
     out: str
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -230,6 +230,9 @@ def from_mapping(entries: Mapping[str, Any], origin: str) -> Recipe:
         for name, value in entries.items()
         if name in known
     }
+    match values.get("data"):
+        case (only,):
+            values["data"] = only
     # With a required field missing, the given ones are still checked: all faults in one go.
     required = ("task", "data", "model", "out")
     stand_ins: dict[str, Any] = {name: "-" for name in required if name not in values}

@@ -70,11 +70,10 @@ def problems(values: Mapping[str, Any], kinds: Mapping[str, Any]) -> list[str]:
 
 
 def _value_problems(values: Mapping[str, Any]) -> list[str]:
-    problems: list[str] = []
-    problems += [
+    problems = [
         f"{name} must not be empty"
         for name in ("task", "data", "model", "out")
-        if values[name] == ""
+        if values[name] in ("", ()) or (isinstance(values[name], tuple) and "" in values[name])
     ]
     for name, choices in _CHOICES.items():
         value = values[name]
@@ -153,7 +152,8 @@ def _fits(value: Any, hint: Any) -> bool:
 def _described(hint: Any) -> str:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is types.UnionType:
-        return _described(next(item for item in arguments if item is not types.NoneType))
+        kinds = [_described(item) for item in arguments if item is not types.NoneType]
+        return " or ".join(kinds)
     if origin is tuple:
         return "a list of numbers" if arguments[0] is int else "a list of texts"
     if origin is not None:

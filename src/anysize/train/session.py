@@ -15,6 +15,7 @@ from anysize.core.errors import ConfigurationError
 from anysize.core.files import is_same_file, scratch, write_json
 from anysize.core.locks import only_writer
 from anysize.core.problems import Problems
+from anysize.sources.opening import all_matching
 from anysize.train import checkpoint, preparation
 from anysize.train import recipe as recipes
 from anysize.train.checkpoint import State
@@ -173,16 +174,18 @@ def _check_out(out: Path, *, resume: bool) -> None:
 def _check_inputs(recipe: Recipe, *, resume: bool) -> None:
     """Refuses a folder for the run in which it would replace what it is made from."""
     out = Path(recipe.out)
-    inputs = {"data": recipe.data, "model": recipe.model, "teacher": recipe.teacher or ""}
+    data = all_matching(recipe.data, once=True)
+    inputs = [("data", path) for path in data] + [("model", Path(recipe.model))]
+    if recipe.teacher:
+        inputs.append(("teacher", Path(recipe.teacher)))
     problems = []
-    for name, given in inputs.items():
-        path = Path(given)
-        if not given or not path.exists() or (resume and name == "model"):
+    for name, path in inputs:
+        if not path.exists() or (resume and name == "model"):
             continue
         parts = [out / folder for folder in _FOLDERS]
         if is_same_file(path, out) or any(_is_inside(path, part) for part in parts):
             problems.append(
-                f"out {out} would replace the {name} {given}; an output never replaces an input: "
+                f"out {out} would replace the {name} {path}; an output never replaces an input: "
                 "choose another --out"
             )
     if problems:
