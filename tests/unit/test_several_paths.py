@@ -17,6 +17,7 @@ from anysize.core.progress import NAME, Progress, silenced
 from anysize.sources.inputs import check_split
 from anysize.tasks.inputs import as_paths
 from anysize.tasks.understanding import understand
+from anysize.train import session
 from anysize.train.recipe import Recipe, from_mapping, load
 
 TASK = "text-classification"
@@ -109,8 +110,8 @@ def test_plan_takes_what_train_takes(folder: Path, monkeypatch: pytest.MonkeyPat
         asked.append(recipe)
         raise RunError("noted")
 
-    monkeypatch.setattr("anysize.train.session.make_plan", noted)
-    monkeypatch.setattr("anysize.train.session.run", noted)
+    monkeypatch.setattr(session, "make_plan", noted)
+    monkeypatch.setattr(session, "run", noted)
     both = [folder / "a.csv", folder / "b.csv"]
     for verb in (anysize.plan, anysize.train):
         with pytest.raises(RunError, match="noted"):
@@ -153,12 +154,13 @@ def test_what_is_no_data_is_refused(wrong: object) -> None:
 
 
 def test_a_part_is_chosen_among_files_by_their_names(tmp_path: Path) -> None:
-    named = [write(tmp_path, "train.csv", 0), write(tmp_path, "test.csv", 50)]
+    named = [write(tmp_path, "val.csv", 0), write(tmp_path, "test.csv", 50)]
     assert check_split(named, "test") == "test"
-    with pytest.raises(ConfigurationError, match="which are train, test"):
-        check_split([*named[:1], write(tmp_path, "test_2.csv", 90), named[1]], "other")
-    with pytest.raises(DataError, match=r"c\.csv: does not exist"):
-        check_split([named[0], tmp_path / "c.csv"], "test")
+    with pytest.raises(ConfigurationError, match="which are validation, test"):
+        check_split(named, "train")
+    assert check_split([*named, write(tmp_path, "c.csv", 90)], "train") == "train"
+    with pytest.raises(DataError, match=r"d\.csv: does not exist"):
+        check_split([named[0], tmp_path / "d.csv"], "test")
 
 
 def test_quiet_passes_say_nothing(
