@@ -205,8 +205,66 @@ def test_which_paths_are_graphs(form: Path, tmp_path: Path) -> None:
         graph_file(tmp_path)
 
 
-def test_galleries_want_the_bundle(form: Path, tmp_path: Path) -> None:
+def test_what_wants_the_bundle(form: Path, tmp_path: Path) -> None:
     model = anysize.load(form)
+    with pytest.raises(ConfigurationError, match="this one is for image-classification"):
+        model.enroll(tmp_path / "gallery", [tmp_path])
+    with pytest.raises(ConfigurationError, match="this one is for image-classification"):
+        model.verify(*photographs(2))
+    request = BuildRequest(task="image-classification", labels=LABELS)
+    with pytest.raises(BundleError, match="bundle that it was exported from"):
+        spec.build(str(form), request)
+    with pytest.raises(ConfigurationError, match="a compiled form of openvino"):
+        model.export(tmp_path / "out", "huggingface")
+
+
+@pytest.mark.parametrize("finder", [False, True])
+def test_faces_through_a_graph(tmp_path: Path, finder: bool) -> None:
+    torch.manual_seed(0)
+    labels = ("ann", "bob")
+    request = BuildRequest(
+        task="face-recognition", labels=labels, image_size=(32, 32), options={"finder": "none"}
+    )
+    network = spec.build("face-gradients", request)
+    network.module.eval()
+    if finder:
+        network.module.finder = nn.Linear(1, 1)
+    card = Card(task=request.task, labels=labels, model=network.spec, image=network.image)
+    path = anysize.Model(network, card).export(tmp_path / "out", "openvino")
+    if finder:  # it would embed whole pictures in silence
+        with pytest.raises(BundleError, match="does not hold what finds them"):
+            anysize.load(path)
+        return
+    model = anysize.load(path)
+    first, second = photographs(2)
+    assert model.verify(first, first).score == pytest.approx(1, abs=1e-5)
+    assert model.verify(first, second).score < 1
     with pytest.raises(ConfigurationError, match=r"graph file.*bundle that it was exported from"):
         model.enroll(tmp_path / "gallery", [tmp_path])
     assert not (tmp_path / "gallery").exists()
+
+
+def test_a_detector_through_a_form(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    labels = ("cat", "dog")
+    request = BuildRequest(task="object-detection", labels=labels, image_size=(64, 64))
+    network = spec.build("detector-small", request)
+    network.module.eval()
+    card = Card(task=request.task, labels=labels, model=network.spec, image=network.image,
+                selection={"threshold": 0.001})  # fmt: skip
+    folder = bundle.save(tmp_path / "bundle", network, card)
+    path = anysize.load(folder).export(tmp_path / "out", "openvino")
+    assert anysize.load(path).card.selection == {"threshold": 0.001}
+    found, wanted = (
+        [
+            each
+            for result in anysize.load(place).predict(
+                photographs(2), anysize.PredictOptions(precision="float32")
+            )
+            for each in result.prediction
+        ]
+        for place in (path, folder)
+    )
+    assert [each["label"] for each in found] == [each["label"] for each in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one["box"], other["box"], atol=0.2)

@@ -89,10 +89,11 @@ class People:
 
         Raises:
             DataError: one cannot be read, or nothing is found in it.
-            ConfigurationError: they hold more than two records.
+            ConfigurationError: they hold more than two records, or the model does not embed.
         """
         from anysize.recognition.enrolment import compare
 
+        self._check_embeds("verify compares what")
         options = options or PredictOptions()
         gallery = None if options.gallery is None else self._gallery(options.gallery)
         source = self.open([first, second], options)
@@ -122,17 +123,24 @@ class People:
         gallery.check_embedder(self._fingerprint(), str(folder))
         return gallery
 
+    def _check_embeds(self, what: str) -> None:
+        if self.network.outputs != ("embeddings",):
+            raise ConfigurationError(
+                f"{what} models that embed give (face-recognition); this one is for "
+                f"{self.card.task}"
+            )
+
     def _fingerprint(self) -> str:
         from anysize.recognition.gallery import embedder_fingerprint
 
+        self._check_embeds("galleries are of")
         if self.folder is None and self.network.form is not None:
             raise ConfigurationError(
-                f"{self.network.spec} is a graph file, and galleries are kept for a bundle that "
-                "embeds (face-recognition): give the bundle that it was exported from"
+                f"{self.network.spec} is a graph file, and galleries are kept for a bundle: give "
+                "the bundle that it was exported from"
             )
-        if self.folder is None or self.network.outputs != ("embeddings",):
+        if self.folder is None:
             raise ConfigurationError(
-                f"galleries are for bundles that embed (face-recognition); this one is for "
-                f"{self.card.task}"
+                f"galleries are for bundles in a folder, and {self.network.spec} has none"
             )
         return embedder_fingerprint(self.folder)

@@ -59,6 +59,8 @@ def describe(network: Network, card: Card) -> dict[str, str]:
     entries["precision"] = "float32" if card.form is None else card.form.precision
     if network.image is not None:
         entries["resize"] = _RESIZE
+        if getattr(network.module, "finder", None) is not None:
+            entries["finder"] = True
     if network.text is not None:
         entries["pad_token_id"] = int(getattr(network.module.config, "pad_token_id", None) or 0)
     return {
@@ -88,6 +90,12 @@ def read(texts: Mapping[str, str], origin: str) -> GraphMetadata | None:
         }
         outputs = tuple(map(str, entries["outputs"]))
         padding = entries.get("pad_token_id")
+        if entries.get("finder"):
+            raise BundleError(
+                origin,
+                "embeds the faces that its bundle finds in pictures first, and a graph file does "
+                "not hold what finds them: give the bundle that it was exported from",
+            )
         _check_resize(entries.get("resize", _RESIZE), origin)
         return GraphMetadata(
             card=Card.from_json(entries, origin),

@@ -48,6 +48,13 @@ def build(spec: str, request: BuildRequest) -> Network:
     from anysize.models.opening import bundles, hub
     from anysize.models.thinned import apply_options
 
+    graph = None if is_bundle(spec) else graph_file(spec)
+    if graph is not None:
+        raise BundleError(
+            spec,
+            f"a graph file ({graph.name}) predicts and is evaluated, and cannot be trained: give "
+            "the bundle that it was exported from",
+        )
     if is_bundle(spec):
         network = bundles.train_further(Path(spec), request)
     else:
