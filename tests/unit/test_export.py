@@ -209,7 +209,9 @@ def test_unknown_formats_are_told_with_those_there_are(pictures: Path, tmp_path:
         anysize.load(pictures).export(tmp_path, "ctranslate2")
 
 
-def foreign(path: Path, *, softmax: bool = False, batch: int | str = "n", side: int = 8) -> Path:
+def foreign(
+    path: Path, *, softmax: bool = False, batch: int | str = "n", side: int = 8, classes: Any = 3
+) -> Path:
     """A classifier from elsewhere: the mean of each channel, by another name."""
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     nodes = [
@@ -221,7 +223,7 @@ def foreign(path: Path, *, softmax: bool = False, batch: int | str = "n", side: 
     graph = helper.make_graph(
         nodes, "means",
         [helper.make_tensor_value_info("data", kind, [batch, 3, side, side])],
-        [helper.make_tensor_value_info("class", kind, [batch, 3])],
+        [helper.make_tensor_value_info("class", kind, [batch, classes])],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
     model.ir_version = 9
@@ -274,6 +276,21 @@ def test_adapters_that_do_not_fit(tmp_path: Path, adapter: str, problem: str) ->
     (tmp_path / "means.toml").write_text(adapter, encoding="utf-8")
     with pytest.raises(BundleError, match=problem):
         anysize.load(path, "image-classification")
+
+
+def test_labels_that_do_not_fit_the_logits(exported: Path, tmp_path: Path) -> None:
+    model = onnx.load(str(exported))
+    texts = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(model, {**texts, "anysize.labels": '["a", "b"]'})
+    onnx.save(model, str(tmp_path / "fewer.onnx"))
+    with pytest.raises(BundleError, match="gives 3 logits, and its metadata name 2 labels"):
+        anysize.load(tmp_path / "fewer.onnx")
+    # Where the graph does not say how many it gives, the first batch does.
+    path = foreign(tmp_path / "means.onnx", classes="any")
+    (tmp_path / "means.toml").write_text('labels = ["a", "b"]\n', encoding="utf-8")
+    model = anysize.load(path, "image-classification")
+    with pytest.raises(BundleError, match="gives 3 logits, and there are 2 labels"):
+        list(model.predict(photographs()))
 
 
 def test_weights_outside_the_folder_are_never_read(tmp_path: Path, exported: Path) -> None:
