@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import nn
 
-from anysize.models.convolution import Convolution
+from anysize.models.convolution import Convolution, PickingConvolution, guard_gradients
 from anysize.models.resnet import resnet18
 
 SHAPES = [(3, 1, 1), (3, 2, 1), (1, 2, 0), (5, 1, 2), (4, 2, 1), (7, 2, 3)]
@@ -68,3 +71,61 @@ def test_a_net_in_bfloat16_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> N
         gradients.append(torch.cat([item.grad.flatten() for item in module.parameters()]))
     close = torch.nn.functional.cosine_similarity(gradients[0], gradients[1], dim=0)
     assert close > 0.98
+
+
+_STEP = """
+import torch
+from torch import nn
+from anysize.models.convolution import Convolution, guard_gradients
+
+torch.set_num_threads(2)
+net = nn.Sequential(
+    nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 1, stride=2),
+    Convolution(8, 16, 1, 2, bias=False), nn.Flatten(), nn.LazyLinear(2),
+).to(memory_format=torch.channels_last)
+net(torch.randn(1, 3, 32, 32))
+assert guard_gradients(net) == 1
+maps = torch.randn(8, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+net(maps).square().mean().backward()
+assert all(each.grad.isfinite().all() for each in net.parameters())
+"""
+
+
+def test_narrow_strided_convolutions_train_on_two_threads() -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    found = subprocess.run(
+        [sys.executable, "-c", _STEP], env=environment, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize("stride", [(2, 2), (1, 3)])
+@pytest.mark.parametrize("padding", [0, "valid"])
+def test_guarded_convolutions_keep_their_results(stride: tuple[int, int], padding: object) -> None:
+    torch.manual_seed(0)
+    plain = nn.Conv2d(8, 4, 1, stride, padding).double()  # type: ignore[arg-type]
+    guarded = copy.deepcopy(plain)
+    assert guard_gradients(guarded) == 1
+    assert type(guarded) is PickingConvolution
+    results = []
+    for layer in (plain, guarded):
+        maps = torch.linspace(-1, 1, 2 * 8 * 5 * 7, dtype=torch.float64).reshape(2, 8, 5, 7)
+        maps.requires_grad_()
+        found = layer(maps)
+        found.square().sum().backward()
+        results.append([found, maps.grad, *(item.grad for item in layer.parameters())])
+    for mine, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_other_convolutions_are_left_alone() -> None:
+    others = nn.ModuleList(
+        [
+            nn.Conv2d(9, 8, 1, 2),
+            nn.Conv2d(8, 8, 1),
+            nn.Conv2d(8, 8, 3, 2),
+            nn.Conv2d(8, 8, 1, 2, padding=1),
+            nn.Conv2d(8, 8, 1, 2, groups=8),
+        ]
+    )
+    assert guard_gradients(others) == 0

@@ -14,6 +14,7 @@ from anysize.core.errors import DataError
 from anysize.core.examples import Example
 from anysize.core.pipeline import Position, examples
 from anysize.models.bundle import Card
+from anysize.models.convolution import guard_gradients
 from anysize.models.execution import make_execution
 from anysize.models.network import Network
 from anysize.train.order import Permutation
@@ -88,6 +89,7 @@ def _objective(network: Network, card: Card, context: Context) -> Objective:
         if isinstance(layer, _STILL):
             layer.eval()
     module.requires_grad_(True)
+    guard_gradients(module)
     return Objective(
         task=context.task,
         network=network,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import DataError
+from anysize.models.convolution import guard_gradients
 from anysize.models.execution import make_execution
 from anysize.runtimes.torch import fast_bfloat16
 from anysize.sources.kept import KeptPictures
@@ -153,6 +154,8 @@ def make_objective(job: Job, team: Team) -> Objective:
         quantizer = FakeQuantizer(Ranges.load(recipe.quantization)).to(team.device)
         quantizer.attach(module)
         objective = replace(objective, extra={"quantizers": quantizer})
+    if team.device.type == "cpu":
+        guard_gradients(module)
     if recipe.teacher is None:
         return objective
     from anysize.train.distillation import with_teacher
