@@ -2,7 +2,8 @@
 
 The teacher is the bundle that the step is given, so that in a chain every step learns from the one
 before. The student is either the teacher's own layers, thinned out (``layers``), or any other model
-(``student``). What is learned, and how, is in ``train.distillation``.
+(``student``). Of a model of numbers, whose layers are no stack, the student is a fresh net with
+half the units. What is learned, and how, is in ``train.distillation``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize.compress.fitting import tuning_problems
+from anysize.compress.narrower import narrower
 from anysize.compress.protocols import Context
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
@@ -32,7 +34,8 @@ class DistilOptions:
 
     Attributes:
         student: model spec of the student; empty takes the teacher's own layers.
-        layers: how many of them stay, evenly spread; 0 is half.
+        layers: how many of them stay, evenly spread; 0 is half. Of a model of numbers: hidden
+            layers of the student, 0 is as many as the teacher has.
         epochs: passes over the training data.
         learning_rate: the highest; None leaves it to the kind of student.
         temperature: of the softmax of both.
@@ -97,6 +100,13 @@ class Distil:
         if options.student:
             _train(source, out, options.student, learning, context)
             return
+        found = narrower(source, options.layers)
+        if found is not None:
+            hidden = {"hidden": "x".join(map(str, found.units))}
+            context.say(f"distil: the student is {found.model} with hidden={hidden['hidden']}")
+            learning = {**learning, **_as_before(source, options), "options": hidden}
+            _train(source, out, found.model, learning, context)
+            return
         from anysize.compress.tuning import fine_tune
 
         layers = _layers(source, options.layers)
@@ -130,6 +140,18 @@ def _layers(source: Path, wanted: int) -> int:
     if not layers <= count:
         raise ConfigurationError(f"distil: layers must be at most {count}, not {layers}")
     return layers
+
+
+def _as_before(source: Path, options: DistilOptions) -> dict[str, Any]:
+    """How the teacher was trained, which is how a fresh net of its kind is trained."""
+    from anysize.compress.tuning import taken_over
+    from anysize.models import bundle
+
+    card = bundle.read_card(source)
+    rate = options.learning_rate
+    if rate is None:
+        rate = (card.provenance.get("recipe") or {}).get("learning_rate")
+    return {**taken_over(card), "learning_rate": rate}
 
 
 def _train(

@@ -64,7 +64,7 @@ def fine_tune(
 
     card = bundle.read_card(source)
     entries = {
-        **_taken_over(card),
+        **taken_over(card),
         "epochs": epochs,
         "learning_rate": _rate(card) if learning_rate is None else learning_rate,
         "seed": context.seed,
@@ -152,7 +152,8 @@ def tuned_afterwards(
         fine_tune(place, out, context, epochs=epochs, learning_rate=learning_rate)
 
 
-def _taken_over(card: Card) -> dict[str, Any]:
+def taken_over(card: Card) -> dict[str, Any]:
+    """What a bundle was trained with and its successor is trained with too."""
     before: Mapping[str, Any] = card.provenance.get("recipe") or {}
     entries = {name: before[name] for name in _KEPT if before.get(name) is not None}
     shares = {name: float(before.get(name, _HELD_OUT)) for name in ("validation", "test")}

@@ -25,7 +25,7 @@ from torch.nn.functional import interpolate
 
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
-from anysize.models.bundle import Card, is_bundle, read_card
+from anysize.models.bundle import Card
 from anysize.models.execution import Execution, Tensors, make_execution
 from anysize.models.network import ImageSettings, Network
 from anysize.models.spec import open_network
@@ -35,8 +35,12 @@ from anysize.train.hidden_states import Comparison, Listener, Place, pairs
 from anysize.train.order import mix
 from anysize.train.pooled import Objective
 from anysize.train.recipe import Recipe
+from anysize.train.vectors import card_of
 
-TASKS = ("text-classification", "image-classification", "object-detection")
+TASKS = (
+    "text-classification", "image-classification", "object-detection", "tabular-classification",
+    "time-series-classification",
+)  # fmt: skip
 _SOFT, _HIDDEN = "soft", "hidden"
 
 SoftLoss = Callable[[Tensors, Tensors], Tensor]
@@ -152,8 +156,7 @@ def check(recipe: Recipe, teacher: str, labels: Sequence[str]) -> None:
     Raises:
         ConfigurationError, BundleError: as named.
     """
-    card = read_card(teacher) if is_bundle(teacher) else open_network(teacher, recipe.task)[1]
-    if found := problems(recipe.task, card, labels):
+    if found := problems(recipe.task, card_of(teacher, recipe.task), labels):
         raise ConfigurationError(found)
 
 
@@ -182,7 +185,9 @@ def with_teacher(objective: Objective, recipe: Recipe, labels: Sequence[str]) ->
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if network.image is not None and _points(network) is None:
         module.register_forward_pre_hook(_fitted(network.image), with_kwargs=True)
-    places = pairs(objective.network, network) if recipe.hidden_weight else ()
+    varying = network.features is not None and network.features.varying
+    # Sequences of other lengths are other calls, of which a listener would hear the last.
+    places = pairs(objective.network, network) if recipe.hidden_weight and not varying else ()
     comparison = None
     if places:
         with torch.random.fork_rng():

@@ -24,11 +24,11 @@ from anysize.train.order import mix
 from anysize.train.recipe import Recipe
 from anysize.train.recipe_defaults import resolve
 from anysize.train.selection import selection_of, task_of
+from anysize.train.vectors import read_as_taught, vectors
 
 if TYPE_CHECKING:
     from anysize.augment import Augmentation
     from anysize.models.bundle import Card
-    from anysize.models.columns import TableEncoding
 
 _log = logging.getLogger("anysize")
 # Where no more of the weights are trained, it is the head.
@@ -199,7 +199,7 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
     from anysize.models import spec
 
     torch.manual_seed(mix("model", recipe.seed))
-    encoding = _encoding(task, training)
+    read = vectors(task, training, recipe.teacher)
     network = spec.build(
         recipe.model,
         BuildRequest(
@@ -209,8 +209,8 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
             tokenizer=_tokenizer(recipe.teacher) if task.role == "text" else None,
             picture_size=picture_size(training) if task.role == "image" else None,
             object_side=object_side(training) if task.name == "object-detection" else None,
-            feature_shape=_feature_shape(training, encoding) if task.role == "features" else None,
-            encoding=encoding,
+            feature_shape=read.shape,
+            encoding=read.encoding,
             window=recipe.window,
             image_size=recipe.image_size,
             options=recipe.options,
@@ -222,6 +222,8 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
             network.spec, ", ".join(network.new),
         )  # fmt: skip
     network.module.float()
+    if read.taught is not None:
+        read_as_taught(network, read.taught)
     _adapt_windows(network, recipe)
     if recipe.merge != "attention":
         network.pool = None
@@ -276,27 +278,6 @@ def _texts(source: Source) -> Iterator[str]:
             yield from source[index].text("text").chunks()
         except DataError:
             continue
-
-
-def _encoding(task: Task, training: Source) -> TableEncoding | None:
-    """How the rows of a table become vectors."""
-    if task.name != "tabular-classification":
-        return None
-    from anysize.tasks.table_columns import learned
-
-    return learned(training)
-
-
-def _feature_shape(source: Source, encoding: TableEncoding | None) -> tuple[int, ...] | None:
-    """Of a table's vectors, else the shape of the first record whose numbers can be read."""
-    if encoding is not None:
-        return (encoding.width,)
-    for index in range(len(source)):
-        try:
-            return source[index].features("features").shape
-        except DataError:
-            continue
-    return None
 
 
 def _pretrained(network: Network) -> bool:

@@ -1,0 +1,120 @@
+"""What a model of numbers is made for: the columns of its data, or those that its teacher reads."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.records import Source
+from anysize.models.bundle import Card, is_bundle, read_card
+from anysize.models.columns import TableEncoding
+from anysize.models.network import FeatureSettings, Network
+from anysize.models.spec import open_network
+from anysize.tasks.protocols import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vectors:
+    """What is known of the vectors before the model is built.
+
+    Attributes:
+        shape: of a record, ``(features,)`` or ``(steps, features)``; None where it is not known.
+        encoding: how rows of a table become vectors; None where records are numbers already.
+        taught: what the teacher reads; None without a teacher of numbers.
+    """
+
+    shape: tuple[int, ...] | None = None
+    encoding: TableEncoding | None = None
+    taught: FeatureSettings | None = None
+
+
+def vectors(task: Task, training: Source, teacher: str | None) -> Vectors:
+    """What a model of the task reads of the training data, or what its teacher reads.
+
+    Teacher and student see the same numbers, so the teacher's encoding of columns is not learned
+    again, even where this data would give another one.
+
+    Args:
+        task: any; of other things than numbers nothing is said.
+        training: the data.
+        teacher: spec of a trained model; None without one.
+    """
+    if task.role != "features":
+        return Vectors()
+    taught = None if teacher is None else card_of(teacher, task.name).features
+    if taught is not None:
+        shape = (taught.steps, taught.width) if taught.steps else (taught.width,)
+        encoding = taught.encoding
+        # A network that scales its numbers itself is built without an encoding.
+        given = None if encoding is None or encoding.raw else encoding
+        return Vectors(shape=shape, encoding=given, taught=taught)
+    encoding = None
+    if task.name == "tabular-classification":
+        from anysize.tasks.table_columns import learned
+
+        encoding = learned(training)
+    return Vectors(shape=_shape(training, encoding), encoding=encoding)
+
+
+def card_of(model: str, task: str) -> Card:
+    """The card of a trained model.
+
+    Raises:
+        BundleError: there is none.
+    """
+    return read_card(model) if is_bundle(model) else open_network(model, task)[1]
+
+
+def read_as_taught(student: Network, taught: FeatureSettings) -> None:
+    """Makes a student read the numbers that its teacher reads.
+
+    Args:
+        student: its columns, where it has none, and the lengths of its windows are changed.
+        taught: what the teacher reads.
+
+    Raises:
+        ConfigurationError: the student cannot read them.
+    """
+    own = student.features
+    if own is None:
+        return  # refused with the task
+    if (own.width, bool(own.steps)) != (taught.width, bool(taught.steps)):
+        raise ConfigurationError(
+            f"student and teacher must read the same numbers: {student.spec} reads {_said(own)}, "
+            f"and its teacher {_said(taught)}"
+        )
+    fresh = own.encoding is None and not own.names
+    columns = (own.encoding, own.names)
+    if not fresh and columns not in ((taught.encoding, ()), (taught.encoding, taught.names)):
+        raise ConfigurationError(
+            f"student and teacher must read the same columns in the same way, and {student.spec} "
+            "was trained with another encoding of columns; take a fresh student, such as dense"
+        )
+    least, steps = max(own.least, taught.least), min(own.steps, taught.steps)
+    if own.steps and least > steps:
+        raise ConfigurationError(
+            f"student and teacher must take windows of the same length: {student.spec} takes "
+            f"{own.least} to {own.steps} steps, its teacher {taught.least} to {taught.steps}"
+        )
+    lengths = {"least": least, "steps": steps} if own.steps else {}
+    student.features = dataclasses.replace(
+        own, encoding=taught.encoding, names=taught.names, **lengths
+    )
+
+
+def _said(settings: FeatureSettings) -> str:
+    kind = "sequences" if settings.steps else "vectors"
+    return f"{kind} of {settings.width} numbers{' a step' if settings.steps else ''}"
+
+
+def _shape(source: Source, encoding: TableEncoding | None) -> tuple[int, ...] | None:
+    """Of a table's vectors, else the shape of the first record whose numbers can be read."""
+    if encoding is not None:
+        return (encoding.width,)
+    for index in range(len(source)):
+        try:
+            return source[index].features("features").shape
+        except DataError:
+            continue
+    return None
