@@ -73,7 +73,7 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
     for expected in (
         "'learnig_rate' is not a recipe field",
         "out is missing",
-        "data must be a text, not 3",
+        "data must be a text or a list of texts, not 3",
         "model must not be empty",
         "steps must be at least 1",
         "batch must be a whole number, not 'many'",
