@@ -79,14 +79,15 @@ from torch import nn
 from anysize.models.convolution import Convolution, guard_gradients
 
 torch.set_num_threads(2)
-net = nn.Sequential(
-    nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 1, stride=2),
-    Convolution(8, 16, 1, 2, bias=False), nn.Flatten(), nn.Linear(16 * 8 * 8, 2),
-).to(memory_format=torch.channels_last)
-assert guard_gradients(net) == 1
-maps = torch.randn(8, 3, 32, 32).contiguous(memory_format=torch.channels_last)
-net(maps).square().mean().backward()
-assert all(each.grad.isfinite().all() for each in net.parameters())
+for inputs in (8, 12):
+    maps = torch.randn(1, inputs, 56, 56).contiguous(memory_format=torch.channels_last)
+    maps.requires_grad_()
+    for outputs in (8, 16, 32, 64):
+        plain = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=2, bias=False))
+        assert guard_gradients(plain) == 1
+        for net in (plain, Convolution(inputs, outputs, 1, 2, bias=False)):
+            net.to(memory_format=torch.channels_last)(maps).square().mean().backward()
+            assert all(each.grad.isfinite().all() for each in net.parameters())
 """
 
 
@@ -120,7 +121,7 @@ def test_guarded_convolutions_keep_their_results(stride: tuple[int, int], paddin
 def test_other_convolutions_are_left_alone() -> None:
     others = nn.ModuleList(
         [
-            nn.Conv2d(9, 8, 1, 2),
+            nn.Conv2d(16, 8, 1, 2),
             nn.Conv2d(8, 8, 1),
             nn.Conv2d(8, 8, 3, 2),
             nn.Conv2d(8, 8, 1, 2, padding=1),
