@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from anysize import load, tasks
+from anysize import Model, load, tasks
 from anysize.compress import chain
 from anysize.compress.flops import measure
 from anysize.compress.protocols import Context
 from anysize.models.bundle import read_card
 from anysize.models.spec import open_network
-from anysize.sources import open_splits
+from anysize.sources import Subset, open_splits
 from anysize.train import Recipe, run
 from anysize.train.sparsity import prunable, two_of_four, zeros
 from anysize.train.step import Stepper
@@ -269,7 +270,11 @@ def test_without_data_there_is_no_training(dense: Path, tmp_path: Path) -> None:
     assert zeros(weights) == round(0.3 * sum(weight.numel() for weight in weights))
 
 
-def test_channels_that_nothing_reads_go_first(dense: Path, pictures: dict[str, Any]) -> None:
+@pytest.mark.parametrize("sureness", [1.0, 1e8])
+def test_channels_that_nothing_reads_go_first(
+    dense: Path, pictures: dict[str, Any], sureness: float
+) -> None:
+    """Also in a network so sure of itself that its loss has no gradient."""
     from anysize.compress.prune_structured import Options, _groups, select
 
     task = tasks.load(pictures["task"])
@@ -278,11 +283,26 @@ def test_channels_that_nothing_reads_go_first(dense: Path, pictures: dict[str, A
     idle = [[1, 5, 8, 9, 20, 21, 22, 31], [0, 3, 30, 31, 32, 33, 34, 63], []]
     for group, units in zip(groups[::-1], idle, strict=True):
         group.silence(units)
+    training = open_splits(pictures["data"], columns=task.columns).train
+    assert training is not None
+    if sureness > 1:
+        results = list(Model(network, card).predict(training))
+        right = np.array(
+            [
+                result.label == training[place].target  # type: ignore[union-attr]
+                for place, result in enumerate(results)
+            ]
+        )
+        assert right.sum() >= 16
+        training = Subset(training, lambda start, stop: right[start:stop], "those it knows")
+        *_, last = (layer for layer in network.module.modules() if isinstance(layer, nn.Linear))
+        with torch.no_grad():
+            last.weight.mul_(sureness)
     context = Context(
         task=task,
         original=dense,
         memory=MEMORY,
-        training=open_splits(pictures["data"], columns=task.columns).train,
+        training=training,
     )
     options = Options(flops=0.6, records=32)
     chosen = select(network, card, groups, flops, options, context)

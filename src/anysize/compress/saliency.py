@@ -25,6 +25,10 @@ _WINDOWS_OF_ONE = 4
 # What is random in training, or changes with the batch.
 _STILL = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 _AT_ONCE = 8
+_SATURATED = 1e-3
+"""Mean loss below which its gradients say next to nothing."""
+_SOFT = 0.1
+"""Label smoothing that is then used: a network that is sure of itself has gradients again."""
 
 
 def taylor(
@@ -37,6 +41,9 @@ def taylor(
     turn: int = 0,
 ) -> list[Tensor]:
     """The mean squared change of the loss without each unit (Molchanov et al. 2019, 1906.10771).
+
+    Where the network is so sure of every record that the loss has no gradient left, the loss with
+    smoothed labels is used; else all units would be rated alike and go by their number.
 
     Args:
         network: on the CPU; its gradients are cleared.
@@ -52,35 +59,54 @@ def taylor(
     Raises:
         DataError: no record can be used.
     """
-    objective = _objective(network, card, context)
+    totals, loss = _rated(network, card, groups, context, records, turn, smoothing=0.0)
+    if loss < _SATURATED:
+        totals, _ = _rated(network, card, groups, context, records, turn, smoothing=_SOFT)
+    return totals
+
+
+def _rated(
+    network: Network,
+    card: Card,
+    groups: Sequence[Group],
+    context: Context,
+    records: int,
+    turn: int,
+    *,
+    smoothing: float,
+) -> tuple[list[Tensor], float]:
+    """Importance by group, and the mean loss."""
+    objective = _objective(network, card, context, smoothing)
     module = network.module
     totals = [torch.zeros(group.units) for group in groups]
     batch: list[Windows] = []
     count = 0
+    loss = 0.0
 
-    def learn() -> None:
+    def learn() -> float:
         module.zero_grad(set_to_none=True)
-        one_graph(objective, batch)
+        found = one_graph(objective, batch)
         for total, group in zip(totals, groups, strict=True):
             total.add_(group.gates().square())
         batch.clear()
+        return found
 
     source = context.calibration("prune-structured")
     for record in islice(_records(network, card, context, turn), records):
         batch.append(record)
         count += 1
         if sum(len(each.examples) for each in batch) >= _AT_ONCE:
-            learn()
+            loss += learn()
     if batch:
-        learn()
+        loss += learn()
     module.zero_grad(set_to_none=True)
     module.eval()
     if not count:
         raise DataError(source.name, "has no record that importance could be measured on")
-    return totals
+    return totals, loss / count
 
 
-def _objective(network: Network, card: Card, context: Context) -> Objective:
+def _objective(network: Network, card: Card, context: Context, smoothing: float) -> Objective:
     """The loss, with everything that changes from step to step of training held still."""
     module = network.module
     # Networks that make their loss themselves do so in training alone.
@@ -95,7 +121,7 @@ def _objective(network: Network, card: Card, context: Context) -> Objective:
         network=network,
         execution=make_execution(network, "cpu", packed=False),
         rule=card.merge,
-        label_smoothing=0.0,
+        label_smoothing=smoothing,
         device=torch.device("cpu"),
         bfloat16=False,
     )
