@@ -15,6 +15,7 @@ import torch
 
 import anysize
 from anysize import tasks
+from anysize.api.labelled import labelled
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError, DataError
 from anysize.core.findings import Findings
@@ -309,10 +310,10 @@ def test_what_is_evaluated_is_what_training_kept_out(tmp_path: Path) -> None:
         model = anysize.Model(network, dataclasses.replace(card, provenance={"recipe": recipe}))
         kept = open_splits(data, columns=task.columns, validation=validation, test=test)
         for split in ("train", "validation"):
-            found = model._split(data, anysize.PredictOptions(), split, Findings())
+            found = labelled(model, data, anysize.PredictOptions(), split, Findings())
             assert ids(found) == ids(getattr(kept, split))
         if kept.test is not None:
-            found = model._split(data, anysize.PredictOptions(), "test", Findings())
+            found = labelled(model, data, anysize.PredictOptions(), "test", Findings())
             assert ids(found) == ids(kept.test)
             assert not set(ids(found)) & set(ids(kept.train))
         else:

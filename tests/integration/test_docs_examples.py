@@ -125,7 +125,9 @@ def test_options_in_the_documentation_exist() -> None:
         text = _without_other_programs(path.read_text(encoding="utf-8"))
         named = set(re.findall(OPTION, text))
         where = path.relative_to(ROOT)
-        allowed = everywhere | (_of_benchmarks() if path.name == "benchmarks.md" else set())
+        allowed = everywhere | (
+            _of_benchmarks() if path.name in ("benchmarks.md", "tests.md") else set()
+        )
         problems += [f"{where}: there is no {option}" for option in named - allowed]
         if path.parent.name == "how-to":
             own = {option for option in known[path.stem] if option.startswith("--")} - {"--help"}
@@ -136,7 +138,7 @@ def test_options_in_the_documentation_exist() -> None:
 def _of_benchmarks() -> set[str]:
     """The options that the scripts in ``benchmarks/`` declare."""
     declared = re.compile(r'add_argument\(\s*"(--[a-z-]+)"')
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py")]
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").rglob("*.py")]
     return {option for text in texts for option in declared.findall(text)}
 
 

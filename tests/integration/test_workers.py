@@ -116,7 +116,9 @@ def test_two_workers_learn_what_one_learns(recipe: dict[str, Any], tmp_path: Pat
         output, _ = process.communicate(timeout=240)
         assert process.returncode == 0, output
     one, two = weights(tmp_path / "1"), weights(tmp_path / "2")
-    begun = prepare(Recipe(**recipe), started=0.0).network.module.state_dict()
+    begun = prepare(
+        Recipe(**recipe, out=str(tmp_path / "begun")), started=0.0
+    ).network.module.state_dict()
     started = {name: value.numpy() for name, value in begun.items()}
     assert one.keys() == two.keys()
     for name in one:
