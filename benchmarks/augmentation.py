@@ -130,7 +130,7 @@ def pictures_file() -> Path:
 def anysize_chain(pictures: list[Any]) -> Callable[[int], None]:
     import torch
 
-    from anysize.augment import Augmentation, Normalisation
+    from anysize.augmentation import Augmentation, Normalisation
 
     torch.set_num_threads(1)
     chain = Augmentation(
@@ -148,8 +148,8 @@ def anysize_chain(pictures: list[Any]) -> Callable[[int], None]:
 
 def floor(pictures: list[Any]) -> Callable[[int], None]:
     """The passes over the pixels that the chain comes to, with everything planned before."""
-    from anysize.augment import Augmentation, Normalisation
-    from anysize.augment.execute import execute
+    from anysize.augmentation import Augmentation, Normalisation
+    from anysize.augmentation.execute import execute
     from anysize.readers.parts import Part
 
     chain = Augmentation(

@@ -124,13 +124,13 @@ def anysize_loader(epochs: int) -> float:
     import torch
 
     from anysize import tasks
-    from anysize.augment import Augmentation
+    from anysize.augmentation import Augmentation
     from anysize.models.network import ImageSettings
     from anysize.models.picture_batches import PictureBatches
     from anysize.sources import open_source
     from anysize.tasks.image_classification import ImagePreprocess
-    from anysize.train.order import Cursor, Order
-    from anysize.train.stream import Arrival, Labelled, Stream
+    from anysize.training.order import Cursor, Order
+    from anysize.training.stream import Arrival, Labelled, Stream
 
     task = tasks.load("image-classification")
     source = open_source(folder(), columns=task.columns)

@@ -18,7 +18,7 @@ import numpy as np
 import anysize
 from anysize.core.records import Source
 from anysize.core.results import Result
-from anysize.plan.prediction import PredictionPlan
+from anysize.planning.prediction import PredictionPlan
 
 csv.field_size_limit(1 << 24)
 

@@ -112,7 +112,7 @@ class Runner:
     def __init__(self, disk: Disk) -> None:
         import anysize.api
         import anysize.cli.main
-        import anysize.train.loop  # noqa: F401 - loaded once for all
+        import anysize.training.loop  # noqa: F401 - loaded once for all
 
         self._disk = disk
 

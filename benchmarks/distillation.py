@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from anysize import tasks
-from anysize.compress.chain import load_method
-from anysize.compress.protocols import Context
-from anysize.compress.tuning import fine_tune
+from anysize.compression.chain import load_method
+from anysize.compression.protocols import Context
+from anysize.compression.tuning import fine_tune
 from anysize.core import memory
-from anysize.evaluate.intervals import PairedCounts, paired_difference
+from anysize.evaluation.intervals import PairedCounts, paired_difference
 from anysize.models.bundle import read_card
 from anysize.sources import open_splits
 from benchmarks import common

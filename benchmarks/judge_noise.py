@@ -17,8 +17,8 @@ from pathlib import Path
 
 import torch
 
-from anysize.compress.measuring import Measured, side_by_side
-from anysize.compress.request import Judging
+from anysize.compression.measuring import Measured, side_by_side
+from anysize.compression.request import Judging
 from anysize.models import bundle, sparse
 from anysize.models.network import BuildRequest
 from anysize.models.spec import build, open_network

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import anysize
-from anysize.evaluate.intervals import PairedCounts, paired_difference
+from anysize.evaluation.intervals import PairedCounts, paired_difference
 from benchmarks import common
 
 

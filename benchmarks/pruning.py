@@ -21,17 +21,17 @@ from numpy.typing import NDArray
 
 import anysize
 from anysize import tasks
-from anysize.compress import chain
-from anysize.compress.flops import measure
-from anysize.compress.protocols import Context
+from anysize.compression import chain
+from anysize.compression.flops import measure
+from anysize.compression.protocols import Context
 from anysize.core import memory, plugins
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult
-from anysize.evaluate.intervals import PairedCounts, paired_difference, wilson
+from anysize.evaluation.intervals import PairedCounts, paired_difference, wilson
 from anysize.models.spec import open_network
-from anysize.plan import synthetic
-from anysize.plan.options import PredictOptions
-from anysize.plan.session import Session
+from anysize.planning import synthetic
+from anysize.planning.options import PredictOptions
+from anysize.planning.session import Session
 from anysize.sources import open_splits
 from anysize.sources.splits import Splits
 from benchmarks import common

@@ -20,14 +20,14 @@ import torch
 
 import anysize
 from anysize import tasks
-from anysize.compress.chain import parse
-from anysize.compress.protocols import Context
+from anysize.compression.chain import parse
+from anysize.compression.protocols import Context
 from anysize.core.examples import Example
 from anysize.models import bundle, spec
 from anysize.models.network import BuildRequest, Network
-from anysize.plan.options import PredictOptions
-from anysize.plan.session import Session
-from anysize.plan.synthetic import pictures
+from anysize.planning.options import PredictOptions
+from anysize.planning.session import Session
+from anysize.planning.synthetic import pictures
 from anysize.sources import Subset, open_source
 from benchmarks import common
 

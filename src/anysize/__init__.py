@@ -10,8 +10,6 @@ True 1.0
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
         plan,
         train,
     )
-    from anysize.augment import Augmentation
+    from anysize.augmentation import Augmentation
     from anysize.core.errors import (
         AnysizeError,
         BudgetError,
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
     )
     from anysize.core.receipts import Receipt
     from anysize.core.results import ErrorResult, Result
-    from anysize.train.recipe import Recipe
+    from anysize.training.recipe import Recipe
 
 __version__ = "0.1.0"
 
@@ -55,7 +53,7 @@ _HOMES = {
         "plan",
         "train",
     ),
-    "anysize.augment": ("Augmentation",),
+    "anysize.augmentation": ("Augmentation",),
     "anysize.core.errors": (
         "AnysizeError",
         "BudgetError",
@@ -68,7 +66,7 @@ _HOMES = {
     ),
     "anysize.core.receipts": ("Receipt",),
     "anysize.core.results": ("ErrorResult", "Result"),
-    "anysize.train.recipe": ("Recipe",),
+    "anysize.training.recipe": ("Recipe",),
 }
 
 __all__ = [
@@ -110,17 +108,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
-
-
-class _Package(ModuleType):
-    """Keeps ``anysize.augment``, ``anysize.train`` and the like the functions.
-
-    Rooms of the same names exist, and importing one would set it as the attribute.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOMES["anysize.api"] and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

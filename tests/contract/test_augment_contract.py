@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from anysize.augment.catalogue import describe
-from anysize.augment.image import Augmentation
-from anysize.augment.mixing import BatchStep
-from anysize.augment.policies import POLICIES
-from anysize.augment.sample import Normalisation, Targets
-from anysize.augment.specification import catalogue
+from anysize.augmentation.catalogue import describe
+from anysize.augmentation.image import Augmentation
+from anysize.augmentation.mixing import BatchStep
+from anysize.augmentation.policies import POLICIES
+from anysize.augmentation.sample import Normalisation, Targets
+from anysize.augmentation.specification import catalogue
 from anysize.core import plugins
 
 pytest.importorskip("cv2")
@@ -104,7 +104,7 @@ def test_empty_targets_stay_empty(spec: str) -> None:
 
 
 def test_every_step_is_documented_and_provided() -> None:
-    keys = plugins.keys("augment")
+    keys = plugins.keys("augmentation")
     entries = {entry.name: entry for entry in describe()}
     assert entries.keys() == keys.keys()
     for name, entry in entries.items():

@@ -24,7 +24,7 @@ from typing import Any
 IMPORTED = (
     "anysize.api",
     "anysize.cli.main",
-    "anysize.train.loop",
+    "anysize.training.loop",
     "transformers.conversion_mapping",
     "transformers.integrations.finegrained_fp8",
     "transformers.integrations.flash_attention",

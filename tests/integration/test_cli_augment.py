@@ -95,8 +95,8 @@ def test_all_faults_at_once_and_nothing_written(folder: Path, tmp_path: Path) ->
 
 
 def test_the_list_documents_every_step() -> None:
-    from anysize.augment.specification import catalogue
-    from anysize.augment.steps import Step
+    from anysize.augmentation.specification import catalogue
+    from anysize.augmentation.steps import Step
 
     done = CliRunner().invoke(app, ["list", "augmentations"], catch_exceptions=False)
     for name, kind in catalogue().items():

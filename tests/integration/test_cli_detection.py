@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from anysize.augment.drawing import Drawn, with_boxes
+from anysize.augmentation.drawing import Drawn, with_boxes
 from anysize.cli.main import app
 
 pillow = pytest.importorskip("PIL.Image")

@@ -15,11 +15,11 @@ from torch import nn
 import anysize
 from anysize import api, tasks
 from anysize.cli import main as cli
-from anysize.compress import judge as judging
-from anysize.compress import trial
-from anysize.compress.chain import parse
-from anysize.compress.pace import Pace, Ratio
-from anysize.compress.protocols import Context
+from anysize.compression import judge as judging
+from anysize.compression import trial
+from anysize.compression.chain import parse
+from anysize.compression.pace import Pace, Ratio
+from anysize.compression.protocols import Context
 from anysize.models import bundle
 from anysize.sources import open_splits
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from anysize import api, tasks
-from anysize.compress.chain import parse
-from anysize.compress.protocols import Context
+from anysize.compression.chain import parse
+from anysize.compression.protocols import Context
 from anysize.core.errors import ConfigurationError
 from anysize.models.bundle import read_card
 from anysize.sources import open_splits
-from anysize.train import Recipe, Stopped, run
-from anysize.train.stopping import StopRequest
+from anysize.training import Recipe, Stopped, run
+from anysize.training.stopping import StopRequest
 
 LABELS = ("no", "yes")
 

@@ -12,15 +12,15 @@ import torch
 from torch import nn
 
 from anysize import Model, load, tasks
-from anysize.compress import chain
-from anysize.compress.flops import measure
-from anysize.compress.protocols import Context
+from anysize.compression import chain
+from anysize.compression.flops import measure
+from anysize.compression.protocols import Context
 from anysize.models.bundle import read_card
 from anysize.models.spec import open_network
 from anysize.sources import Subset, open_splits
-from anysize.train import Recipe, run
-from anysize.train.sparsity import prunable, two_of_four, zeros
-from anysize.train.step import Stepper
+from anysize.training import Recipe, run
+from anysize.training.sparsity import prunable, two_of_four, zeros
+from anysize.training.step import Stepper
 
 MEMORY = 4 << 30
 
@@ -275,7 +275,7 @@ def test_channels_that_nothing_reads_go_first(
     dense: Path, pictures: dict[str, Any], sureness: float
 ) -> None:
     """Also in a network so sure of itself that its loss has no gradient."""
-    from anysize.compress.prune_structured import Options, _groups, select
+    from anysize.compression.prune_structured import Options, _groups, select
 
     task = tasks.load(pictures["task"])
     network, card = open_network(str(dense))

@@ -68,8 +68,8 @@ def assert_compresses(bundle: Path, data: Path, *methods: str) -> None:
     """Each method makes another bundle, which is as good on all of the data."""
     pytest.importorskip("nncf")
     from anysize import tasks
-    from anysize.compress.chain import parse
-    from anysize.compress.protocols import Context
+    from anysize.compression.chain import parse
+    from anysize.compression.protocols import Context
     from anysize.sources import open_splits
 
     for place, text in enumerate(methods):
@@ -301,8 +301,8 @@ def test_a_convolutional_classifier_of_sequences(keras: Any, tmp_path: Path) -> 
 def test_a_pruned_model_goes_back_smaller(keras: Any, tmp_path: Path) -> None:
     pytest.importorskip("torch_pruning")
     from anysize import tasks
-    from anysize.compress.chain import parse
-    from anysize.compress.protocols import Context
+    from anysize.compression.chain import parse
+    from anysize.compression.protocols import Context
     from anysize.models import bundle
     from anysize.sources import open_source
 

@@ -106,7 +106,7 @@ def save_tiny_encoder(folder: Path) -> None:
 
 PROGRAM = """
 import json, sys
-from anysize.train import Recipe, run
+from anysize.training import Recipe, run
 options = json.loads(sys.argv[1])
 run(Recipe(**options), resume=sys.argv[2] == "resume")
 """
@@ -219,7 +219,7 @@ def test_resuming_refuses_other_data_and_another_recipe(
     texts: dict[str, Any], tmp_path: Path
 ) -> None:
     from anysize.core.errors import ConfigurationError, DataError
-    from anysize.train import Recipe, run
+    from anysize.training import Recipe, run
 
     data = tmp_path / "data.csv"
     data.write_text(Path(texts["data"]).read_text())
@@ -247,7 +247,7 @@ def test_resuming_refuses_other_data_and_another_recipe(
 
 def test_an_unfinished_run_is_not_overwritten(texts: dict[str, Any], tmp_path: Path) -> None:
     from anysize.core.errors import ConfigurationError
-    from anysize.train import Recipe, run
+    from anysize.training import Recipe, run
 
     recipe = Recipe(
         **{**texts, "epochs": None}, steps=2, out=str(tmp_path / "run"), tensorboard=False

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from anysize.core.errors import ConfigurationError, DataError
-from anysize.train import Recipe, Stopped, run
-from anysize.train.preparation import prepare
-from anysize.train.stopping import StopRequest
+from anysize.training import Recipe, Stopped, run
+from anysize.training.preparation import prepare
+from anysize.training.stopping import StopRequest
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -245,7 +245,7 @@ def test_a_set_without_a_readable_record_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_plan_of_a_run_writes_nothing(pictures: dict[str, Any], tmp_path: Path) -> None:
-    from anysize.train import make_plan
+    from anysize.training import make_plan
 
     recipe = Recipe(**{**pictures, "micro_cost": 0}, memory=4 << 30, out=str(tmp_path / "run"))
     plan = make_plan(recipe)

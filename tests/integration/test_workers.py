@@ -50,7 +50,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 PROGRAM = """
 import json, sys
 from anysize.core.errors import AnysizeError
-from anysize.train import Recipe, run
+from anysize.training import Recipe, run
 try:
     run(Recipe(**json.loads(sys.argv[1])), resume=sys.argv[2] == "resume")
 except AnysizeError as error:
@@ -107,8 +107,8 @@ def weights(folder: Path) -> dict[str, np.ndarray]:
 
 def test_two_workers_learn_what_one_learns(recipe: dict[str, Any], tmp_path: Path) -> None:
     """Gradients are divided by the global count, also where a worker has no record."""
-    from anysize.train import Recipe, run
-    from anysize.train.preparation import prepare
+    from anysize.training import Recipe, run
+    from anysize.training.preparation import prepare
 
     for workers in (1, 2):
         changed = {**recipe, "workers": workers, "epochs": 2.0, "out": str(tmp_path / f"{workers}")}
@@ -187,7 +187,7 @@ def test_workers_die_with_a_killed_launcher_and_their_own_death_is_reported(
 
 def test_an_error_of_a_worker_arrives_as_its_own(recipe: dict[str, Any], tmp_path: Path) -> None:
     from anysize.core.errors import DataError, RunError
-    from anysize.train import Recipe, run
+    from anysize.training import Recipe, run
 
     data = tmp_path / "data"
     for path in Path(recipe["data"]).rglob("*.png"):

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from anysize.augment.colour import (
+from anysize.augmentation.colour import (
     brighter,
     contrasted,
     hue_turned,
     inverted,
     saturated,
 )
-from anysize.augment.execute import coloured, execute
-from anysize.augment.image import Augmentation
-from anysize.augment.operations import LUMA, Linear, Table
-from anysize.augment.plan import Plan, Tables, fused
-from anysize.augment.tables import (
+from anysize.augmentation.execute import coloured, execute
+from anysize.augmentation.image import Augmentation
+from anysize.augmentation.operations import LUMA, Linear, Table
+from anysize.augmentation.plan import Plan, Tables, fused
+from anysize.augmentation.tables import (
     equalized,
     gamma_curve,
     posterized,

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from anysize.augment.geometry import projection
-from anysize.augment.image import Augmentation
-from anysize.augment.operations import (
+from anysize.augmentation.geometry import projection
+from anysize.augmentation.image import Augmentation
+from anysize.augmentation.operations import (
     Canvas,
     Geometry,
     around_centre,
@@ -23,9 +23,9 @@ from anysize.augment.operations import (
     sheared,
     window,
 )
-from anysize.augment.plan import fused
-from anysize.augment.regions import fineness, seen
-from anysize.augment.warp import warped, warped_mask
+from anysize.augmentation.plan import fused
+from anysize.augmentation.regions import fineness, seen
+from anysize.augmentation.warp import warped, warped_mask
 from anysize.core.windows import Box
 from anysize.readers.parts import Part
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from anysize.augment.image import Augmentation
-from anysize.augment.mixing import CutMix, Mix, MixUp, draw_mix
+from anysize.augmentation.image import Augmentation
+from anysize.augmentation.mixing import CutMix, Mix, MixUp, draw_mix
 
 COUNT, CLASSES = 6, 6
 

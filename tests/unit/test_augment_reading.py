@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from anysize.augment.image import Augmentation
-from anysize.augment.sample import Targets
+from anysize.augmentation.image import Augmentation
+from anysize.augmentation.sample import Targets
 from anysize.core.windows import Box
 from anysize.readers import image as reader
 from anysize.readers.image import Image

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anysize.augment.colour import Colour
-from anysize.augment.geometry import Crop, HorizontalFlip, Rotate, Scale
-from anysize.augment.image import Augmentation, make
-from anysize.augment.local import Blur
-from anysize.augment.parameters import Range
-from anysize.augment.policies import POLICIES
-from anysize.augment.specification import catalogue, parse, written
-from anysize.augment.steps import Step
+from anysize.augmentation.colour import Colour
+from anysize.augmentation.geometry import Crop, HorizontalFlip, Rotate, Scale
+from anysize.augmentation.image import Augmentation, make
+from anysize.augmentation.local import Blur
+from anysize.augmentation.parameters import Range
+from anysize.augmentation.policies import POLICIES
+from anysize.augmentation.specification import catalogue, parse, written
+from anysize.augmentation.steps import Step
 from anysize.core.errors import ConfigurationError
 
 EXAMPLE = "rotate(±30), scale(0.8..1.2), crop(224), hflip, colour(0.4), blur(p=0.1)"

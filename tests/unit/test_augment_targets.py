@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from anysize.augment.image import Augmentation
-from anysize.augment.sample import Targets
-from anysize.augment.targets import (
+from anysize.augmentation.image import Augmentation
+from anysize.augmentation.sample import Targets
+from anysize.augmentation.targets import (
     clipped,
     corners_of_oriented,
     oriented_of_corners,

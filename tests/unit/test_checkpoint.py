@@ -9,17 +9,17 @@ import torch
 from torch import nn
 
 from anysize.core.errors import DataError, RunError
-from anysize.train import checkpoint
-from anysize.train.checkpoint import Score, State
-from anysize.train.optimization import (
+from anysize.training import checkpoint
+from anysize.training.checkpoint import Score, State
+from anysize.training.optimization import (
     AveragedWeights,
     load_optimizer,
     make_optimizer,
     optimizer_tensors,
     rate_factor,
 )
-from anysize.train.order import Cursor
-from anysize.train.recipe import Recipe
+from anysize.training.order import Cursor
+from anysize.training.recipe import Recipe
 
 
 class KilledError(BaseException):

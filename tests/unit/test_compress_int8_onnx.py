@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import anysize
-from anysize.compress.int8_onnx import FORM, Int8Onnx, Int8OnnxOptions, quantize
+from anysize.compression.int8_onnx import FORM, Int8Onnx, Int8OnnxOptions, quantize
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.windows import Box, Window

@@ -14,16 +14,16 @@ import pytest
 import torch
 
 from anysize.cli import compress as command
-from anysize.compress import chain, judge, report, trial, verdict
-from anysize.compress.pace import Pace, Ratio
-from anysize.compress.protocols import Context
-from anysize.compress.request import Judging
-from anysize.compress.verdict import Answers, Candidate, Figures, Judgement
+from anysize.compression import chain, judge, report, trial, verdict
+from anysize.compression.pace import Pace, Ratio
+from anysize.compression.protocols import Context
+from anysize.compression.request import Judging
+from anysize.compression.verdict import Answers, Candidate, Figures, Judgement
 from anysize.core.errors import BudgetError, ConfigurationError
 from anysize.models.bundle import Card, save
 from anysize.models.network import BuildRequest
 from anysize.models.spec import build
-from anysize.train import Stopped
+from anysize.training import Stopped
 
 LABELS = ("a", "b")
 

@@ -12,21 +12,21 @@ from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
 from anysize import tasks
-from anysize.compress import chain
-from anysize.compress.flops import measure
-from anysize.compress.heads import transformer_groups
-from anysize.compress.low_rank import factor, factored, factors
-from anysize.compress.protocols import Context
-from anysize.compress.prune_layers import least_missed
-from anysize.compress.prune_structured import _groups, remove
-from anysize.compress.selection import choose
+from anysize.compression import chain
+from anysize.compression.flops import measure
+from anysize.compression.heads import transformer_groups
+from anysize.compression.low_rank import factor, factored, factors
+from anysize.compression.protocols import Context
+from anysize.compression.prune_layers import least_missed
+from anysize.compression.prune_structured import _groups, remove
+from anysize.compression.selection import choose
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models import altered, bundle, sparse
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, ImageSettings, Network, TextSettings
 from anysize.models.spec import build, open_network
-from anysize.plan import synthetic
-from anysize.train.sparsity import prunable, prune_smallest, zeros
+from anysize.planning import synthetic
+from anysize.training.sparsity import prunable, prune_smallest, zeros
 
 CLASSES = ("ant", "bee", "cat")
 

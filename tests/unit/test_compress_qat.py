@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from anysize import tasks
-from anysize.compress.chain import load_method, parse
-from anysize.compress.protocols import Context
+from anysize.compression.chain import load_method, parse
+from anysize.compression.protocols import Context
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.windows import Box, Window
@@ -23,7 +23,7 @@ from anysize.models.execution import make_execution
 from anysize.models.network import BuildRequest, Network
 from anysize.models.spec import build, open_network
 from anysize.sources import open_splits
-from anysize.train import Recipe, run
+from anysize.training import Recipe, run
 
 LABELS = ("dark", "light")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from anysize.compress.request import Judging, shares
+from anysize.compression.request import Judging, shares
 from anysize.core.errors import DataError
 from anysize.models.bundle import Card
 from anysize.sources import open_splits

@@ -16,7 +16,7 @@ from torch import nn
 
 from anysize.core.errors import BundleError
 from anysize.models import sparse
-from anysize.train.sparsity import (
+from anysize.training.sparsity import (
     Sparsity,
     prunable,
     prune_smallest,

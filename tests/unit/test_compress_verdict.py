@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anysize.compress.chain import describe, parse
-from anysize.compress.pace import MARGIN, Pace, Ratio, Round, pace, ratio
-from anysize.compress.verdict import (
+from anysize.compression.chain import describe, parse
+from anysize.compression.pace import MARGIN, Pace, Ratio, Round, pace, ratio
+from anysize.compression.verdict import (
     Answers,
     Candidate,
     Figures,

@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
-from anysize.compress.chain import parse
-from anysize.compress.protocols import Context
+from anysize.compression.chain import parse
+from anysize.compression.protocols import Context
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models import bundle, spec
 from anysize.models import quantized_weights as quantized
@@ -222,9 +222,9 @@ import sys
 from pathlib import Path
 import torch, transformers.models.bert.modeling_bert
 from anysize import tasks
-from anysize.compress import bf16, int8_dynamic, streaming, weights
-from anysize.compress.chain import parse
-from anysize.compress.protocols import Context
+from anysize.compression import bf16, int8_dynamic, streaming, weights
+from anysize.compression.chain import parse
+from anysize.compression.protocols import Context
 from anysize.core.memory import peak, reset_peak, resident
 (step,) = parse(sys.argv[3])
 source = Path(sys.argv[1])

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anysize import tasks
-from anysize.augment import make
+from anysize.augmentation import make
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.objects import Annotation, Detections, ObjectResult

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from anysize import tasks
-from anysize.augment.image import Augmentation
+from anysize.augmentation.image import Augmentation
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
@@ -23,11 +23,11 @@ from anysize.models.bundle import Card
 from anysize.models.execution import make_execution
 from anysize.models.network import BuildRequest, Network, TextSettings
 from anysize.models.spec import build, open_network
-from anysize.train import Recipe, soft_targets
-from anysize.train.distillation import DistillingObjective, with_teacher
-from anysize.train.mixing import Mixing
-from anysize.train.order import mix
-from anysize.train.pooled import Objective, Windows, group, one_graph, split, two_passes
+from anysize.training import Recipe, soft_targets
+from anysize.training.distillation import DistillingObjective, with_teacher
+from anysize.training.mixing import Mixing
+from anysize.training.order import mix
+from anysize.training.pooled import Objective, Windows, group, one_graph, split, two_passes
 
 LABELS = ("no", "yes", "perhaps")
 WORDS = [f"w{number}" for number in range(40)]
@@ -495,6 +495,6 @@ def test_recipe_fields(tmp_path: Path) -> None:
     other = dataclasses.replace(first, teacher="runs/small")
     assert len(other.differences(first)) == 1
     first.write(tmp_path / "recipe.toml")
-    from anysize.train.recipe import load
+    from anysize.training.recipe import load
 
     assert load(tmp_path / "recipe.toml") == first

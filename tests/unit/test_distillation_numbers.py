@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 import anysize
-from anysize.compress import distil
-from anysize.compress.distil import DistilOptions
-from anysize.compress.narrower import narrower
-from anysize.compress.protocols import Context
+from anysize.compression import distil
+from anysize.compression.distil import DistilOptions
+from anysize.compression.narrower import narrower
+from anysize.compression.protocols import Context
 from anysize.core.errors import ConfigurationError
 from anysize.models import bundle
 from anysize.models.network import BuildRequest
 from anysize.models.spec import build, open_network
 from anysize.tasks.feature_classification import make
-from anysize.train import Recipe, run
+from anysize.training import Recipe, run
 
 MEMORY = 8 << 30
 TABLE, SERIES = "tabular-classification", "time-series-classification"

@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from anysize.core.errors import ConfigurationError
-from anysize.evaluate.intervals import (
+from anysize.evaluation.intervals import (
     PairedCounts,
     bootstrap_macro_f1,
     mcnemar,

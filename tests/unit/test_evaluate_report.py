@@ -21,9 +21,9 @@ from anysize.core.errors import DataError, MissingExtraError
 from anysize.core.receipts import Receipt
 from anysize.core.records import Record
 from anysize.core.results import ErrorResult, Result
-from anysize.evaluate import Evaluation, evaluate, render, render_report, write_report
-from anysize.evaluate.excerpts import excerpt_reader, image_excerpt, text_excerpt
-from anysize.evaluate.mistakes import Excerpt, Mistake
+from anysize.evaluation import Evaluation, evaluate, render, render_report, write_report
+from anysize.evaluation.excerpts import excerpt_reader, image_excerpt, text_excerpt
+from anysize.evaluation.mistakes import Excerpt, Mistake
 
 pytest.importorskip("matplotlib")
 pillow = pytest.importorskip("PIL.Image")
@@ -200,9 +200,9 @@ def test_plots_leave_no_global_state() -> None:
 
 def test_package_is_light_until_used() -> None:
     code = (
-        "import sys, anysize.evaluate\n"
-        "assert not any(name.startswith('anysize.evaluate.') for name in sys.modules)\n"
-        "from anysize.evaluate import evaluate, render, write_report, text_statistics\n"
+        "import sys, anysize.evaluation\n"
+        "assert not any(name.startswith('anysize.evaluation.') for name in sys.modules)\n"
+        "from anysize.evaluation import evaluate, render, write_report, text_statistics\n"
         "heavy = {'torch', 'transformers', 'matplotlib', 'PIL', 'pyvips', 'cv2', 'sklearn'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )

@@ -16,10 +16,10 @@ from anysize.core.findings import Findings
 from anysize.core.receipts import Receipt
 from anysize.core.records import Record
 from anysize.core.results import ErrorResult, Result
-from anysize.evaluate import EvaluationOptions, evaluate
-from anysize.evaluate.classification import measure
-from anysize.evaluate.learned import note_learned
-from anysize.evaluate.mistakes import Excerpt, Mistake
+from anysize.evaluation import EvaluationOptions, evaluate
+from anysize.evaluation.classification import measure
+from anysize.evaluation.learned import note_learned
+from anysize.evaluation.mistakes import Excerpt, Mistake
 from anysize.models.bundle import Card
 
 LABELS = ("no", "yes")

@@ -18,8 +18,8 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.records import Record
 from anysize.core.windows import Span, Window
-from anysize.evaluate import image_statistics, render, text_statistics
-from anysize.evaluate.sketches import QUANTILES, DuplicateSketch, LengthSketch
+from anysize.evaluation import image_statistics, render, text_statistics
+from anysize.evaluation.sketches import QUANTILES, DuplicateSketch, LengthSketch
 
 
 def printed(subject: object) -> str:

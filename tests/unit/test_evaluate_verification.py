@@ -15,8 +15,8 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.receipts import Receipt
 from anysize.core.records import Record
 from anysize.core.results import ErrorResult, Result
-from anysize.evaluate.rendering import render
-from anysize.evaluate.verification import measure, write_report
+from anysize.evaluation.rendering import render
+from anysize.evaluation.verification import measure, write_report
 from anysize.models.bundle import Card
 from anysize.models.network import ImageSettings
 from anysize.readers.image import Image

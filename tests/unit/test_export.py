@@ -184,8 +184,8 @@ def test_hugging_face_folder(pictures: Path, tmp_path: Path) -> None:
 
 def test_a_compiled_form_goes_where_it_fits(texts: Path, tmp_path: Path) -> None:
     from anysize import tasks
-    from anysize.compress.chain import parse
-    from anysize.compress.protocols import Context
+    from anysize.compression.chain import parse
+    from anysize.compression.protocols import Context
 
     (step,) = parse("int8-dynamic")
     context = Context(task=tasks.load("text-classification"), original=texts, memory=1 << 31)

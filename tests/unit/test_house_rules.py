@@ -24,7 +24,8 @@ LEVELS = {
     "core": 0,
     **dict.fromkeys(
         (
-            "augment",
+            "augmentation",
+            "heads",
             "mergers",
             "models",
             "readers",
@@ -38,15 +39,15 @@ LEVELS = {
     "tasks": 2,
     **dict.fromkeys(
         (
-            "compress",
-            "evaluate",
-            "explain",
+            "compression",
+            "evaluation",
+            "explanation",
             "export",
-            "plan",
+            "planning",
             "privacy",
             "results",
             "scale",
-            "train",
+            "training",
         ),
         3,
     ),
@@ -250,8 +251,8 @@ def test_public_names_survive_the_import_of_rooms_of_the_same_name() -> None:
     # Importing a submodule binds its name in the package, over a function of that name.
     done = run(
         "-c",
-        "import anysize, anysize.augment.specification, anysize.train.recipe, anysize.plan.budget\n"
-        "import anysize.compress.verdict, anysize.evaluate.findings\n"
+        "import anysize, anysize.augmentation.specification, anysize.training.recipe\n"
+        "import anysize.planning.budget, anysize.compression.verdict, anysize.evaluation.findings\n"
         "names = ('augment', 'compress', 'evaluate', 'inspect', 'load', 'plan', 'train')\n"
         "print(all(callable(getattr(anysize, name)) for name in names))",
     )

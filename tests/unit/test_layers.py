@@ -11,9 +11,9 @@ from anysize.core.errors import ConfigurationError
 from anysize.models.convnext import convnext_tiny
 from anysize.models.resnet import ResNetConfig, ResNetForImageClassification
 from anysize.models.vit import vit_tiny
-from anysize.train.layers import freeze, layer_scales
-from anysize.train.optimization import make_optimizer, set_rate
-from anysize.train.recipe import Recipe
+from anysize.training.layers import freeze, layer_scales
+from anysize.training.optimization import make_optimizer, set_rate
+from anysize.training.recipe import Recipe
 
 
 def resnet() -> PreTrainedModel:

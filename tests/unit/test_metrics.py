@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from anysize.core.errors import ConfigurationError, RunError
-from anysize.evaluate.metrics import ClassificationMetrics, most_confused
+from anysize.evaluation.metrics import ClassificationMetrics, most_confused
 
 
 def drawn(classes: int, records: int, seed: int, skill: float = 1.0):

@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, one_hot
 
-from anysize.augment.image import Augmentation
+from anysize.augmentation.image import Augmentation
 from anysize.core.examples import Example
 from anysize.core.windows import Box, Window
 from anysize.models.network import ImageSettings, Network
 from anysize.models.resnet import ResNetConfig, ResNetForImageClassification
 from anysize.tasks import load
 from anysize.tasks.protocols import LossBatch, Mixture
-from anysize.train.mixing import Mixing
-from anysize.train.pooled import Windows
+from anysize.training.mixing import Mixing
+from anysize.training.pooled import Windows
 
 
 def record(shade: int, windows: int = 1) -> Windows:

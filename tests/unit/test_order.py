@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anysize.core.errors import ConfigurationError
-from anysize.train.order import Cursor, Order, Permutation, mix
+from anysize.training.order import Cursor, Order, Permutation, mix
 
 SEEDS = st.integers(min_value=-(2**31), max_value=2**63)
 

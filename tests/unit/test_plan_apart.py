@@ -10,10 +10,10 @@ import pytest
 from anysize.models import bundle, spec
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, Network
-from anysize.plan import apart, choice, synthetic
-from anysize.plan.candidates import candidates_for
-from anysize.plan.sampling import Sample
-from anysize.plan.selection import Candidate, Measured, known
+from anysize.planning import apart, choice, synthetic
+from anysize.planning.candidates import candidates_for
+from anysize.planning.sampling import Sample
+from anysize.planning.selection import Candidate, Measured, known
 
 GIB = 1 << 30
 

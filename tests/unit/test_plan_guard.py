@@ -11,7 +11,7 @@ import pytest
 from anysize.core import memory
 from anysize.core.examples import Example, Outputs
 from anysize.core.windows import Span, Window
-from anysize.plan.guard import GuardedRuntime, MemoryGuard
+from anysize.planning.guard import GuardedRuntime, MemoryGuard
 
 GIB = 1 << 30
 

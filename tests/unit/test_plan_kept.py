@@ -14,9 +14,9 @@ from anysize.core.results import Result
 from anysize.models import spec
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, Network
-from anysize.plan import climbs, kept, session, straight, synthetic
-from anysize.plan.batching import plan_batches
-from anysize.plan.kept import Weights
+from anysize.planning import climbs, kept, session, straight, synthetic
+from anysize.planning.batching import plan_batches
+from anysize.planning.kept import Weights
 from anysize.runtimes.torch import TorchRuntime
 
 GIB = 1 << 30

@@ -19,13 +19,13 @@ from anysize.core.examples import Example, Outputs
 from anysize.core.protocols import Runtime
 from anysize.models.execution import make_execution
 from anysize.models.network import ImageSettings, Network, TextSettings
-from anysize.plan import budget, selection, synthetic
-from anysize.plan.batching import plan_batches
-from anysize.plan.prediction import plan_prediction
-from anysize.plan.selection import Candidate, fastest, keep, known
+from anysize.planning import budget, selection, synthetic
+from anysize.planning.batching import plan_batches
+from anysize.planning.prediction import plan_prediction
+from anysize.planning.selection import Candidate, fastest, keep, known
 from anysize.runtimes.torch import TorchRuntime
-from anysize.train.planning import TrainingPlan, plan_training
-from anysize.train.pooled import Objective
+from anysize.training.planning import TrainingPlan, plan_training
+from anysize.training.pooled import Objective
 
 MIB = 1 << 20
 GIB = 1 << 30

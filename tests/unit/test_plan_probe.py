@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anysize.core import memory
-from anysize.plan import probe
-from anysize.plan.probe import Line, Measurement, Meter, climb, extrapolate, fit
+from anysize.planning import probe
+from anysize.planning.probe import Line, Measurement, Meter, climb, extrapolate, fit
 
 MIB = 1 << 20
 

@@ -16,8 +16,8 @@ from anysize.core.examples import Example, Outputs
 from anysize.core.windows import Box, Window
 from anysize.models import spec
 from anysize.models.network import BuildRequest, Network
-from anysize.plan.candidates import candidates_for
-from anysize.plan.selection import Candidate, fastest, keep, known, machine_key
+from anysize.planning.candidates import candidates_for
+from anysize.planning.selection import Candidate, fastest, keep, known, machine_key
 
 
 class Sleeper:

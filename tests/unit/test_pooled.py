@@ -18,8 +18,8 @@ from anysize.models.execution import make_execution
 from anysize.models.network import ImageSettings, Network, TextSettings
 from anysize.tasks.classification import Classification
 from anysize.tasks.protocols import LossBatch
-from anysize.train.order import mix
-from anysize.train.pooled import Objective, Windows, group, one_graph, split, two_passes
+from anysize.training.order import mix
+from anysize.training.pooled import Objective, Windows, group, one_graph, split, two_passes
 
 CLASSES = 3
 

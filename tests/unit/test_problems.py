@@ -6,7 +6,7 @@ import pytest
 
 from anysize.core.errors import ConfigurationError
 from anysize.core.problems import Problems
-from anysize.train import Recipe
+from anysize.training import Recipe
 
 
 def test_one_sentence_for_thirty_records() -> None:

@@ -12,8 +12,8 @@ import pytest
 import anysize
 from anysize.cli import train as train_command
 from anysize.core.errors import ConfigurationError
-from anysize.train.recipe import Recipe
-from anysize.train.recipe_defaults import default_model
+from anysize.training.recipe import Recipe
+from anysize.training.recipe_defaults import default_model
 
 TABLE = {
     "text": [f"a {word} film of {place}" for place in range(12) for word in ("good", "bad")],

@@ -13,7 +13,7 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.records import Record
 from anysize.models.network import ImageSettings
-from anysize.plan.options import PredictOptions
+from anysize.planning.options import PredictOptions
 from anysize.readers.holes import has_hole
 from anysize.readers.image import Image
 from anysize.readers.pages import chosen_pages

@@ -13,13 +13,13 @@ from torch import nn
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.progress import worth_telling
-from anysize.train import recipe as recipes
-from anysize.train import toml
-from anysize.train.layers import trained_part
-from anysize.train.optimization import side_factor
-from anysize.train.progress import Moment
-from anysize.train.recipe import Recipe
-from anysize.train.recipe_defaults import resolve
+from anysize.training import recipe as recipes
+from anysize.training import toml
+from anysize.training.layers import trained_part
+from anysize.training.optimization import side_factor
+from anysize.training.progress import Moment
+from anysize.training.recipe import Recipe
+from anysize.training.recipe_defaults import resolve
 
 BASE = {"task": "text-classification", "data": "a.csv", "model": "minilm", "out": "runs/a"}
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from anysize.models.row_embedding import RowEmbedding, replace_embeddings, row_embeddings
-from anysize.train.team import FlatGradients
+from anysize.training.team import FlatGradients
 
 ROWS, SIZE = 2000, 8
 

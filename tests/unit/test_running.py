@@ -12,7 +12,7 @@ from anysize.core.examples import Batch, Example, Failure, Outputs
 from anysize.core.protocols import Runtime
 from anysize.core.running import outputs_of
 from anysize.core.windows import Span, Window
-from anysize.plan.guard import GuardedRuntime, MemoryGuard
+from anysize.planning.guard import GuardedRuntime, MemoryGuard
 
 
 def batch(ordinal: int) -> Batch:

@@ -17,8 +17,8 @@ from anysize.core.progress import NAME, Progress, silenced
 from anysize.sources.inputs import check_split
 from anysize.tasks.inputs import as_paths
 from anysize.tasks.understanding import understand
-from anysize.train import session
-from anysize.train.recipe import Recipe, from_mapping, load
+from anysize.training import session
+from anysize.training.recipe import Recipe, from_mapping, load
 
 TASK = "text-classification"
 SMALL: dict[str, Any] = {"model": "attention", "batch": 8, "quiet": True, "memory": "4GiB"}

@@ -14,7 +14,7 @@ from anysize.core.pipeline import Position, examples
 from anysize.core.receipts import Receipt
 from anysize.core.records import Record, Source, record_id
 from anysize.core.results import Result
-from anysize.evaluate import evaluate
+from anysize.evaluation import evaluate
 from anysize.readers.text import Text
 from anysize.sources import copies, open_source, open_splits
 from anysize.sources.copies import copies_in, seen_in

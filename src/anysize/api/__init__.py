@@ -15,7 +15,7 @@ from anysize.api.verbs import (
     is_model,
     statistics,
 )
-from anysize.plan.options import PredictOptions
+from anysize.planning.options import PredictOptions
 
 __all__ = [
     "Model",

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anysize.plan.options import PredictOptions
+from anysize.planning.options import PredictOptions
 
 if TYPE_CHECKING:
-    from anysize.compress.verdict import Judgement
+    from anysize.compression.verdict import Judgement
 
 
 def compress_report(
@@ -50,7 +50,7 @@ def compress_report(
     Raises:
         ConfigurationError, DataError, BundleError: before anything is measured.
     """
-    from anysize.compress.judge import Order, compress
+    from anysize.compression.judge import Order, compress
 
     order = Order(
         model=str(spec),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from anysize.core.findings import Findings
 from anysize.core.records import Source
-from anysize.plan.options import PredictOptions
+from anysize.planning.options import PredictOptions
 from anysize.tasks.inputs import as_paths, columns_of, is_source
 from anysize.tasks.memory_tables import rows_of
 
@@ -35,7 +35,7 @@ def labelled(
     Raises:
         ConfigurationError, DataError: the data cannot be used, or has no such split.
     """
-    from anysize.evaluate.learned import note_learned
+    from anysize.evaluation.learned import note_learned
     from anysize.sources.inputs import Chosen
     from anysize.tasks.understanding import comparable
 

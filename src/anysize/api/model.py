@@ -21,16 +21,16 @@ from anysize.core.memory import parse_size
 from anysize.core.progress import counted
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
-from anysize.plan.options import PredictOptions, with_settings
+from anysize.planning.options import PredictOptions, with_settings
 from anysize.tasks.inputs import Input, columns_of, open_inputs
 
 if TYPE_CHECKING:
-    from anysize.evaluate.protocols import Evaluator, Measured
+    from anysize.evaluation.protocols import Evaluator, Measured
     from anysize.export.protocols import Exporter
     from anysize.models.bundle import Card
     from anysize.models.network import Network
-    from anysize.plan.prediction import PredictionPlan
-    from anysize.plan.session import Session
+    from anysize.planning.prediction import PredictionPlan
+    from anysize.planning.session import Session
     from anysize.tasks.protocols import Task
 
 
@@ -60,7 +60,7 @@ def load(
     """
     from anysize.models.graph_files import graph_file
     from anysize.models.spec import open_network
-    from anysize.plan.budget import refuse_early, weights_size
+    from anysize.planning.budget import refuse_early, weights_size
 
     if memory is not None:
         refuse_early(f"loading {spec}", parse_size(memory), weights_size(spec), training=False)
@@ -212,7 +212,7 @@ class Model(People):
         split: str | None,
         on_windows: Callable[[int], None] | None,
     ) -> Measured:
-        evaluator = cast("Evaluator", plugins.load("evaluate", self.card.task))
+        evaluator = cast("Evaluator", plugins.load("evaluation", self.card.task))
         findings = Findings()
         source = labelled(self, data, options, split, findings)
         findings.checked(strict=options.strict)
@@ -253,7 +253,7 @@ class Model(People):
             folder, out, data=data, methods=methods, max_drop=max_drop, **settings
         )
         if judgement.chosen is None:
-            from anysize.compress.report import reasons
+            from anysize.compression.report import reasons
 
             raise RunError("nothing passes: " + "; ".join(reasons(judgement)))
         return load(out)
@@ -306,7 +306,7 @@ class Model(People):
 
     def _session(self) -> Session:
         """What predicts; the same one, with the plans it keeps, as long as these three stay."""
-        from anysize.plan.session import Session
+        from anysize.planning.session import Session
 
         now = (self.network, self.card, self.folder)
         used = self._used

@@ -10,13 +10,13 @@ from anysize.core.errors import ConfigurationError
 from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult
-from anysize.plan.options import PredictOptions
+from anysize.planning.options import PredictOptions
 from anysize.tasks.inputs import Input, is_source
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
     from anysize.models.network import Network
-    from anysize.plan.session import Session
+    from anysize.planning.session import Session
     from anysize.recognition.enrolment import Collected, Comparison, Enrolment
     from anysize.recognition.gallery import Gallery
 

@@ -17,9 +17,9 @@ from anysize.tasks.memory_tables import rows_of
 from anysize.tasks.spooling import spool, spooled
 
 if TYPE_CHECKING:
-    from anysize.train import TrainReport
-    from anysize.train.planning import TrainingPlan
-    from anysize.train.recipe import Recipe
+    from anysize.training import TrainReport
+    from anysize.training.planning import TrainingPlan
+    from anysize.training.recipe import Recipe
 
 
 def train(
@@ -78,7 +78,7 @@ def train_report(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -
         ConfigurationError, DataError, BudgetError: before any work starts.
         RunError: the run failed; the last checkpoint stays.
     """
-    from anysize.train import run
+    from anysize.training import run
 
     with silenced(quiet):
         return run(recipe, resume=resume, quiet=quiet)
@@ -109,7 +109,7 @@ def plan(
         ConfigurationError, DataError: they do not fit the task, model or data.
         BudgetError: not even one window at a time fits.
     """
-    from anysize.train import make_plan
+    from anysize.training import make_plan
 
     with ExitStack() as stack:
         stack.enter_context(silenced(quiet))
@@ -137,8 +137,8 @@ def _recipe(
     memory: int | str | None,
     settings: Mapping[str, Any],
 ) -> Recipe:
-    from anysize.train.recipe import from_mapping
-    from anysize.train.recipe_defaults import default_model
+    from anysize.training.recipe import from_mapping
+    from anysize.training.recipe_defaults import default_model
 
     paths = as_paths(data)
     entries = {

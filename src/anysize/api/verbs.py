@@ -14,10 +14,10 @@ from anysize.core.progress import silenced
 from anysize.tasks.inputs import as_paths, task_of
 
 if TYPE_CHECKING:
-    from anysize.augment import Augmentation
-    from anysize.augment.sheet import Sheet
-    from anysize.evaluate.protocols import Measured
-    from anysize.evaluate.statistics import DataStatistics
+    from anysize.augmentation import Augmentation
+    from anysize.augmentation.sheet import Sheet
+    from anysize.evaluation.protocols import Measured
+    from anysize.evaluation.statistics import DataStatistics
     from anysize.sources.opening import Paths
 
 
@@ -57,8 +57,8 @@ def augment(
         ConfigurationError: the augmentation is wrong; all faults at once.
         DataError: none of the pictures can be read, or ``out`` cannot be written.
     """
-    from anysize.augment import Augmentation
-    from anysize.augment.sheet import contact_sheet, write_png
+    from anysize.augmentation import Augmentation
+    from anysize.augmentation.sheet import contact_sheet, write_png
     from anysize.sources import open_source
     from anysize.tasks.detection_sheet import detection_sheet, objects_in
     from anysize.tasks.image_classification import IMAGE
@@ -102,8 +102,8 @@ def boxes_sheet(
         DataError: none of the pictures can be read, or ``out`` cannot be written.
     """
     from anysize import tasks
-    from anysize.augment.object_sheet import object_sheet
-    from anysize.augment.sheet import write_png
+    from anysize.augmentation.object_sheet import object_sheet
+    from anysize.augmentation.sheet import write_png
     from anysize.sources import open_source
 
     task = tasks.load("object-detection")
@@ -246,8 +246,8 @@ def statistics(
         ConfigurationError, DataError, BundleError: the data or the model cannot be used.
     """
     from anysize.core.findings import Findings
-    from anysize.evaluate import statistics as counting
-    from anysize.evaluate.column_lines import column_lines
+    from anysize.evaluation import statistics as counting
+    from anysize.evaluation.column_lines import column_lines
     from anysize.tasks.understanding import inspected
 
     opened = load(model) if model is not None else None
@@ -257,13 +257,13 @@ def statistics(
     source, splits = inspected(data, chosen, **reading, findings=findings)
     found: DataStatistics
     if chosen.name == "object-detection":
-        from anysize.evaluate.object_statistics import object_statistics
+        from anysize.evaluation.object_statistics import object_statistics
 
         found = object_statistics(source)
     elif chosen.role == "image":
         found = counting.image_statistics(source, findings=findings)
     elif chosen.role == "features":
-        from anysize.evaluate.feature_statistics import feature_statistics
+        from anysize.evaluation.feature_statistics import feature_statistics
 
         found = feature_statistics(source)
     else:

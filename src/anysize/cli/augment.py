@@ -36,7 +36,7 @@ def command(
 ) -> None:
     """Write a contact sheet: pictures as they are, and as they come in training."""
     from anysize import api
-    from anysize.augment import Augmentation
+    from anysize.augmentation import Augmentation
     from anysize.sources.inputs import check_paths
 
     check_paths([data])
@@ -75,7 +75,7 @@ def _checked(
     sheet: Path, count: int, draws: int, size: str | None
 ) -> tuple[tuple[int, int] | None, list[str]]:
     """The wanted size, and every fault of the options."""
-    from anysize.augment.parameters import Rule, WrongValueError, converted
+    from anysize.augmentation.parameters import Rule, WrongValueError, converted
 
     problems = [
         f"{name} must be from 1 to {most}, not {value}"

@@ -14,7 +14,7 @@ from anysize.cli.output import out as print_line
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from anysize.compress.verdict import Judgement
+    from anysize.compression.verdict import Judgement
 
 
 def command(
@@ -64,7 +64,7 @@ def command(
 
 
 def _conclude(judgement: Judgement, out: Path) -> None:
-    from anysize.compress.report import PAGE, notes, reasons
+    from anysize.compression.report import PAGE, notes, reasons
 
     for line in (*notes(judgement), *reasons(judgement)):
         say(line)
@@ -77,7 +77,7 @@ def _conclude(judgement: Judgement, out: Path) -> None:
 
 def _show(judgement: Judgement) -> None:
     """The table, or a list where the terminal is too narrow for it: cut words say nothing."""
-    from anysize.compress.report import COLUMNS, rows
+    from anysize.compression.report import COLUMNS, rows
 
     if show_whole(_table(judgement)):
         return
@@ -91,7 +91,7 @@ def _show(judgement: Judgement) -> None:
 def _table(judgement: Judgement) -> Table:
     from rich.table import Table
 
-    from anysize.compress.report import COLUMNS, rows
+    from anysize.compression.report import COLUMNS, rows
 
     table = Table(title=f"{judgement.task} on {judgement.data or 'made-up windows'}")
     for name in COLUMNS:

@@ -73,7 +73,7 @@ def command(
     if as_json:
         document(evaluation.to_json())
     else:
-        from anysize.evaluate.rendering import render
+        from anysize.evaluation.rendering import render
 
         show(render(evaluation))
     if out is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from anysize.core.findings import Finding
-    from anysize.evaluate.statistics import DataStatistics
+    from anysize.evaluation.statistics import DataStatistics
 
 
 def command(
@@ -67,7 +67,7 @@ def command(
             _refuse(statistics.findings)
         document(statistics.to_json())
     else:
-        from anysize.evaluate.rendering import render
+        from anysize.evaluation.rendering import render
 
         show(render(statistics))
     if strict:
@@ -86,7 +86,7 @@ def _draw(
     what: list[str], statistics: DataStatistics, sheet: Path, columns: str | None, encoding: str
 ) -> None:
     from anysize import api
-    from anysize.evaluate.object_statistics import ObjectStatistics
+    from anysize.evaluation.object_statistics import ObjectStatistics
     from anysize.sources.opening import called
 
     if not isinstance(statistics, ObjectStatistics):

@@ -42,7 +42,7 @@ def command(
 
 def _augmentations(as_json: bool) -> None:
     """Policies and steps with their parameters, from the declarations of the steps."""
-    from anysize.augment.catalogue import describe
+    from anysize.augmentation.catalogue import describe
 
     entries = describe()
     if as_json:

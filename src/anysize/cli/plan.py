@@ -26,7 +26,7 @@ def command(
     """Say what training would do with a memory budget, and why, without training."""
     from anysize import api
     from anysize.sources.inputs import check_paths
-    from anysize.train.recipe_defaults import default_model
+    from anysize.training.recipe_defaults import default_model
 
     check_paths(data)
     chosen = model or default_model(task)

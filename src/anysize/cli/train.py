@@ -13,7 +13,7 @@ from anysize.cli.output import document, say
 from anysize.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from anysize.train.recipe import Recipe
+    from anysize.training.recipe import Recipe
 
 
 def command(
@@ -198,9 +198,9 @@ def _recipe(task: str, given: dict[str, Any], problems: list[str]) -> Recipe:
 
 def _made(task: str, given: dict[str, Any]) -> Recipe:
     """From a file and what the options change in it, or from the options alone."""
-    from anysize.train.recipe import from_mapping
-    from anysize.train.recipe_defaults import default_model
-    from anysize.train.toml import read
+    from anysize.training.recipe import from_mapping
+    from anysize.training.recipe_defaults import default_model
+    from anysize.training.toml import read
 
     if task.endswith(".toml"):
         entries = read(task)

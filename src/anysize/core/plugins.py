@@ -24,9 +24,8 @@ from anysize.core.errors import ConfigurationError
 
 # What a key is called where the room's name is no plural of it.
 _NOUNS = {
-    "augment": "augmentation",
-    "compress": "method",
-    "evaluate": "evaluation of task",
+    "compression": "method",
+    "evaluation": "evaluation of task",
     "export": "format",
 }
 

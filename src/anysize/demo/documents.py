@@ -52,7 +52,7 @@ def docstrings(library: str, *, held_out: bool) -> Iterator[str]:
 
 
 def write_tables(folder: Path) -> None:
-    """``train.jsonl`` and ``test.jsonl`` with ``text`` and ``label``."""
+    """``training.jsonl`` and ``test.jsonl`` with ``text`` and ``label``."""
     for name, held_out in (("train", False), ("test", True)):
         most = PER_LIBRARY // 3 if held_out else PER_LIBRARY
         with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:

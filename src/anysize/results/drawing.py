@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from anysize.augment.captions import font_for, pillow
+from anysize.augmentation.captions import font_for, pillow
 from anysize.core.errors import DataError
 from anysize.core.files import write_bytes
 from anysize.core.records import Record

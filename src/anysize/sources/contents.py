@@ -75,7 +75,7 @@ class Contents:
     def split_tables(self) -> dict[SplitName, list[Path]]:
         """Tables with one part's name as a word of theirs, by part.
 
-        ``train.csv``, ``train-00000-of-00002.parquet``, ``reviews_test.tsv``.
+        ``training.csv``, ``train-00000-of-00002.parquet``, ``reviews_test.tsv``.
         """
         return _grouped(self.tables, split_of_words)
 

@@ -12,8 +12,8 @@ from anysize.core.errors import DataError
 from anysize.core.records import Source
 
 if TYPE_CHECKING:
-    from anysize.augment import Augmentation
-    from anysize.augment.sheet import Sheet
+    from anysize.augmentation import Augmentation
+    from anysize.augmentation.sheet import Sheet
     from anysize.sources.opening import Paths
 
 
@@ -65,8 +65,8 @@ def detection_sheet(
         ConfigurationError: the augmentation is wrong.
         DataError: none of the pictures can be read.
     """
-    from anysize.augment import make
-    from anysize.augment.object_sheet import training_sheet
+    from anysize.augmentation import make
+    from anysize.augmentation.object_sheet import training_sheet
     from anysize.models.detector_input import input_settings
     from anysize.models.network import Network
     from anysize.tasks.facts import object_side, picture_size

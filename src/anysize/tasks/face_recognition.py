@@ -26,7 +26,7 @@ from anysize.tasks.recognition import IDENTITY, Recognition
 from anysize.windows.faces import Face, FaceWindow, face_windows
 
 if TYPE_CHECKING:
-    from anysize.augment import Augmentation
+    from anysize.augmentation import Augmentation
 
 PROVIDES = ("face-recognition",)
 

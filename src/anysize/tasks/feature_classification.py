@@ -22,7 +22,7 @@ from anysize.tasks.table_columns import learned
 from anysize.windows.features import FeatureWindows
 
 if TYPE_CHECKING:
-    from anysize.augment import Augmentation
+    from anysize.augmentation import Augmentation
 
 PROVIDES = ("tabular-classification", "time-series-classification")
 

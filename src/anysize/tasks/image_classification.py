@@ -23,7 +23,7 @@ from anysize.tasks.pages import PagedPreprocess
 from anysize.windows.boxes import tiles
 
 if TYPE_CHECKING:
-    from anysize.augment import Augmentation
+    from anysize.augmentation import Augmentation
 
 PROVIDES = ("image-classification",)
 

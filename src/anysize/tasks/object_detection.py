@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.augment import Targets
+from anysize.augmentation import Targets
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.protocols import Merger, Preprocess
@@ -42,7 +42,7 @@ from anysize.tasks.protocols import LossBatch, Meter
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from anysize.augment import Augmentation
+    from anysize.augmentation import Augmentation
     from anysize.models.execution import Tensors
 
 PROVIDES = ("object-detection",)
@@ -280,7 +280,7 @@ class DetectionPreprocess:
 
 def _fitted(augment: Augmentation) -> Augmentation:
     """The augmentation behind a fitting into the input, unless it says itself what is seen."""
-    from anysize.augment.geometry import Border, Crop, Letterbox, RandomResizedCrop, Resize
+    from anysize.augmentation.geometry import Border, Crop, Letterbox, RandomResizedCrop, Resize
 
     sized = (Crop, Letterbox, RandomResizedCrop, Resize)
     if any(isinstance(step, sized) for step in augment.steps):

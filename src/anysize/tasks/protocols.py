@@ -17,7 +17,7 @@ from anysize.sources import ColumnSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from anysize.augment import Augmentation
+    from anysize.augmentation import Augmentation
     from anysize.models.execution import Tensors
 
 

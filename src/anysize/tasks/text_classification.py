@@ -18,7 +18,7 @@ from anysize.tasks.classification import LABEL, Classification
 from anysize.windows.tokens import TokenWindow, TokenWindows, Unknown
 
 if TYPE_CHECKING:
-    from anysize.augment import Augmentation
+    from anysize.augmentation import Augmentation
 
 PROVIDES = ("text-classification",)
 

@@ -1,0 +1,160 @@
+"""A contact sheet: pictures, and what an augmentation makes of each."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.augmentation.captions import font_for, pillow
+from anysize.augmentation.image import Augmentation
+from anysize.augmentation.operations import Pixels
+from anysize.core.errors import DataError
+from anysize.core.files import write_bytes
+from anysize.core.records import Record, Source
+from anysize.readers.resize import resize
+
+_GAP = 6
+_LINE = 18
+_PAPER = 250
+_INK = (40, 40, 40)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """A contact sheet.
+
+    Attributes:
+        pixels: uint8 ``[h, w, 3]``.
+        records: ids of the records shown, from top to bottom.
+        failures: what could not be shown, one sentence each.
+        augment: specification of the augmentation; empty where there is none.
+    """
+
+    pixels: Pixels
+    records: tuple[str, ...]
+    failures: tuple[str, ...]
+    augment: str = ""
+
+
+def contact_sheet(
+    source: Source,
+    augmentation: Augmentation,
+    *,
+    count: int = 6,
+    draws: int = 6,
+    seed: int = 0,
+    size: tuple[int, int] = (224, 224),
+    side: int = 160,
+) -> Sheet:
+    """One row a record: the picture as it is, then as it comes in each of some epochs.
+
+    Args:
+        source: records with a field ``image``; those shown are spread evenly over it.
+        augmentation: what is shown.
+        count: rows at most.
+        draws: epochs shown.
+        seed: of the draws.
+        size: ``(width, height)`` of the model's input.
+        side: largest side of a picture on the sheet, in pixels.
+
+    Raises:
+        DataError: none of the pictures can be read.
+    """
+    rows: list[list[Pixels]] = []
+    names: list[str] = []
+    failures: list[str] = []
+    for place in range(min(count, len(source))):
+        try:
+            record = source[place * len(source) // min(count, len(source))]
+            rows.append(_row(record, augmentation, draws, seed, size, side))
+            names.append(record.id)
+        except DataError as error:
+            failures.append(str(error))
+    if not rows:
+        raise DataError(source.name, "; ".join(failures) or "has no pictures")
+    heads = ["", *(f"epoch {epoch}" for epoch in range(draws))]
+    pixels = laid_out(rows, [[name] for name in names], heads, side)
+    return Sheet(
+        pixels=pixels,
+        records=tuple(names),
+        failures=tuple(failures),
+        augment=augmentation.spec,
+    )
+
+
+def write_png(pixels: Pixels, path: Path) -> None:
+    """Writes a picture; the file is either complete or as it was."""
+    buffer = io.BytesIO()
+    pillow().Image.fromarray(pixels).save(buffer, format="PNG")
+    write_bytes(path, buffer.getvalue())
+
+
+def _row(
+    record: Record,
+    augmentation: Augmentation,
+    draws: int,
+    seed: int,
+    size: tuple[int, int],
+    side: int,
+) -> list[Pixels]:
+    image = record.image("image")
+    found = [image.resized(*fitted(image.extent, side))]
+    for epoch in range(draws):
+        pixels = augmentation.read(image, (seed, epoch, record.id, 0), size=size).pixels
+        found.append(resize(pixels, *fitted((pixels.shape[1], pixels.shape[0]), side)))
+    return found
+
+
+def fitted(extent: tuple[int, int], side: int) -> tuple[int, int]:
+    """``(width, height)`` of what is fitted into a square."""
+    ratio = side / max(extent)
+    width, height = (max(round(length * ratio), 1) for length in extent)
+    return width, height
+
+
+def laid_out(
+    rows: Sequence[Sequence[Pixels]],
+    names: Sequence[Sequence[str]],
+    heads: Sequence[str],
+    side: int,
+) -> Pixels:
+    """Pictures in rows, each in a square.
+
+    Args:
+        rows: the pictures.
+        names: of each row, below its first pictures.
+        heads: above the columns.
+        side: of the squares, in pixels.
+    """
+    step, columns = side + _GAP, max(len(row) for row in rows)
+    shape = (_LINE + len(rows) * (step + _LINE) + _GAP, columns * step + _GAP, 3)
+    sheet: Pixels = np.full(shape, _PAPER, dtype=np.uint8)
+    captions: list[tuple[int, int, str]] = [
+        (_GAP + place * step, 2, head) for place, head in enumerate(heads)
+    ]
+    for number, (row, below) in enumerate(zip(rows, names, strict=True)):
+        top = _LINE + _GAP + number * (step + _LINE)
+        captions += [
+            (_GAP + place * step, top + side + 2, name) for place, name in enumerate(below)
+        ]
+        for place, pixels in enumerate(row):
+            height, width = pixels.shape[:2]
+            left = _GAP + place * step + (side - width) // 2
+            down = top + (side - height) // 2
+            sheet[down : down + height, left : left + width] = pixels
+    return _with_captions(sheet, captions)
+
+
+def _with_captions(sheet: Pixels, captions: Sequence[tuple[int, int, str]]) -> Pixels:
+    picture = pillow().Image.fromarray(sheet)
+    pen = pillow().ImageDraw.Draw(picture)
+    font = font_for("".join(text for _, _, text in captions))
+    for left, top, text in captions:
+        pen.text((left, top), text, fill=_INK, font=font)
+    found: NDArray[np.uint8] = np.asarray(picture)
+    return found

@@ -1,5 +1,0 @@
-"""Smaller, faster, as accurate, and proved so: methods of compression, and the judge.
-
-A module of this room whose ``PROVIDES`` names methods has a function ``make(key) -> Method``; see
-``compress.protocols``. Importing this package loads nothing.
-"""

@@ -1,0 +1,230 @@
+"""The report of a compression: a page with the Pareto front, and the same as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from anysize.compression.verdict import Candidate, Judgement, pareto
+from anysize.core.files import write_json, write_text
+from anysize.core.memory import format_size
+from anysize.evaluation.findings import findings_section
+from anysize.evaluation.markup import section
+from anysize.evaluation.plots import ACCENT, INK, MUTED, SECOND, canvas, svg
+from anysize.evaluation.report import page, short_name
+
+JSON, PAGE = "compression.json", "compression.html"
+FILES = (JSON, PAGE)
+_MOST_LAYERS = 25
+# Of the original's point in the plot.
+_AREA = 220
+
+COLUMNS = (
+    "method", "verdict", "runtime", "size", "peak memory", "latency p50 / p95", "windows/s",
+    "speed (95 %)", "metric", "drop (95 %)", "agreement",
+)  # fmt: skip
+
+
+def write(judgement: Judgement, folder: Path) -> None:
+    """Writes both files into a folder that exists.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    body = _summary(judgement) + _front(judgement) + _table(judgement) + _sensitivity(judgement)
+    body += findings_section(judgement.findings)
+    title = "Compression" if judgement.chosen else "Compression: nothing passes"
+    subtitle = " · ".join(filter(None, (judgement.task, short_name(judgement.data or ""))))
+    write_json(folder / JSON, judgement.to_json())
+    write_text(folder / PAGE, page(title, subtitle, body))
+
+
+def rows(judgement: Judgement) -> list[tuple[str, ...]]:
+    """The table's cells as text, the original first; see ``COLUMNS``."""
+    before = judgement.original
+    first = (
+        "original", "", f"{before.runtime} {before.precision}", format_size(before.size),
+        format_size(before.peak_memory),
+        _times(before.latency_p50, before.latency_p95), f"{before.throughput:,.1f}", "1.00",
+        _number(before.metric), "", "",
+    )  # fmt: skip
+    return [first, *(_row(judgement, each) for each in judgement.candidates)]
+
+
+def reasons(judgement: Judgement) -> list[str]:
+    """Why each candidate that is not shipped is not, a line each."""
+    found = []
+    for each in judgement.candidates:
+        if each.reasons:
+            found.append(f"{each.chain}: {'; '.join(each.reasons)}")
+        elif each is not judgement.chosen:
+            found.append(f"{each.chain}: passes, but another one is faster")
+    return found
+
+
+def notes(judgement: Judgement) -> list[str]:
+    """What the table's figures do not say of themselves, a line each."""
+    ran = [each for each in judgement.candidates if each.figures is not None]
+    if judgement.original.metric is None:
+        return ["without data only size and speed are judged"]
+    if any(each.paired is not None for each in ran) or not ran:
+        return []
+    return [
+        f"{judgement.metric} is no mean over records: its drop on these "
+        f"{judgement.original.records} has no interval, and answers are not compared one by one"
+    ]
+
+
+def _row(judgement: Judgement, each: Candidate) -> tuple[str, ...]:
+    verdict = "shipped" if each is judgement.chosen else "passes" if each.passes else "refused"
+    found = each.figures
+    if found is None:
+        return (each.chain, "failed", *[""] * (len(COLUMNS) - 2))
+    drop = "" if each.drop is None else f"{each.drop:+.4f}"
+    if each.paired is not None:
+        drop += f" ({each.paired.interval.low:+.4f} … {each.paired.interval.high:+.4f})"
+    elif each.drop is not None:
+        drop += " (no interval)"
+    return (
+        each.chain, verdict, f"{found.runtime} {found.precision}", format_size(found.size),
+        format_size(found.peak_memory),
+        _times(found.latency_p50, found.latency_p95), f"{found.throughput:,.1f}",
+        _pace(each), _number(found.metric), drop,
+        "" if each.agreement is None else f"{each.agreement:.4f}",
+    )  # fmt: skip
+
+
+def _pace(each: Candidate) -> str:
+    if each.pace is None:
+        return ""
+    speed = each.pace.speed
+    told = f"{speed.value:.2f} ({speed.low:.2f} … {speed.high:.2f})"
+    return f"{told}, same arithmetic" if each.pace.same else told
+
+
+def _times(median: float, high: float) -> str:
+    return f"{_milliseconds(median)} / {_milliseconds(high)} ms"
+
+
+def _milliseconds(seconds: float) -> str:
+    # Of small models one window takes some microseconds.
+    return f"{1000 * seconds:.1f}" if seconds >= 1e-3 else f"{1000 * seconds:.3f}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _summary(judgement: Judgement) -> str:
+    chosen = judgement.chosen
+    if chosen is None or chosen.figures is None:
+        words = "No candidate is smaller, not slower and not worse than allowed."
+        return f'<div class="notice">{escape(words)}</div>'
+    part = chosen.figures.size / judgement.original.size
+    cards = [
+        ("method", "", chosen.chain),
+        ("size", "of the original's", f"{part:.2f}"),
+        ("speed", "times the original's throughput", f"{chosen.speed:.2f}"),
+    ]
+    if chosen.drop is not None:
+        cards.append((judgement.metric, "drop", f"{chosen.drop:+.4f}"))
+    boxes = "".join(
+        f'<div class="card"><div class="name">{escape(name)}</div>'
+        f'<div class="value">{escape(value)}</div><div class="note">{escape(note)}</div></div>'
+        for name, note, value in cards
+    )
+    return f'<div class="cards">{boxes}</div>'
+
+
+def _front(judgement: Judgement) -> str:
+    ran = [each for each in judgement.candidates if each.figures is not None]
+    words = (
+        "Each point is a candidate, numbered as below; its area is its size on disk. Filled points "
+        "are on the Pareto front: nothing else is smaller, faster and better at once."
+    )
+    names = "".join(f"<li>{escape(each.chain)}</li>" for each in ran)
+    listed = f'<ol class="small">{names}</ol>'
+    return section("Speed against quality", words, _plot(judgement, ran) + listed)
+
+
+def _plot(judgement: Judgement, ran: Sequence[Candidate]) -> str:
+    """Speed against the metric (against size where there is none), areas by size."""
+    figure, axes = canvas(9.4, 4.2)
+    before = judgement.original
+    level = before.metric
+    front = pareto(list(ran))
+    place = (1.0, 1.0 if level is None else level)
+    axes.scatter(*place, s=_AREA, color=MUTED, alpha=0.5, label="original")
+    named = set()
+    for number, each in enumerate(ran, 1):
+        figures = each.figures
+        assert figures is not None
+        height = figures.size / before.size if level is None else figures.metric or 0.0
+        colour, name = (ACCENT, "passes") if each.passes else (SECOND, "refused")
+        filled = any(each is other for other in front)
+        axes.scatter(
+            [each.speed], [height], s=_AREA * figures.size / before.size,
+            color=colour if filled else "none", edgecolors=colour, linewidths=1.5,
+            label=None if name in named else name,
+        )  # fmt: skip
+        named.add(name)
+        axes.annotate(str(number), (each.speed, height), xytext=(8, -4),
+                      textcoords="offset points", color=INK, fontsize=9)  # fmt: skip
+    dashed: dict[str, Any] = {"color": MUTED, "linewidth": 1, "linestyle": (0, (4, 3))}
+    if level is not None:
+        axes.axhline(level - judgement.max_drop, label="lowest allowed", **dashed)
+    axes.axvline(1, **dashed)
+    axes.margins(x=0.12, y=0.18)
+    axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="upper left",
+                bbox_to_anchor=(1.01, 1.0), markerscale=0.6)  # fmt: skip
+    axes.set(
+        xlabel="throughput as a multiple of the original's",
+        ylabel="size as a part of the original's" if level is None else judgement.metric,
+    )
+    return svg(figure, "Candidates by speed and quality")
+
+
+def _table(judgement: Judgement) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in COLUMNS)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows(judgement)
+    )
+    why = "".join(f"<li>{escape(line)}</li>" for line in reasons(judgement))
+    said = [*notes(judgement), "Times are medians of rounds that alternate with the original's"]
+    if judgement.original.metric is not None:
+        said.insert(0, f"{judgement.metric} may drop by {judgement.max_drop:g}")
+    if any(each.paired is not None for each in judgement.candidates):
+        said.insert(1, "The interval of the drop is a paired bootstrap over the records")
+    words = " ".join(f"{line[0].upper()}{line[1:]}." for line in said)
+    listed = f'<ul class="small">{why}</ul>' if why else ""
+    table = f'<table class="fit"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return section("Candidates", words, f'<div class="scroll">{table}</div>{listed}')
+
+
+def _sensitivity(judgement: Judgement) -> str:
+    networks = dict.fromkeys(str(each["network"]) for each in judgement.sensitivity)
+    return "".join(
+        _layers(name, [each for each in judgement.sensitivity if each["network"] == name])
+        for name in networks
+    )
+
+
+def _layers(network: str, layers: Sequence[Mapping[str, Any]]) -> str:
+    body = "".join(
+        f"<tr><td>{escape(str(each['layer']))}</td><td>{each['error']:.4f}</td>"
+        f"<td>{100 * each['changed']:.1f} %</td></tr>"
+        for each in layers[:_MOST_LAYERS]
+    )
+    words = (
+        f"The {min(_MOST_LAYERS, len(layers))} most sensitive of {len(layers)} layers: each was "
+        "quantized alone, and the error of the output taken as a part of its spread."
+    )
+    return section(
+        "Sensitivity to int8" + ("" if network == "original" else f" after {network}"),
+        words,
+        '<div class="scroll"><table><thead><tr><th>layer</th><th>error</th><th>changed</th></tr>'
+        f"</thead><tbody>{body}</tbody></table></div>",
+    )

@@ -1,0 +1,127 @@
+"""What the judge asks of a measuring process, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from anysize import tasks
+from anysize.core.errors import DataError
+from anysize.core.files import write_json
+from anysize.core.findings import Findings
+from anysize.core.records import Source
+from anysize.evaluation.learned import divided_for_training
+from anysize.models.bundle import Card, read_card
+from anysize.sources import Subset, open_splits
+from anysize.sources.splits import SHARE, Splits
+from anysize.tasks.inputs import columns_of
+from anysize.tasks.understanding import with_classes
+from anysize.training.order import Permutation
+
+
+def shares(card: Card, data: str | None) -> tuple[float, float]:
+    """The parts for validation and for test: of a model's own training data those kept out."""
+    if data is not None and divided_for_training(card, data):
+        return card.shares()
+    return SHARE, SHARE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """The data that decide, and the budget.
+
+    Attributes:
+        task: the task's name.
+        original: folder of the bundle that is compressed, which knows its columns; empty where
+            there is none.
+        data: path; None measures speed on made-up windows and judges nothing else.
+        columns: column of a table for each role.
+        encoding: of text files.
+        records: how many records decide, at most; 0 is all of them.
+        validation: the share that training kept out of data without splits of its own.
+        test: the same.
+        memory: budget of one measuring process, in bytes.
+        seed: of the choice of records.
+        runtime, precision: what the original is run with, so that candidates are run alike where
+            they can be; empty leaves it to the planner.
+        labels: of the model, in whatever spelling the data have them.
+    """
+
+    task: str
+    data: str | None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = "utf-8"
+    records: int = 0
+    validation: float = SHARE
+    test: float = SHARE
+    memory: int
+    seed: int = 0
+    runtime: str = ""
+    precision: str = "auto"
+    original: str = ""
+    labels: Sequence[str] = ()
+
+    def training(self) -> Source | None:
+        """The records to calibrate on and to train with.
+
+        Raises:
+            DataError: there are none beside those that decide.
+        """
+        if self.data is None:
+            return None
+        found = self._splits()
+        if found.train is None or not len(found.train):
+            raise DataError(self.data, "has no training records to calibrate on")
+        return found.train
+
+    def deciding(self, findings: Findings | None = None) -> Source | None:
+        """The records that decide: the test part, else the validation part.
+
+        Args:
+            findings: takes what is guessed, repaired or left out of the data.
+        """
+        if self.data is None:
+            return None
+        found = self._splits(findings)
+        source = found.test or found.validation
+        if source is None or not len(source):
+            kept = "; the model learned from all of it" if not self.test + self.validation else ""
+            raise DataError(
+                self.data,
+                f"has no test or validation records to judge by{kept}; give data with a test part",
+            )
+        if not 0 < self.records < len(source):
+            return source
+        drawn = Permutation(len(source), self.seed, 0)
+        chosen = np.array([drawn(place) for place in range(self.records)])
+        return Subset(
+            source,
+            lambda start, stop: np.isin(np.arange(start, stop), chosen),
+            f"{source.name} ({self.records} records)",
+        )
+
+    def _splits(self, findings: Findings | None = None) -> Splits:
+        assert self.data is not None
+        task = tasks.load(self.task)
+        splits = open_splits(
+            self.data,
+            columns=columns_of(task, read_card(self.original)) if self.original else task.columns,
+            rename=self.columns,
+            encoding=self.encoding,
+            validation=self.validation,
+            test=self.test,
+            by_target=task.by_target,
+            findings=findings,
+        )
+        return with_classes(splits, task, self.labels) if self.labels else splits
+
+    def write(self, path: Path) -> None:
+        write_json(path, asdict(self))
+
+    @staticmethod
+    def read(path: Path) -> Judging:
+        return Judging(**json.loads(path.read_text(encoding="utf-8")))

@@ -1,0 +1,270 @@
+"""What was measured of a bundle, how it stands to the original, and whether it may be shipped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.compression.pace import Pace
+from anysize.core.findings import Finding
+from anysize.core.memory import format_size
+from anysize.evaluation.intervals import PairedCounts, PairedDifference, paired_difference
+
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What was measured of one bundle on this machine.
+
+    Attributes:
+        size: bytes on disk of everything that predicting needs.
+        peak_memory: largest resident size of a process that evaluated it, in bytes.
+        latency_p50, latency_p95: of one window alone, in seconds.
+        throughput: windows a second in the planner's batches.
+        runtime, precision: what the planner ran it with.
+        metric: the task's main metric; None without data.
+        metrics: all metrics that are one number.
+        records: how many decided.
+    """
+
+    size: int
+    peak_memory: int
+    latency_p50: float
+    latency_p95: float
+    throughput: float
+    runtime: str
+    precision: str
+    metric: float | None = None
+    metrics: dict[str, float] | None = None
+    records: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A compressed bundle beside the original.
+
+    Attributes:
+        chain: the methods that made it.
+        figures: of it; None where it could not be made or run.
+        pace: how fast it is beside the original, with intervals; None where it did not run.
+        drop: the original's metric minus its own.
+        paired: accuracy of the original minus its own on the same records, with its interval;
+            None where the task's metric is not a mean over records.
+        agreement: the share of records that both answer alike; None as above.
+        reasons: why it is not shipped; empty where it may be.
+        worse: whether one of them is the metric.
+    """
+
+    chain: str
+    figures: Figures | None
+    pace: Pace | None = None
+    drop: float | None = None
+    paired: PairedDifference | None = None
+    agreement: float | None = None
+    reasons: tuple[str, ...] = ()
+    worse: bool = False
+
+    @property
+    def speed(self) -> float:
+        """Its throughput as a multiple of the original's, the median of paired rounds."""
+        return 0.0 if self.pace is None else self.pace.speed.value
+
+    @property
+    def latency(self) -> float:
+        """Its latency as a part of the original's, the median of paired rounds."""
+        return 0.0 if self.pace is None else self.pace.latency.value
+
+    @property
+    def passes(self) -> bool:
+        """Whether it may be shipped."""
+        return self.figures is not None and not self.reasons
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "method": self.chain,
+            "passes": self.passes,
+            "reasons": list(self.reasons),
+            "speed": self.speed,
+            "latency": self.latency,
+            "pace": None if self.pace is None else self.pace.to_json(),
+            "drop": self.drop,
+            "paired": None if self.paired is None else self.paired.to_json(),
+            "agreement": self.agreement,
+            "figures": None if self.figures is None else self.figures.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What came of it.
+
+    Attributes:
+        task, metric: of the bundle.
+        max_drop: what the metric was allowed to lose.
+        data: what decided, by its name; None without data.
+        original: figures of the original.
+        candidates: in the order in which they were tried.
+        chosen: the one that was shipped; None where none passes.
+        sensitivity: the layers by what int8 does to them, where that was measured; ``network``
+            says of what: ``original``, or the methods that were applied before.
+        findings: what was guessed, repaired or left out of the data.
+    """
+
+    task: str
+    metric: str
+    max_drop: float
+    data: str | None
+    original: Figures
+    candidates: tuple[Candidate, ...]
+    chosen: Candidate | None
+    sensitivity: tuple[Mapping[str, Any], ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "shipped": None if self.chosen is None else self.chosen.chain,
+            "task": self.task,
+            "metric": self.metric,
+            "max_drop": self.max_drop,
+            "data": self.data,
+            "original": self.original.to_json(),
+            "candidates": [each.to_json() for each in self.candidates],
+            "sensitivity": list(self.sensitivity),
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a bundle answered, record by record: places of labels, and whether they are right."""
+
+    predictions: NDArray[np.int32]
+    correct: NDArray[np.bool_]
+
+    @property
+    def comparable(self) -> bool:
+        """Whether every record was answered by a label."""
+        return len(self.predictions) > 0 and bool((self.predictions >= 0).any())
+
+
+def judge(
+    chain: str,
+    original: tuple[Figures, Answers | None],
+    candidate: tuple[Figures, Answers | None],
+    *,
+    pace: Pace,
+    max_drop: float,
+    metric: str,
+) -> Candidate:
+    """The verdict on a candidate.
+
+    It must be smaller, must not be slower in batches nor alone (``compression.pace``), and its
+    metric may be lower by at most ``max_drop``, which there must be records enough to show.
+
+    Args:
+        chain: the methods that made it.
+        original: figures, and answers where there were data.
+        candidate: the same.
+        pace: of the candidate beside the original.
+        max_drop: of the metric, in its own unit (0.01 of an accuracy is one point).
+        metric: its name.
+    """
+    before, after = original[0], candidate[0]
+    reasons = []
+    if after.size >= before.size:
+        reasons.append(
+            f"it is not smaller: {format_size(after.size)} against {format_size(before.size)}"
+        )
+    reasons += pace.reasons()
+    drop, worse = None, False
+    if before.metric is not None and after.metric is not None:
+        drop = before.metric - after.metric
+        # 0.90 - 0.89 is more than 0.01 by rounding. Not-a-number is worse.
+        worse = not drop <= max_drop + _ROUNDING
+        if worse:
+            reasons.append(
+                f"{metric} drops by {drop:.4f} (from {before.metric:.4f} to {after.metric:.4f}), "
+                f"more than {max_drop:g}"
+            )
+        elif (few := too_few(after.records, max_drop)) is not None:
+            reasons.append(few)
+    paired, agreement = _compared(original[1], candidate[1])
+    return Candidate(
+        chain=chain,
+        figures=after,
+        pace=pace,
+        drop=drop,
+        paired=paired,
+        agreement=agreement,
+        reasons=tuple(reasons),
+        worse=worse,
+    )
+
+
+def too_few(records: int, max_drop: float) -> str | None:
+    """Why so many records cannot show that a metric drops by no more; None where they can.
+
+    One record that is answered otherwise must not be more than what is allowed.
+    """
+    if not max_drop or records * max_drop >= 1 - _ROUNDING:
+        return None
+    return (
+        f"{records} records cannot show a drop of {max_drop:g}: one of them is {1 / records:.2g}; "
+        f"judge by at least {math.ceil(1 / max_drop - _ROUNDING)}, or allow more (--max-drop)"
+        if records
+        else "no record could be judged"
+    )
+
+
+def beside(original: Figures, candidate: Candidate) -> Candidate:
+    """A candidate with the times that the paired rounds give it beside the original's.
+
+    So the table's figures are those that the verdict was made from.
+    """
+    figures, pace = candidate.figures, candidate.pace
+    if figures is None or pace is None:
+        return candidate
+    median = original.latency_p50 * pace.latency.value
+    times = replace(
+        figures,
+        throughput=original.throughput * pace.speed.value,
+        latency_p50=median,
+        latency_p95=figures.latency_p95 * median / figures.latency_p50,
+    )
+    return replace(candidate, figures=times)
+
+
+def pareto(candidates: list[Candidate]) -> list[Candidate]:
+    """Those that no other beats in size, speed and metric at once."""
+
+    def beats(one: Candidate, other: Candidate) -> bool:
+        first, second = _goods(one), _goods(other)
+        return all(np.greater_equal(first, second)) and any(np.greater(first, second))
+
+    ran = [each for each in candidates if each.figures is not None]
+    return [each for each in ran if not any(beats(other, each) for other in ran)]
+
+
+def _goods(candidate: Candidate) -> tuple[float, float, float]:
+    assert candidate.figures is not None
+    return -candidate.figures.size, candidate.speed, -(candidate.drop or 0.0)
+
+
+def _compared(
+    original: Answers | None, candidate: Answers | None
+) -> tuple[PairedDifference | None, float | None]:
+    if original is None or candidate is None:
+        return None, None
+    if not original.comparable or len(original.correct) != len(candidate.correct):
+        return None, None
+    paired = paired_difference(PairedCounts.of(original.correct, candidate.correct))
+    return paired, float(np.mean(original.predictions == candidate.predictions))

@@ -1,0 +1,196 @@
+"""The measuring process of one bundle: evaluates it, then runs timed rounds when asked.
+
+Started as ``python -m anysize.compression.worker BUNDLE REQUEST ANSWERS``. It writes one JSON object
+a line to standard output: first what the evaluation gave (and the answers, record by record, to the
+file ``ANSWERS``), then, for every line that it reads, the times of a round. The judge keeps several
+of them waiting and lets them run in turns, so that a change of the machine's speed meets all alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+import numpy as np
+
+from anysize.compression import calibration
+from anysize.compression.request import Judging
+from anysize.core import memory, plugins
+from anysize.core.batches import BatchPlan, cut
+from anysize.core.errors import AnysizeError
+from anysize.core.examples import Example, Failure
+from anysize.core.protocols import Runtime
+from anysize.core.records import Source
+from anysize.core.results import ErrorResult, Result
+from anysize.core.running import outputs_of
+from anysize.evaluation.protocols import Evaluator
+from anysize.models.network import Network
+from anysize.models.spec import open_network
+from anysize.planning import synthetic
+from anysize.planning.options import PredictOptions
+from anysize.planning.prediction import PredictionPlan
+from anysize.planning.session import Session
+from anysize.scale.child import die_with_launcher
+
+_WINDOWS = 256
+_SINGLE = 32
+_FEWEST = 3
+# Short rounds in turns: what disturbs one of a pair disturbs the other.
+_ROUND_SECONDS = 0.2
+
+
+class Answers:
+    """Keeps what was answered for each record while the results go by.
+
+    Attributes:
+        predictions: place of the predicted label; -1 where it is none of the labels.
+        correct: whether it is the record's target.
+    """
+
+    def __init__(self, labels: Sequence[str], source: Source) -> None:
+        self._places = {label: place for place, label in enumerate(labels)}
+        self._source = source
+        self.predictions: list[int] = []
+        self.correct: list[bool] = []
+
+    def kept(self, results: Iterator[Result | ErrorResult]) -> Iterator[Result | ErrorResult]:
+        for ordinal, result in enumerate(results):
+            place, right = -1, False
+            if isinstance(result, Result) and isinstance(result.prediction, str):
+                place = self._places.get(result.prediction, -1)
+                right = result.prediction == self._source[ordinal].target
+            self.predictions.append(place)
+            self.correct.append(right)
+            yield result
+
+    def save(self, path: Path) -> None:
+        np.savez(
+            path,
+            predictions=np.array(self.predictions, np.int32),
+            correct=np.array(self.correct, np.bool_),
+        )
+
+
+def evaluate(
+    session: Session, source: Source, options: PredictOptions, plan: PredictionPlan, answers: Path
+) -> dict[str, Any]:
+    """The task's metrics on a source; the answers go to a file.
+
+    Returns:
+        ``metric`` (the task's main one), ``metrics`` (all that are one number), ``records``.
+    """
+    evaluator = cast(Evaluator, plugins.load("evaluation", session.card.task))
+    kept = Answers(session.card.labels, source)
+    results = kept.kept(session.results(source, options, plan=plan))
+    measured = evaluator.measure(results, card=session.card, source=source)
+    kept.save(answers)
+    metrics = measured.main()
+    return {
+        "metric": metrics.get(session.task.main_metric),
+        "metrics": metrics,
+        "records": len(kept.predictions),
+    }
+
+
+def windows(session: Session, source: Source | None, seed: int) -> list[Example]:
+    """What the timed rounds run: windows of the data, or made-up ones."""
+    if source is None:
+        return synthetic.windows(session.network, _SINGLE)
+    return calibration.windows(source, session.task, session.network, count=_WINDOWS, seed=seed)
+
+
+def timed(runtime: Runtime, examples: Sequence[Example], plan: BatchPlan) -> dict[str, Any]:
+    """One round: windows alone, then in the planner's batches.
+
+    Returns:
+        ``latencies`` in seconds of single windows, ``throughput`` in windows a second, and
+        ``processor`` in windows for each second of processor time.
+    """
+    latencies: list[float] = []
+    for example in examples[:_SINGLE]:
+        if len(latencies) > _FEWEST and sum(latencies) > _ROUND_SECONDS:
+            break
+        started = time.perf_counter()
+        runtime.run([example])
+        latencies.append(time.perf_counter() - started)
+    batches = cut(examples, plan)
+    done, started, worked = 0, time.perf_counter(), time.process_time()
+    while True:
+        for item in outputs_of(runtime, batches):
+            assert not isinstance(item, Failure)
+            done += len(item[0].examples)
+        seconds = time.perf_counter() - started
+        if seconds >= _ROUND_SECONDS:
+            worked = max(time.process_time() - worked, 1e-6)
+            return {
+                "latencies": latencies,
+                "throughput": done / seconds,
+                "processor": done / worked,
+            }
+
+
+def main(told: TextIO, bundle: str, request: str, answers: str) -> None:
+    """See the module."""
+    judging = Judging.read(Path(request))
+    network, card = open_network(bundle)
+    session = Session(network, card, Path(bundle))
+    options = PredictOptions(memory=judging.memory)
+    source = judging.deciding()
+    plan = _planned(session, source, options, judging)
+    entries: dict[str, Any] = {"runtime": plan.runtime, "precision": plan.precision}
+    entries["arithmetic"] = arithmetic(network, plan)
+    if source is not None:
+        entries |= evaluate(session, source, options, plan, Path(answers))
+    examples = windows(session, source, judging.seed)
+    runtime = plan.open_runtime()
+    timed(runtime, examples, plan.batches)  # kernels are compiled for each new shape
+    entries["peak_memory"] = memory.peak()
+    _tell(told, entries)
+    for _ in sys.stdin:
+        _tell(told, timed(runtime, examples, plan.batches))
+
+
+def _planned(
+    session: Session, source: Source | None, options: PredictOptions, judging: Judging
+) -> PredictionPlan:
+    """As the original is run, where that is known and possible; else as it will be used."""
+    if judging.runtime and session.network.form is None:
+        alike = dataclasses.replace(options, runtime=judging.runtime, precision=judging.precision)
+        with contextlib.suppress(AnysizeError):
+            return session.plan(source, alike)
+    # The longest look pays: this is what the bundle will be run with.
+    return session.plan(source, options, thorough=True)
+
+
+def arithmetic(network: Network, plan: PredictionPlan) -> str:
+    """Tells what is computed, whatever the numbers are: layers, shapes, and what runs them."""
+    if network.form is not None:
+        return ""
+    shapes = [(name, tuple(item.shape)) for name, item in network.module.state_dict().items()]
+    parts = (repr(network.module), shapes, repr(network.settings), plan.runtime, plan.precision)
+    return blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def _tell(told: TextIO, entries: dict[str, Any]) -> None:
+    told.write(json.dumps(entries) + "\n")
+    told.flush()
+
+
+if __name__ == "__main__":
+    die_with_launcher()
+    # Whatever a library prints must not come between the answers.
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    try:
+        main(channel, *sys.argv[1:4])
+    except AnysizeError as error:
+        smallest = getattr(error, "smallest", None)
+        _tell(channel, {"error": str(error), "usage": error.exit_code == 2, "smallest": smallest})

@@ -1,0 +1,205 @@
+"""How much goes through a loaded runtime at once: measured, and inside the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from anysize.core.batches import BatchPlan
+from anysize.core.errors import AnysizeError, BundleError
+from anysize.core.memory import bound_heap, bound_kernels, format_size
+from anysize.core.protocols import Runtime
+from anysize.core.running import streams_of
+from anysize.models.network import Network, Role
+from anysize.models.opening.errors import sentence
+from anysize.planning import budget, climbs, synthetic
+from anysize.planning.probe import Climb
+
+# More at once was never faster on a processor.
+MOST: Mapping[Role, int] = {"text": 16384, "image": 32 * 224 * 224, "features": 16384}
+# Taken even where the probe finds less to be as fast: its rates are rough.
+ENOUGH: Mapping[Role, int] = {"text": 4096, "image": 4 * 224 * 224, "features": 4096}
+# What a stream of its own takes: more falls out of a processor's cache.
+_ENOUGH_FOR_STREAM = 1024
+# Sorting so many batches together leaves little to pad.
+_LOOK_AHEAD = 16
+SECONDS = 3.0
+"""Of processor time that a probe may take, about."""
+# What core.pipeline.examples lets reader threads hold: records under way and windows of each.
+READ_AHEAD = 32 * 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batching:
+    """What was chosen for a runtime.
+
+    Attributes:
+        batches: cost of a batch, look-ahead, most windows.
+        threads: reader threads.
+        window: cost of one whole window; batches are never smaller.
+        work: bytes that batches need while they run, one in each stream of the runtime.
+        predicted_peak: largest resident size that is expected, in bytes.
+        whole: whether a larger job would be given the same batches.
+        why: one sentence for each choice.
+    """
+
+    batches: BatchPlan
+    threads: int
+    window: int
+    work: int
+    predicted_peak: int
+    whole: bool
+    why: tuple[str, ...]
+
+
+def plan_batches(
+    runtime: Runtime,
+    network: Network,
+    *,
+    memory: int,
+    packed: bool,
+    total_cost: int | None = None,
+    threads: int = 0,
+    extra: int = 0,
+    seconds: float = SECONDS,
+) -> Batching:
+    """Probes a loaded runtime and chooses the cost of a batch.
+
+    Args:
+        runtime: with its weights loaded, in this process.
+        network: whose windows it reads.
+        memory: budget of this process in bytes.
+        packed: whether padding is free for this runtime.
+        total_cost: of the whole job, where known; a small job is probed less.
+        threads: reader threads that are wished for.
+        extra: bytes that readers need on top (decoders, rows of tiles).
+        seconds: how long the probe may take, about.
+
+    Raises:
+        BudgetError: not even one window fits.
+    """
+    bound_heap()
+    settings = network.settings
+    if settings.varying:
+        bound_kernels()
+    streams = streams_of(runtime)
+    window = settings.whole
+    most = most_windows(network)
+    if total_cost is not None:
+        most = max(min(most, -(-total_cost // window)), 1)
+    found = _probed(runtime, network, memory=memory, extra=extra, most=most, seconds=seconds)
+    needs = _Needs(
+        found=found,
+        held=synthetic.window_bytes(network) / window,
+        # Windows of one size, as pictures are, need no sorting.
+        look_ahead=_LOOK_AHEAD if settings.varying else 0,
+        streams=streams,
+        compiling=settings.varying and (runtime.name, runtime.precision) != ("torch", "float32"),
+    )
+    why: list[str] = []
+    ahead = int(READ_AHEAD * needs.held * window)
+    if threads and needs.peak(window, extra + ahead) > memory:
+        threads = 0
+        why.append("no reader threads, to save what they would read ahead")
+    reading = extra + (ahead if threads else 0)
+    least = needs.peak(window, reading)
+    if least > memory:
+        what = f"predicting with {network.spec}"
+        raise budget.refuse(what, memory, least, 1, ["one window at a time"])
+    wished = _wished(found, settings.role, window, most=most, streams=streams)
+    cost = window
+    while cost * 2 <= wished and needs.peak(cost * 2, reading) <= memory:
+        cost *= 2
+    peak = needs.peak(cost, reading)
+    work = max(found.line.peak(streams * cost) - found.floor, 0)
+    limit = "more would not be faster" if cost * 2 > wished else "all that fits"
+    why += [
+        f"{runtime.name} {runtime.precision}, {cost // window} windows of {window} "
+        f"{settings.unit} at once"
+        + (f" in each of {streams} streams" if streams > 1 else "")
+        + f" ({limit})",
+        f"{format_size(found.floor)} are taken already, a batch needs {format_size(work)}: "
+        f"{format_size(peak)} of {format_size(memory)}",
+    ]
+    return Batching(
+        batches=BatchPlan(
+            budget=cost,
+            packed=packed,
+            look_ahead=needs.look_ahead * streams * cost,
+            most=max(cost // 4, 1),
+        ),
+        threads=threads,
+        window=window,
+        work=work,
+        predicted_peak=peak,
+        whole=total_cost is None or total_cost >= MOST[settings.role],
+        why=tuple(why),
+    )
+
+
+def most_windows(network: Network) -> int:
+    """Whole windows at once, beyond which nothing is measured."""
+    return max(MOST[network.settings.role] // network.settings.whole, 1)
+
+
+def _probed(
+    runtime: Runtime, network: Network, *, memory: int, extra: int, most: int, seconds: float
+) -> Climb:
+    """What batches of rising cost take; see ``planning.probe``.
+
+    Raises:
+        BundleError: the runtime cannot run the model at all.
+    """
+    try:
+        return climbs.climb_or_recall(
+            runtime, network, ceiling=memory, fixed=extra, most=most, seconds=seconds
+        )
+    except (AnysizeError, MemoryError):
+        raise
+    except Exception as error:
+        # Each library has errors of its own for a model that does not fit its inputs.
+        raise BundleError(
+            network.spec, f"cannot be run by {runtime.name}: {sentence(error)}"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Needs:
+    """What prediction takes in memory, by the cost of a batch.
+
+    Attributes:
+        found: the probe.
+        held: bytes of inputs for each token or pixel.
+        look_ahead: batches that are sorted together.
+        streams: batches that run at once.
+        compiling: whether shapes vary and each new one may compile kernels.
+    """
+
+    found: Climb
+    held: float
+    look_ahead: int
+    streams: int
+    compiling: bool
+
+    def peak(self, cost: int, reading: int) -> int:
+        """The largest resident size in bytes with batches of that cost, margin included.
+
+        Args:
+            cost: of a batch.
+            reading: bytes that the readers take.
+        """
+        network = self.found.line.peak(self.streams * cost)
+        spare = budget.margin(
+            network - self.found.floor, compiling=self.compiling, compiled=self.found.grown
+        )
+        # Of a runtime with streams, one batch more than it has is under way.
+        waiting = (self.look_ahead + 1) * self.streams * cost * self.held
+        return int(network + spare + reading + waiting)
+
+
+def _wished(found: Climb, role: Role, window: int, *, most: int, streams: int) -> int:
+    """The cost of a batch beyond which more is of no use; at least that of a window."""
+    if streams > 1:
+        return max(min(_ENOUGH_FOR_STREAM, most * window), window)
+    efficient = found.efficient_cost() if found.measurements else 0
+    return max(efficient, min(ENOUGH[role], most * window), window)

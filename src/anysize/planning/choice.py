@@ -1,0 +1,143 @@
+"""Which runtime a job is run in: the first, or the fastest where that is worth a measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from anysize.core.examples import Example
+from anysize.core.memory import resident, trim
+from anysize.core.protocols import Runtime
+from anysize.models.network import Network
+from anysize.planning import apart
+from anysize.planning.batching import MOST
+from anysize.planning.climbs import known_rate
+from anysize.planning.sampling import Sample
+from anysize.planning.selection import Candidate, keep, known, seconds_each
+
+# A job that takes less time than trying other runtimes would is not worth the try.
+_WORTH_SECONDS = 20.0
+_TRIED_COST = 8192
+# Jobs of so many of the largest batches are estimated in the measuring process as well: trying a
+# runtime leaves some 100 MiB of its kernels behind.
+_LARGE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The runtime for a job.
+
+    Attributes:
+        candidate: what was chosen.
+        settled: whether a larger job would be given the same.
+        opened: the runtime, where it is open already.
+        why: sentences.
+    """
+
+    candidate: Candidate
+    settled: bool = False
+    opened: Runtime | None = None
+    why: tuple[str, ...] = ()
+
+
+def choose(
+    candidates: Sequence[Candidate],
+    network: Network,
+    seen: Sample | None,
+    memory: int,
+    *,
+    folder: Path | None,
+    thorough: bool,
+) -> Choice:
+    """The runtime for a job: the fastest where that is known or worth a measurement.
+
+    Args:
+        candidates: the surest first.
+        network: what they run.
+        seen: of the job; None chooses the first.
+        memory: budget of this process and of those that it starts, in bytes.
+        folder: the bundle, where compiled forms are kept.
+        thorough: measure even where this job is not worth it.
+    """
+    first = candidates[0]
+    if len(candidates) == 1:
+        return Choice(candidate=first, settled=True)
+    if seen is None or not seen.examples:
+        return Choice(candidate=first)
+
+    def fits(candidate: Candidate) -> bool:
+        return resident() + candidate.opening + apart.TRIAL <= memory
+
+    if not fits(first):
+        why = f"{first.name}, because trying other runtimes takes memory"
+        return Choice(candidate=first, settled=True, why=(why,))
+    answer = known(candidates, network)
+    if answer is not None:
+        why = f"{' '.join(answer)} was the fastest here when it was measured"
+        return _named(candidates, answer, why, fits=fits)
+    rate = None if thorough else known_rate(network, first.name, first.precision)
+    if rate is not None and seen.total_cost / rate < _WORTH_SECONDS:
+        return Choice(candidate=first)
+    if rate is None and not thorough and seen.total_cost < _LARGE * MOST[network.settings.role]:
+        runtime = first.open()
+        try:
+            seconds = _estimated_seconds(runtime, seen)
+        except BaseException:
+            runtime.close()
+            raise
+        if seconds < _WORTH_SECONDS:
+            return Choice(candidate=first, opened=runtime)
+        runtime.close()
+        trim()
+    obstacle = apart.obstacle(network, folder, memory)
+    if obstacle is not None:
+        why = f"{first.name}, because {obstacle}"
+        return Choice(candidate=first, settled=True, why=(why,))
+    worth = 0.0 if thorough else _WORTH_SECONDS / seen.total_cost
+    measured = apart.measure(
+        network, folder, candidates, _calibration(seen), memory=memory, worth=worth
+    )
+    if measured is None:
+        why = f"{first.name}, because measuring the other runtimes failed"
+        return Choice(candidate=first, settled=True, why=(why,))
+    if not measured.rates:
+        return Choice(candidate=first)
+    keep(candidates, network, measured)
+    unit = network.settings.unit
+    rates = ", ".join(f"{key} {rate:,.0f}" for key, rate in measured.rates.items())
+    why = f"{measured.name} {measured.precision} is the fastest ({unit} a second: {rates})"
+    return _named(candidates, (measured.name, measured.precision), why, fits=fits)
+
+
+def _named(
+    candidates: Sequence[Candidate],
+    answer: tuple[str, str],
+    why: str,
+    *,
+    fits: Callable[[Candidate], bool],
+) -> Choice:
+    """The candidate of that name and precision, or the first where it does not fit."""
+    for candidate in candidates:
+        if (candidate.name, candidate.precision) == answer and fits(candidate):
+            return Choice(candidate=candidate, settled=True, why=(why,))
+    return Choice(candidate=candidates[0], settled=True)
+
+
+def _estimated_seconds(runtime: Runtime, seen: Sample) -> float:
+    """How long the whole job takes with a runtime, from a few windows."""
+    return seen.total_cost * seconds_each(runtime, seen.examples[:4])
+
+
+def _calibration(seen: Sample) -> list[Example]:
+    """Windows of the job's own sizes, enough for a fair measurement and no more."""
+    found: list[Example] = []
+    total = 0
+    most = _TRIED_COST * (16 if "pixels" in seen.examples[0].arrays else 1)
+    step = max(len(seen.examples) // 64, 1)
+    for example in seen.examples[::step]:
+        found.append(example)
+        total += example.cost
+        if total >= most:
+            break
+    return found

@@ -1,0 +1,123 @@
+"""What probing found, kept between runs: the next plan takes one quick look instead of a climb."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import torch
+
+from anysize.core import memory
+from anysize.core.files import write_json
+from anysize.core.protocols import Runtime
+from anysize.core.running import streams_of
+from anysize.models.network import Network
+from anysize.planning import synthetic
+from anysize.planning.probe import Climb, Line, Measurement, fit, measure, no_longer_faster
+from anysize.planning.selection import machine_key
+from anysize.sources.cache import cache_folder
+
+_FORMAT = 1
+# What one window may take more than was found before, and the climb still holds.
+_MORE = 1.25
+_NOISE = 16 << 20
+
+
+def climb_or_recall(
+    runtime: Runtime, network: Network, *, ceiling: int, fixed: int, most: int, seconds: float
+) -> Climb:
+    """Probes a runtime on made-up windows, or takes what an earlier probe of it found.
+
+    That is looked for by machine, versions, architecture, windows and runtime, and holds where one
+    window takes about what it took then.
+
+    Args:
+        runtime: with its weights loaded.
+        network: whose windows it reads.
+        ceiling: resident bytes that the probe must not pass.
+        fixed: bytes that the run will need on top of what the probe sees.
+        most: windows at once that are worth knowing.
+        seconds: of processor time that a probe may take, about.
+    """
+    path = _place(network, runtime.name, runtime.precision, streams_of(runtime))
+    recalled = _recalled(path, runtime, network, ceiling=ceiling, fixed=fixed, most=most)
+    if recalled is not None:
+        return recalled
+    found = synthetic.climb_windows(
+        network,
+        lambda examples: lambda: runtime.run(examples),
+        ceiling=ceiling,
+        fixed=fixed,
+        most=most,
+        enough=no_longer_faster,
+        seconds=seconds,
+        whole_only=bool(getattr(runtime, "whole_only", False)),
+    )
+    if found.measurements:
+        _keep(path, found, ceiling=ceiling - fixed, most=most)
+    return found
+
+
+def known_rate(network: Network, name: str, precision: str) -> float | None:
+    """Cost units a second of a runtime, where an earlier probe of it was kept."""
+    try:
+        kept = json.loads(_place(network, name, precision, 1).read_text(encoding="utf-8"))
+        return max(float(cost) / float(seconds) for cost, _, seconds in kept["measurements"])
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
+        return None
+
+
+def _place(network: Network, name: str, precision: str, streams: int) -> Path:
+    weights = sum(item.numel() for item in network.module.parameters())
+    form = 0 if network.form is None else Path(network.form.file).stat().st_size
+    numbers = (streams, torch.get_num_threads(), weights, form)
+    key = machine_key(network, name, precision, *map(str, numbers))
+    return cache_folder() / f"climb-{key}.json"
+
+
+def _keep(path: Path, found: Climb, *, ceiling: int, most: int) -> None:
+    floor = found.floor
+    entries = {
+        "format": _FORMAT,
+        "ceiling": ceiling,
+        "most": most,
+        "line": [found.line.base - floor, found.line.slope],
+        "measurements": [[one.cost, one.peak - floor, one.seconds] for one in found.measurements],
+    }
+    with contextlib.suppress(OSError):  # then it is probed again
+        write_json(path, entries, durable=False)
+
+
+def _recalled(
+    path: Path, runtime: Runtime, network: Network, *, ceiling: int, fixed: int, most: int
+) -> Climb | None:
+    """A climb that was kept, with today's floor; None where there is none or it no longer holds."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["format"] != _FORMAT or kept["most"] < most:
+            return None
+        base, slope = map(float, kept["line"])
+        rungs = [(int(cost), int(peak), float(time)) for cost, peak, time in kept["measurements"]]
+        before = int(kept["ceiling"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    cost = network.settings.whole
+    if memory.resident() + max(base + slope * cost, 0) + fixed > ceiling:
+        return None  # the careful way up says by how much it does not fit
+    window = synthetic.windows(network, 1)
+    runtime.run(window)  # the first run also pays for kernels, threads and their stacks
+    memory.trim()
+    floor = memory.resident()
+    look = measure(lambda: runtime.run(window), cost)
+    if look.peak - floor > _MORE * (base + slope * cost) + _NOISE:
+        return None
+    measurements = tuple(
+        Measurement(cost=cost, peak=floor + peak, seconds=time) for cost, peak, time in rungs
+    )
+    single = len(measurements) == 1 and int(kept["most"]) > 1
+    limited = single or fit(measurements).peak(2 * measurements[-1].cost) > before
+    if limited and ceiling - fixed > before:
+        return None  # there is room for more than was tried then
+    asked = tuple(one for one in measurements if one.cost <= most * cost) or measurements[:1]
+    return Climb(line=Line(floor + base, slope), measurements=asked, floor=floor)

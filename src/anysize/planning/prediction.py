@@ -1,0 +1,178 @@
+"""Planning prediction: runtime, precision, batches and readers, inside a memory budget."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from anysize.core.batches import BatchPlan
+from anysize.core.errors import BudgetError
+from anysize.core.memory import resident, trim
+from anysize.core.protocols import Runtime
+from anysize.core.running import is_packed
+from anysize.models.network import Network
+from anysize.planning.batching import plan_batches
+from anysize.planning.candidates import candidates_for
+from anysize.planning.choice import choose
+from anysize.planning.guard import GuardedRuntime, MemoryGuard
+from anysize.planning.sampling import Sample
+
+# Batches side by side are for jobs of so many windows; fewer are done sooner with all threads.
+_MANY_WINDOWS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionPlan:
+    """How prediction runs inside its budget.
+
+    Attributes:
+        batches: cost of a batch, look-ahead, most windows.
+        threads: reader threads.
+        runtime, precision: what runs the model.
+        memory: the budget in bytes.
+        predicted_peak: largest resident size that is expected, in bytes.
+        window: cost of one whole window; batches are never smaller.
+        work: bytes that a batch needs while it runs.
+        reading: bytes that reading the inputs takes.
+        scope: cost of the largest job that the plan is made for; None is any.
+        why: one sentence for each choice.
+    """
+
+    batches: BatchPlan
+    threads: int
+    runtime: str
+    precision: str
+    memory: int
+    predicted_peak: int
+    window: int
+    work: int
+    reading: int
+    scope: int | None
+    why: tuple[str, ...]
+    opener: Callable[[], Runtime] = field(repr=False, compare=False)
+    opened: list[Runtime] = field(default_factory=list, repr=False, compare=False)
+
+    def open_runtime(self) -> Runtime:
+        """The runtime that was planned for: the one kept open, or where it is taken a new one."""
+        # Two threads may ask at once.
+        with contextlib.suppress(IndexError):
+            return self.opened.pop()
+        return self.opener()
+
+    def give_back(self, runtime: Runtime) -> None:
+        """Keeps a runtime open for the next prediction; one is enough."""
+        if self.opened:
+            runtime.close()
+        else:
+            self.opened.append(runtime)
+
+    def close(self) -> None:
+        """Closes what is kept open; the plan may still be used."""
+        with contextlib.suppress(IndexError):
+            self.opened.pop().close()
+
+    def guarded(self, runtime: Runtime) -> Runtime:
+        """The runtime under a guard that makes batches smaller before memory runs out."""
+        guard = MemoryGuard(self.memory, self.batches.budget, self.window, self.work)
+        return GuardedRuntime(runtime, guard, packed=self.batches.packed)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "batches": asdict(self.batches),
+            "threads": self.threads,
+            "runtime": self.runtime,
+            "precision": self.precision,
+            "memory": self.memory,
+            "predicted_peak": self.predicted_peak,
+            "why": list(self.why),
+        }
+
+
+def plan_prediction(
+    network: Network,
+    seen: Sample | None = None,
+    *,
+    memory: int,
+    runtime: str = "auto",
+    precision: str = "auto",
+    folder: Path | None = None,
+    threads: int | None = None,
+    thorough: bool = False,
+) -> PredictionPlan:
+    """Chooses a runtime, probes it and chooses the batches.
+
+    Args:
+        network: loaded.
+        seen: a look at what will be predicted; None plans for any input.
+        memory: budget of this process in bytes.
+        runtime: ``torch``, ``openvino``, or ``auto``: the fastest by measurement where the job
+            is long enough to be worth the measurement or the answer is known, else torch.
+        precision: ``float32``, ``bfloat16`` or ``auto``: as for the runtime.
+        folder: the bundle, where compiled forms are kept.
+        threads: reader threads; None leaves it to the planner.
+        thorough: measure the runtimes even where this job is not worth it, because others like it
+            will follow.
+
+    Raises:
+        BudgetError: not even one window fits.
+        MissingExtraError: the runtime asked for is not installed.
+    """
+    many = seen is not None and seen.total_cost >= _MANY_WINDOWS * network.settings.whole
+    candidates = candidates_for(network, runtime, precision, folder, many=many)
+    chosen = choose(candidates, network, seen, memory, folder=folder, thorough=thorough)
+    total = None if seen is None else max(seen.total_cost, 1)
+    first: BudgetError | None = None
+    # Where the choice does not fit, another runtime still may.
+    order = [chosen.candidate, *(item for item in candidates if item is not chosen.candidate)]
+    order += [replace(item, open=item.alone) for item in order if item.alone is not None]
+    for candidate in order:
+        if first is not None and resident() + candidate.opening > memory:
+            continue
+        ready = chosen.opened if candidate is chosen.candidate else None
+        opened = ready or candidate.open()
+        try:
+            batching = plan_batches(
+                opened,
+                network,
+                memory=memory,
+                packed=is_packed(opened),
+                total_cost=total,
+                threads=threads if threads is not None else _readers(network, seen),
+                extra=0 if seen is None else seen.reading,
+            )
+        except BudgetError as error:
+            opened.close()
+            trim()
+            if first is None or error.smallest < first.smallest:
+                first = error
+            continue
+        except BaseException:
+            opened.close()
+            raise
+        return PredictionPlan(
+            batches=batching.batches,
+            threads=batching.threads,
+            runtime=opened.name,
+            precision=opened.precision,
+            memory=memory,
+            predicted_peak=batching.predicted_peak,
+            window=batching.window,
+            work=batching.work,
+            reading=0 if seen is None else seen.reading,
+            scope=None if chosen.settled and batching.whole else total,
+            why=(*chosen.why, *batching.why),
+            opener=candidate.open,
+            opened=[opened],
+        )
+    assert first is not None
+    raise first
+
+
+def _readers(network: Network, seen: Sample | None) -> int:
+    """Pictures are decoded beside the model; the rest is read too quickly to be worth a thread."""
+    if network.image is None or (seen is not None and len(seen.examples) < 8):
+        return 0
+    return 2

@@ -1,0 +1,172 @@
+"""A loaded model that predicts under its caller's options: plan, run, merge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anysize import tasks
+from anysize.core.pipeline import Position
+from anysize.core.predict import predict
+from anysize.core.records import Source
+from anysize.core.results import ErrorResult, Result
+from anysize.planning.kept import KeptPlans, plan_key
+from anysize.planning.options import PredictOptions, adapted
+from anysize.planning.prediction import PredictionPlan, plan_prediction
+from anysize.planning.sampling import Sample, sample
+from anysize.planning.straight import handful, straight_plan
+from anysize.sources.stream import StreamSource
+from anysize.tasks.protocols import Selective
+
+if TYPE_CHECKING:
+    from anysize.models.bundle import Card
+    from anysize.models.network import Network
+
+
+class Session:
+    """A network with its card, ready to predict; plans are kept from one prediction to the next.
+
+    Args:
+        network: loaded.
+        card: task, labels, windows, merge rule.
+        folder: the bundle, where compiled forms are kept; None keeps none.
+    """
+
+    def __init__(self, network: Network, card: Card, folder: Path | None = None) -> None:
+        network.ask()
+        self.network, self.card, self.folder = network, card, folder
+        self.task = tasks.load(card.task)
+        self._kept = KeptPlans(network)
+
+    @property
+    def made_of(self) -> tuple[Network, Card, Path | None]:
+        """Network, card and folder."""
+        return self.network, self.card, self.folder
+
+    def plan(
+        self, source: Source | None, options: PredictOptions, *, thorough: bool = False
+    ) -> PredictionPlan:
+        """Runtime, precision, batch and readers for a source, and why.
+
+        Args:
+            source: what will be predicted; None plans for any input.
+            options: see ``PredictOptions``.
+            thorough: measure the runtimes even where this source is not worth it.
+        """
+        network = adapted(self.network, self.card, options)[0]
+        seen = self._look(network, source)
+        return self._new_plan(network, seen, options, thorough=thorough)
+
+    def _look(self, network: Network, source: Source | None) -> Sample | None:
+        """Some records; None of a stream, which can be read only once."""
+        if source is None or isinstance(source, StreamSource):
+            return None
+        return sample(source, self.task.preprocess(network))
+
+    def _new_plan(
+        self, network: Network, seen: Sample | None, options: PredictOptions, *, thorough: bool
+    ) -> PredictionPlan:
+        return plan_prediction(
+            network,
+            seen,
+            memory=options.budget,
+            runtime=options.runtime,
+            precision=options.precision,
+            folder=self.folder,
+            threads=options.threads,
+            thorough=thorough,
+        )
+
+    def _kept_plan(
+        self, network: Network, source: Source, options: PredictOptions
+    ) -> PredictionPlan:
+        """The plan that was kept, where it holds for this source, else a new one that is kept."""
+        key = plan_key(network, options)
+        cost = None if isinstance(source, StreamSource) else handful(source, network)
+        plan: PredictionPlan | None = None
+        if cost is not None:
+            plan = self._kept.get(key) or straight_plan(
+                network,
+                cost,
+                memory=options.budget,
+                runtime=options.runtime,
+                precision=options.precision,
+                folder=self.folder,
+                threads=options.threads,
+            )
+        if plan is None:
+            seen = self._look(network, source)
+            reading = 0 if seen is None else seen.reading
+            plan = self._kept.get(key, _cost(seen), reading)
+            plan = plan or self._new_plan(network, seen, options, thorough=False)
+        self._kept.put(key, plan)
+        return plan
+
+    def results(
+        self,
+        source: Source,
+        options: PredictOptions,
+        *,
+        plan: PredictionPlan | None = None,
+        keep_first: bool = False,
+        on_windows: Callable[[int], None] | None = None,
+    ) -> Iterator[Result | ErrorResult]:
+        """One result per record, in the order of the source.
+
+        Args:
+            source: the records.
+            options: see ``PredictOptions``.
+            plan: made by ``plan`` for the same source and options; None makes it now.
+            keep_first: keep what the first window alone would have answered.
+            on_windows: told how many windows went through the model.
+
+        Raises:
+            BudgetError: before work starts, when the budget is too small.
+        """
+        network, merge = adapted(self.network, self.card, options)
+        task = self.task
+        if isinstance(task, Selective):
+            task = task.selecting(**self.card.selection)
+            task = task.selecting(threshold=options.threshold, nms_iou=options.nms_iou)
+        plan = plan or self._kept_plan(network, source, options)
+        stream = source if isinstance(source, StreamSource) else None
+        runtime = plan.open_runtime()
+        sound = False
+        try:
+            yield from predict(
+                source,
+                _in_order(source) if stream is None else stream.positions(),
+                task.preprocess(network),
+                plan.guarded(runtime),
+                task.new_merger(self.card.labels, merge, keep_first=keep_first),
+                plan.batches,
+                strict=options.strict,
+                # Of a stream, nothing is read ahead of what is asked for but a batch.
+                threads=plan.threads if stream is None else 0,
+                on_windows=on_windows,
+                at_once=_never if stream is None else stream.slow,
+            )
+            sound = True
+        except GeneratorExit:
+            sound = True  # the caller has seen enough
+            raise
+        finally:
+            if sound:
+                plan.give_back(runtime)
+            else:
+                runtime.close()
+
+
+def _in_order(source: Source) -> Iterator[Position]:
+    return (Position(index, index) for index in range(len(source)))
+
+
+def _cost(seen: Sample | None) -> float:
+    """Of a whole job; what nobody knows may be any."""
+    return math.inf if seen is None else max(seen.total_cost, 1)
+
+
+def _never() -> bool:
+    return False

@@ -1,0 +1,97 @@
+"""A handful of short inputs: there is nothing to plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anysize.core.batches import BatchPlan
+from anysize.core.errors import DataError
+from anysize.core.memory import bound_heap, bound_kernels, format_size, resident
+from anysize.core.records import Source
+from anysize.core.running import is_packed
+from anysize.models.network import Network
+from anysize.planning.batching import ENOUGH
+from anysize.planning.candidates import candidates_for
+from anysize.planning.prediction import PredictionPlan
+from anysize.planning.sampling import estimated_cost
+
+_RECORDS = 64
+_WINDOWS = 8
+# Some windows of any model that reads so little at once stay far below this.
+_ROOM = 1 << 30
+_LARGEST_PICTURE = 640 * 640
+
+
+def handful(source: Source, network: Network) -> int | None:
+    """The cost of all records, about, where they are few and short; else None.
+
+    Args:
+        source: what will be predicted.
+        network: whose windows they are counted in.
+    """
+    if len(source) > _RECORDS:
+        return None
+    most = _WINDOWS * network.settings.whole
+    if network.image is not None and len(source) > _WINDOWS:
+        return None
+    cost = 0
+    for index in range(len(source)):
+        try:
+            cost += int(estimated_cost(source, index))
+        except DataError:
+            continue
+        if cost > most and network.image is None:
+            return None
+    return max(cost, 1)
+
+
+def straight_plan(
+    network: Network,
+    cost: int,
+    *,
+    memory: int,
+    runtime: str = "auto",
+    precision: str = "auto",
+    folder: Path | None = None,
+    threads: int | None = None,
+) -> PredictionPlan | None:
+    """A plan without a probe; None where the budget leaves no room to spare, so that one is needed.
+
+    Args:
+        network: loaded.
+        cost: of all records together; see `handful`.
+        memory: budget of this process in bytes.
+        runtime: see ``plan_prediction``.
+        precision: the same.
+        folder: the bundle, where compiled forms are kept.
+        threads: reader threads.
+    """
+    settings = network.settings
+    if settings.whole > (_LARGEST_PICTURE if network.image is not None else ENOUGH["text"]):
+        return None
+    candidate = candidates_for(network, runtime, precision, folder)[0]
+    if resident() + candidate.opening + _ROOM > memory:
+        return None
+    bound_heap()
+    if settings.varying:
+        bound_kernels()
+    opened = candidate.open()
+    budget = max(min(cost, ENOUGH[settings.role]), settings.whole)
+    return PredictionPlan(
+        batches=BatchPlan(budget=budget, packed=is_packed(opened), most=max(budget // 4, 1)),
+        threads=threads or 0,
+        runtime=opened.name,
+        precision=opened.precision,
+        memory=memory,
+        predicted_peak=resident() + _ROOM,
+        window=settings.whole,
+        work=_ROOM // 2,
+        reading=0,
+        scope=0,
+        why=(
+            f"{opened.name} {opened.precision}, a few inputs at once: with "
+            f"{format_size(memory)} there is nothing to plan for so few",
+        ),
+        opener=candidate.open,
+        opened=[opened],
+    )

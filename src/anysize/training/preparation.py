@@ -1,0 +1,337 @@
+"""From a recipe to a job: data opened, labels found, network built, everything checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.findings import Finding, Findings
+from anysize.core.records import Source
+from anysize.models.network import BuildRequest, Network
+from anysize.sources.opening import called
+from anysize.sources.sample import sample_digest
+from anysize.tasks.facts import object_side, picture_size
+from anysize.tasks.protocols import Task
+from anysize.tasks.understanding import Understood, understand
+from anysize.training.job import Job
+from anysize.training.layers import trained_part
+from anysize.training.order import mix
+from anysize.training.recipe import Recipe
+from anysize.training.recipe_defaults import resolve
+from anysize.training.selection import selection_of, task_of
+from anysize.training.vectors import read_as_taught, vectors
+
+if TYPE_CHECKING:
+    from anysize.augmentation import Augmentation
+    from anysize.models.bundle import Card
+
+_log = logging.getLogger("anysize")
+# Where no more of the weights are trained, it is the head.
+_HEAD = 0.1
+# Families of transformers that take pictures of any size.
+_CONVOLUTIONAL = (
+    "convnext", "convnextv2", "efficientnet", "mobilenet_v1", "mobilenet_v2", "regnet", "resnet",
+)  # fmt: skip
+
+
+def initial(recipe: Recipe) -> Path:
+    """The bundle with the weights that a run starts from; workers and resumed runs open it."""
+    return Path(recipe.out) / "initial"
+
+
+def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
+    """A job that starts at the beginning.
+
+    Args:
+        recipe: as the user gave it.
+        started: when the run's clock started.
+        quiet: show no progress.
+
+    Raises:
+        ConfigurationError: the recipe does not fit the task, model or data.
+        DataError: the data cannot be used.
+    """
+    task = task_of(recipe)
+    findings = Findings()
+    data = _understand(recipe, task, recipe.labels, findings)
+    findings.checked(strict=recipe.strict)
+    training = data.training
+    labels = data.labels or recipe.labels or task.labels(training)
+    if recipe.teacher is not None:
+        from anysize.training.distillation import check
+
+        check(recipe, recipe.teacher, labels)
+    network = _build(recipe, task, training, labels)
+    task.begin(network, training, labels)
+    findings.checked(strict=recipe.strict)
+    resolved = resolve(
+        recipe,
+        role=task.role,
+        pretrained=_pretrained(network),
+        normalised=_normalised(network),
+        any_size=_any_size(network),
+        side=0 if network.image is None else min(network.image.width, network.image.height),
+        records=len(training),
+        own=task.recipe_defaults(pretrained=_pretrained(network)),
+        head_only=trained_part(network.module, recipe.freeze) <= _HEAD,
+    )
+    from anysize.models.bundle import Card
+
+    card = Card(
+        task=recipe.task,
+        labels=labels,
+        model=network.spec,
+        merge=recipe.merge,
+        selection=selection_of(recipe),
+        text=network.text,
+        image=network.image,
+        features=network.features,
+        licence=network.licence,
+        provenance={
+            "data": training.name,
+            "fingerprint": training.fingerprint(),
+            "sample": sample_digest(training),
+            "label_counts": data.counts.get("train") or task.label_counts(training),
+            "findings": findings.to_json(),
+            "seed": recipe.seed,
+            "versions": _versions(),
+        },
+    )
+    job = _job(resolved, task, network, card, data, started, quiet)
+    return dataclasses.replace(job, findings=findings, summary=data.summary(findings))
+
+
+def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
+    """The job of a run that has begun: its network as it started, its data as it is now.
+
+    Args:
+        recipe: the run's own, resolved.
+        started: when the run's clock started.
+        quiet: show no progress.
+
+    Raises:
+        BundleError: the run's folder is damaged.
+        DataError: the data cannot be used, or is not the run's.
+    """
+    from anysize.models.bundle import is_bundle
+    from anysize.models.spec import open_network
+
+    task = task_of(recipe)
+    begun = initial(recipe)
+    # A finished run has its weights once, in its bundle; those of its checkpoint replace them.
+    folder = begun if is_bundle(begun) else Path(recipe.out)
+    network, card = open_network(str(folder), recipe.task)
+    network.module.float()
+    data = _understand(recipe, task, card.labels, Findings())
+    fingerprint = data.training.fingerprint()
+    sample = card.provenance.get("sample")
+    changed = sample is not None and sample != sample_digest(data.training)
+    if changed or fingerprint != card.provenance.get("fingerprint"):
+        raise DataError(
+            called(recipe.data),
+            f"has changed since the run in {recipe.out} was started (files, sizes or times "
+            "differ), so the saved position is no longer valid; put the data back, or "
+            "train anew with another --out",
+        )
+    job = _job(recipe, task, network, card, data, started, quiet)
+    kept = Findings()
+    kept.join(map(Finding.from_json, card.provenance.get("findings", ())))
+    return dataclasses.replace(job, findings=kept)
+
+
+def _job(
+    recipe: Recipe,
+    task: Task,
+    network: Network,
+    card: Card,
+    data: Understood,
+    started: float,
+    quiet: bool,
+) -> Job:
+    return Job(
+        recipe=recipe,
+        task=task,
+        network=network,
+        card=card,
+        training=data.training,
+        validation=data.validation,
+        augmentation=_augmentation(recipe, task),
+        fingerprint=str(card.provenance["fingerprint"]),
+        started=started,
+        quiet=quiet,
+    )
+
+
+def _understand(
+    recipe: Recipe, task: Task, labels: tuple[str, ...] | None, findings: Findings
+) -> Understood:
+    # A record's part depends on its id alone, so that evaluating finds the same parts again,
+    # whatever the seed of the run.
+    return understand(
+        recipe.data,
+        task,
+        rename=recipe.columns,
+        encoding=recipe.encoding,
+        validation=recipe.validation,
+        test=recipe.test,
+        labels=labels,
+        preferred=_labels_of(recipe.model),
+        findings=findings,
+    )
+
+
+def _labels_of(model: str) -> tuple[str, ...]:
+    """The labels of a bundle that is trained further."""
+    from anysize.models.bundle import is_bundle, read_card
+
+    return read_card(model).labels if is_bundle(model) else ()
+
+
+def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]) -> Network:
+    import torch
+    from torch import nn
+
+    from anysize.models import spec
+
+    torch.manual_seed(mix("model", recipe.seed))
+    read = vectors(task, training, recipe.teacher)
+    network = spec.build(
+        recipe.model,
+        BuildRequest(
+            task=recipe.task,
+            labels=labels,
+            texts=(lambda: _texts(training)) if task.role == "text" else None,
+            tokenizer=_tokenizer(recipe.teacher) if task.role == "text" else None,
+            picture_size=picture_size(training) if task.role == "image" else None,
+            object_side=object_side(training) if task.name == "object-detection" else None,
+            feature_shape=read.shape,
+            encoding=read.encoding,
+            window=recipe.window,
+            image_size=recipe.image_size,
+            options=recipe.options,
+        ),
+    )
+    if network.new:
+        _log.warning(
+            "%s: not stored in it, so drawn at random and trained: %s",
+            network.spec, ", ".join(network.new),
+        )  # fmt: skip
+    network.module.float()
+    if read.taught is not None:
+        read_as_taught(network, read.taught)
+    _adapt_windows(network, recipe)
+    if recipe.merge != "attention":
+        network.pool = None
+    elif network.pool is None:
+        network.pool = nn.Linear(_feature_size(network.module, len(labels)), 1)
+        # All windows weigh the same at first.
+        nn.init.zeros_(network.pool.weight)
+        nn.init.zeros_(network.pool.bias)
+    return network
+
+
+def _adapt_windows(network: Network, recipe: Recipe) -> None:
+    wishes: dict[str, Any] = {} if recipe.overlap is None else {"overlap": recipe.overlap}
+    if network.text is not None:
+        network.text = dataclasses.replace(network.text, **wishes)
+    if network.features is not None:
+        network.features = dataclasses.replace(network.features, **wishes)
+    if network.image is not None:
+        # What the network comes with (a bundle, a finder of faces) stands where nothing is asked.
+        wishes |= {} if recipe.tiles == "auto" else {"tiles": recipe.tiles}
+        wishes |= {} if recipe.tile is None else {"tile": recipe.tile}
+        wishes |= {} if recipe.crop is None else {"crop": recipe.crop}
+        wishes |= {} if recipe.pages is None else {"pages": recipe.pages}
+        wishes |= {"tolerant": recipe.tolerant}
+        network.image = dataclasses.replace(network.image, **wishes)
+
+
+def _feature_size(module: Any, classes: int) -> int:
+    """Width of what the last linear layer reads; see ``models.execution``."""
+    from torch import nn
+
+    sizes = [
+        layer.in_features
+        for layer in module.modules()
+        if isinstance(layer, nn.Linear) and layer.out_features == classes
+    ]
+    return sizes[-1] if sizes else classes
+
+
+def _tokenizer(teacher: str | None) -> Any:
+    """A student without a tokenizer of its own reads what its teacher reads."""
+    from transformers import AutoTokenizer
+
+    if teacher is None:
+        return None
+    return AutoTokenizer.from_pretrained(teacher, trust_remote_code=False)
+
+
+def _texts(source: Source) -> Iterator[str]:
+    for index in range(len(source)):
+        try:
+            yield from source[index].text("text").chunks()
+        except DataError:
+            continue
+
+
+def _pretrained(network: Network) -> bool:
+    """Whether weights were loaded: transformers notes where from; drawn ones come from nowhere."""
+    return bool(getattr(network.module, "name_or_path", ""))
+
+
+def _normalised(network: Network) -> bool:
+    """Whether the network normalises over the batch."""
+    from torch import nn
+
+    return any(isinstance(layer, nn.BatchNorm2d) for layer in network.module.modules())
+
+
+def _any_size(network: Network) -> bool:
+    """Whether the network takes pictures of any size: convolutions with a mean on top."""
+    module = network.module
+    return bool(getattr(module, "any_size", module.config.model_type in _CONVOLUTIONAL))
+
+
+def _augmentation(recipe: Recipe, task: Task) -> Augmentation | None:
+    spec = recipe.augment
+    if spec == "auto":
+        spec = task.augmentation
+    if spec == "none":
+        return None
+    if task.role != "image":
+        raise ConfigurationError(
+            f"augment must be none for {recipe.task}, not {spec!r}: it changes pictures"
+        )
+    from anysize.augmentation import image
+
+    made = image.make(spec)
+    if made is not None and made.batch_steps and recipe.task != "image-classification":
+        raise ConfigurationError(
+            f"augment: {' and '.join(step.name for step in made.batch_steps)} mix the targets of "
+            f"image-classification alone, not those of {recipe.task}"
+        )
+    if made is not None and recipe.task == "object-detection":
+        from anysize.augmentation.automatic import AugMix
+
+        if any(isinstance(step, AugMix) for step in made.steps):
+            raise ConfigurationError(
+                "augment: aug_mix lays differently moved copies of a picture over each other, so "
+                "that its objects have no boxes: use another one for object-detection"
+            )
+    return made
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("anysize", "torch", "transformers", "tokenizers", "keras"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

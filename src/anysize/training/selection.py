@@ -1,0 +1,30 @@
+"""Which of the things that a detector finds are reported, as a recipe says."""
+
+from __future__ import annotations
+
+from anysize import tasks
+from anysize.core.errors import ConfigurationError
+from anysize.tasks.protocols import Selective, Task
+from anysize.training.recipe import Recipe
+
+
+def task_of(recipe: Recipe) -> Task:
+    """The task with what the recipe says about the objects that it reports.
+
+    Raises:
+        ConfigurationError: the task reports one thing of a record.
+    """
+    task = tasks.load(recipe.task)
+    selection = selection_of(recipe)
+    if not selection:
+        return task
+    if not isinstance(task, Selective):
+        names = " and ".join(selection)
+        raise ConfigurationError(f"{names}: for object-detection, not for {recipe.task}")
+    return task.selecting(**selection)
+
+
+def selection_of(recipe: Recipe) -> dict[str, float]:
+    """The rules that the recipe gives; nothing of those that it leaves to the task."""
+    wishes = {"threshold": recipe.threshold, "nms_iou": recipe.nms_iou}
+    return {name: value for name, value in wishes.items() if value is not None}

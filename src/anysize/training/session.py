@@ -1,0 +1,307 @@
+"""One call of training: start or resume, alone or with workers, and the bundle at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anysize.core import locks, memory
+from anysize.core.errors import ConfigurationError
+from anysize.core.files import is_same_file, scratch, write_json
+from anysize.core.locks import only_writer
+from anysize.core.problems import Problems
+from anysize.sources.opening import all_matching
+from anysize.training import checkpoint, preparation
+from anysize.training import recipe as recipes
+from anysize.training.checkpoint import State
+from anysize.training.job import Job, TrainReport
+from anysize.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from anysize.training.planning import TrainingPlan
+    from anysize.training.progress import Display
+    from anysize.training.team import Team
+
+RECIPE = "recipe.toml"
+REPORT = "report.json"
+PLAN = "plan.json"
+_FOLDERS = ("checkpoints", "initial", "tensorboard")
+_MOST_SHOWN = 20
+
+_log = logging.getLogger("anysize")
+
+
+def run(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> TrainReport:
+    """Trains what the recipe says.
+
+    The run's folder gets the bundle, the resolved ``recipe.toml``, ``training.jsonl``,
+    ``report.json`` and ``checkpoints/``.
+
+    Args:
+        recipe: what to do.
+        resume: go on from the last checkpoint in ``recipe.out``, or begin again a run that was
+            stopped before its first. The data and all that determines what is learned must be the
+            same; limits, workers, loaders and memory may differ.
+        quiet: show no progress.
+
+    Raises:
+        ConfigurationError, DataError, BudgetError, MissingExtraError: before any work starts.
+        Stopped: a signal ended the run; it can be resumed.
+        RunError: the run failed; the last checkpoint stays.
+    """
+    started = time.monotonic()
+    out = Path(recipe.out)
+    _check_out(out, resume=resume)
+    _check_inputs(recipe, resume=resume)
+    with only_writer(out):
+        _check_stopped(out, resume=resume)
+        _check_weights(recipe)
+        if recipe.workers > 1:
+            return _with_workers(recipe, started, resume=resume, quiet=quiet)
+        from anysize.training.team import alone
+
+        report = work(*begin(recipe, started=started, resume=resume, quiet=quiet), alone())
+    assert report is not None
+    return report
+
+
+def begin(recipe: Recipe, *, started: float, resume: bool, quiet: bool) -> tuple[Job, State]:
+    """Prepares the run's folder; the leader calls it, before the others `join_in`.
+
+    Args:
+        recipe: as the user gave it.
+        started: when the run's clock started, by ``time.monotonic()``.
+        resume: see `run`.
+        quiet: show no progress.
+
+    Returns:
+        The job, and the state to go on from.
+    """
+    out = Path(recipe.out)
+    last = out / "checkpoints" / "last"
+    if resume and checkpoint.exists(last):
+        before = recipes.load(out / RECIPE)
+        after = recipes.completed(recipe, before)
+        problems = after.differences(before)
+        if problems:
+            raise ConfigurationError([f"--resume: {problem}" for problem in problems])
+        state = checkpoint.read_state(last)
+        job = preparation.reopen(after, started=started, quiet=quiet)
+        _check_state(state, before, job)
+    else:
+        if resume:
+            _log.warning("%s was stopped before its first checkpoint: it begins again", out)
+        job = preparation.prepare(recipe, started=started, quiet=quiet)
+        state = State(run=job.recipe.identity())
+        _clear(out)
+        from anysize.models import bundle
+
+        bundle.save(preparation.initial(recipe), job.network, job.card)
+    job.recipe.write(out / RECIPE)
+    (out / REPORT).unlink(missing_ok=True)
+    return job, state
+
+
+def join_in(out: Path, *, started: float, quiet: bool) -> tuple[Job, State]:
+    """What `begin` has prepared in the run's folder ``out``, for the other workers."""
+    recipe = dataclasses.replace(recipes.load(out / RECIPE), out=str(out))
+    job = preparation.reopen(recipe, started=started, quiet=quiet)
+    return job, checkpoint.read_state(job.last) if checkpoint.exists(job.last) else State()
+
+
+def work(job: Job, state: State, team: Team) -> TrainReport | None:
+    """Trains as one worker; the leader writes the bundle and returns the report.
+
+    Raises:
+        Stopped, RunError, DataError: see ``Loop.run``.
+    """
+    from anysize.training.loop import Loop
+    from anysize.training.progress import make_display
+    from anysize.training.stopping import StopRequest
+
+    state = dataclasses.replace(state, fingerprint=job.fingerprint)
+    display = make_display(job.quiet or not team.leads)
+    with StopRequest().listening() as request:
+        try:
+            for line in job.summary:
+                display.say(line)
+            loop = Loop(job, team, state, display, request)
+            ended = loop.run()
+            peak = sum(team.gather(memory.peak()))
+            report = _report(job, loop.state, ended, peak)
+            _tell_failures(report, display)
+        finally:
+            display.close()
+    if not team.leads:
+        return None
+    _save_bundle(job, loop.state)
+    write_json(job.out / REPORT, report.to_json())
+    _drop_copies(job)
+    return report
+
+
+def make_plan(recipe: Recipe) -> TrainingPlan:
+    """What a run would do with its memory budget, and why; writes nothing.
+
+    Raises:
+        ConfigurationError, DataError, BudgetError: as `run`.
+    """
+    from anysize.training.budget import agree
+    from anysize.training.machinery import make_objective, readers
+    from anysize.training.team import alone
+
+    job = preparation.prepare(recipe, started=time.monotonic(), quiet=True)
+    team = alone()
+    plan = agree(job, make_objective(job, team), team, readers(job.recipe), writable=False)
+    return dataclasses.replace(plan, findings=job.findings.to_json())
+
+
+def _check_out(out: Path, *, resume: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise ConfigurationError(f"out must be a folder, but {out} is a file")
+    if resume and not any((out / name).exists() for name in (RECIPE, locks.FILE)):
+        raise ConfigurationError(
+            f"--resume finds nothing to go on with: {out} holds no run; check --out, or begin a "
+            "run without --resume"
+        )
+
+
+def _check_inputs(recipe: Recipe, *, resume: bool) -> None:
+    """Refuses a folder for the run in which it would replace what it is made from."""
+    out = Path(recipe.out)
+    data = all_matching(recipe.data, once=True)
+    inputs = [("data", path) for path in data] + [("model", Path(recipe.model))]
+    if recipe.teacher:
+        inputs.append(("teacher", Path(recipe.teacher)))
+    problems = []
+    for name, path in inputs:
+        if not path.exists() or (resume and name == "model"):
+            continue
+        parts = [out / folder for folder in _FOLDERS]
+        if is_same_file(path, out) or any(_is_inside(path, part) for part in parts):
+            problems.append(
+                f"out {out} would replace the {name} {path}; an output never replaces an input: "
+                "choose another --out"
+            )
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _check_stopped(out: Path, *, resume: bool) -> None:
+    """What is in the folder already; nobody else writes into it any more."""
+    if not resume and (out / REPORT).is_file():
+        _log.warning("%s holds a finished run, which this run replaces", out)
+    last = out / "checkpoints" / "last"
+    if not resume and checkpoint.exists(last) and not (out / REPORT).is_file():
+        step = checkpoint.read_state(last).cursor.step
+        raise ConfigurationError(
+            f"out={str(out)!r} holds a run that stopped after step {step}; go on with --resume, "
+            "choose another --out, or delete the folder"
+        )
+
+
+def _check_state(state: State, recipe: Recipe, job: Job) -> None:
+    """Refuses a checkpoint of another run or of other data."""
+    theirs = (state.run, state.fingerprint)
+    for found, own in zip(theirs, (recipe.identity(), job.fingerprint), strict=True):
+        if found and found != own:
+            raise ConfigurationError(
+                f"--resume: the checkpoint in {job.last} belongs to another run (another seed, "
+                f"model or data than {job.out / RECIPE} names); choose another --out"
+            )
+
+
+def _check_weights(recipe: Recipe) -> None:
+    """Refuses weights that are over the budget by themselves, before they are read."""
+    from anysize.planning.budget import refuse_early, weights_size
+
+    refuse_early(
+        f"training {recipe.model}",
+        memory.default_budget() if recipe.memory is None else recipe.memory,
+        weights_size(recipe.model),
+        training=not recipe.freeze,  # what is frozen has no gradients
+        workers=recipe.workers,
+        states=1,  # the fewest that an optimizer keeps
+    )
+
+
+def _clear(out: Path) -> None:
+    """Removes what an earlier run left that the new one does not write over."""
+    for folder in _FOLDERS:
+        shutil.rmtree(out / folder, ignore_errors=True)
+    (out / PLAN).unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _with_workers(recipe: Recipe, started: float, *, resume: bool, quiet: bool) -> TrainReport:
+    """Starts workers that do everything; this process loads no model and no data."""
+    from anysize.scale import local
+
+    out = Path(recipe.out).absolute()
+    with scratch(None, "run") as folder:
+        request = folder / RECIPE
+        dataclasses.replace(recipe, out=str(out)).write(request)
+        arguments = [str(request), "--started", repr(started)]
+        arguments += ["--resume"] if resume else []
+        arguments += ["--quiet"] if quiet else []
+        local.launch("anysize.training.worker", arguments, workers=recipe.workers)
+    entries = json.loads((out / REPORT).read_text(encoding="utf-8"))
+    return TrainReport(**entries | {"bundle": recipe.out})
+
+
+def _report(job: Job, state: State, ended: str, peak: int) -> TrainReport:
+    records = len(job.training)
+    return TrainReport(
+        bundle=str(job.out),
+        steps=state.cursor.step,
+        records=state.used,
+        epochs=state.cursor.epoch + state.cursor.place / records,
+        seconds=state.elapsed,
+        metric=job.task.main_metric,
+        best=None if state.best is None else state.best.metric,
+        ended=ended,
+        failed=state.failed,
+        failures=state.failures,
+        peak_memory=peak,
+        findings=job.findings.to_json(),
+    )
+
+
+def _save_bundle(job: Job, state: State) -> None:
+    from anysize.models import bundle
+
+    metrics = {}
+    if state.best is not None:
+        metrics = {
+            f"validation_{job.task.main_metric}": state.best.metric,
+            "validation_loss": state.best.loss,
+            "step": state.best.step,
+        }
+    provenance = {**job.card.provenance, "recipe": dataclasses.asdict(job.recipe)}
+    card = dataclasses.replace(job.card, metrics=metrics, provenance=provenance)
+    bundle.save(job.out, job.network, card)
+
+
+def _drop_copies(job: Job) -> None:
+    """A finished run keeps what resuming needs, once."""
+    shutil.rmtree(preparation.initial(job.recipe), ignore_errors=True)
+    checkpoint.share(job.best, job.last)
+
+
+def _tell_failures(report: TrainReport, display: Display) -> None:
+    if not report.failed:
+        return
+    display.say(f"{report.failed} records could not be used:")
+    for line in Problems(report.failures.items()).lines(_MOST_SHOWN):
+        display.say(f"  {line}")
+    if report.failed > len(report.failures):
+        display.say(f"  {REPORT} names the first {len(report.failures)} of them")

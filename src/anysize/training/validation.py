@@ -1,0 +1,154 @@
+"""Validation with the weights as they are, shared out over the workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from anysize.core.batches import BatchPlan
+from anysize.core.errors import DataError
+from anysize.core.examples import Example, Outputs
+from anysize.core.pipeline import Position
+from anysize.core.predict import predict
+from anysize.core.protocols import Preprocess
+from anysize.core.records import Record, Source
+from anysize.core.results import Result
+from anysize.training.checkpoint import Score
+from anysize.training.pooled import Objective
+from anysize.training.team import Team
+
+_SAMPLE = 64
+
+
+@dataclass(slots=True)
+class _LiveRuntime:
+    """Runs the network that is being trained."""
+
+    objective: Objective
+    name: str = "training"
+    precision: str = "as trained"
+
+    def run(self, examples: Sequence[Example]) -> Outputs:
+        with torch.inference_mode():
+            outputs = self.objective.outputs(examples)
+            return Outputs({name: item.float().cpu().numpy() for name, item in outputs.items()})
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """Notes each record's target as it passes; a bad one fails the record."""
+
+    preprocess: Preprocess
+    objective: Objective
+    labels: Sequence[str]
+    seen: dict[int, Any] = field(default_factory=dict)
+
+    def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
+        self.objective.task.encode_target(record, self.labels)
+        self.seen[ordinal] = record.target
+        yield from self.preprocess(ordinal, record, draw)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """The first records of a source."""
+
+    source: Source
+    size: int
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> Record:
+        return self.source[index]
+
+    def fingerprint(self) -> str:
+        return self.source.fingerprint()
+
+
+def rehearse(
+    objective: Objective,
+    source: Source,
+    preprocess: Preprocess,
+    labels: Sequence[str],
+    plan: BatchPlan,
+    team: Team,
+    threads: int,
+) -> float:
+    """About how many seconds `validate` will take, from a sample.
+
+    The sample is run twice, since the first time pays for what is only done once.
+    """
+    sample = _Sample(source, min(len(source), _SAMPLE * team.size))
+    seconds = 0.0
+    for _ in range(2):
+        started = time.monotonic()
+        try:
+            validate(objective, sample, preprocess, labels, plan, team, 0, threads)
+        except DataError:
+            return 0.0
+        seconds = time.monotonic() - started
+    return seconds * len(source) / len(sample)
+
+
+def validate(
+    objective: Objective,
+    source: Source,
+    preprocess: Preprocess,
+    labels: Sequence[str],
+    plan: BatchPlan,
+    team: Team,
+    step: int,
+    threads: int,
+) -> Score:
+    """The task's main metric and its loss over ``source``.
+
+    Records that cannot be read are left out.
+
+    Raises:
+        DataError: none of them can be used.
+    """
+    targets = _Targets(preprocess, objective, labels)
+    module = objective.network.module
+    was_training = module.training
+    module.eval()
+    meter = objective.task.new_meter(labels)
+    count, problem = 0, ""
+    try:
+        indices = range(team.rank, len(source), team.size)
+        results = predict(
+            source,
+            (Position(ordinal, index) for ordinal, index in enumerate(indices)),
+            targets,
+            _LiveRuntime(objective),
+            objective.task.new_merger(labels, objective.rule),
+            plan,
+            threads=threads,
+        )
+        for ordinal, result in enumerate(results):
+            target = targets.seen.pop(ordinal, None)
+            if isinstance(result, Result):
+                meter.add(result, target)
+                count += 1
+            else:
+                problem = problem or result.error
+    finally:
+        module.train(was_training)
+    found = team.gather((count, problem, meter.state()))
+    if not any(each for each, _, _ in found):
+        first = next((each for _, each, _ in found if each), "there are none")
+        raise DataError(source.name, f"no record can be used for validation; the first: {first}")
+    meter.join([state for _, _, state in found])
+    metric, loss = meter.score()
+    return Score(metric=metric, loss=loss, step=step)
