@@ -1,9 +1,10 @@
 """The measuring process of one bundle: evaluates it, then runs timed rounds when asked.
 
-Started as ``python -m anysize.compression.worker BUNDLE REQUEST ANSWERS``. It writes one JSON object
-a line to standard output: first what the evaluation gave (and the answers, record by record, to the
-file ``ANSWERS``), then, for every line that it reads, the times of a round. The judge keeps several
-of them waiting and lets them run in turns, so that a change of the machine's speed meets all alike.
+Started as ``python -m anysize.compression.worker BUNDLE REQUEST ANSWERS``. It writes one JSON
+object a line to standard output: first what the evaluation gave (and the answers, record by record,
+to the file ``ANSWERS``), then, for every line that it reads, the times of a round. The judge keeps
+several of them waiting and lets them run in turns, so that a change of the machine's speed meets
+all alike.
 """
 
 from __future__ import annotations
