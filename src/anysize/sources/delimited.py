@@ -193,15 +193,17 @@ def _say(name: str, dialect: Dialect, request: Request) -> None:
 
 def _rows_are_named(header: Sequence[str], lines: Sequence[str], dialect: Dialect) -> bool:
     """Whether all rows have one cell more than the header, and the first one is their number."""
-    rows = [_cut(line, dialect) for line in lines[1:] if line]
-    firsts = {row[0] for row in rows if row}
-    return (
-        len(rows) > 1
-        and all(len(row) == len(header) + 1 for row in rows)
-        and any(row[-1] for row in rows)
-        and len(firsts) == len(rows)
-        and all(first.isdecimal() for first in firsts)
-    )
+    firsts = set()
+    filled = False
+    count = 0
+    for line in filter(None, lines[1:]):
+        row = _cut(line, dialect)
+        if len(row) != len(header) + 1 or not row[0].isdecimal():
+            return False
+        count += 1
+        firsts.add(row[0])
+        filled = filled or bool(row[-1])
+    return count > 1 and filled and len(firsts) == count
 
 
 def _cut(line: str, dialect: Dialect) -> list[str]:
