@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -202,10 +201,12 @@ def test_where_nothing_passes_the_table_says_why_and_the_exit_code_is_one(
     assert candidate["figures"]["records"] == 40
     assert "nothing is shipped" in printed.err
     assert sorted(path.name for path in out.iterdir()) == ["compression.html", "compression.json"]
-    # A second try may go to the same place.
-    assert dataclasses.asdict(
-        judging.Order(model="m", out=out, memory=1, data="d", methods=("int8",))
-    )
+    # A second try may go to the same place, but for what is no report of the first.
+    again = {"model": str(trained), "out": out, "memory": 1 << 30, "methods": ("int8",)}
+    judging.Order(**again, data=str(digits))
+    (out / "mine.txt").touch()
+    with pytest.raises(anysize.ConfigurationError, match="holds something already"):
+        judging.Order(**again, data=str(digits))
 
 
 def test_faults_are_told_before_anything_is_measured(trained: Path, tmp_path: Path) -> None:

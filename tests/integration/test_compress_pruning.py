@@ -275,11 +275,11 @@ def test_channels_that_nothing_reads_go_first(
     dense: Path, pictures: dict[str, Any], sureness: float
 ) -> None:
     """Also in a network so sure of itself that its loss has no gradient."""
-    from anysize.compression.prune_structured import Options, _groups, select
+    from anysize.compression.prune_structured import Options, removable, select
 
     task = tasks.load(pictures["task"])
     network, card = open_network(str(dense))
-    groups, flops = _groups(network, 8)
+    groups, flops = removable(network, 8)
     idle = [[1, 5, 8, 9, 20, 21, 22, 31], [0, 3, 30, 31, 32, 33, 34, 63], []]
     for group, units in zip(groups[::-1], idle, strict=True):
         group.silence(units)

@@ -13,7 +13,11 @@ from typer.testing import CliRunner
 import anysize
 from anysize.cli.main import app
 from anysize.core.errors import ConfigurationError
-from anysize.recognition.gallery import load
+from anysize.models import bundle
+from anysize.models.bundle import Card
+from anysize.models.network import BuildRequest
+from anysize.models.spec import build
+from anysize.recognition.gallery import Gallery, load, save
 
 PEOPLE, TRAINED, PICTURES = 14, 10, 5
 
@@ -108,6 +112,20 @@ def test_people_are_enrolled_named_compared_and_deleted(
     assert json.loads(line)["prediction"] == "unknown"
 
 
-def test_a_gallery_is_for_bundles_that_embed(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["enroll", "nowhere", "--out", str(tmp_path)])
-    assert done.exit_code != 0
+def test_a_gallery_is_for_bundles_that_embed(data: Path, tmp_path: Path) -> None:
+    request = BuildRequest(task="image-classification", labels=("cat", "dog"), image_size=(16, 16))
+    network = build("mlp", request)
+    card = Card(task=request.task, labels=request.labels, model=network.spec, image=network.image)
+    classifier = bundle.save(tmp_path / "classifier", network, card)
+    new, gallery = tmp_path / "new", tmp_path / "gallery"
+    save(Gallery(embedder="e" * 64).added({"Ann": np.eye(2, 16)}), gallery)
+    for arguments in (
+        ("enroll", classifier, data / "test", "--out", new),
+        ("verify", classifier, *sorted((data / "test" / "person 10").iterdir())[:2]),
+        ("predict", classifier, data / "test", "--gallery", gallery),
+    ):
+        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert isinstance(done.exception, ConfigurationError), arguments
+        assert "image-classification" in str(done.exception)
+        assert done.stdout == ""
+    assert not new.exists()

@@ -57,7 +57,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
             folder = root / split / synset
             folder.mkdir(parents=True)
             for number in range(count):
-                (folder / f"{synset}_{number}.JPEG").write_bytes(picture(kind, draw))
+                (folder / f"{synset}_{number:02d}.JPEG").write_bytes(picture(kind, draw))
     return root
 
 
@@ -123,15 +123,15 @@ def test_the_recipe_learns_from_folders_and_is_measured_the_usual_way(
 def test_archives_give_the_weights_that_folders_give(
     folders: Path, archives: Path, tmp_path: Path
 ) -> None:
+    """What is drawn for a record follows its id, which differs: nothing is drawn here."""
     weights = []
-    for number, data in enumerate((archives, archives)):
-        recipe = shrunk(
-            load(RECIPES / "imagenet_resnet50.toml"), data, tmp_path / str(number), steps=3
-        )
-        api.train_report(recipe)
-        weights.append((tmp_path / str(number) / "model.safetensors").read_bytes())
+    for number, data in enumerate((folders, archives)):
+        recipe = load(RECIPES / "imagenet_resnet50.toml")
+        out = tmp_path / str(number)
+        api.train_report(shrunk(recipe, data, out, steps=3, augment="none"))
+        weights.append((out / "model.safetensors").read_bytes())
     assert weights[0] == weights[1]
-    model = api.load(tmp_path / "0")
+    model = api.load(tmp_path / "1")
     assert model.card.labels == NAMES
     by_id = {
         result.id: result.prediction

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -179,16 +180,30 @@ def test_patience_ends_a_run_that_no_longer_improves(
     assert report.epochs < 10
 
 
-def test_minutes_hold_the_whole_run(pictures: dict[str, Any], tmp_path: Path) -> None:
-    limit = 0.1
-    report = run(
-        Recipe(**pictures, minutes=limit, validate_every=10**6, out=str(tmp_path / "run")),
-        quiet=True,
-    )
+def test_minutes_hold_the_whole_run(
+    pictures: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that only the network's work moves: a picture takes 20 ms."""
+    from anysize.models.mlp import MLPForImageClassification
+
+    now = 1000.0
+    forward = MLPForImageClassification.forward
+
+    def timed(self: Any, pixel_values: Any, *rest: Any, **more: Any) -> Any:
+        nonlocal now
+        now += 0.02 * len(pixel_values)
+        return forward(self, pixel_values, *rest, **more)
+
+    monkeypatch.setattr(MLPForImageClassification, "forward", timed)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    recipe = Recipe(**pictures, minutes=0.1, validate_every=10**6, out=str(tmp_path / "run"))
+    report = run(recipe, quiet=True)
     assert report.ended == "minutes"
-    assert report.steps > 1
-    # A step that is under way is finished, and a busy machine may take its time for it.
-    assert report.seconds <= 2 * 60 * limit
+    # The last validation, of some 30 pictures, is inside the limit; a step that is under way, of
+    # 16 pictures, is finished.
+    assert 6.0 - 1.5 <= report.seconds <= 6.0 + 0.32
+    assert report.steps > 10
+    assert [entry for entry in log(tmp_path / "run") if "validation_accuracy" in entry]
     rates = [entry["learning_rate"] for entry in log(tmp_path / "run") if "loss" in entry]
     assert rates[-1] < 0.2 * max(rates)
 

@@ -55,10 +55,10 @@ def test_a_working_directory_that_is_gone(tmp_path: Path, monkeypatch: pytest.Mo
 def test_signals_leave_a_document(
     received: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(main, "_called", lambda: 130)  # what Typer makes of the exception
+    monkeypatch.setattr(main, "app", lambda **_: 130)  # what Typer makes of the exception
     for name in ("prepare_streams", "end_on_signals"):
         monkeypatch.setattr(main, name, lambda: None)
-    monkeypatch.setattr(ending, "_received", [received] if received else [])
+    monkeypatch.setattr(ending, "received", [received] if received else [])
     monkeypatch.setattr("sys.argv", ["anysize", "plan", "--json"])
     with pytest.raises(SystemExit) as ended:
         main.run()

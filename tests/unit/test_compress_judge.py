@@ -217,7 +217,7 @@ def test_the_table_is_never_cut(
     monkeypatch.setenv("COLUMNS", "80")
     for terminal in ("0", "1"):
         monkeypatch.setenv("TTY_COMPATIBLE", terminal)
-        command._show(judgement)
+        command.show(judgement)
         printed = capsys.readouterr().out
         assert all(cell in printed for cell in wanted)
         # A terminal gets no line that it would break; a file gets the table.

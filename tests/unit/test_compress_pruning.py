@@ -18,7 +18,7 @@ from anysize.compression.heads import transformer_groups
 from anysize.compression.low_rank import factor, factored, factors
 from anysize.compression.protocols import Context
 from anysize.compression.prune_layers import least_missed
-from anysize.compression.prune_structured import _groups, remove
+from anysize.compression.prune_structured import removable, remove
 from anysize.compression.selection import choose
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models import altered, bundle, sparse
@@ -92,7 +92,7 @@ def outputs(network: Network, **how: Any) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("key", ["resnet18", "cnn", "mobilenet_v3_small", "vit_tiny", "mlp"])
 def test_half_the_operations_and_the_same_outputs_from_the_bundle(key: str, tmp_path: Path) -> None:
     network = picture_network(key)
-    groups, before = _groups(network, 8)
+    groups, before = removable(network, 8)
     random = torch.Generator().manual_seed(1)
     scores = [torch.rand(group.units, generator=random) for group in groups]
     if key == "vit_tiny":  # random scores would take all heads: they cost most
@@ -129,7 +129,7 @@ def test_a_card_cannot_ask_for_more_than_the_configuration_has() -> None:
 
 def test_labels_of_another_set_get_a_head_of_the_pruned_width(tmp_path: Path) -> None:
     network = picture_network("cnn")
-    groups, before = _groups(network, 8)
+    groups, before = removable(network, 8)
     scores = [torch.rand(group.units) for group in groups]
     remove(network, groups, choose(groups, scores, before, 0.5))
     network.altered = altered.describe(network.module)
@@ -147,7 +147,7 @@ def test_labels_of_another_set_get_a_head_of_the_pruned_width(tmp_path: Path) ->
 
 def test_sparse_and_altered_and_factored_together(tmp_path: Path) -> None:
     network = picture_network("mlp")
-    groups, before = _groups(network, 8)
+    groups, before = removable(network, 8)
     scores = [torch.rand(group.units) for group in groups]
     remove(network, groups, choose(groups, scores, before, 0.6))
     assert factor(network, 0.5) > 0

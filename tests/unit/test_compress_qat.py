@@ -62,7 +62,7 @@ def examples(count: int) -> list[Example]:
 def test_rounding_is_torchs_and_its_gradient_the_formula() -> None:
     values = torch.linspace(-2.03, 3.01, 211, requires_grad=True)
     step, zero = torch.tensor(0.01, requires_grad=True), 100
-    rounded = fake._LearnedStep.apply(values, step, zero)
+    rounded = fake.LearnedStep.apply(values, step, zero)
     expected = torch.fake_quantize_per_tensor_affine(values.detach(), 0.01, zero, 0, 255)
     torch.testing.assert_close(rounded.detach(), expected, rtol=0, atol=1e-6)
     rounded.sum().backward()

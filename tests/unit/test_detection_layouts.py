@@ -103,7 +103,7 @@ def test_coco_does_not_depend_on_the_size_of_blocks(
 ) -> None:
     folder = coco_folder(tmp_path)
     for size in (1, 2, 7, 64):
-        monkeypatch.setattr(json_stream, "_CHUNK", size)
+        monkeypatch.setattr(json_stream, "CHUNK", size)
         assert objects(open_source(folder, columns=COLUMNS)) == COCO_OBJECTS
 
 

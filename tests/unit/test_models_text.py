@@ -347,7 +347,7 @@ class TestMiniLM:
 
 
 def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(minilm, "_PACKAGE", "no_such_package")
+    monkeypatch.setattr(minilm, "PACKAGE", "no_such_package")
     with pytest.raises(MissingExtraError, match=r"anysize\[pretrained\]"):
         build("minilm")
 
@@ -356,7 +356,7 @@ def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     (tmp_path / "empty_wheel").mkdir()
     (tmp_path / "empty_wheel" / "__init__.py").write_text("", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(minilm, "_PACKAGE", "empty_wheel")
+    monkeypatch.setattr(minilm, "PACKAGE", "empty_wheel")
     with pytest.raises(BundleError, match=r"no model\.safetensors"):
         build("minilm")
 

@@ -87,7 +87,7 @@ def test_what_is_read_ahead_is_bounded(ahead: int) -> None:
     positions = [Position(place, place) for place in range(len(source))]
     taken = 0
     for _ in examples(source, positions, windows, threads=2, ahead=ahead):
-        assert windows.read - taken <= ahead * pipeline._FIRST
+        assert windows.read - taken <= ahead * pipeline.FIRST
         taken += 1
     assert taken == windows.read == 60 * 12
 

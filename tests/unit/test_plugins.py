@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
 
-ROOMS = ["tasks", "models", "mergers", "runtimes", "augment"]
+PACKAGE = Path(plugins.__file__).parents[1]
+# Every folder of the package that has a plug-in.
+ROOMS = sorted(
+    path.parent.name
+    for path in PACKAGE.glob("*/__init__.py")
+    if any("\nPROVIDES" in file.read_text() for file in path.parent.glob("*.py"))
+)
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -19,7 +26,9 @@ def test_every_key_loads_and_its_module_says_it_provides_it(room: str) -> None:
     assert keys
     for key in keys:
         assert key in plugins.load(room, key).PROVIDES
-        assert plugins.summary(keys[key]).endswith((".", ":", ";")) or plugins.summary(keys[key])
+        described = plugins.summary(keys[key])
+        assert described != keys[key], f"{keys[key]} has no docstring"
+        assert described.split("``")[-1].endswith((".", ":", ";", "?")), described
 
 
 def test_an_unknown_key_suggests_a_near_one() -> None:

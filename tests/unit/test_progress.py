@@ -117,7 +117,7 @@ def test_what_is_built_once_tells_how_far_it_is(
     told: list[logging.LogRecord],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(progress, "_FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "FIRST_SECONDS", 0.0)
     path = write(tmp_path)
     column = IMAGE if path.suffix == ".tar" else TEXT
     open_source(path, columns=[column], cache=tmp_path / "cache")
@@ -133,7 +133,7 @@ def test_what_is_built_once_tells_how_far_it_is(
 def test_counting_targets_tells_how_far_it_is(
     tmp_path: Path, told: list[logging.LogRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "_FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "FIRST_SECONDS", 0.0)
     (tmp_path / "a.csv").write_text("text,label\nx,1\ny,2\n")
     source = open_source(tmp_path / "a.csv", columns=[TEXT, LABEL])
     assert target_counts(source) == {"1": 1, "2": 1}
@@ -188,7 +188,7 @@ def test_commands_show_long_passes(tmp_path: Path, repository: Path) -> None:
         "import sys\n"
         "from anysize.core import progress\n"
         "from anysize.cli.main import run\n"
-        "progress._FIRST_SECONDS = 0\n"
+        "progress.FIRST_SECONDS = 0\n"
         "sys.argv = ['anysize', 'inspect', 'a.csv', '--json']\n"
         "run()\n"
     )

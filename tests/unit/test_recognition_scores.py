@@ -135,7 +135,7 @@ def people(count: int, samples: int, spread: float, seed: int = 0) -> tuple:
 
 def test_pairs_in_blocks_equal_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, identities = people(7, 5, 0.8)
-    monkeypatch.setattr(pairs, "_BLOCK_VALUES", 100)
+    monkeypatch.setattr(pairs, "BLOCK_VALUES", 100)
     counts = pairs.pair_counts(vectors, identities)
     genuine, impostor = [], []
     for i, j in itertools.combinations(range(len(vectors)), 2):

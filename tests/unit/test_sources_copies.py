@@ -62,11 +62,11 @@ def test_files_are_compared_by_what_they_hold(tmp_path: Path) -> None:
 def test_copies_of_large_sources_are_kept(tmp_path: Path) -> None:
     source = opened(table(tmp_path / "a.csv", [f"text {n % 90}" for n in range(200)]))
     before = copies_in(source)
-    kept_from, copies._KEPT_FROM = copies._KEPT_FROM, 100
+    kept_from, copies.KEPT_FROM = copies.KEPT_FROM, 100
     try:
         found = [copies_in(source), copies_in(source)]
     finally:
-        copies._KEPT_FROM = kept_from
+        copies.KEPT_FROM = kept_from
     assert before is not None
     for each in found:
         assert each is not None

@@ -50,7 +50,7 @@ def sentence(draw: random.Random) -> str:
 def test_stray_quotes_swallow_nothing(
     tmp_path: Path, seed: int, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scan_module, "_RESTART", 1 << 12)
+    monkeypatch.setattr(scan_module, "RESTART", 1 << 12)
     draw = random.Random(seed)
     stray = set(draw.sample(range(10, rows), draw.choice([1, 2, 3, 8])))
     expected, lines = [], ["text,label"]

@@ -175,7 +175,7 @@ def test_the_index_is_kept_until_the_archive_changes(
 def test_ids_and_targets_without_reading_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shards, "_BLOCK", 3)
+    monkeypatch.setattr(shards, "BLOCK", 3)
     path = tmp_path / "x.tar"
     path.write_bytes(
         packed([(f"c{index % 2}/{index}.png", b"not a picture") for index in range(8)])

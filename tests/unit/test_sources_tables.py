@@ -301,14 +301,14 @@ def test_the_index_is_kept_and_made_anew_when_the_file_changes(
     path = large(tmp_path / "a.csv")
     cache = tmp_path / "cache"
     built = 0
-    build = index_module._build
+    build = index_module.build
 
     def counting(*arguments: Any) -> int:
         nonlocal built
         built += 1
         return build(*arguments)
 
-    monkeypatch.setattr(index_module, "_build", counting)
+    monkeypatch.setattr(index_module, "build", counting)
 
     def opened() -> TableSource:
         source = open_source(path, columns=[TEXT, LABEL], cache=cache)
@@ -358,13 +358,9 @@ def test_an_unwritable_cache_does_not_stop_the_work(
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     monkeypatch.setenv("ANYSIZE_CACHE", str(blocked / "cache"))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    from anysize.sources.cache import _temporary
-
-    _temporary.cache_clear()
     source = open_source(large(tmp_path / "a.csv"), columns=[TEXT])
     assert source[29_999].id == "a.csv:29999"
-    _temporary.cache_clear()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "file"]
 
 
 def test_an_interrupted_index_leaves_nothing(
@@ -376,7 +372,7 @@ def test_an_interrupted_index_leaves_nothing(
     def broken(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(index_module, "_build", broken)
+    monkeypatch.setattr(index_module, "build", broken)
     with pytest.raises(KeyboardInterrupt):
         open_source(path, columns=[TEXT], cache=cache)
     assert list(cache.iterdir()) == []

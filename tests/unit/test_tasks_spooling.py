@@ -40,7 +40,7 @@ def test_a_disk_that_fills_meanwhile_is_noticed_and_nothing_is_left(
 ) -> None:
     left = iter([10_000_000, 200, 100])
     monkeypatch.setattr(spooling, "free_space", lambda _: next(left))
-    monkeypatch.setattr(spooling, "_LOOK", 150)
+    monkeypatch.setattr(spooling, "LOOK", 150)
     with pytest.raises(DataError, match=r"nearly full after \d of 8 rows"):
         spooling.spool(table(PICTURES), tmp_path)
     assert list((tmp_path / "data").iterdir()) == []

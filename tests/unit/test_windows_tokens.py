@@ -263,7 +263,7 @@ def test_words_that_wordpiece_gives_up_are_seen_whole() -> None:
 def test_a_word_above_the_limit_is_cut_and_nothing_is_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(encoding_module, "_LONGEST", 2000)
+    monkeypatch.setattr(encoding_module, "LONGEST", 2000)
     text = "x" * 20_000 + " ends here"
     _, characters = streamed(KINDS["wordpiece"], text, 300)
     word = [pair for pair in characters if pair[1] <= 20_000]

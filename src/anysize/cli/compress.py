@@ -59,7 +59,7 @@ def command(
     if as_json:
         document(judgement.to_json())
     else:
-        _show(judgement)
+        show(judgement)
     _conclude(judgement, out)
 
 
@@ -75,7 +75,7 @@ def _conclude(judgement: Judgement, out: Path) -> None:
     say(f"bundle: {out} ({judgement.chosen.chain})")
 
 
-def _show(judgement: Judgement) -> None:
+def show(judgement: Judgement) -> None:
     """The table, or a list where the terminal is too narrow for it: cut words say nothing."""
     from anysize.compression.report import COLUMNS, rows
 

@@ -17,7 +17,7 @@ INTERRUPTED = 130
 """The exit code of Ctrl-C."""
 
 _STREAMS = (0, 1, 2)
-_received: list[int] = []
+received: list[int] = []
 
 
 class Terminated(KeyboardInterrupt):
@@ -103,13 +103,13 @@ def end_on_signals() -> None:
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
-    _received.append(number)
+    received.append(number)
     raise Terminated(number)
 
 
 def interruption() -> KeyboardInterrupt:
     """What ended a command that a signal has ended."""
-    return Terminated(_received[0]) if _received else KeyboardInterrupt()
+    return Terminated(received[0]) if received else KeyboardInterrupt()
 
 
 def reader_is_gone() -> bool:

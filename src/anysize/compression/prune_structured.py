@@ -81,7 +81,7 @@ class Structured:
         if found := weight_problems(network):
             return found
         try:
-            _groups(network, Options().multiple)
+            removable(network, Options().multiple)
         except ConfigurationError as error:
             return list(error.problems)
         return []
@@ -93,7 +93,7 @@ class Structured:
         from anysize.models.spec import open_network
 
         network, card = open_network(str(source))
-        groups, flops = _groups(network, options.multiple)
+        groups, flops = removable(network, options.multiple)
         chosen = select(network, card, groups, flops, options, context)
         remove(network, groups, chosen)
         network.altered = describe(network.module)
@@ -173,7 +173,7 @@ def remove(network: Network, groups: Sequence[Group], chosen: Sequence[Sequence[
             )
 
 
-def _groups(network: Network, multiple: int) -> tuple[list[Group], Flops]:
+def removable(network: Network, multiple: int) -> tuple[list[Group], Flops]:
     """What can be removed of a network, and what all of it costs.
 
     Raises:

@@ -46,9 +46,9 @@ def examples(
         threads: reader threads; 0 reads in the caller's thread. Order and content do not depend
             on it.
         ahead: with threads, how many records may be under way at once, at least 2. Each reader
-            holds at most ``_FIRST`` windows of a record; the rest of a long record is read, as many
+            holds at most ``FIRST`` windows of a record; the rest of a long record is read, as many
             at a time, while the caller works on those before. So memory stays bounded by
-            ``ahead * _FIRST`` windows.
+            ``ahead * FIRST`` windows.
     """
     if threads <= 0:
         for position in positions:
@@ -69,7 +69,7 @@ def examples(
                 future.cancel()
 
 
-_FIRST = 8
+FIRST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ def _next(
     stream: Iterator[Example | Failure],
 ) -> tuple[list[Example | Failure], Iterator[Example | Failure] | None]:
     """The next windows of a record, and the stream if there may be more."""
-    some = list(itertools.islice(stream, _FIRST))
-    return some, stream if len(some) == _FIRST else None
+    some = list(itertools.islice(stream, FIRST))
+    return some, stream if len(some) == FIRST else None
 
 
 def _guarded(

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 NAME = "anysize.progress"
 
-_FIRST_SECONDS = 2.0
+FIRST_SECONDS = 2.0
 _EVERY_SECONDS = 0.5
 # Before, the first files, caches and kernels say little about the rest.
 _SURE_SECONDS, _SURE_PART = 5.0, 0.02
@@ -63,7 +63,7 @@ class Progress:
     def __init__(self, name: str, total: int, unit: str) -> None:
         self._name, self._total, self._unit = name, total, unit
         self._start = time.monotonic()
-        self._next = self._start + _FIRST_SECONDS
+        self._next = self._start + FIRST_SECONDS
         self._told = False
         self._quiet = _quiet.get()
 

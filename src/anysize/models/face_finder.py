@@ -28,7 +28,7 @@ WORKING_PIXELS = 1 << 22
 """Pixels that are searched at a time, 4.2 million."""
 
 _WINDOW, _STRIDE = 12, 2
-_CELLS = 240  # a side of what the first net answers at a time
+CELLS = 240  # a side of what the first net answers at a time
 _CROPS = 256  # that the second and third net see at a time
 _MOST_CANDIDATES = 4096  # of a step of the pyramid
 
@@ -113,21 +113,21 @@ class FaceFinder:
             size = math.ceil(width * scale), math.ceil(height * scale)
             if min(size) < _WINDOW:
                 return
-            found = self._step(resize(pixels, *size))
+            found = self.proposals(resize(pixels, *size))
             if len(found):
                 found[:, (0, 2)] *= width / size[0]
                 found[:, (1, 3)] *= height / size[1]
                 yield found[suppress(found, 0.5)]
             side /= self._config.shrink
 
-    def _step(self, pixels: NDArray[np.uint8]) -> Values:
+    def proposals(self, pixels: NDArray[np.uint8]) -> Values:
         """The first net on one step of the pyramid, a bounded part at a time; it is exact."""
         height, width = pixels.shape[:2]
         rows, columns = (height - _WINDOW) // _STRIDE + 1, (width - _WINDOW) // _STRIDE + 1
         parts = []
-        for top in range(0, rows, _CELLS):
-            for left in range(0, columns, _CELLS):
-                bottom, right = min(top + _CELLS, rows), min(left + _CELLS, columns)
+        for top in range(0, rows, CELLS):
+            for left in range(0, columns, CELLS):
+                bottom, right = min(top + CELLS, rows), min(left + CELLS, columns)
                 part = pixels[
                     _STRIDE * top : _STRIDE * (bottom - 1) + _WINDOW,
                     _STRIDE * left : _STRIDE * (right - 1) + _WINDOW,

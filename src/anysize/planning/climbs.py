@@ -20,8 +20,8 @@ from anysize.sources.cache import cache_folder
 
 _FORMAT = 1
 # What one window may take more than was found before, and the climb still holds.
-_MORE = 1.25
-_NOISE = 16 << 20
+MORE = 1.25
+NOISE = 16 << 20
 
 
 def climb_or_recall(
@@ -110,7 +110,7 @@ def _recalled(
     memory.trim()
     floor = memory.resident()
     look = measure(lambda: runtime.run(window), cost)
-    if look.peak - floor > _MORE * (base + slope * cost) + _NOISE:
+    if look.peak - floor > MORE * (base + slope * cost) + NOISE:
         return None
     measurements = tuple(
         Measurement(cost=cost, peak=floor + peak, seconds=time) for cost, peak, time in rungs

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anysize.core.errors import DataError
 from anysize.recognition.scores import ScoreCounts, bins_of, rates_of
 
-_BLOCK_VALUES = 1 << 22  # scores held at a time: 16 MiB
+BLOCK_VALUES = 1 << 22  # scores held at a time: 16 MiB
 
 SAME_PICTURE = 0.9999
 """Cosine from which on two samples come from one picture: rounding alone is between them."""
@@ -189,7 +189,7 @@ def numbered(names: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
 
 def _blocks(vectors: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Rows of the matrix of all cosines, a bounded number at a time, with the first's number."""
-    step = max(1, _BLOCK_VALUES // max(len(vectors), 1))
+    step = max(1, BLOCK_VALUES // max(len(vectors), 1))
     for start in range(0, len(vectors), step):
         yield start, vectors[start : start + step] @ vectors.T
 

@@ -28,7 +28,7 @@ OPSETS = range(18, 24)
 """That can be asked for."""
 
 # A file of Protocol Buffers holds less than 2 GiB; what is larger goes beside it.
-_LARGEST_FILE = 1 << 30
+LARGEST_FILE = 1 << 30
 _PACKAGES = ("onnx", "onnxscript")
 
 
@@ -90,7 +90,7 @@ def _exported(network: Network, path: Path, opset: int, metadata: Mapping[str, s
             node.doc_string = None
     model.metadata_props.clear()
     model.metadata_props.update(metadata)
-    program.save(str(path), external_data=_weights(network) > _LARGEST_FILE)
+    program.save(str(path), external_data=_weights(network) > LARGEST_FILE)
 
 
 def _traced(network: Network, path: Path, opset: int, metadata: Mapping[str, str]) -> None:
@@ -107,7 +107,7 @@ def _traced(network: Network, path: Path, opset: int, metadata: Mapping[str, str
         dynamic_axes={**free, **{name: {0: "batch"} for name in outputs}},
         opset_version=min(opset, 20),
         dynamo=False,
-        external_data=_weights(network) > _LARGEST_FILE,
+        external_data=_weights(network) > LARGEST_FILE,
     )
     model = onnx.load(str(path), load_external_data=False)
     if opset > 20:

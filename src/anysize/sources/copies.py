@@ -19,7 +19,7 @@ from anysize.sources.content import NOTHING, contents
 _LEAST_CONTENTS = 30
 _LARGE = 20
 _MOST_NAMED = 5
-_KEPT_FROM = 50_000
+KEPT_FROM = 50_000
 _VERSION = 1
 
 
@@ -57,7 +57,7 @@ def copies_in(source: Source) -> Copies | None:
     Those of large sources are kept in the cache.
     """
     size = len(source)
-    if size < _KEPT_FROM:
+    if size < KEPT_FROM:
         return _found(source)
     key = hashlib.blake2b(f"{_VERSION} {source.fingerprint()}".encode(), digest_size=16)
     place = cache_folder() / f"{key.hexdigest()}.copies.npy"

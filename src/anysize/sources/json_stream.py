@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from anysize.core.errors import DataError
 
-_CHUNK = 1 << 20
+CHUNK = 1 << 20
 _BLANKS = re.compile(r"[ \t\n\r]*")
 # A value that does not end within this many characters is not an entry of a list of annotations.
 _LONGEST = 1 << 26
@@ -161,7 +161,7 @@ class _Stream:
 
     def _more(self) -> bool:
         # A long value is read again from its beginning: doubling keeps that linear.
-        chunk = self._file.read(max(_CHUNK, len(self._text) - self._at))
+        chunk = self._file.read(max(CHUNK, len(self._text) - self._at))
         if not chunk:
             return False
         self._before += self._at

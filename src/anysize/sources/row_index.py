@@ -91,16 +91,21 @@ def row_index(
         facts = kept_facts(target, signed)
         if facts is None:
             with replacing(target, durable=False) as out:
-                rows = _build(called, file, scanner, out, columns)
+                rows = build(called, file, scanner, out, columns)
                 facts = {"rows": rows, "repairs": asdict(scanner.repairs)}
                 write_facts(out, signed, **facts)
     offsets = Offsets(RandomFile(target, HEAD + WORD * (facts["rows"] + 1)), HEAD, facts["rows"])
     return RowIndex(offsets=offsets, repairs=Repairs(**facts["repairs"]))
 
 
-def _build(
+def build(
     path: Path, file: BinaryIO, scanner: RowScanner, out: BinaryIO, columns: Place | None
 ) -> int:
+    """Writes the index of a table, and what is known of its columns, in one pass.
+
+    Returns:
+        How many rows the table has.
+    """
     beside = None if columns is None else columns.beside()
     try:
         rows = _write_starts(path, file, scanner, out, beside)

@@ -25,7 +25,7 @@ from anysize.sources.tables.toggles import QuoteState, QuoteTracker
 BLOCK = 1 << 22
 _LINE, _RETURN, _QUOTE, _MARK = 10, 13, 34, 0xEF
 _BLANK = (9, 32)
-_RESTART = 1 << 16
+RESTART = 1 << 16
 _LOOKED_AT = 256
 _EXAMPLES = 5
 _TAIL = 256
@@ -114,7 +114,7 @@ class RowScanner:
                 self._state = before
                 yield self._counted(self._rows(buffer[: stray - base], base, None)[0])
             self._state = _State(row=stray)
-            base, carry, size = stray, b"", min(_RESTART, self._block)
+            base, carry, size = stray, b"", min(RESTART, self._block)
             file.seek(base)
         if self._state.inside:
             self.unclosed = self._state.opened

@@ -36,7 +36,7 @@ PROVIDES = ("tar",)
 LARGEST_PICTURE = 1 << 28
 """Bytes of one picture's file at most (256 MiB): it is read as a whole."""
 
-_BLOCK = 1 << 10
+BLOCK = 1 << 10
 
 
 class MemberImage(Image):
@@ -123,8 +123,8 @@ class TarSource:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def _entries(self, start: int, stop: int) -> Iterator[Entry]:
-        for low in range(start, stop, _BLOCK):
-            yield from self._index.block(low, min(low + _BLOCK, stop))
+        for low in range(start, stop, BLOCK):
+            yield from self._index.block(low, min(low + BLOCK, stop))
 
     def _target(self, entry: Entry) -> str | None:
         if entry.label is not None:

@@ -22,7 +22,7 @@ FOLDER = "data"
 TABLE = "data.jsonl"
 
 # Bytes after which the disk is looked at again, and rows that tell how large a table gets.
-_LOOK = 1 << 24
+LOOK = 1 << 24
 _SAMPLED = 32
 
 
@@ -65,7 +65,7 @@ def spool(rows: Rows, out: Path) -> None:
 
 
 def _write(rows: Rows, folder: Path, file: BinaryIO) -> None:
-    written, look = 0, _LOOK
+    written, look = 0, LOOK
     for place in range(rows.count):
         entries = _entries(rows, place)
         for name, content in entries.items():
@@ -76,8 +76,8 @@ def _write(rows: Rows, folder: Path, file: BinaryIO) -> None:
                     picture.write(content)
         written += file.write(json.dumps(entries).encode() + b"\n")
         if written >= look:
-            look = written + _LOOK
-            if free_space(folder) < 2 * _LOOK:
+            look = written + LOOK
+            if free_space(folder) < 2 * LOOK:
                 raise _no_room(folder, f"is nearly full after {place + 1:,} of {rows.count:,} rows")
 
 

@@ -39,7 +39,7 @@ CHUNK = 8192
 # Characters on both sides of a border that both pieces must have seen, at least.
 _GUARD = 128
 # A piece grows to at most this many characters while no border is found.
-_LONGEST = 1 << 18
+LONGEST = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ class TextEncoder:
         here = Joint(0, 0, 0)
         while not final:
             reach = piece.stop - piece.start
-            longest = reach >= _LONGEST
+            longest = reach >= LONGEST
             begin = max(_begin(piece, piece.stop - shared, self._guard), piece.start)
             ahead = piece.stop + self.chunk
             follower, follower_final = self._piece(reader, begin, ahead)
