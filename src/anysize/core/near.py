@@ -1,0 +1,21 @@
+"""Names that are not known, and those that were probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def unknown(name: str, known: Iterable[str], what: str) -> str:
+    """A sentence about a name that is not known, with the near ones, or all of them.
+
+    Args:
+        name: as it was given.
+        known: those that there are.
+        what: what is wrong with it (``is not an option of [text]``).
+    """
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=3)
+    if near:
+        return f"{name!r} {what}; did you mean {' or '.join(map(repr, near))}?"
+    return f"{name!r} {what}; known: {', '.join(names) or 'none'}"
