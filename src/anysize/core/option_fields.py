@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -94,10 +94,10 @@ def option(
         filled=filled, check=check, parse=parse, expected=expected, unit=unit, metavar=metavar,
         automatic=automatic, key=key, flag=flag, free=free,
     )  # fmt: skip
-    made = {"metadata": {"option": rules}}
-    if isinstance(default, Mapping):
-        return dataclasses.field(default_factory=lambda: type(default)(default), **made)
-    return dataclasses.field(default=default, **made)
+    metadata = {"option": rules}
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,16 +95,20 @@ class Options:
             raise ConfigurationError(found)
 
 
-@functools.cache
-def declared(kind: type[Any]) -> tuple[Declared, ...]:
+def declared(kind: Any) -> tuple[Declared, ...]:
     """The options of a dataclass (a class, not an instance), in their order."""
+    return _declared(kind)
+
+
+@functools.cache
+def _declared(kind: Any) -> tuple[Declared, ...]:
     types = typing.get_type_hints(kind)
     return tuple(
         Declared(
             name=item.name,
             table=_table(kind, item.name),
             type=types[item.name],
-            default=item.default if item.default_factory is REQUIRED else item.default_factory(),
+            default=_default(item),
             rules=item.metadata["option"],
         )
         for item in dataclasses.fields(kind)
@@ -155,7 +159,11 @@ def foreign(kind: type[Options]) -> str:
     return f"is not an option of [{kind.table}]" if kind.table else "is not an option"
 
 
-@functools.cache
+def _default(item: dataclasses.Field[Any]) -> Any:
+    factory: Any = item.default_factory
+    return item.default if factory is dataclasses.MISSING else factory()
+
+
 def _together(kind: type[Options]) -> tuple[Together, ...]:
     """The rules of a class and of those that it is composed of."""
     own = (base.__dict__.get("together", ()) for base in kind.__mro__)
