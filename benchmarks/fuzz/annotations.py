@@ -19,7 +19,7 @@ import numpy as np
 from anysize.core.errors import DataError
 from anysize.core.findings import Findings
 from anysize.sources import open_source, open_splits
-from anysize.sources.targets import targets
+from anysize.sources.labels.targets import targets
 from benchmarks.fuzz.mutation import mutate
 
 PROVIDES = ("annotations",)

@@ -15,7 +15,7 @@ from anysize.core.errors import DataError
 from anysize.core.records import Record, Source
 from anysize.sources import ColumnSpec, Subset, open_source, open_splits
 from anysize.sources.hashes import id_hashes
-from anysize.sources.targets import targets
+from anysize.sources.labels.targets import targets
 
 TEXT = ColumnSpec(role="text", kind="text", names=("text",))
 LABEL = ColumnSpec(role="label", kind="target", names=("label",), required=False)

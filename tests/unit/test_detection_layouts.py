@@ -16,8 +16,8 @@ from anysize.core.findings import Finding, Findings
 from anysize.core.objects import Annotation
 from anysize.core.records import Source
 from anysize.sources import ColumnSpec, json_stream, open_source, open_splits
-from anysize.sources.detection import without_objects
-from anysize.sources.targets import targets
+from anysize.sources.boxes.source import without_objects
+from anysize.sources.labels.targets import targets
 
 cv2 = pytest.importorskip("cv2")
 

@@ -19,7 +19,7 @@ from anysize.models.efficientnet_lite import (
 )
 from anysize.models.network import BuildRequest
 from anysize.models.spec import open_network
-from anysize.sources.imagenet_classes import distinct, labels, names
+from anysize.sources.imagenet.classes import distinct, labels, names
 
 
 @pytest.fixture(scope="module")

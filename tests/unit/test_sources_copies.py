@@ -19,8 +19,8 @@ from anysize.readers.text import Text
 from anysize.sources import copies, open_source, open_splits
 from anysize.sources.copies import copies_in, seen_in
 from anysize.sources.division import divide
-from anysize.sources.labels import LabelNames, plain_label, settled
-from anysize.sources.named import Named
+from anysize.sources.labels.named import Named
+from anysize.sources.labels.spelling import LabelNames, plain_label, settled
 from anysize.sources.sample import sample_digest
 
 TASK = tasks.load("text-classification")

@@ -13,8 +13,8 @@ from scipy.io import savemat  # type: ignore[import-untyped]
 from anysize.core.errors import DataError
 from anysize.core.records import Source
 from anysize.sources import ColumnSpec, open_source, open_splits, target_counts
-from anysize.sources.class_names import LARGEST, near
-from anysize.sources.imagenet_kit import read_meta
+from anysize.sources.imagenet.class_names import LARGEST, near
+from anysize.sources.imagenet.kit import read_meta
 from anysize.sources.inputs import open_split
 
 IMAGE = ColumnSpec(role="image", kind="image", names=("image", "path"))

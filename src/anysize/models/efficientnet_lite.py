@@ -22,7 +22,7 @@ from anysize.core.errors import BundleError, ConfigurationError, MissingExtraErr
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, ImageSettings, Network
 from anysize.models.vision import PictureClassifier, PictureClassifierConfig, register
-from anysize.sources.imagenet_classes import labels
+from anysize.sources.imagenet.classes import labels
 
 PROVIDES = ("efficientnet_lite0",)
 

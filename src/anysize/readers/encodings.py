@@ -90,3 +90,8 @@ def _decodes(sample: bytes, encoding: str) -> str | None:
         return decoder.decode(sample)
     except UnicodeDecodeError:
         return None
+
+
+def printable(words: str) -> str:
+    """Text that can be written to UTF-8 files: lone surrogates are written out."""
+    return words.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anysize.core.records import Source
     from anysize.sources.columns import ColumnSpec
+    from anysize.sources.labels.targets import target_counts
     from anysize.sources.opening import open_source
     from anysize.sources.splits import Splits, open_splits
     from anysize.sources.subset import Subset
-    from anysize.sources.targets import target_counts
 
 __all__ = [
     "ColumnSpec",
@@ -35,7 +35,7 @@ _HOMES = {
     "Subset": "anysize.sources.subset",
     "open_source": "anysize.sources.opening",
     "open_splits": "anysize.sources.splits",
-    "target_counts": "anysize.sources.targets",
+    "target_counts": "anysize.sources.labels.targets",
 }
 
 

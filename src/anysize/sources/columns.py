@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from anysize.core.errors import ColumnError, ConfigurationError, DataError
 from anysize.core.findings import Findings
-from anysize.sources.annotation_files import printable
+from anysize.readers.encodings import printable
 from anysize.sources.rows import shown_names
 
 Kind: TypeAlias = Literal["text", "image", "features", "target", "value"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from anysize.core.records import Record, Source, record_id
 from anysize.sources.hashes import id_hashes
-from anysize.sources.targets import spellings, targets
+from anysize.sources.labels.targets import spellings, targets
 
 
 class Concat:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
 from anysize.core.records import Field, Record
+from anysize.readers.encodings import printable
 from anysize.readers.features import Features
 from anysize.readers.text import Text
-from anysize.sources.annotation_files import printable
 from anysize.sources.columns import CONTENTS, ColumnSpec, Kind, Request
 from anysize.sources.digests import digest_of_files, evenly
-from anysize.sources.labels import plain_label
+from anysize.sources.labels.spelling import plain_label
 from anysize.sources.stores import ByteRows
 
 PROVIDES = (

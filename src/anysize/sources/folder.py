@@ -7,13 +7,14 @@ from pathlib import Path
 from anysize.core import plugins
 from anysize.core.errors import DataError
 from anysize.core.records import Source
-from anysize.sources import files, imagenet
+from anysize.sources import files
 from anysize.sources.class_folders import Listing
 from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
 from anysize.sources.contents import Contents, contents, table_keys
 from anysize.sources.files import file_content, refuse_targets_missing, without_suffix
 from anysize.sources.folder_findings import tell_beside, tell_passed_over, tell_skipped
+from anysize.sources.imagenet import folders as imagenet
 from anysize.sources.listing import suffix_of
 from anysize.sources.several_tables import open_tables
 from anysize.sources.split_names import UNLABELLED

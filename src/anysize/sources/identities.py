@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.records import Source
+from anysize.sources.labels.targets import target_counts, targets
 from anysize.sources.subset import Subset
-from anysize.sources.targets import target_counts, targets
 
 _LEAST = 2
 HELD_OUT = ("validation", "test")

@@ -14,9 +14,9 @@ from anysize.core.errors import DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.readers.encodings import canonical
+from anysize.sources.boxes.layouts import open_objects, without_layout
 from anysize.sources.columns import TABLE_SETTINGS, ColumnSpec, Request
 from anysize.sources.concat import Concat
-from anysize.sources.detection_layouts import open_objects, without_layout
 from anysize.sources.folder import open_file, open_folder
 from anysize.sources.listing import natural
 

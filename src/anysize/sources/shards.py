@@ -4,7 +4,7 @@ A picture's class is, in this order: what the ``.cls`` file of its sample says; 
 folder in the archive, or of the archive that it is nested in (``n01440764.tar`` inside
 ``ILSVRC2012_img_train.tar``); the archive's own name where that is a synset; what a file of the
 truth says of a validation picture. Synsets and class numbers get the names that files beside the
-archive give them (``anysize.sources.class_names``).
+archive give them (``anysize.sources.imagenet.class_names``).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
 from anysize.core.records import Record
+from anysize.readers.encodings import printable
 from anysize.readers.image import Image
-from anysize.sources import class_names, truth
-from anysize.sources.annotation_files import printable
-from anysize.sources.class_names import ClassNames
 from anysize.sources.columns import Request
 from anysize.sources.digests import digest_of_files
 from anysize.sources.files import IMAGE_SUFFIXES, file_content
-from anysize.sources.imagenet_classes import SYNSET
+from anysize.sources.imagenet import class_names, truth
+from anysize.sources.imagenet.class_names import ClassNames
+from anysize.sources.imagenet.classes import SYNSET
 from anysize.sources.split_names import SPLIT_NAMES
 from anysize.sources.tar_index import BriefFile, Entry, TarIndex, tar_index
 

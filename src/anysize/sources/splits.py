@@ -11,18 +11,18 @@ from typing import Literal
 from anysize.core.errors import ColumnError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Source
-from anysize.sources import imagenet
+from anysize.sources.boxes.layouts import split_objects, without_layout
+from anysize.sources.boxes.source import wants_objects
 from anysize.sources.class_folders import Listing
 from anysize.sources.columns import ColumnSpec, Request
 from anysize.sources.concat import Concat
 from anysize.sources.contents import Contents, split_paths
 from anysize.sources.copies import copies_in, tell_copies
-from anysize.sources.detection import wants_objects
-from anysize.sources.detection_layouts import split_objects, without_layout
 from anysize.sources.division import divide
 from anysize.sources.folder import joined, open_file, open_folder, unwrapped
 from anysize.sources.folder_findings import tell_passed_over, tell_rest
 from anysize.sources.identities import divide_by_target
+from anysize.sources.imagenet import folders as imagenet
 from anysize.sources.opening import (
     NOTHING,
     Paths,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from anysize.core.records import Record, Source, record_id
 from anysize.sources.hashes import id_hashes
-from anysize.sources.targets import spellings, targets
+from anysize.sources.labels.targets import spellings, targets
 
 _BLOCK = 1 << 12
 _STEP = 1 << 16

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from anysize.core.errors import ColumnError, DataError
 from anysize.core.records import Field, Record
 from anysize.readers.cells import Cells, lacking
-from anysize.readers.encodings import advice
+from anysize.readers.encodings import advice, printable
 from anysize.readers.text import Text
-from anysize.sources.annotation_files import printable
 from anysize.sources.columns import CONTENTS, Kind, Request, Role, assign
 from anysize.sources.digests import digest_of_contents, digest_of_files
-from anysize.sources.labels import plain_label
+from anysize.sources.labels.spelling import plain_label
 from anysize.sources.numbers import cell_features, names_file
 from anysize.sources.offsets import Offsets, RandomFile
 from anysize.sources.profile import Profile

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from anysize.core.errors import DataError
+from anysize.readers.encodings import printable
 
 LARGEST_HEADER = 1 << 20
 """Bytes of the extension of one header at most (1 MiB): a long name, a list of attributes."""
@@ -128,4 +129,4 @@ def _refuse_garbage(where: str, part: _Slice, end: int) -> None:
 def _clean(name: str) -> str:
     """A member's name without ``./`` in front and in UTF-8."""
     plain = name.removeprefix("./").lstrip("/")
-    return plain.encode("utf-8", "backslashreplace").decode("utf-8")
+    return printable(plain)

@@ -16,7 +16,7 @@ from anysize.core.records import Record, Source
 from anysize.core.results import Result
 from anysize.models.network import Network, Role
 from anysize.sources import ColumnSpec
-from anysize.sources.labels import class_order
+from anysize.sources.labels.spelling import class_order
 from anysize.tasks.protocols import LossBatch, Meter
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ def objects_in(data: Paths, rename: Mapping[str, str]) -> Source | None:
         data: as for ``open_source``; of several paths the first decides.
         rename: column of a table for each role.
     """
+    from anysize.sources.boxes.layouts import open_objects
     from anysize.sources.columns import Request
-    from anysize.sources.detection_layouts import open_objects
     from anysize.sources.opening import all_matching
 
     task = tasks.load("object-detection")

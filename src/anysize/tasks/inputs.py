@@ -13,7 +13,7 @@ from anysize.core.errors import AnysizeError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Field, Source
 from anysize.sources import ColumnSpec, open_source
-from anysize.sources.detection import without_objects
+from anysize.sources.boxes.source import without_objects
 from anysize.sources.opening import Paths, all_matching, called
 from anysize.sources.profile.reading import tables_of
 from anysize.tasks.detection_sheet import objects_in

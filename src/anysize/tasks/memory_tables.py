@@ -15,7 +15,7 @@ from anysize.core.findings import Findings
 from anysize.core.records import Field, Record
 from anysize.readers.cells import Cells, lacking
 from anysize.sources.columns import CONTENTS, ColumnSpec, Request, assign
-from anysize.sources.labels import plain_label
+from anysize.sources.labels.spelling import plain_label
 
 if TYPE_CHECKING:
     from anysize.readers.image import Image

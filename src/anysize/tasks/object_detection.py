@@ -20,8 +20,8 @@ from anysize.core.windows import Window
 from anysize.mergers.objects import ObjectMerger, ObjectRules
 from anysize.models.network import ImageSettings, Network, Role
 from anysize.sources import ColumnSpec
-from anysize.sources.detection import ROLE
-from anysize.sources.targets import targets
+from anysize.sources.boxes.source import ROLE
+from anysize.sources.labels.targets import targets
 from anysize.tasks.detection_coco import evaluator
 from anysize.tasks.detection_meter import PrecisionMeter
 from anysize.tasks.detection_targets import Shown, cut_out, moved, objects_of, outlines

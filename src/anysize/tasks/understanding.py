@@ -15,9 +15,9 @@ from anysize.sources import Splits, open_splits
 from anysize.sources.concat import Concat
 from anysize.sources.copies import seen_in, tell_seen
 from anysize.sources.inputs import Chosen
-from anysize.sources.label_findings import note_known, settle
-from anysize.sources.labels import LabelNames
-from anysize.sources.named import Labelled, Named
+from anysize.sources.labels.findings import note_known, settle
+from anysize.sources.labels.named import Labelled, Named
+from anysize.sources.labels.spelling import LabelNames
 from anysize.sources.opening import NOTHING, Paths, called
 from anysize.sources.profile.reading import spread_of
 from anysize.sources.splits import SHARE

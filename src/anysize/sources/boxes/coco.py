@@ -16,11 +16,12 @@ from typing import Any
 
 from anysize.core.errors import DataError
 from anysize.core.objects import Annotation
-from anysize.sources.annotation_files import is_there, number, printable, shown, storable
-from anysize.sources.coco_places import Places
+from anysize.readers.encodings import printable
+from anysize.sources.boxes.annotation_files import is_there, number, shown, storable
+from anysize.sources.boxes.coco_places import Places
+from anysize.sources.boxes.described import Described, corners
+from anysize.sources.boxes.source import DetectionSource
 from anysize.sources.columns import Request
-from anysize.sources.detection import DetectionSource
-from anysize.sources.detection_notes import Described, corners
 from anysize.sources.json_stream import sections
 
 _TABLES = """

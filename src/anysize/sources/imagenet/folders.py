@@ -15,13 +15,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from anysize.core.records import Source
-from anysize.sources import class_names, truth
-from anysize.sources.class_names import ClassNames
 from anysize.sources.columns import CONTENTS, Request
 from anysize.sources.concat import Concat
 from anysize.sources.contents import Contents, contents
 from anysize.sources.files import IMAGE_SUFFIXES, FileSource, file_content
-from anysize.sources.imagenet_classes import SYNSET
+from anysize.sources.imagenet import class_names, truth
+from anysize.sources.imagenet.class_names import ClassNames
+from anysize.sources.imagenet.classes import SYNSET
 from anysize.sources.listing import Skipped, sorted_rows, walk
 from anysize.sources.split_names import SplitName
 

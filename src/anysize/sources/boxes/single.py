@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from anysize.sources.annotation_files import is_there
+from anysize.sources.boxes.annotation_files import is_there
+from anysize.sources.boxes.described import Described
+from anysize.sources.boxes.source import DetectionSource
 from anysize.sources.columns import Request
-from anysize.sources.detection import DetectionSource
-from anysize.sources.detection_notes import Described
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,10 +23,10 @@ from typing import Any, TextIO
 
 from anysize.core.errors import DataError
 from anysize.core.objects import Annotation
-from anysize.readers.encodings import mark_of, suggest
-from anysize.sources.annotation_files import is_there, number, printable, shown, storable, text
-from anysize.sources.boxes_columns import BoxColumns, by_names, by_place
-from anysize.sources.detection_notes import Box, Described, corners
+from anysize.readers.encodings import mark_of, printable, suggest
+from anysize.sources.boxes.annotation_files import is_there, number, shown, storable, text
+from anysize.sources.boxes.columns import BoxColumns, by_names, by_place
+from anysize.sources.boxes.described import Box, Described, corners
 
 _HEAD = 1 << 16
 _ONE_CLASS = "object"

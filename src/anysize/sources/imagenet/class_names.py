@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import DataError
-from anysize.sources.imagenet_classes import SYNSET, distinct, names
+from anysize.sources.imagenet.classes import SYNSET, distinct, names
 
 MAPPINGS = (
     "LOC_synset_mapping.txt",

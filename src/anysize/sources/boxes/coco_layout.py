@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from anysize.core.errors import DataError
-from anysize.sources.coco import looks_like_coco, open_coco
+from anysize.sources.boxes.coco import looks_like_coco, open_coco
+from anysize.sources.boxes.folders import Parts, called, files, split_folders, split_of
 from anysize.sources.columns import Request
-from anysize.sources.detection_folders import Parts, called, files, split_folders, split_of
 from anysize.sources.json_stream import sections
 from anysize.sources.split_names import SplitName
 

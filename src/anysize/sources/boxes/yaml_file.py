@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import DataError
-from anysize.sources.annotation_files import shown, text
+from anysize.sources.boxes.annotation_files import shown, text
 
 _LARGEST = 1 << 18
 # Aliases of aliases multiply; descriptions of data have none or a few.

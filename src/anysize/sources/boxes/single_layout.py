@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anysize.core.records import Source
-from anysize.sources import labelme, voc
-from anysize.sources.annotation_files import is_there, text
-from anysize.sources.columns import Request
-from anysize.sources.detection_folders import (
+from anysize.sources.boxes import labelme, voc
+from anysize.sources.boxes.annotation_files import is_there, text
+from anysize.sources.boxes.folders import (
     Parts,
     Pictures,
     below,
@@ -22,9 +21,10 @@ from anysize.sources.detection_folders import (
     split_folders,
     split_of,
 )
+from anysize.sources.boxes.single import Files, single_source
+from anysize.sources.columns import Request
 from anysize.sources.files import IMAGE_SUFFIXES
 from anysize.sources.listing import sorted_rows
-from anysize.sources.single import Files, single_source
 from anysize.sources.split_names import SPLIT_NAMES
 
 _PLACES = ("annotations", "annotation", "xmls", "xml", "labels", "annots", "anns", "json", "jsons")

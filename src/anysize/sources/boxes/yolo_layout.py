@@ -10,9 +10,8 @@ from typing import Any
 
 from anysize.core.errors import DataError
 from anysize.core.records import Source
-from anysize.sources.annotation_files import is_there, shown
-from anysize.sources.columns import Request
-from anysize.sources.detection_folders import (
+from anysize.sources.boxes.annotation_files import is_there, shown
+from anysize.sources.boxes.folders import (
     Parts,
     below,
     called,
@@ -23,13 +22,10 @@ from anysize.sources.detection_folders import (
     split_folders,
     split_of,
 )
-from anysize.sources.files import IMAGE_SUFFIXES
-from anysize.sources.listing import sorted_rows
-from anysize.sources.single import Files, single_source
-from anysize.sources.split_names import SPLIT_NAMES
-from anysize.sources.yaml_file import read_yaml
-from anysize.sources.yolo import read_yolo
-from anysize.sources.yolo_descriptions import (
+from anysize.sources.boxes.single import Files, single_source
+from anysize.sources.boxes.yaml_file import read_yaml
+from anysize.sources.boxes.yolo import read_yolo
+from anysize.sources.boxes.yolo_descriptions import (
     NAME_FILES,
     base_of,
     described,
@@ -38,6 +34,10 @@ from anysize.sources.yolo_descriptions import (
     names_of,
     read_darknet,
 )
+from anysize.sources.columns import Request
+from anysize.sources.files import IMAGE_SUFFIXES
+from anysize.sources.listing import sorted_rows
+from anysize.sources.split_names import SPLIT_NAMES
 
 
 @dataclass(frozen=True, kw_only=True)

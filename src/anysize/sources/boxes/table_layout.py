@@ -7,11 +7,9 @@ from pathlib import Path
 
 from anysize.core.errors import DataError
 from anysize.core.records import Source
-from anysize.sources.annotation_files import printable
-from anysize.sources.boxes_table import BoxRows, BoxTable, Listed, box_table, class_names
-from anysize.sources.columns import Request
-from anysize.sources.detection import DetectionSource
-from anysize.sources.detection_folders import (
+from anysize.readers.encodings import printable
+from anysize.sources.boxes.described import Described
+from anysize.sources.boxes.folders import (
     Parts,
     Pictures,
     called,
@@ -19,7 +17,9 @@ from anysize.sources.detection_folders import (
     split_folders,
     split_of,
 )
-from anysize.sources.detection_notes import Described
+from anysize.sources.boxes.source import DetectionSource
+from anysize.sources.boxes.table import BoxRows, BoxTable, Listed, box_table, class_names
+from anysize.sources.columns import Request
 from anysize.sources.split_names import SPLIT_NAMES, SplitName
 
 _SUFFIXES = (".csv", ".tsv", ".txt")

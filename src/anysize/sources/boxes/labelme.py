@@ -14,8 +14,9 @@ from typing import Any
 
 from anysize.core.errors import DataError
 from anysize.core.objects import Annotation
-from anysize.sources.annotation_files import is_there, number, printable, shown, text
-from anysize.sources.detection_notes import Box, Described, corners
+from anysize.readers.encodings import printable
+from anysize.sources.boxes.annotation_files import is_there, number, shown, text
+from anysize.sources.boxes.described import Box, Described, corners
 
 # The picture itself may be in the file, in base64.
 _LARGEST = 1 << 27

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import DataError
-from anysize.sources.annotation_files import is_there, shown, text
+from anysize.sources.boxes.annotation_files import is_there, shown, text
+from anysize.sources.boxes.folders import called, files, split_folders
+from anysize.sources.boxes.yaml_file import read_yaml
+from anysize.sources.boxes.yolo import read_names
 from anysize.sources.columns import Request
-from anysize.sources.detection_folders import called, files, split_folders
 from anysize.sources.split_names import SPLIT_NAMES
-from anysize.sources.yaml_file import read_yaml
-from anysize.sources.yolo import read_names
 
 NAME_FILES = (
     "classes.txt", "obj.names", "names.txt", "labels.txt", "predefined_classes.txt",

@@ -10,9 +10,15 @@ from pathlib import Path
 
 from anysize.core.findings import Findings
 from anysize.core.records import Source, record_id
-from anysize.sources.class_findings import tell_joined, tell_rare, tell_uneven
-from anysize.sources.label_tally import Tally, joined, tally, tally_parts
-from anysize.sources.labels import LabelNames, is_missing_word, listed, plain_label, settled
+from anysize.sources.labels.class_findings import tell_joined, tell_rare, tell_uneven
+from anysize.sources.labels.spelling import (
+    LabelNames,
+    is_missing_word,
+    listed,
+    plain_label,
+    settled,
+)
+from anysize.sources.labels.tally import Tally, joined, tally, tally_parts
 from anysize.sources.subset import Subset
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")

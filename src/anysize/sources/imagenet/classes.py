@@ -19,7 +19,7 @@ SYNSET = re.compile(r"n\d{8}")
 @cache
 def names() -> Mapping[str, str]:
     """The name of each class by its synset, in the order of the usual class numbers 0 to 999."""
-    text = resources.files("anysize.sources").joinpath("imagenet_classes.txt").read_text("utf-8")
+    text = resources.files("anysize.sources.imagenet").joinpath("classes.txt").read_text("utf-8")
     rows = [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
     return distinct([(synset, word) for synset, word in rows])
 

@@ -18,9 +18,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from anysize.core.errors import DataError
-from anysize.sources import class_names, imagenet_kit
-from anysize.sources.class_names import ClassNames, find, read
-from anysize.sources.imagenet_classes import SYNSET, names
+from anysize.sources.imagenet import class_names, kit
+from anysize.sources.imagenet.class_names import ClassNames, find, read
+from anysize.sources.imagenet.classes import SYNSET, names
 
 FILES = (
     "LOC_val_solution.csv",
@@ -54,7 +54,7 @@ def near(folder: Path, known: ClassNames) -> dict[str, str] | None:
     """
     path = next(find(folder, FILES), None)
     if path is None:
-        kits = imagenet_kit.kits(folder)
+        kits = kit.kits(folder)
         path = next((found for kit in kits for found in find(kit, FILES)), None)
     if path is None:
         return None
@@ -77,10 +77,10 @@ def _synsets(path: Path, folder: Path, known: ClassNames) -> Mapping[int, str]:
         return known.challenge
     if beside := class_names.near(path.parent).challenge:
         return beside
-    places = [path.parent, *imagenet_kit.kits(folder)]
-    meta = next((found for each in places if (found := each / imagenet_kit.META).is_file()), None)
+    places = [path.parent, *kit.kits(folder)]
+    meta = next((found for each in places if (found := each / kit.META).is_file()), None)
     if meta is not None:
-        return imagenet_kit.read_meta(meta)
+        return kit.read_meta(meta)
     raise DataError(
         str(path),
         "gives the challenge's own class numbers, which only meta.mat or map_clsloc.txt of the "

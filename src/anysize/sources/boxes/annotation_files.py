@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import DataError
-from anysize.readers.encodings import mark_of, suggest
+from anysize.readers.encodings import mark_of, printable, suggest
 
 LARGEST = 1 << 24
 """Bytes of a file that describes one picture, or names the classes, at most."""
@@ -91,11 +91,6 @@ def shown(value: Any) -> str:
         words = "a number of very many digits" if isinstance(value, int) else type(value).__name__
     words = printable(words)
     return words if len(words) <= _SHOWN else words[: _SHOWN - 1] + "…"
-
-
-def printable(words: str) -> str:
-    """Text that can be written to UTF-8 files: lone surrogates are written out."""
-    return words.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def storable(name: str) -> bool:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from anysize.core.errors import DataError
-from anysize.sources import matlab
-from anysize.sources.class_names import LARGEST
-from anysize.sources.imagenet_classes import SYNSET
+from anysize.sources.imagenet import matlab
+from anysize.sources.imagenet.class_names import LARGEST
+from anysize.sources.imagenet.classes import SYNSET
 
 KITS = (Path("ILSVRC2012_devkit_t12", "data"), Path("devkit", "data"))
 """Where the kit's files are, below the data's folder or one above it."""

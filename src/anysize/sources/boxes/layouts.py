@@ -9,11 +9,11 @@ from typing import Protocol
 
 from anysize.core.errors import DataError
 from anysize.core.records import Source
-from anysize.sources import boxes_layout, coco_layout, single_layout, yolo_layout
+from anysize.sources.boxes import coco_layout, single_layout, table_layout, yolo_layout
+from anysize.sources.boxes.folders import Parts, files, folders
+from anysize.sources.boxes.source import ROLE, wants_objects, without_objects
 from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
-from anysize.sources.detection import ROLE, wants_objects, without_objects
-from anysize.sources.detection_folders import Parts, files, folders
 from anysize.sources.split_names import SplitName
 
 
@@ -25,7 +25,7 @@ class _Layout(Protocol):
     def of_folder(self, path: Path, request: Request) -> Parts | None: ...
 
 
-_LAYOUTS: tuple[_Layout, ...] = (coco_layout, yolo_layout, single_layout, boxes_layout)
+_LAYOUTS: tuple[_Layout, ...] = (coco_layout, yolo_layout, single_layout, table_layout)
 _ANNOTATIONS = (".json", ".xml", ".csv", ".tsv", ".txt", ".yaml", ".yml", ".data")
 
 

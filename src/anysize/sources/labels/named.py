@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from anysize.core.records import Record, Source, record_id
 from anysize.sources.hashes import id_hashes
-from anysize.sources.labels import LabelNames, plain_label
+from anysize.sources.labels.spelling import LabelNames, plain_label
+from anysize.sources.labels.targets import spellings, targets
 from anysize.sources.subset import Subset
-from anysize.sources.targets import spellings, targets
 
 
 class Named:

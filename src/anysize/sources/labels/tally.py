@@ -10,9 +10,9 @@ import numpy as np
 
 from anysize.core.progress import counted
 from anysize.core.records import Source
-from anysize.sources.labels import plain_label
+from anysize.sources.labels.spelling import plain_label
+from anysize.sources.labels.targets import spellings
 from anysize.sources.subset import Subset
-from anysize.sources.targets import spellings
 
 MOST_CELLS = 200_000
 """Different spellings that are counted at most; behind that the rest is one number."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from anysize.core.errors import DataError
 from anysize.core.objects import Annotation
-from anysize.sources.annotation_files import number, printable, shown, text
-from anysize.sources.detection_notes import Box, Described, corners
+from anysize.readers.encodings import printable
+from anysize.sources.boxes.annotation_files import number, shown, text
+from anysize.sources.boxes.described import Box, Described, corners
 
 # Rounding in the files moves boxes over the border by a little.
 _TOLERANCE = 0.01

@@ -12,8 +12,9 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from anysize.core.errors import DataError
 from anysize.core.objects import Annotation
-from anysize.sources.annotation_files import content, number, printable, shown
-from anysize.sources.detection_notes import Described, corners
+from anysize.readers.encodings import printable
+from anysize.sources.boxes.annotation_files import content, number, shown
+from anysize.sources.boxes.described import Described, corners
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 

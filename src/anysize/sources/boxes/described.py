@@ -9,7 +9,7 @@ from typing import Any
 
 from anysize.core.errors import DataError
 from anysize.core.objects import Annotation
-from anysize.sources.annotation_files import number
+from anysize.sources.boxes.annotation_files import number
 
 Box = tuple[float, float, float, float]
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from anysize.core.errors import DataError
 from anysize.core.objects import Annotation
 from anysize.core.records import Record
-from anysize.sources.annotation_files import is_there, printable
+from anysize.readers.encodings import printable
+from anysize.sources.boxes.annotation_files import is_there
+from anysize.sources.boxes.described import Described
 from anysize.sources.columns import ColumnSpec, Request
-from anysize.sources.detection_notes import Described
 from anysize.sources.digests import digest_of_files, evenly
 from anysize.sources.stores import ByteRows
 

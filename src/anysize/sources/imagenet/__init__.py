@@ -1,0 +1,1 @@
+"""ImageNet in the forms in which people have it, and the files that come with it."""
