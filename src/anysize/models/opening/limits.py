@@ -23,6 +23,7 @@ MOST_CLASSES = 1 << 20
 
 _MOST_LAYERS = 10_000
 _LAYERS = re.compile(r"(layers?|depths?|blocks?|stages?|num_hidden_groups|repeats)$")
+_CLASSES = ("label2id", "id2label")
 # A head for other labels, buffers that are computed, a tensor that is stored once and used twice.
 _SPARE = 1 << 24
 _TIMES = 3
@@ -69,7 +70,9 @@ def check_configuration(spec: str, entries: Mapping[str, Any], tensors: int | No
     if isinstance(labels, int) and labels > MOST_CLASSES:
         raise BundleError(spec, f"its config.json asks for {labels} classes (num_labels)")
     most = _MOST_LAYERS if tensors is None else min(max(tensors, 64), _MOST_LAYERS)
-    for name, value in _numbers("", entries):
+    # Names of classes are the user's: "CD player" is no number of layers.
+    asked = {name: value for name, value in entries.items() if name not in _CLASSES}
+    for name, value in _numbers("", asked):
         if _LAYERS.search(name) and value > most:
             raise BundleError(
                 spec, f"its config.json asks for {name} = {value}, more than its weights have"
