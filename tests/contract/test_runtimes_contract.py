@@ -23,7 +23,8 @@ from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Batch, Example, Failure
 from anysize.core.protocols import Runtime
-from anysize.core.running import outputs_of
+from anysize.core.running import answers_of
+from anysize.core.steps import ONE_RUN
 from anysize.core.windows import Box, Span, Window
 from anysize.models import spec
 from anysize.models.network import BuildRequest, ImageSettings, Network
@@ -256,12 +257,11 @@ def test_streams_agree_with_torch_alone(bundles: Callable[[str], Path], name: st
         pytest.skip(f"{name} runs one batch at a time")
     runtime = module.open_runtime(network, "float32", folder=bundles("text"), streams=2)
     batches = [Batch(text_examples(lengths)) for lengths in ([1], [3, 17, 64], [2] * 9, [40, 5])]
-    for item in outputs_of(runtime, batches * 3):
+    for item in answers_of(ONE_RUN, runtime, batches * 3):
         assert not isinstance(item, Failure)
-        batch, outputs = item
-        for row, example in enumerate(batch.examples):
-            expected = alone(network, example)["logits"]
-            found = outputs.row(row)["logits"]
+        for answer in item[1]:
+            expected = alone(network, answer.example)["logits"]
+            found = answer.output["logits"]
             np.testing.assert_allclose(found, expected, atol=TOLERANCE["float32"])
     runtime.close()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from anysize.core.steps import Step
 from anysize.models import bundle, spec
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, Network
@@ -70,7 +71,7 @@ def test_a_process_that_fails_costs_nothing_but_the_answer(
         return subprocess.CompletedProcess("measure", -9, stdout="", stderr="first\nlast\n")
 
     monkeypatch.setattr(subprocess, "run", killed)
-    candidates = [Candidate("torch", "float32", lambda: None)]  # type: ignore[arg-type, return-value]
+    candidates = [Candidate("torch", "float32", lambda *_: None)]  # type: ignore[arg-type, return-value]
     assert apart.measure(network, folder, candidates, [], memory=64 * GIB, worth=0.0) is None
     assert "could not be measured: last" in caplog.text
 
@@ -80,10 +81,10 @@ def test_only_what_is_worth_it_is_measured(
 ) -> None:
     monkeypatch.setenv("ANYSIZE_CACHE", str(tmp_path))
     candidates = candidates_for(network, "auto", "auto", folder)
-    candidates = [*candidates, Candidate("other", "float32", candidates[0].open)]
+    candidates = [*candidates, Candidate("other", "float32", candidates[0].opener)]
     asked: list[float] = []
 
-    def measure(*_: object, memory: int, worth: float) -> Measured:
+    def measure(*_: object, memory: int, worth: float, step: Step) -> Measured:
         asked.append(worth)
         rates = {"other float32": 2.0, "torch float32": 1.0}
         return Measured(name="other", precision="float32", rates=rates)

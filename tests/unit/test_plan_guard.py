@@ -1,4 +1,4 @@
-"""The guard: trims, halves, says so; and a guarded runtime gives the same outputs."""
+"""The guard: trims, halves, says so; and a guarded step gives the same outputs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 
 from anysize.core import memory
 from anysize.core.examples import Example, Outputs
+from anysize.core.steps import ONE_RUN
 from anysize.core.windows import Span, Window
-from anysize.planning.guard import GuardedRuntime, MemoryGuard
+from anysize.planning.guard import GuardedStep, MemoryGuard
 
 GIB = 1 << 30
 
@@ -80,7 +81,6 @@ class Counting:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
-        self.closed = False
 
     def run(self, examples: Sequence[Example]) -> Outputs:
         self.batches.append([example.cost for example in examples])
@@ -88,7 +88,7 @@ class Counting:
         return Outputs({"logits": first})
 
     def close(self) -> None:
-        self.closed = True
+        pass
 
 
 def windows(lengths: Sequence[int]) -> list[Example]:
@@ -107,22 +107,20 @@ def windows(lengths: Sequence[int]) -> list[Example]:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_a_guarded_runtime_gives_the_same_outputs_in_smaller_pieces(
+def test_a_guarded_step_gives_the_same_outputs_in_smaller_pieces(
     sizes: Sizes, packed: bool
 ) -> None:
     runtime = Counting()
     guard = MemoryGuard(GIB, 1000, 100, 0)
-    guarded = GuardedRuntime(runtime, guard, packed=packed)
+    guarded = GuardedStep(ONE_RUN, guard, packed=packed)
     batch = windows([300, 200, 200, 120, 80, 60, 40])
-    whole = guarded.run(batch).arrays["logits"]
+    whole = [each.output["logits"] for each in guarded.answers(runtime, batch)]
     assert len(runtime.batches) == 1
     sizes.peak = int(0.97 * GIB)
-    pieces = guarded.run(batch).arrays["logits"]
+    pieces = [each.output["logits"] for each in guarded.answers(runtime, batch)]
     np.testing.assert_array_equal(whole, pieces)
     small = runtime.batches[1:]
     assert len(small) > 1
     for costs in small:
         cost = sum(costs) if packed else max(costs) * len(costs)
         assert cost <= 500 or len(costs) == 1
-    guarded.close()
-    assert runtime.closed

@@ -11,6 +11,7 @@ import anysize
 from anysize.api.model import Model
 from anysize.core import memory
 from anysize.core.results import Result
+from anysize.core.steps import ONE_RUN
 from anysize.models import spec
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, Network
@@ -183,7 +184,7 @@ def test_a_plan_without_memory_for_it_is_made_anew(monkeypatch: pytest.MonkeyPat
     plan = straight.straight_plan(model.network, 5, memory=64 * GIB)
     assert plan is not None
     plans = kept.KeptPlans(model.network)
-    key = kept.plan_key(model.network, anysize.PredictOptions())
+    key = kept.plan_key(model.network, anysize.PredictOptions(), ONE_RUN)
     plans.put(key, plan)
     assert plans.get(key) is plan
     assert plans.get(key, cost=10_000) is None

@@ -17,6 +17,7 @@ from anysize.core import memory
 from anysize.core.errors import BudgetError
 from anysize.core.examples import Example, Outputs
 from anysize.core.protocols import Runtime
+from anysize.core.steps import ONE_RUN
 from anysize.models.execution import make_execution
 from anysize.models.network import ImageSettings, Network, TextSettings
 from anysize.planning import budget, selection, synthetic
@@ -219,7 +220,7 @@ def test_the_fastest_runtime_is_chosen_and_remembered(
     made: list[Clock] = []
 
     def opener(name: str, seconds: float) -> Candidate:
-        def opened() -> Runtime:
+        def opened(precision: str, streams: int) -> Runtime:
             made.append(Clock(name, seconds, now))
             return made[-1]
 
@@ -255,9 +256,10 @@ def test_plan_prediction_runs_what_it_planned() -> None:
     assert (plan.runtime, plan.precision, plan.threads) == ("torch", "float32", 0)
     assert json.loads(json.dumps(plan.to_json()))["memory"] == 4 * GIB
     examples = synthetic.texts(network, [5, 9, 128, 64])
-    runtime = plan.guarded(plan.open_runtime())
+    runtime = plan.open_runtime()
     expected = TorchRuntime(network).run(examples).arrays["logits"]
-    np.testing.assert_allclose(runtime.run(examples).arrays["logits"], expected, atol=1e-5)
+    found = [each.output["logits"] for each in plan.guarded(ONE_RUN).answers(runtime, examples)]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
     runtime.close()
     # The probed runtime is handed out once; after that a new one is opened.
     assert plan.open_runtime().name == "torch"

@@ -56,7 +56,7 @@ def test_a_precision_that_was_clearly_slower_is_not_tried_again(
     opened: list[str] = []
 
     def candidate(name: str, precision: str, seconds: float) -> Candidate:
-        def opener() -> Sleeper:
+        def opener(precision: str, streams: int) -> Sleeper:
             opened.append(f"{name} {precision}")
             return Sleeper(seconds)
 
@@ -76,11 +76,11 @@ def test_a_precision_that_was_clearly_slower_is_not_tried_again(
 
 
 def test_what_does_not_fit_is_not_opened(network: Network, examples: list[Example]) -> None:
-    def never() -> Sleeper:
+    def never(precision: str, streams: int) -> Sleeper:
         raise AssertionError
 
     candidates = [
-        Candidate("torch", "float16", lambda: Sleeper(0.001)),
+        Candidate("torch", "float16", lambda *_: Sleeper(0.001)),
         Candidate("other", "float16", never, opening=1 << 40),
     ]
     chosen = fastest(candidates, examples, fits=lambda item: item.opening < 1 << 30)
@@ -102,8 +102,8 @@ def test_streams_are_measured_side_by_side(network: Network, examples: list[Exam
     class Streaming(Sleeper):
         streams = 2
 
-    alone = Candidate("torch", "float32", lambda: Sleeper(0.05))
-    streaming = Candidate("other", "bfloat16", lambda: Streaming(0.05))
+    alone = Candidate("torch", "float32", lambda *_: Sleeper(0.05))
+    streaming = Candidate("other", "bfloat16", lambda *_: Streaming(0.05))
     many = [replace(example, cost=4096) for example in examples] * 2
     rates = fastest([alone, streaming], many, fits=lambda _: True).rates
     assert rates["other bfloat16"] > 1.3 * rates["torch float32"]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from anysize.core.examples import Batch, Example, Failure, Outputs
-from anysize.core.protocols import Runtime
-from anysize.core.running import outputs_of
+from anysize.core.running import answers_of, run_through
+from anysize.core.steps import ONE_RUN, Step
 from anysize.core.windows import Span, Window
-from anysize.planning.guard import GuardedRuntime, MemoryGuard
+from anysize.planning.guard import GuardedStep, MemoryGuard
 
 
 def batch(ordinal: int) -> Batch:
@@ -48,22 +48,22 @@ class Breaking(Meeting):
 
 
 @pytest.fixture(params=["plain", "guarded"])
-def meeting(request: pytest.FixtureRequest) -> Runtime:
+def step(request: pytest.FixtureRequest) -> Step:
     if request.param == "plain":
-        return Meeting()
-    return GuardedRuntime(Meeting(), MemoryGuard(1 << 50, 1, 1, 0), packed=False)
+        return ONE_RUN
+    return GuardedStep(ONE_RUN, MemoryGuard(1 << 50, 1, 1, 0), packed=False)
 
 
-def test_batches_run_side_by_side_and_come_in_order(meeting: Runtime) -> None:
+def test_batches_run_side_by_side_and_come_in_order(step: Step) -> None:
     failure = Failure(ordinal=9, record="9", problem="broken")
     stream = [batch(0), batch(1), failure, batch(2), batch(3)]
     seen: list[int | Failure] = []
-    for item in outputs_of(meeting, stream):
+    for item in answers_of(step, Meeting(), stream):
         if isinstance(item, Failure):
             seen.append(item)
             continue
-        taken, outputs = item
-        assert outputs.arrays["ordinal"].tolist() == [taken.examples[0].ordinal]
+        taken, answers = item
+        assert [each.output["ordinal"] for each in answers] == [taken.examples[0].ordinal]
         seen.append(taken.examples[0].ordinal)
     assert [each for each in seen if each is not failure] == [0, 1, 2, 3]
     assert failure in seen
@@ -77,12 +77,12 @@ def test_no_more_batches_are_made_than_are_under_way() -> None:
             made.append(ordinal)
             yield batch(ordinal)
 
-    for count, _ in enumerate(outputs_of(Meeting(), stream()), 1):
+    for count, _ in enumerate(answers_of(ONE_RUN, Meeting(), stream()), 1):
         assert len(made) <= count + Meeting.streams
 
 
 def test_an_error_is_raised_where_the_outputs_would_be() -> None:
-    found = outputs_of(Breaking(), [batch(ordinal) for ordinal in range(4)])
+    found = answers_of(ONE_RUN, Breaking(), [batch(ordinal) for ordinal in range(4)])
     assert [next(found) for _ in range(2)]
     with pytest.raises(RuntimeError, match="breaks"):
         next(found)
@@ -94,6 +94,6 @@ def test_a_runtime_without_streams_is_called_by_the_caller_alone() -> None:
 
         def run(self, examples: Sequence[Example]) -> Outputs:
             assert threading.current_thread() is threading.main_thread()
-            return Outputs({})
+            return Outputs({"ordinal": np.zeros(1, np.float32)})
 
-    assert len(list(outputs_of(Alone(), [batch(0), batch(1)]))) == 2
+    assert len(list(run_through(ONE_RUN, Alone(), [batch(0), batch(1)]))) == 2

@@ -27,11 +27,12 @@ from anysize.compression.request import Judging
 from anysize.core import memory, plugins
 from anysize.core.batches import BatchPlan, cut
 from anysize.core.errors import AnysizeError
-from anysize.core.examples import Example, Failure
-from anysize.core.protocols import Runtime
+from anysize.core.examples import Example
+from anysize.core.protocols import Opened
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
-from anysize.core.running import outputs_of
+from anysize.core.running import run_through
+from anysize.core.steps import Step
 from anysize.evaluation.protocols import Evaluator
 from anysize.models.network import Network
 from anysize.models.spec import open_network
@@ -40,6 +41,7 @@ from anysize.planning.options import PredictOptions
 from anysize.planning.prediction import PredictionPlan
 from anysize.planning.session import Session
 from anysize.scale.child import die_with_launcher
+from anysize.tasks.protocols import step_of
 
 _WINDOWS = 256
 _SINGLE = 32
@@ -108,8 +110,10 @@ def windows(session: Session, source: Source | None, seed: int) -> list[Example]
     return calibration.windows(source, session.task, session.network, count=_WINDOWS, seed=seed)
 
 
-def timed(runtime: Runtime, examples: Sequence[Example], plan: BatchPlan) -> dict[str, Any]:
-    """One round: windows alone, then in the planner's batches.
+def timed(
+    step: Step, runtime: Opened, examples: Sequence[Example], plan: BatchPlan
+) -> dict[str, Any]:
+    """One round of the task's step: windows alone, then in the planner's batches.
 
     Returns:
         ``latencies`` in seconds of single windows, ``throughput`` in windows a second, and
@@ -120,14 +124,14 @@ def timed(runtime: Runtime, examples: Sequence[Example], plan: BatchPlan) -> dic
         if len(latencies) > _FEWEST and sum(latencies) > _ROUND_SECONDS:
             break
         started = time.perf_counter()
-        runtime.run([example])
+        for _ in step.answers(runtime, [example]):
+            pass
         latencies.append(time.perf_counter() - started)
-    batches = cut(examples, plan)
+    batches = cut(examples, plan, step.cost)
     done, started, worked = 0, time.perf_counter(), time.process_time()
     while True:
-        for item in outputs_of(runtime, batches):
-            assert not isinstance(item, Failure)
-            done += len(item[0].examples)
+        for batch in run_through(step, runtime, batches):
+            done += len(batch.examples)
         seconds = time.perf_counter() - started
         if seconds >= _ROUND_SECONDS:
             worked = max(time.process_time() - worked, 1e-6)
@@ -152,11 +156,12 @@ def main(told: TextIO, bundle: str, request: str, answers: str) -> None:
         entries |= evaluate(session, source, options, plan, Path(answers))
     examples = windows(session, source, judging.seed)
     runtime = plan.open_runtime()
-    timed(runtime, examples, plan.batches)  # kernels are compiled for each new shape
+    step = step_of(session.task, network)
+    timed(step, runtime, examples, plan.batches)  # kernels are compiled for each new shape
     entries["peak_memory"] = memory.peak()
     _tell(told, entries)
     for _ in sys.stdin:
-        _tell(told, timed(runtime, examples, plan.batches))
+        _tell(told, timed(step, runtime, examples, plan.batches))
 
 
 def _planned(

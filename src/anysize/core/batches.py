@@ -53,27 +53,43 @@ _FULL_ENOUGH = 0.25
 _SHORTEST = 0.85
 
 
-def cut(examples: Sequence[Example], plan: BatchPlan) -> list[Batch]:
+def own_cost(own: int) -> int:
+    """What an example costs where nothing but the example itself takes memory."""
+    return own
+
+
+def cut(
+    examples: Sequence[Example], plan: BatchPlan, cost_of: Callable[[int], int] = own_cost
+) -> list[Batch]:
     """Sorts ``examples`` by cost, largest first, and cuts them into batches under the budget.
 
     Where padding is counted, a batch that is a quarter full takes no example that is much shorter
     than its longest.
+
+    Args:
+        examples: in any order.
+        plan: how they become batches.
+        cost_of: what an example costs, by its own cost; never falling. Of sequences that are
+            generated it includes the cache that grows with them; see ``core.steps``.
     """
     batches: list[Batch] = []
     held: list[Example] = []
-    cost = 0
+    cost = longest = 0
     for example in sorted(examples, key=lambda item: -item.cost):
+        own = cost_of(example.cost)
         # Sorted: the first held example is the longest, so it sets the padded size.
-        grown = cost + (example.cost if plan.packed or not held else held[0].cost)
+        grown = cost + (own if plan.packed or not held else longest)
         wasteful = (
             not plan.packed
             and bool(held)
-            and example.cost < _SHORTEST * held[0].cost
+            and own < _SHORTEST * longest
             and cost >= _FULL_ENOUGH * plan.budget
         )
         if held and (grown > plan.budget or len(held) == plan.most or wasteful):
             batches.append(Batch(held))
-            held, grown = [], example.cost
+            held, grown = [], own
+        if not held:
+            longest = own
         held.append(example)
         cost = grown
     if held:
@@ -85,6 +101,7 @@ def batches(
     stream: Iterable[Example | Failure],
     plan: BatchPlan,
     at_once: Callable[[], bool] = lambda: False,
+    cost_of: Callable[[int], int] = own_cost,
 ) -> Iterator[Batch | Failure]:
     """Cuts a stream of examples into batches, holding at most the look-ahead.
 
@@ -94,6 +111,7 @@ def batches(
         stream: the examples.
         plan: how they become batches.
         at_once: asked after each example: whether what is held is not to wait for more.
+        cost_of: see `cut`.
     """
     held: list[Example] = []
     cost = 0
@@ -102,9 +120,9 @@ def batches(
             yield item
         else:
             held.append(item)
-            cost += item.cost
+            cost += cost_of(item.cost)
         if held and (at_once() or cost >= plan.gathered or len(held) >= 16 * plan.most):
-            yield from cut(held, plan)
+            yield from cut(held, plan, cost_of)
             held, cost = [], 0
     if held:
-        yield from cut(held, plan)
+        yield from cut(held, plan, cost_of)

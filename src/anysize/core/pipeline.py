@@ -106,21 +106,46 @@ def _next(
 def _guarded(
     source: Source, position: Position, preprocess: Preprocess, draw: int | None, strict: bool
 ) -> Iterator[Example | Failure]:
-    record: Record | None = None
     try:
         record = source[position.index]
-        for example in preprocess(position.ordinal, record, draw):
-            yield _with_facts(example, record) if example.window.last else example
     except DataError as error:
         if strict:
             raise
         # Not the file that the error names: each of its records is one that fails.
-        name = record.id if record is not None else record_id(source, position.index)
+        name = record_id(source, position.index)
         yield Failure(ordinal=position.ordinal, record=name, problem=str(error))
+        return
+    yield from examples_of(position.ordinal, record, preprocess, draw=draw, strict=strict)
 
 
-def _with_facts(example: Example, record: Record) -> Example:
-    """A record's last example, with what its fields have to say once they are read."""
+def examples_of(
+    ordinal: int,
+    record: Record,
+    preprocess: Preprocess,
+    *,
+    draw: int | None = None,
+    strict: bool = False,
+) -> Iterator[Example | Failure]:
+    """Examples of one record, windows in order, the last with what reading it showed.
+
+    Args:
+        ordinal: of the record in this run.
+        record: that is read.
+        preprocess: turns it into its windows' examples.
+        draw: see `examples`.
+        strict: raise what cannot be read, in place of a ``Failure``.
+    """
+    try:
+        for example in preprocess(ordinal, record, draw):
+            yield _with_facts(example, record) if example.window.last else example
+    except DataError as error:
+        if strict:
+            raise
+        yield Failure(ordinal=ordinal, record=record.id, problem=str(error))
+
+
+def facts_of(record: Record) -> Facts | None:
+    """What a record's fields have to say once they are read."""
     facts: Facts | None = None
     for field in record.fields.values():
         notes = getattr(field, "notes", None)
@@ -128,4 +153,9 @@ def _with_facts(example: Example, record: Record) -> Example:
         if notes is not None or counts is not None:
             found = Facts(notes=notes() if notes else (), counts=counts() if counts else {})
             facts = found.joined(facts)
+    return facts
+
+
+def _with_facts(example: Example, record: Record) -> Example:
+    facts = facts_of(record)
     return example if facts is None else replace(example, facts=facts.joined(example.facts))

@@ -1,118 +1,45 @@
-"""Prediction: examples to batches to runtime to mergers, results in input order."""
+"""Prediction: examples to batches to the task's step to mergers, results in input order.
+
+The task's step (``core.steps``) says what is done with a batch: one run of the model, or a
+generation. Around it are two loops. *Rounds*: a merger may give a new record in place of a result;
+it is read in turn with the others, and its result has the receipts of all rounds. *Carry*
+(``core.carry``): where a window depends on the result of the one before, a record's windows go
+through one after the other, batched with those of other records.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from anysize.core.batches import BatchPlan, batches
-from anysize.core.errors import DataError
+from anysize.core.carry import carried
 from anysize.core.examples import Example, Failure
-from anysize.core.pipeline import Position, examples
-from anysize.core.protocols import Merger, Preprocess, Runtime
-from anysize.core.receipts import Facts
+from anysize.core.pipeline import Position, examples, examples_of
+from anysize.core.protocols import Merger, Preprocess
 from anysize.core.records import Source
-from anysize.core.results import ErrorResult, Result
-from anysize.core.running import outputs_of
-
-
-@dataclass(slots=True)
-class _Open:
-    """Records under way: mergers that wait for windows, results that wait for their turn.
-
-    ``lost`` has those that failed while windows of theirs are still to come.
-    """
-
-    mergers: dict[int, Merger] = field(default_factory=dict)
-    expected: dict[int, int] = field(default_factory=dict)
-    received: dict[int, int] = field(default_factory=dict)
-    facts: dict[int, Facts] = field(default_factory=dict)
-    done: dict[int, Result | ErrorResult] = field(default_factory=dict)
-    lost: set[int] = field(default_factory=set)
-    turn: int = 0
-
-    def see(self, example: Example, new_merger: Callable[[str], Merger]) -> None:
-        """Notes an example as it streams past on its way to a batch."""
-        ordinal = example.ordinal
-        if ordinal in self.lost:
-            if example.window.last:
-                self.lost.discard(ordinal)
-            return
-        if ordinal not in self.mergers:
-            self.mergers[ordinal] = new_merger(example.window.record)
-            self.received[ordinal] = 0
-        if example.window.last:
-            self.expected[ordinal] = example.window.index + 1
-            if example.facts is not None:
-                self.facts[ordinal] = example.facts
-
-    def add(self, example: Example, output: dict[str, Any]) -> None:
-        """Merges one window's output; the record is done when its last one is in."""
-        ordinal = example.ordinal
-        if ordinal not in self.mergers:
-            return
-        self.mergers[ordinal].add(example.window, output)
-        self.received[ordinal] += 1
-        if self.received[ordinal] == self.expected.get(ordinal):
-            result = self.mergers[ordinal].finish()
-            if (facts := self.facts.get(ordinal)) is not None:
-                result = replace(result, receipt=result.receipt.with_facts(facts))
-            self._forget(ordinal)
-            self.done[ordinal] = result
-
-    def fail(self, failure: Failure) -> None:
-        """A record may fail after some of its windows went through."""
-        self._forget(failure.ordinal)
-        self.done[failure.ordinal] = ErrorResult(id=failure.record, error=failure.problem)
-
-    def lose(self, example: Example, failure: Failure) -> None:
-        """A record fails for one of its windows; others of it may still be on their way."""
-        if example.ordinal in self.mergers:
-            if example.ordinal not in self.expected:
-                self.lost.add(example.ordinal)
-            self.fail(failure)
-
-    def _forget(self, ordinal: int) -> None:
-        self.mergers.pop(ordinal, None)
-        self.expected.pop(ordinal, None)
-        self.received.pop(ordinal, None)
-        self.facts.pop(ordinal, None)
-
-    def ready(self) -> Iterator[Result | ErrorResult]:
-        while self.turn in self.done:
-            yield self.done.pop(self.turn)
-            self.turn += 1
-
-
-def _no_number(example: Example, *, strict: bool) -> Failure:
-    """The failure of a record for which the model computed infinity or not-a-number.
-
-    Raises:
-        DataError: in place of it, where the first failure is to end it all.
-    """
-    problem = (
-        "the model's output is not a number (NaN or infinity): its weights are damaged, or the "
-        "input has numbers far larger than it was trained on"
-    )
-    if strict:
-        raise DataError(example.window.record, problem)
-    return Failure(ordinal=example.ordinal, record=example.window.record, problem=problem)
+from anysize.core.results import ErrorResult, PartialResult, Result
+from anysize.core.running import answers_of
+from anysize.core.steps import ONE_RUN, Step
+from anysize.core.under_way import MOST_ROUNDS, UnderWay
 
 
 def predict(
     source: Source,
     positions: Iterable[Position],
     preprocess: Preprocess,
-    runtime: Runtime,
+    runtime: Any,
     new_merger: Callable[[str], Merger],
     plan: BatchPlan,
     *,
+    step: Step = ONE_RUN,
     strict: bool = False,
     threads: int = 0,
     on_windows: Callable[[int], None] | None = None,
     at_once: Callable[[], bool] = lambda: False,
+    most_rounds: int = MOST_ROUNDS,
 ) -> Iterator[Result | ErrorResult]:
     """One result per position, in order of ``ordinal`` (which must count 0, 1, 2 …).
 
@@ -123,35 +50,146 @@ def predict(
         source: where records come from.
         positions: which records, in which order.
         preprocess: turns a record into its windows' examples.
-        runtime: runs the model.
+        runtime: has the model, and what the step needs.
         new_merger: makes the merger of a record from its id.
         plan: how examples become batches.
+        step: what is done with a batch.
         strict: stop at the first record that cannot be read.
         threads: reader threads; see ``core.pipeline.examples``.
         on_windows: told how many windows went through the model, for progress.
         at_once: see ``core.batches.batches``.
+        most_rounds: rounds after which a record that is still not finished fails.
     """
-    state = _Open()
+    # Without partial results there are none among the results.
+    return cast(
+        Iterator[Result | ErrorResult],
+        predict_stream(
+            source,
+            positions,
+            preprocess,
+            runtime,
+            new_merger,
+            plan,
+            step=step,
+            strict=strict,
+            threads=threads,
+            on_windows=on_windows,
+            at_once=at_once,
+            most_rounds=most_rounds,
+            partial=False,
+        ),
+    )
 
-    def seen() -> Iterator[Example | Failure]:
-        stream = examples(source, positions, preprocess, strict=strict, threads=threads)
-        for item in stream:
-            if isinstance(item, Example):
-                state.see(item, new_merger)
-            yield item
 
-    with contextlib.closing(outputs_of(runtime, batches(seen(), plan, at_once))) as stream:
-        for item in stream:
-            if isinstance(item, Failure):
-                state.fail(item)
-            else:
-                batch, outputs = item
-                sound = outputs.finite()
-                for row, example in enumerate(batch.examples):
-                    if sound[row]:
-                        state.add(example, outputs.row(row))
-                    else:
-                        state.lose(example, _no_number(example, strict=strict))
-                if on_windows is not None:
-                    on_windows(len(batch.examples))
-            yield from state.ready()
+def predict_stream(
+    source: Source,
+    positions: Iterable[Position],
+    preprocess: Preprocess,
+    runtime: Any,
+    new_merger: Callable[[str], Merger],
+    plan: BatchPlan,
+    *,
+    step: Step = ONE_RUN,
+    strict: bool = False,
+    threads: int = 0,
+    on_windows: Callable[[int], None] | None = None,
+    at_once: Callable[[], bool] = lambda: False,
+    most_rounds: int = MOST_ROUNDS,
+    partial: bool = True,
+) -> Iterator[Result | ErrorResult | PartialResult]:
+    """As `predict`, with the same arguments, and partial results between, as they come.
+
+    Partial results are of any record that is under way (results stay in input order), and none of
+    them is held. Where ``partial`` is false there are none.
+    """
+    carries = bool(getattr(preprocess, "carries", False))
+    state = UnderWay(new_merger, strict=strict, most_rounds=most_rounds, one_by_one=carries)
+    flow = _Flow(state, step, runtime, on_windows, partial)
+    if carries:
+        yield from carried(
+            source,
+            positions,
+            preprocess,
+            plan,
+            state,
+            cost_of=step.cost,
+            answers=flow.answers,
+            threads=threads,
+            at_once=at_once,
+        )
+        return
+    stream: Iterator[Example | Failure] = examples(
+        source, positions, preprocess, strict=strict, threads=threads
+    )
+    while True:
+        seen = _seen(stream, state, preprocess, strict)
+        yield from flow.answers(batches(seen, plan, at_once, step.cost))
+        if not state.again:
+            return
+        # What is left are further rounds of the last records.
+        stream = iter(())
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """From batches to results."""
+
+    state: UnderWay
+    step: Step
+    runtime: Any
+    on_windows: Callable[[int], None] | None
+    partial: bool
+
+    def answers(
+        self, stream: Iterable[Any], took: Callable[[Any], None] | None = None
+    ) -> Iterator[Result | ErrorResult | PartialResult]:
+        """The results that batches lead to, when it is their turn.
+
+        Args:
+            stream: batches and failures.
+            took: told of each finished answer that was merged.
+        """
+        state = self.state
+        flow = answers_of(self.step, self.runtime, stream, partial=self.partial)
+        with contextlib.closing(flow):
+            for item in flow:
+                if isinstance(item, Failure):
+                    state.fail(item)
+                    yield from state.ready()
+                    continue
+                batch, answers = item
+                for answer in answers:
+                    if self.partial and (shown := state.shown(answer)) is not None:
+                        yield shown
+                    if answer.finished:
+                        state.add(answer)
+                        if took is not None:
+                            took(answer)
+                        if self.partial:
+                            yield from state.ready()
+                if self.on_windows is not None:
+                    self.on_windows(len(batch.examples))
+                yield from state.ready()
+
+
+def _seen(
+    stream: Iterator[Example | Failure], state: UnderWay, preprocess: Preprocess, strict: bool
+) -> Iterator[Example | Failure]:
+    """The examples of the stream, noted, and those of further rounds as soon as there are any."""
+    for item in _with_rounds(stream, state, preprocess, strict):
+        if isinstance(item, Example):
+            state.see(item)
+        yield item
+
+
+def _with_rounds(
+    stream: Iterator[Example | Failure], state: UnderWay, preprocess: Preprocess, strict: bool
+) -> Iterator[Example | Failure]:
+    while True:
+        while state.again:
+            ordinal, record = state.again.popleft()
+            yield from examples_of(ordinal, record, preprocess, strict=strict)
+        item = next(stream, None)
+        if item is None:
+            return
+        yield item

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from anysize.core.examples import Example, Outputs
+from anysize.core.generation import GenerationOptions, Growth
 from anysize.core.records import Record
-from anysize.core.results import Result
+from anysize.core.results import NextRound, Result
 from anysize.core.windows import Window
 
 
@@ -18,6 +19,13 @@ class Preprocess(Protocol):
     from several threads. ``draw`` is the epoch number in training, which together with
     the seed and the record's id fixes every random choice of augmentation; None means no
     augmentation (prediction and evaluation).
+
+    Where a window depends on the result of the one before, the object has ``carries = True`` and
+    each call returns a generator (of Python) that is sent every window's output: ``output = yield
+    example``. The windows of a record are then run one after the other, and batched with windows
+    of other records. It ends when there is no further window, so ``last`` need not be known. It is
+    sent None where windows are only looked at (in planning), or come with their targets (in
+    training); it must go on then as without a result.
 
     Raises:
         DataError: the record cannot be read.
@@ -42,8 +50,21 @@ class Merger(Protocol):
         """Takes one window's output arrays, by name."""
         ...
 
-    def finish(self) -> Result:
-        """The result; called once, after the last window."""
+    def finish(self) -> Result | NextRound:
+        """The result, or what is to be read next; called once, after the last window."""
+        ...
+
+
+@runtime_checkable
+class Showing(Protocol):
+    """A merger that can show what is known of a record's prediction before it is finished."""
+
+    def partial(self, window: Window, output: Mapping[str, Any]) -> Any:
+        """The prediction so far, ready for JSON; None where there is nothing to show.
+
+        Called with each output that is still growing, and with every window's whole output before
+        ``add``. It changes nothing.
+        """
         ...
 
 
@@ -76,3 +97,53 @@ class Runtime(Protocol):
     def close(self) -> None:
         """Releases the memory of weights and compiled forms."""
         ...
+
+
+class Generator(Protocol):
+    """Generates sequences with a model; knows neither task nor modality.
+
+    A plug-in module of ``anysize.runtimes`` that can has ``generation_precisions(network)`` (what
+    a network can generate in here, the likely fastest first; empty where it cannot) and
+    ``open_generator(network, precision, folder=None, threads=0) -> Generator``. The other
+    attributes of the module and of what it opens are as for `Runtime`.
+
+    It may have ``rehearse(examples, options, *, limits) -> float``: takes the memory that
+    generating to the very limits would take, at its peak, without generating all of the tokens, and
+    returns the seconds that it would take. Without it the planner generates to the limits.
+
+    Attributes:
+        token_bytes: what the cache holds of one token, in bytes.
+    """
+
+    name: str
+    precision: str
+    token_bytes: int
+
+    def generate(
+        self,
+        examples: Sequence[Example],
+        options: GenerationOptions,
+        *,
+        limits: Sequence[int] | None = None,
+        partial: bool = False,
+    ) -> Iterator[Growth]:
+        """One finished sequence for each example, in any order, as soon as it ends.
+
+        What one example gives does not depend on the others but for rounding. A row that has
+        ended takes no more part in the work, and its cache is released.
+
+        Args:
+            examples: prompts.
+            options: how.
+            limits: the largest number of new tokens of each; None is ``options.most`` for all.
+            partial: whether a sequence is also given after each of its tokens.
+        """
+        ...
+
+    def close(self) -> None:
+        """Releases the memory of weights and compiled forms."""
+        ...
+
+
+Opened: TypeAlias = Runtime | Generator
+"""What a runtime's module opens."""

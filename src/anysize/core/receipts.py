@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, TypeAlias
 
 Fidelity: TypeAlias = Literal["exact", "local", "approximate"]
+_FIDELITIES = ("exact", "local", "approximate")  # the truest first
 Unit: TypeAlias = Literal["tokens", "pixels", "samples", "characters", "steps", "features"]
 
 
@@ -61,6 +63,9 @@ class Receipt:
         counts: how many of what the input holds: ``pages``, ``unknown_tokens``, …; None where
             there is nothing to count beside the extent.
         notes: what was repaired, guessed or not read, in plain sentences.
+        rounds: where what the windows gave was read again as a new input (partial summaries, to be
+            summarised), the receipts of those further rounds, in order. ``windows``, ``covered``,
+            ``reason`` and ``fidelity`` are then of all rounds together.
     """
 
     extent: int
@@ -75,6 +80,7 @@ class Receipt:
     reason: str | None = None
     counts: Mapping[str, int] | None = None
     notes: tuple[str, ...] = ()
+    rounds: tuple[Receipt, ...] = ()
 
     def with_facts(self, facts: Facts) -> Receipt:
         """The same receipt with what reading the record showed."""
@@ -92,9 +98,31 @@ class Receipt:
             notes=(*self.notes, *facts.notes),
         )
 
+    def with_rounds(self, later: Sequence[Receipt]) -> Receipt:
+        """The receipt of a first round, with those of the rounds that followed it."""
+        if not later:
+            return self
+        every = (self, *later)
+        reasons = [self.reason] if self.reason else []
+        reasons += [
+            f"round {number}: {one.reason}" for number, one in enumerate(later, 2) if one.reason
+        ]
+        return replace(
+            self,
+            windows=sum(one.windows for one in every),
+            covered=math.prod(one.covered for one in every),
+            reason="; ".join(reasons) or None,
+            fidelity=max((one.fidelity for one in every), key=_FIDELITIES.index),
+            rounds=tuple(later),
+        )
+
     def to_json(self) -> dict[str, object]:
         """JSON-ready; fields that do not apply are left out."""
         entries = {key: value for key, value in asdict(self).items() if value is not None}
         if not self.notes:
             del entries["notes"]
+        if self.rounds:
+            entries["rounds"] = [one.to_json() for one in self.rounds]
+        else:
+            del entries["rounds"]
         return entries

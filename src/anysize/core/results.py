@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anysize.core.receipts import Receipt
+from anysize.core.records import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +59,38 @@ class ErrorResult:
 
     def to_json(self) -> dict[str, Any]:
         return {"id": self.id, "error": self.error}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextRound:
+    """What a merger gives in place of a result where what it joined is to be read once more.
+
+    The summaries of a book's parts, one after the other, are a text that is summarised again.
+
+    Attributes:
+        record: what is read next, for the same result.
+        receipt: what was read in this round.
+    """
+
+    record: Record
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialResult:
+    """What is known of a record's prediction while it is being made.
+
+    Attributes:
+        id: the record's id.
+        partial: the prediction so far, as the task shows it.
+        window: which window it comes from.
+        round: how many rounds went before; see ``NextRound``.
+    """
+
+    id: str
+    partial: Any
+    window: int
+    round: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {"id": self.id, "partial": self.partial, "window": self.window, "round": self.round}

@@ -22,9 +22,12 @@ from typing import Any
 
 import torch
 
+from anysize import tasks
+from anysize.core.errors import RunError
 from anysize.core.examples import Example
 from anysize.core.memory import format_size, resident
-from anysize.core.protocols import Runtime
+from anysize.core.protocols import Opened
+from anysize.core.steps import ONE_RUN, Step
 from anysize.models.network import Network
 from anysize.models.spec import open_network
 from anysize.planning import synthetic
@@ -35,6 +38,7 @@ from anysize.planning.climbs import climb_or_recall
 from anysize.planning.selection import Candidate, Measured, fastest, seconds_each
 from anysize.runtimes.tracing import weight_bytes
 from anysize.scale.child import LAUNCHER, die_with_launcher
+from anysize.tasks.protocols import step_of
 
 TRIAL = 512 << 20
 """Bytes that running a few windows takes, at the least, beside the weights."""
@@ -66,6 +70,7 @@ def measure(
     *,
     memory: int,
     worth: float,
+    step: Step = ONE_RUN,
 ) -> Measured | None:
     """Which candidate runs such windows fastest; None where the other process failed.
 
@@ -79,6 +84,7 @@ def measure(
         examples: windows whose sizes are measured with.
         memory: budget of both processes together, in bytes.
         worth: seconds for a unit of cost from which the others are tried; 0 tries them always.
+        step: what is done with the windows, which the other process has from the bundle's task.
     """
     settings = network.settings
     request = {
@@ -90,7 +96,8 @@ def measure(
             if isinstance(value := getattr(settings, item.name), int | float | str)
         },
         "candidates": [f"{item.name} {item.precision}" for item in candidates],
-        "many": any(item.alone is not None for item in candidates),
+        "many": any(item.streams > 1 for item in candidates),
+        "step": repr(step),
         "costs": [example.cost for example in examples],
         "memory": memory - resident(),
         "worth": worth,
@@ -116,24 +123,27 @@ def _answer(request: Mapping[str, Any]) -> Measured:
     """What was asked for, measured in this process."""
     torch.set_num_threads(request["threads"])
     folder = Path(request["folder"])
-    network, _ = open_network(str(folder))
+    network, card = open_network(str(folder))
     settings = dataclasses.replace(network.settings, **request["settings"])
     setattr(network, request["role"], settings)
     names = request["candidates"]
-    found = candidates_for(network, "auto", "auto", folder, many=request["many"])
+    step = step_of(tasks.load(card.task), network)
+    if repr(step) != request["step"]:
+        raise RunError(f"the bundle's task has another step: {step!r}, not {request['step']}")
+    found = candidates_for(network, "auto", "auto", folder, needs=step.needs, many=request["many"])
     candidates = [item for item in found if f"{item.name} {item.precision}" in names]
     examples = synthetic.windows_of(network, request["costs"])
     memory = int(request["memory"])
 
-    def probe(runtime: Runtime) -> None:
-        most = most_windows(network)
-        climb_or_recall(runtime, network, ceiling=memory, fixed=0, most=most, seconds=SECONDS)
+    def probe(runtime: Opened) -> None:
+        most = most_windows(network, step)
+        climb_or_recall(step, runtime, network, ceiling=memory, fixed=0, most=most, seconds=SECONDS)
         runtime.close()
 
     first = candidates[0]
     if request["worth"]:
         runtime = first.open()
-        quick = seconds_each(runtime, examples[:4]) < request["worth"]
+        quick = seconds_each(step, runtime, examples[:4]) < request["worth"]
         probe(runtime)
         if quick:
             return Measured(name=first.name, precision=first.precision, rates={})
@@ -141,7 +151,7 @@ def _answer(request: Mapping[str, Any]) -> Measured:
     def fits(candidate: Candidate) -> bool:
         return resident() + candidate.opening + TRIAL <= memory
 
-    answer = fastest(candidates, examples, fits=fits)
+    answer = fastest(candidates, examples, fits=fits, step=step)
     for candidate in candidates:
         if (candidate.name, candidate.precision) == (answer.name, answer.precision):
             probe(candidate.open())

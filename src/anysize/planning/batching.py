@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import AnysizeError, BundleError
 from anysize.core.memory import bound_heap, bound_kernels, format_size
-from anysize.core.protocols import Runtime
+from anysize.core.protocols import Opened
 from anysize.core.running import streams_of
+from anysize.core.steps import ONE_RUN, Step
 from anysize.models.network import Network, Role
 from anysize.models.opening.errors import sentence
 from anysize.planning import budget, climbs, synthetic
@@ -53,9 +54,10 @@ class Batching:
 
 
 def plan_batches(
-    runtime: Runtime,
+    runtime: Opened,
     network: Network,
     *,
+    step: Step = ONE_RUN,
     memory: int,
     packed: bool,
     total_cost: int | None = None,
@@ -68,9 +70,10 @@ def plan_batches(
     Args:
         runtime: with its weights loaded, in this process.
         network: whose windows it reads.
+        step: what is done with a batch.
         memory: budget of this process in bytes.
         packed: whether padding is free for this runtime.
-        total_cost: of the whole job, where known; a small job is probed less.
+        total_cost: of the whole job by the step, where known; a small job is probed less.
         threads: reader threads that are wished for.
         extra: bytes that readers need on top (decoders, rows of tiles).
         seconds: how long the probe may take, about.
@@ -83,11 +86,11 @@ def plan_batches(
     if settings.varying:
         bound_kernels()
     streams = streams_of(runtime)
-    window = settings.whole
-    most = most_windows(network)
+    window = step.cost(settings.whole)
+    most = most_windows(network, step)
     if total_cost is not None:
         most = max(min(most, -(-total_cost // window)), 1)
-    found = _probed(runtime, network, memory=memory, extra=extra, most=most, seconds=seconds)
+    found = _probed(step, runtime, network, memory=memory, extra=extra, most=most, seconds=seconds)
     needs = _Needs(
         found=found,
         held=synthetic.window_bytes(network) / window,
@@ -113,9 +116,11 @@ def plan_batches(
     peak = needs.peak(cost, reading)
     work = max(found.line.peak(streams * cost) - found.floor, 0)
     limit = "more would not be faster" if cost * 2 > wished else "all that fits"
+    size = f"{settings.whole} {settings.unit}"
+    if window > settings.whole:
+        size += f" and what is generated from them ({window} in all)"
     why += [
-        f"{runtime.name} {runtime.precision}, {cost // window} windows of {window} "
-        f"{settings.unit} at once"
+        f"{runtime.name} {runtime.precision}, {cost // window} windows of {size} at once"
         + (f" in each of {streams} streams" if streams > 1 else "")
         + f" ({limit})",
         f"{format_size(found.floor)} are taken already, a batch needs {format_size(work)}: "
@@ -137,13 +142,20 @@ def plan_batches(
     )
 
 
-def most_windows(network: Network) -> int:
+def most_windows(network: Network, step: Step) -> int:
     """Whole windows at once, beyond which nothing is measured."""
-    return max(MOST[network.settings.role] // network.settings.whole, 1)
+    return max(MOST[network.settings.role] // step.cost(network.settings.whole), 1)
 
 
 def _probed(
-    runtime: Runtime, network: Network, *, memory: int, extra: int, most: int, seconds: float
+    step: Step,
+    runtime: Opened,
+    network: Network,
+    *,
+    memory: int,
+    extra: int,
+    most: int,
+    seconds: float,
 ) -> Climb:
     """What batches of rising cost take; see ``planning.probe``.
 
@@ -152,7 +164,7 @@ def _probed(
     """
     try:
         return climbs.climb_or_recall(
-            runtime, network, ceiling=memory, fixed=extra, most=most, seconds=seconds
+            step, runtime, network, ceiling=memory, fixed=extra, most=most, seconds=seconds
         )
     except (AnysizeError, MemoryError):
         raise

@@ -1,19 +1,67 @@
-"""The runtimes that are possible for a network under its caller's wishes."""
+"""The runtimes that are possible for a network and a step under the caller's wishes."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, MissingExtraError
+from anysize.core.protocols import Opened
+from anysize.core.steps import Ability
 from anysize.models.network import Network
 from anysize.planning.selection import Candidate
 
 
+@dataclass(frozen=True, slots=True)
+class _Functions:
+    """What a runtime's module calls the functions of one ability; see ``core.protocols``."""
+
+    precisions: str
+    open: str
+    streams: str | None = None
+
+
+_FUNCTIONS: Mapping[Ability, _Functions] = {
+    "run": _Functions("precisions", "open_runtime", "streams"),
+    "generate": _Functions("generation_precisions", "open_generator"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleOpener:
+    """Opens a runtime with a function of its module.
+
+    Attributes:
+        module: of the room ``runtimes``.
+        function: name of the function.
+        network: what is run.
+        folder: the bundle, where compiled forms are kept.
+    """
+
+    module: ModuleType
+    function: str
+    network: Network
+    folder: Path | None
+
+    def __call__(self, precision: str, streams: int) -> Opened:
+        """See ``planning.selection.Opener``."""
+        function: Callable[..., Opened] = getattr(self.module, self.function)
+        if streams == 1:
+            return function(self.network, precision, folder=self.folder)
+        return function(self.network, precision, folder=self.folder, streams=streams)
+
+
 def candidates_for(
-    network: Network, runtime: str, precision: str, folder: Path | None, *, many: bool = False
+    network: Network,
+    runtime: str,
+    precision: str,
+    folder: Path | None,
+    *,
+    needs: Ability = "run",
+    many: bool = False,
 ) -> list[Candidate]:
     """What the caller's wishes leave, the surest first.
 
@@ -22,51 +70,67 @@ def candidates_for(
         runtime: the wish; ``auto`` leaves the choice open.
         precision: the same.
         folder: the bundle, where compiled forms are kept.
+        needs: what the step asks of a runtime.
         many: whether there are so many windows that runtimes get streams.
 
     Raises:
-        ConfigurationError: the bundle holds a compiled form of another kind.
+        ConfigurationError: the bundle holds a compiled form of another kind, or the runtime cannot
+            do what is needed.
         MissingExtraError: the runtime that it needs is not installed.
     """
     if getattr(network.module, "own_runtime", False):
         runtime, precision = "torch", "float32"
+    functions = _FUNCTIONS[needs]
     found = []
     keys = ["torch", *(key for key in plugins.keys("runtimes") if key != "torch")]
     for key in keys if runtime == "auto" else [runtime]:
         module = plugins.load("runtimes", key)
         if runtime == "auto" and not getattr(module, "AUTOMATIC", True):
             continue
-        possible: tuple[str, ...] = module.precisions(network)
+        possible = _precisions(module, functions, network)
         if precision != "auto":
             # Asked for by name, it may say itself what it misses.
             named = runtime != "auto" and not possible and network.form is None
             possible = (precision,) if precision in possible or named else ()
-        opener = functools.partial(module.open_runtime, network, folder=folder)
-        streams = module.streams(network) if many and hasattr(module, "streams") else 1
-        needs: Callable[[Network, Path | None], int] | None
-        needs = getattr(module, "opening_memory", None)
-        opening = needs(network, folder) if needs is not None and possible else 0
-        for each in possible:
-            alone = functools.partial(opener, each)
-            if streams == 1:
-                found.append(Candidate(key, each, alone, opening))
-            else:
-                several = functools.partial(alone, streams=streams)
-                found.append(Candidate(key, each, several, opening, alone))
+        streams = _streams(module, functions, network) if many else 1
+        opening = _opening(module, network, folder) if possible else 0
+        opener = ModuleOpener(module, functions.open, network, folder)
+        found += [Candidate(key, each, opener, opening, streams) for each in possible]
     # What is opened with the least effort is tried first.
     found.sort(key=lambda item: item.opening)
-    if not found:
-        found = _named(network, runtime, precision, folder)
+    found = found or [_named(network, runtime, precision, folder, functions)]
+    for each in found:
+        _check_ability(each, needs)
     return found
 
 
-def _named(network: Network, runtime: str, precision: str, folder: Path | None) -> list[Candidate]:
+def _precisions(module: ModuleType, functions: _Functions, network: Network) -> tuple[str, ...]:
+    given: Callable[[Network], tuple[str, ...]] | None
+    given = getattr(module, functions.precisions, None)
+    return () if given is None else given(network)
+
+
+def _streams(module: ModuleType, functions: _Functions, network: Network) -> int:
+    given: Callable[[Network], int] | None
+    given = None if functions.streams is None else getattr(module, functions.streams, None)
+    return 1 if given is None else given(network)
+
+
+def _opening(module: ModuleType, network: Network, folder: Path | None) -> int:
+    given: Callable[[Network, Path | None], int] | None
+    given = getattr(module, "opening_memory", None)
+    return 0 if given is None else given(network, folder)
+
+
+def _named(
+    network: Network, runtime: str, precision: str, folder: Path | None, functions: _Functions
+) -> Candidate:
     """Where nothing is left: the runtime asked for, which says why not, or an error."""
     if network.form is None:
         key = "torch" if runtime == "auto" else runtime
         chosen = "float32" if precision == "auto" else precision
         module = plugins.load("runtimes", key)
-        return [Candidate(key, chosen, lambda: module.open_runtime(network, chosen, folder=folder))]
+        return Candidate(key, chosen, ModuleOpener(module, functions.open, network, folder))
     form = network.form
     wishes = [
         f"{name} must be {has!r} or 'auto', not {wish!r}"
@@ -79,3 +143,17 @@ def _named(network: Network, runtime: str, precision: str, folder: Path | None) 
     if wishes:
         raise ConfigurationError([f"the bundle holds a compiled form: {each}" for each in wishes])
     raise MissingExtraError(form.runtime, form.runtime)
+
+
+def _check_ability(candidate: Candidate, needs: Ability) -> None:
+    opener = candidate.opener
+    if isinstance(opener, ModuleOpener) and not hasattr(opener.module, opener.function):
+        able = [
+            key
+            for key in plugins.keys("runtimes")
+            if hasattr(plugins.load("runtimes", key), opener.function)
+        ]
+        raise ConfigurationError(
+            f"runtime {candidate.name!r} cannot {needs}, which this model's task needs; "
+            f"those that can: {', '.join(able)}"
+        )

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from anysize.core.examples import Example
 from anysize.core.memory import resident, trim
-from anysize.core.protocols import Runtime
+from anysize.core.protocols import Opened
+from anysize.core.steps import ONE_RUN, Step
 from anysize.models.network import Network
 from anysize.planning import apart
 from anysize.planning.batching import MOST
@@ -37,7 +38,7 @@ class Choice:
 
     candidate: Candidate
     settled: bool = False
-    opened: Runtime | None = None
+    opened: Opened | None = None
     why: tuple[str, ...] = ()
 
 
@@ -49,6 +50,7 @@ def choose(
     *,
     folder: Path | None,
     thorough: bool,
+    step: Step = ONE_RUN,
 ) -> Choice:
     """The runtime for a job: the fastest where that is known or worth a measurement.
 
@@ -59,6 +61,7 @@ def choose(
         memory: budget of this process and of those that it starts, in bytes.
         folder: the bundle, where compiled forms are kept.
         thorough: measure even where this job is not worth it.
+        step: what is done with the job's windows.
     """
     first = candidates[0]
     if len(candidates) == 1:
@@ -72,17 +75,17 @@ def choose(
     if not fits(first):
         why = f"{first.name}, because trying other runtimes takes memory"
         return Choice(candidate=first, settled=True, why=(why,))
-    answer = known(candidates, network)
+    answer = known(candidates, network, step)
     if answer is not None:
         why = f"{' '.join(answer)} was the fastest here when it was measured"
         return _named(candidates, answer, why, fits=fits)
-    rate = None if thorough else known_rate(network, first.name, first.precision)
+    rate = None if thorough else known_rate(step, network, first.name, first.precision)
     if rate is not None and seen.total_cost / rate < _WORTH_SECONDS:
         return Choice(candidate=first)
     if rate is None and not thorough and seen.total_cost < _LARGE * MOST[network.settings.role]:
         runtime = first.open()
         try:
-            seconds = _estimated_seconds(runtime, seen)
+            seconds = _estimated_seconds(step, runtime, seen)
         except BaseException:
             runtime.close()
             raise
@@ -96,14 +99,14 @@ def choose(
         return Choice(candidate=first, settled=True, why=(why,))
     worth = 0.0 if thorough else _WORTH_SECONDS / seen.total_cost
     measured = apart.measure(
-        network, folder, candidates, _calibration(seen), memory=memory, worth=worth
+        network, folder, candidates, _calibration(seen), memory=memory, worth=worth, step=step
     )
     if measured is None:
         why = f"{first.name}, because measuring the other runtimes failed"
         return Choice(candidate=first, settled=True, why=(why,))
     if not measured.rates:
         return Choice(candidate=first)
-    keep(candidates, network, measured)
+    keep(candidates, network, measured, step)
     unit = network.settings.unit
     rates = ", ".join(f"{key} {rate:,.0f}" for key, rate in measured.rates.items())
     why = f"{measured.name} {measured.precision} is the fastest ({unit} a second: {rates})"
@@ -124,9 +127,9 @@ def _named(
     return Choice(candidate=candidates[0], settled=True)
 
 
-def _estimated_seconds(runtime: Runtime, seen: Sample) -> float:
+def _estimated_seconds(step: Step, runtime: Opened, seen: Sample) -> float:
     """How long the whole job takes with a runtime, from a few windows."""
-    return seen.total_cost * seconds_each(runtime, seen.examples[:4])
+    return seen.total_cost * seconds_each(step, runtime, seen.examples[:4])
 
 
 def _calibration(seen: Sample) -> list[Example]:

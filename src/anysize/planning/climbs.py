@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from anysize.core import memory
+from anysize.core.examples import Example
 from anysize.core.files import write_json
-from anysize.core.protocols import Runtime
+from anysize.core.protocols import Opened
 from anysize.core.running import streams_of
+from anysize.core.steps import Step
 from anysize.models.network import Network
 from anysize.planning import synthetic
-from anysize.planning.probe import Climb, Line, Measurement, fit, measure, no_longer_faster
-from anysize.planning.selection import machine_key
+from anysize.planning.probe import (
+    Climb,
+    Estimated,
+    Line,
+    Measurement,
+    Work,
+    fit,
+    measure,
+    no_longer_faster,
+)
+from anysize.planning.selection import machine_key, step_key
 from anysize.sources.cache import cache_folder
 
 _FORMAT = 1
@@ -25,14 +37,22 @@ NOISE = 16 << 20
 
 
 def climb_or_recall(
-    runtime: Runtime, network: Network, *, ceiling: int, fixed: int, most: int, seconds: float
+    step: Step,
+    runtime: Opened,
+    network: Network,
+    *,
+    ceiling: int,
+    fixed: int,
+    most: int,
+    seconds: float,
 ) -> Climb:
-    """Probes a runtime on made-up windows, or takes what an earlier probe of it found.
+    """Probes a step on made-up windows, or takes what an earlier probe of it found.
 
-    That is looked for by machine, versions, architecture, windows and runtime, and holds where one
-    window takes about what it took then.
+    That is looked for by machine, versions, architecture, windows, step and runtime, and holds
+    where one window takes about what it took then.
 
     Args:
+        step: what is done with the windows.
         runtime: with its weights loaded.
         network: whose windows it reads.
         ceiling: resident bytes that the probe must not pass.
@@ -40,39 +60,52 @@ def climb_or_recall(
         most: windows at once that are worth knowing.
         seconds: of processor time that a probe may take, about.
     """
-    path = _place(network, runtime.name, runtime.precision, streams_of(runtime))
-    recalled = _recalled(path, runtime, network, ceiling=ceiling, fixed=fixed, most=most)
+    path = _place(step, network, runtime.name, runtime.precision, streams_of(runtime))
+    recalled = _recalled(path, step, runtime, network, ceiling=ceiling, fixed=fixed, most=most)
     if recalled is not None:
         return recalled
     found = synthetic.climb_windows(
         network,
-        lambda examples: lambda: runtime.run(examples),
+        lambda examples: rehearsal(step, runtime, examples),
         ceiling=ceiling,
         fixed=fixed,
         most=most,
         enough=no_longer_faster,
         seconds=seconds,
         whole_only=bool(getattr(runtime, "whole_only", False)),
+        cost_of=step.cost,
     )
     if found.measurements:
         _keep(path, found, ceiling=ceiling - fixed, most=most)
     return found
 
 
-def known_rate(network: Network, name: str, precision: str) -> float | None:
-    """Cost units a second of a runtime, where an earlier probe of it was kept."""
+def known_rate(step: Step, network: Network, name: str, precision: str) -> float | None:
+    """Units of windows' own cost a second, where an earlier probe of the step was kept."""
+    whole = network.settings.whole
+    own = whole / step.cost(whole)
     try:
-        kept = json.loads(_place(network, name, precision, 1).read_text(encoding="utf-8"))
-        return max(float(cost) / float(seconds) for cost, _, seconds in kept["measurements"])
+        kept = json.loads(_place(step, network, name, precision, 1).read_text(encoding="utf-8"))
+        return own * max(float(cost) / float(seconds) for cost, _, seconds in kept["measurements"])
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
         return None
 
 
-def _place(network: Network, name: str, precision: str, streams: int) -> Path:
+def rehearsal(step: Step, runtime: Opened, examples: Sequence[Example]) -> Work:
+    """The step on made-up examples, as work that can be measured."""
+
+    def work() -> Estimated | None:
+        seconds = step.rehearse(runtime, examples)
+        return None if seconds is None else Estimated(seconds)
+
+    return work
+
+
+def _place(step: Step, network: Network, name: str, precision: str, streams: int) -> Path:
     weights = sum(item.numel() for item in network.module.parameters())
     form = 0 if network.form is None else Path(network.form.file).stat().st_size
     numbers = (streams, torch.get_num_threads(), weights, form)
-    key = machine_key(network, name, precision, *map(str, numbers))
+    key = machine_key(network, name, precision, *map(str, numbers), *step_key(step))
     return cache_folder() / f"climb-{key}.json"
 
 
@@ -90,7 +123,14 @@ def _keep(path: Path, found: Climb, *, ceiling: int, most: int) -> None:
 
 
 def _recalled(
-    path: Path, runtime: Runtime, network: Network, *, ceiling: int, fixed: int, most: int
+    path: Path,
+    step: Step,
+    runtime: Opened,
+    network: Network,
+    *,
+    ceiling: int,
+    fixed: int,
+    most: int,
 ) -> Climb | None:
     """A climb that was kept, with today's floor; None where there is none or it no longer holds."""
     try:
@@ -102,14 +142,14 @@ def _recalled(
         before = int(kept["ceiling"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    cost = network.settings.whole
+    cost = step.cost(network.settings.whole)
     if memory.resident() + max(base + slope * cost, 0) + fixed > ceiling:
         return None  # the careful way up says by how much it does not fit
-    window = synthetic.windows(network, 1)
-    runtime.run(window)  # the first run also pays for kernels, threads and their stacks
+    work = rehearsal(step, runtime, synthetic.windows(network, 1))
+    work()  # the first run also pays for kernels, threads and their stacks
     memory.trim()
     floor = memory.resident()
-    look = measure(lambda: runtime.run(window), cost)
+    look = measure(work, cost)
     if look.peak - floor > MORE * (base + slope * cost) + NOISE:
         return None
     measurements = tuple(

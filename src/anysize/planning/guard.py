@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from anysize.core import memory
-from anysize.core.batches import BatchPlan
-from anysize.core.examples import Example, Outputs
+from anysize.core.examples import Example
 from anysize.core.memory import format_size
-from anysize.core.protocols import Runtime
-from anysize.core.running import streams_of
+from anysize.core.steps import Ability, Answer, Step
 
 _log = logging.getLogger("anysize")
 
@@ -87,51 +84,56 @@ class MemoryGuard:
         return self.cost
 
 
-class GuardedRuntime:
-    """A runtime whose batches shrink when memory runs short.
+class GuardedStep:
+    """A step whose batches shrink when memory runs short.
 
     Args:
-        runtime: what runs the batches.
+        step: what is done with a batch.
         guard: asked before each.
         packed: whether padding is free for the runtime.
     """
 
-    def __init__(self, runtime: Runtime, guard: MemoryGuard, *, packed: bool) -> None:
-        self.name = runtime.name
-        self.precision = runtime.precision
-        self.streams = streams_of(runtime)
-        self._runtime = runtime
+    def __init__(self, step: Step, guard: MemoryGuard, *, packed: bool) -> None:
+        self._step = step
         self._guard = guard
         self._packed = packed
         self._planned = guard.cost
         self._checking = threading.Lock()
 
-    def run(self, examples: Sequence[Example]) -> Outputs:
-        """As the runtime does, in as many pieces as the guard asks for."""
+    @property
+    def needs(self) -> Ability:
+        """As the step."""
+        return self._step.needs
+
+    def cost(self, own: int) -> int:
+        """As the step."""
+        return self._step.cost(own)
+
+    def answers(
+        self, runtime: Any, examples: Sequence[Example], *, partial: bool = False
+    ) -> Iterator[Answer]:
+        """As the step gives them, in as many pieces as the guard asks for."""
+        rest = list(examples)
+        while rest:
+            count = self._fitting(rest)
+            yield from self._step.answers(runtime, rest[:count], partial=partial)
+            rest = rest[count:]
+
+    def rehearse(self, runtime: Any, examples: Sequence[Example]) -> float | None:
+        """As the step."""
+        return self._step.rehearse(runtime, examples)
+
+    def _fitting(self, examples: Sequence[Example]) -> int:
+        """How many of the first examples are a batch now; at least one."""
         with self._checking:
             allowed = self._guard.check()
         if allowed == self._planned:
-            return self._runtime.run(examples)
-        plan = BatchPlan(budget=allowed, packed=self._packed)
-        pieces = []
-        rest = list(examples)
-        while rest:
-            count = _fitting(rest, plan)
-            pieces.append(self._runtime.run(rest[:count]).arrays)
-            rest = rest[count:]
-        return Outputs({name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]})
-
-    def close(self) -> None:
-        """Closes the runtime."""
-        self._runtime.close()
-
-
-def _fitting(examples: Sequence[Example], plan: BatchPlan) -> int:
-    """How many of the first examples are a batch; at least one."""
-    total = widest = 0
-    for count, example in enumerate(examples):
-        total += example.cost
-        widest = max(widest, example.cost)
-        if count and (total if plan.packed else widest * (count + 1)) > plan.budget:
-            return count
-    return len(examples)
+            return len(examples)
+        total = widest = 0
+        for count, example in enumerate(examples):
+            own = self._step.cost(example.cost)
+            total += own
+            widest = max(widest, own)
+            if count and (total if self._packed else widest * (count + 1)) > allowed:
+                return count
+        return len(examples)

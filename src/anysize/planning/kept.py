@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING
 
 from anysize.core import memory
+from anysize.core.steps import Step
 from anysize.models.network import Network
 from anysize.planning.options import PredictOptions
 from anysize.planning.prediction import PredictionPlan
@@ -104,10 +105,10 @@ def _mark(tensor: Tensor) -> tuple[int, int]:
     return tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version
 
 
-def plan_key(network: Network, options: PredictOptions) -> Hashable:
-    """What a plan depends on beside the weights: the windows and the caller's wishes."""
+def plan_key(network: Network, options: PredictOptions, step: Step) -> Hashable:
+    """What a plan depends on beside the weights: the windows, the step, the caller's wishes."""
     wishes = (options.memory, options.runtime, options.precision, options.threads)
-    return network.settings, *wishes
+    return network.settings, step, *wishes
 
 
 def _has_room(plan: PredictionPlan, more: int) -> bool:

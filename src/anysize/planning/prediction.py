@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import BudgetError
 from anysize.core.memory import resident, trim
-from anysize.core.protocols import Runtime
+from anysize.core.protocols import Opened
 from anysize.core.running import is_packed
+from anysize.core.steps import ONE_RUN, Step
 from anysize.models.network import Network
-from anysize.planning.batching import plan_batches
+from anysize.planning.batching import Batching, plan_batches
 from anysize.planning.candidates import candidates_for
-from anysize.planning.choice import choose
-from anysize.planning.guard import GuardedRuntime, MemoryGuard
+from anysize.planning.choice import Choice, choose
+from anysize.planning.guard import GuardedStep, MemoryGuard
 from anysize.planning.sampling import Sample
+from anysize.planning.selection import Candidate
 
 # Batches side by side are for jobs of so many windows; fewer are done sooner with all threads.
 _MANY_WINDOWS = 32
@@ -32,6 +34,7 @@ class PredictionPlan:
         batches: cost of a batch, look-ahead, most windows.
         threads: reader threads.
         runtime, precision: what runs the model.
+        candidate: opens it.
         memory: the budget in bytes.
         predicted_peak: largest resident size that is expected, in bytes.
         window: cost of one whole window; batches are never smaller.
@@ -52,17 +55,17 @@ class PredictionPlan:
     reading: int
     scope: int | None
     why: tuple[str, ...]
-    opener: Callable[[], Runtime] = field(repr=False, compare=False)
-    opened: list[Runtime] = field(default_factory=list, repr=False, compare=False)
+    candidate: Candidate = field(repr=False, compare=False)
+    opened: list[Opened] = field(default_factory=list, repr=False, compare=False)
 
-    def open_runtime(self) -> Runtime:
+    def open_runtime(self) -> Opened:
         """The runtime that was planned for: the one kept open, or where it is taken a new one."""
         # Two threads may ask at once.
         with contextlib.suppress(IndexError):
             return self.opened.pop()
-        return self.opener()
+        return self.candidate.open()
 
-    def give_back(self, runtime: Runtime) -> None:
+    def give_back(self, runtime: Opened) -> None:
         """Keeps a runtime open for the next prediction; one is enough."""
         if self.opened:
             runtime.close()
@@ -74,10 +77,10 @@ class PredictionPlan:
         with contextlib.suppress(IndexError):
             self.opened.pop().close()
 
-    def guarded(self, runtime: Runtime) -> Runtime:
-        """The runtime under a guard that makes batches smaller before memory runs out."""
+    def guarded(self, step: Step) -> Step:
+        """The step under a guard that makes batches smaller before memory runs out."""
         guard = MemoryGuard(self.memory, self.batches.budget, self.window, self.work)
-        return GuardedRuntime(runtime, guard, packed=self.batches.packed)
+        return GuardedStep(step, guard, packed=self.batches.packed)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -101,8 +104,9 @@ def plan_prediction(
     folder: Path | None = None,
     threads: int | None = None,
     thorough: bool = False,
+    step: Step = ONE_RUN,
 ) -> PredictionPlan:
-    """Chooses a runtime, probes it and chooses the batches.
+    """Chooses a runtime, probes the step with it and chooses the batches.
 
     Args:
         network: loaded.
@@ -115,20 +119,20 @@ def plan_prediction(
         threads: reader threads; None leaves it to the planner.
         thorough: measure the runtimes even where this job is not worth it, because others like it
             will follow.
+        step: what is done with a batch.
 
     Raises:
         BudgetError: not even one window fits.
         MissingExtraError: the runtime asked for is not installed.
     """
     many = seen is not None and seen.total_cost >= _MANY_WINDOWS * network.settings.whole
-    candidates = candidates_for(network, runtime, precision, folder, many=many)
-    chosen = choose(candidates, network, seen, memory, folder=folder, thorough=thorough)
-    total = None if seen is None else max(seen.total_cost, 1)
+    candidates = candidates_for(network, runtime, precision, folder, needs=step.needs, many=many)
+    chosen = choose(candidates, network, seen, memory, folder=folder, thorough=thorough, step=step)
+    readers = threads if threads is not None else _readers(network, seen)
+    total = None if seen is None else _step_cost(step, seen)
+    reading = 0 if seen is None else seen.reading
     first: BudgetError | None = None
-    # Where the choice does not fit, another runtime still may.
-    order = [chosen.candidate, *(item for item in candidates if item is not chosen.candidate)]
-    order += [replace(item, open=item.alone) for item in order if item.alone is not None]
-    for candidate in order:
+    for candidate in _in_order(chosen, candidates):
         if first is not None and resident() + candidate.opening > memory:
             continue
         ready = chosen.opened if candidate is chosen.candidate else None
@@ -137,11 +141,12 @@ def plan_prediction(
             batching = plan_batches(
                 opened,
                 network,
+                step=step,
                 memory=memory,
                 packed=is_packed(opened),
                 total_cost=total,
-                threads=threads if threads is not None else _readers(network, seen),
-                extra=0 if seen is None else seen.reading,
+                threads=readers,
+                extra=reading,
             )
         except BudgetError as error:
             opened.close()
@@ -152,23 +157,53 @@ def plan_prediction(
         except BaseException:
             opened.close()
             raise
-        return PredictionPlan(
-            batches=batching.batches,
-            threads=batching.threads,
-            runtime=opened.name,
-            precision=opened.precision,
-            memory=memory,
-            predicted_peak=batching.predicted_peak,
-            window=batching.window,
-            work=batching.work,
-            reading=0 if seen is None else seen.reading,
-            scope=None if chosen.settled and batching.whole else total,
-            why=(*chosen.why, *batching.why),
-            opener=candidate.open,
-            opened=[opened],
-        )
+        job = None if seen is None else max(seen.total_cost, 1)
+        scope = None if chosen.settled and batching.whole else job
+        return _plan(candidate, opened, batching, memory, reading, scope, chosen.why)
     assert first is not None
     raise first
+
+
+def _plan(
+    candidate: Candidate,
+    opened: Opened,
+    batching: Batching,
+    memory: int,
+    reading: int,
+    scope: int | None,
+    why: Sequence[str],
+) -> PredictionPlan:
+    return PredictionPlan(
+        batches=batching.batches,
+        threads=batching.threads,
+        runtime=opened.name,
+        precision=opened.precision,
+        memory=memory,
+        predicted_peak=batching.predicted_peak,
+        window=batching.window,
+        work=batching.work,
+        reading=reading,
+        scope=scope,
+        why=(*why, *batching.why),
+        candidate=candidate,
+        opened=[opened],
+    )
+
+
+def _in_order(chosen: Choice, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+    """The choice, and what else may fit where it does not."""
+    order = [chosen.candidate, *(item for item in candidates if item is not chosen.candidate)]
+    yield from order
+    yield from (item.alone for item in order if item.alone is not None)
+
+
+def _step_cost(step: Step, seen: Sample) -> int:
+    """What the whole job costs by the step, from the windows that were seen."""
+    own = sum(example.cost for example in seen.examples)
+    if not own:
+        return max(seen.total_cost, 1)
+    whole = sum(step.cost(example.cost) for example in seen.examples)
+    return max(seen.total_cost * whole // own, 1)
 
 
 def _readers(network: Network, seen: Sample | None) -> int:

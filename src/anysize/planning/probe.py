@@ -123,11 +123,21 @@ def fit(measurements: Sequence[Measurement]) -> Line:
     return Line(max(item.peak - slope * item.cost for item in ordered), slope)
 
 
+class Estimated(float):
+    """Seconds that the real work would take, as work gives it that does only a part of that."""
+
+
 def measure(work: Callable[[], object], cost: int) -> Measurement:
-    """Runs ``work`` once under a `Meter`."""
+    """Runs ``work`` once under a `Meter`.
+
+    Args:
+        work: what is measured; where it gives `Estimated`, these are its seconds.
+        cost: of the work.
+    """
     with Meter() as meter:
-        work()
-    return Measurement(cost=cost, peak=meter.peak, seconds=meter.seconds)
+        found = work()
+    seconds = float(found) if isinstance(found, Estimated) else meter.seconds
+    return Measurement(cost=cost, peak=meter.peak, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,17 +8,19 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from importlib import metadata
 from pathlib import Path
+from typing import Protocol
 
 from anysize.core.batches import BatchPlan, cut
 from anysize.core.errors import AnysizeError
 from anysize.core.examples import Example
 from anysize.core.files import write_json
-from anysize.core.protocols import Runtime
-from anysize.core.running import is_packed, outputs_of, streams_of
+from anysize.core.protocols import Opened
+from anysize.core.running import is_packed, run_through, streams_of
+from anysize.core.steps import ONE_RUN, Step
 from anysize.models.network import Network
 from anysize.sources.cache import cache_folder
 
@@ -29,22 +31,44 @@ _SLOWER = 2.0
 _FORMAT = 2
 
 
+class Opener(Protocol):
+    """Opens one runtime for one network."""
+
+    def __call__(self, precision: str, streams: int) -> Opened:
+        """The runtime with its weights loaded.
+
+        Args:
+            precision: of its arithmetic.
+            streams: batches that it runs at once.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A runtime to try.
+    """A runtime to try, in one precision.
 
     Attributes:
         name, precision: which.
-        open: opens it.
+        opener: opens the runtime.
         opening: bytes that opening takes at its peak.
-        alone: opens it to run one batch at a time, where ``open`` gives it streams.
+        streams: batches that it is to run at once.
     """
 
     name: str
     precision: str
-    open: Callable[[], Runtime]
+    opener: Opener
     opening: int = 0
-    alone: Callable[[], Runtime] | None = None
+    streams: int = 1
+
+    def open(self) -> Opened:
+        """The runtime with its weights loaded."""
+        return self.opener(self.precision, self.streams)
+
+    @property
+    def alone(self) -> Candidate | None:
+        """The same that runs one batch at a time, where this one runs several."""
+        return replace(self, streams=1) if self.streams > 1 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +90,7 @@ def fastest(
     examples: Sequence[Example],
     *,
     fits: Callable[[Candidate], bool],
+    step: Step = ONE_RUN,
 ) -> Measured:
     """Which candidate runs the examples fastest.
 
@@ -76,6 +101,7 @@ def fastest(
         candidates: in order of preference; the first is the answer where nothing is faster.
         examples: of the sizes of the job.
         fits: whether a candidate can be opened within the budget.
+        step: what is done with the examples.
     """
     rates: dict[str, float] = {}
     best = candidates[0]
@@ -87,7 +113,7 @@ def fastest(
         except AnysizeError:
             continue
         try:
-            rate = _rate(runtime, examples, max(rates.values(), default=0.0))
+            rate = _rate(step, runtime, examples, max(rates.values(), default=0.0))
         finally:
             runtime.close()
         rates[f"{candidate.name} {candidate.precision}"] = rate
@@ -96,12 +122,16 @@ def fastest(
     return Measured(name=best.name, precision=best.precision, rates=rates)
 
 
-def known(candidates: Sequence[Candidate], network: Network) -> tuple[str, str] | None:
+def known(
+    candidates: Sequence[Candidate], network: Network, step: Step = ONE_RUN
+) -> tuple[str, str] | None:
     """Name and precision of the fastest of these, where that was measured on this machine."""
-    return _read(cache_folder() / f"runtime-{_key(candidates, network)}.json")
+    return _read(cache_folder() / f"runtime-{_key(candidates, network, step)}.json")
 
 
-def keep(candidates: Sequence[Candidate], network: Network, measured: Measured) -> None:
+def keep(
+    candidates: Sequence[Candidate], network: Network, measured: Measured, step: Step = ONE_RUN
+) -> None:
     """Keeps an answer in the cache folder, by processor, versions and architecture."""
     entries = {
         "format": _FORMAT,
@@ -110,7 +140,7 @@ def keep(candidates: Sequence[Candidate], network: Network, measured: Measured) 
         "rates": dict(measured.rates),
     }
     with contextlib.suppress(OSError):  # then it is measured again
-        path = cache_folder() / f"runtime-{_key(candidates, network)}.json"
+        path = cache_folder() / f"runtime-{_key(candidates, network, step)}.json"
         write_json(path, entries, durable=False)
 
 
@@ -124,28 +154,30 @@ def _hopeless(candidate: Candidate, rates: Mapping[str, float]) -> bool:
     return bool(same) and max(same) * _SLOWER < max(rates.values())
 
 
-def seconds_each(runtime: Runtime, few: Sequence[Example]) -> float:
-    """Seconds that a runtime takes for each unit of cost, from a few windows; rough."""
-    runtime.run(few)
+def seconds_each(step: Step, runtime: Opened, few: Sequence[Example]) -> float:
+    """Seconds that the step takes for each unit of windows' own cost, from a few; rough."""
+    step.rehearse(runtime, few)
     started = time.perf_counter()
-    runtime.run(few)
-    return (time.perf_counter() - started) / sum(example.cost for example in few)
+    seconds = step.rehearse(runtime, few)
+    if seconds is None:
+        seconds = time.perf_counter() - started
+    return seconds / sum(example.cost for example in few)
 
 
-def _rate(runtime: Runtime, examples: Sequence[Example], best: float) -> float:
+def _rate(step: Step, runtime: Opened, examples: Sequence[Example], best: float) -> float:
     """Cost units a second; a candidate that is clearly slower than ``best`` gets one round."""
-    largest = max(example.cost for example in examples)
+    largest = max(step.cost(example.cost) for example in examples)
     # Of a runtime with streams each gets its share.
     budget = max(_CALIBRATION_COST // streams_of(runtime), largest)
     plan = BatchPlan(budget=budget, packed=is_packed(runtime))
-    batches = cut(examples, plan)
+    batches = cut(examples, plan, step.cost)
     total = sum(example.cost for example in examples)
     for batch in batches:
-        runtime.run(batch.examples)  # kernels are compiled for each new shape
+        step.rehearse(runtime, batch.examples)  # kernels are compiled for each new shape
     highest = 0.0
     for _ in range(_ROUNDS):
         started = time.perf_counter()
-        for _outputs in outputs_of(runtime, batches):
+        for _ in run_through(step, runtime, batches):
             pass
         highest = max(highest, total / (time.perf_counter() - started))
         if highest * _SLOWER < best:
@@ -153,8 +185,14 @@ def _rate(runtime: Runtime, examples: Sequence[Example], best: float) -> float:
     return highest
 
 
-def _key(candidates: Sequence[Candidate], network: Network) -> str:
-    return machine_key(network, *(f"{item.name} {item.precision}" for item in candidates))
+def _key(candidates: Sequence[Candidate], network: Network, step: Step) -> str:
+    names = (f"{item.name} {item.precision}" for item in candidates)
+    return machine_key(network, *names, *step_key(step))
+
+
+def step_key(step: Step) -> tuple[str, ...]:
+    """What a measurement of a step holds for, beside the machine; nothing for a single run."""
+    return () if step == ONE_RUN else (repr(step),)
 
 
 def machine_key(network: Network, *more: str) -> str:

@@ -18,7 +18,7 @@ from anysize.planning.prediction import PredictionPlan, plan_prediction
 from anysize.planning.sampling import Sample, sample
 from anysize.planning.straight import handful, straight_plan
 from anysize.sources.stream import StreamSource
-from anysize.tasks.protocols import Selective
+from anysize.tasks.protocols import Selective, step_of
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -71,6 +71,7 @@ class Session:
         return plan_prediction(
             network,
             seen,
+            step=step_of(self.task, network),
             memory=options.budget,
             runtime=options.runtime,
             precision=options.precision,
@@ -83,13 +84,15 @@ class Session:
         self, network: Network, source: Source, options: PredictOptions
     ) -> PredictionPlan:
         """The plan that was kept, where it holds for this source, else a new one that is kept."""
-        key = plan_key(network, options)
+        step = step_of(self.task, network)
+        key = plan_key(network, options, step)
         cost = None if isinstance(source, StreamSource) else handful(source, network)
         plan: PredictionPlan | None = None
         if cost is not None:
             plan = self._kept.get(key) or straight_plan(
                 network,
                 cost,
+                step=step,
                 memory=options.budget,
                 runtime=options.runtime,
                 precision=options.precision,
@@ -131,6 +134,7 @@ class Session:
             task = task.selecting(**self.card.selection)
             task = task.selecting(threshold=options.threshold, nms_iou=options.nms_iou)
         plan = plan or self._kept_plan(network, source, options)
+        step = plan.guarded(step_of(task, network))
         stream = source if isinstance(source, StreamSource) else None
         runtime = plan.open_runtime()
         sound = False
@@ -139,9 +143,10 @@ class Session:
                 source,
                 _in_order(source) if stream is None else stream.positions(),
                 task.preprocess(network),
-                plan.guarded(runtime),
+                runtime,
                 task.new_merger(self.card.labels, merge, keep_first=keep_first),
                 plan.batches,
+                step=step,
                 strict=options.strict,
                 # Of a stream, nothing is read ahead of what is asked for but a batch.
                 threads=plan.threads if stream is None else 0,

@@ -9,6 +9,7 @@ from anysize.core.errors import DataError
 from anysize.core.memory import bound_heap, bound_kernels, format_size, resident
 from anysize.core.records import Source
 from anysize.core.running import is_packed
+from anysize.core.steps import ONE_RUN, Step
 from anysize.models.network import Network
 from anysize.planning.batching import ENOUGH
 from anysize.planning.candidates import candidates_for
@@ -19,6 +20,8 @@ _RECORDS = 64
 _WINDOWS = 8
 # Some windows of any model that reads so little at once stay far below this.
 _ROOM = 1 << 30
+# What a generator's cache may take of it.
+_CACHE = _ROOM // 4
 _LARGEST_PICTURE = 640 * 640
 
 
@@ -54,6 +57,7 @@ def straight_plan(
     precision: str = "auto",
     folder: Path | None = None,
     threads: int | None = None,
+    step: Step = ONE_RUN,
 ) -> PredictionPlan | None:
     """A plan without a probe; None where the budget leaves no room to spare, so that one is needed.
 
@@ -65,18 +69,25 @@ def straight_plan(
         precision: the same.
         folder: the bundle, where compiled forms are kept.
         threads: reader threads.
+        step: what is done with a batch.
     """
     settings = network.settings
-    if settings.whole > (_LARGEST_PICTURE if network.image is not None else ENOUGH["text"]):
+    window = step.cost(settings.whole)
+    if window > (_LARGEST_PICTURE if network.image is not None else ENOUGH["text"]):
         return None
-    candidate = candidates_for(network, runtime, precision, folder)[0]
+    candidate = candidates_for(network, runtime, precision, folder, needs=step.needs)[0]
     if resident() + candidate.opening + _ROOM > memory:
         return None
     bound_heap()
     if settings.varying:
         bound_kernels()
     opened = candidate.open()
-    budget = max(min(cost, ENOUGH[settings.role]), settings.whole)
+    # What is generated comes on top of what was read, for each record.
+    wanted = cost if window == settings.whole else ENOUGH[settings.role]
+    budget = max(min(wanted, ENOUGH[settings.role]), window)
+    if getattr(opened, "token_bytes", 0) * budget > _CACHE:
+        opened.close()
+        return None
     return PredictionPlan(
         batches=BatchPlan(budget=budget, packed=is_packed(opened), most=max(budget // 4, 1)),
         threads=threads or 0,
@@ -84,7 +95,7 @@ def straight_plan(
         precision=opened.precision,
         memory=memory,
         predicted_peak=resident() + _ROOM,
-        window=settings.whole,
+        window=window,
         work=_ROOM // 2,
         reading=0,
         scope=0,
@@ -92,6 +103,6 @@ def straight_plan(
             f"{opened.name} {opened.precision}, a few inputs at once: with "
             f"{format_size(memory)} there is nothing to plan for so few",
         ),
-        opener=candidate.open,
+        candidate=candidate,
         opened=[opened],
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from anysize.core.batches import own_cost
 from anysize.core.examples import Example
 from anysize.core.windows import Box, Span, Window
 from anysize.models.network import FeatureSettings, Network
@@ -144,6 +145,7 @@ def climb_windows(
     enough: Callable[[Sequence[Measurement]], bool],
     seconds: float,
     whole_only: bool = False,
+    cost_of: Callable[[int], int] = own_cost,
 ) -> Climb:
     """Probes work on made-up windows, from a part of one to ``most`` at once; see ``probe.climb``.
 
@@ -156,15 +158,16 @@ def climb_windows(
         enough: whether the measurements of whole windows say enough.
         seconds: of processor time.
         whole_only: whether the work takes whole windows and no part of one.
+        cost_of: what the work on an example costs, by the example's own cost.
     """
 
     def of(examples: Sequence[Example]) -> tuple[Work, int]:
-        return prepare(examples), sum(example.cost for example in examples)
+        return prepare(examples), sum(cost_of(example.cost) for example in examples)
 
     return climb(
         lambda share: of(part_of_window(network, share)),
         lambda count: of(windows(network, count)),
-        whole=network.settings.whole,
+        whole=cost_of(network.settings.whole),
         ceiling=ceiling,
         fixed=fixed,
         parts=(1.0,) if whole_only else parts(network),

@@ -11,6 +11,7 @@ from anysize.core.protocols import Merger, Preprocess
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
 from anysize.core.results import Result
+from anysize.core.steps import ONE_RUN, Step
 from anysize.models.network import Network, Role
 from anysize.sources import ColumnSpec
 
@@ -192,6 +193,20 @@ class Task(Protocol):
                 where that makes sense.
         """
         ...
+
+
+@runtime_checkable
+class Stepped(Protocol):
+    """A task that does something else with a batch than to run the model once."""
+
+    def step(self, network: Network) -> Step:
+        """What prediction does with a batch, and what planning measures."""
+        ...
+
+
+def step_of(task: object, network: Network) -> Step:
+    """What a task does with a batch: its own step, or one run of the model."""
+    return task.step(network) if isinstance(task, Stepped) else ONE_RUN
 
 
 @runtime_checkable

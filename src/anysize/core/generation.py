@@ -1,0 +1,99 @@
+"""Sequences that a model generates: what is asked for, and how they grow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.core.errors import ConfigurationError
+
+Ending: TypeAlias = Literal["end", "stop", "length"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationOptions:
+    """How sequences are generated.
+
+    Attributes:
+        most: the largest number of new tokens of a sequence.
+        least: new tokens before which no sequence ends.
+        temperature: divides the logits before sampling; 0 always takes the most probable token
+            (greedy decoding).
+        top_k: sample from so many of the most probable tokens only; 0 from all.
+        top_p: sample from the smallest set of tokens whose probabilities add up to this (nucleus
+            sampling, Holtzman et al. 2020, arXiv:1904.09751); 1 from all.
+        seed: of sampling. What is drawn for a sequence depends on the seed, its record and its
+            window alone, not on what it is batched with.
+        end: ids of tokens that end a sequence; None takes the model's own. The token that ended a
+            sequence is not part of it.
+        stop: token sequences that end a sequence and are cut off its end.
+
+    Raises:
+        ConfigurationError: what is out of range, all at once.
+    """
+
+    most: int = 128
+    least: int = 0
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 0
+    end: tuple[int, ...] | None = None
+    stop: tuple[tuple[int, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.most < 1:
+            problems.append(f"most must be at least 1 new token, not {self.most}")
+        if not 0 <= self.least <= max(self.most, 0):
+            problems.append(f"least must be from 0 to most ({self.most}), not {self.least}")
+        if self.temperature < 0:
+            problems.append(f"temperature must be at least 0, not {self.temperature}")
+        if self.top_k < 0:
+            problems.append(f"top_k must be at least 0, not {self.top_k}")
+        if not 0 < self.top_p <= 1:
+            problems.append(f"top_p must be above 0 and at most 1, not {self.top_p}")
+        if any(not each for each in self.stop):
+            problems.append("stop must hold sequences of at least one token, not an empty one")
+        if problems:
+            raise ConfigurationError(problems)
+
+
+class Growth(NamedTuple):
+    """The sequence of one example as far as it has grown.
+
+    Attributes:
+        row: place of the example among those that were given.
+        tokens: ids of the new tokens, without the prompt.
+        score: sum of the natural logarithms of the tokens' probabilities, before temperature and
+            the other limits of sampling.
+        ending: why the sequence is finished: ``end`` (a token that ends it), ``stop`` (a stop
+            sequence), ``length`` (the largest number of new tokens); None while it grows.
+        problem: why it failed, where it did; it does not grow any more.
+    """
+
+    row: int
+    tokens: NDArray[np.int32]
+    score: float
+    ending: Ending | None = None
+    problem: str | None = None
+
+
+def cut_at_stop(
+    tokens: list[int], stop: tuple[tuple[int, ...], ...], start: int = 0
+) -> list[int] | None:
+    """The tokens before the stop sequence that they end with; None where they end with none.
+
+    Args:
+        tokens: as generated so far.
+        stop: the sequences that end it.
+        start: tokens that are kept whatever they are.
+    """
+    for each in stop:
+        kept = len(tokens) - len(each)
+        if kept >= start and tuple(tokens[kept:]) == each:
+            return tokens[:kept]
+    return None

@@ -1,0 +1,173 @@
+"""What prediction does with the examples of a batch: one run of the model, or a generation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+
+from anysize.core.examples import Example
+from anysize.core.generation import GenerationOptions
+from anysize.core.protocols import Generator, Runtime
+
+Ability: TypeAlias = Literal["run", "generate"]
+"""What a step asks of a runtime; see ``core.protocols.Runtime`` and ``Generator``."""
+
+
+class Answer(NamedTuple):
+    """What a step gives for one example.
+
+    Attributes:
+        example: whose it is.
+        output: arrays and numbers by name, for the merger; empty where there is a problem.
+        finished: whether this is all; else more of the same output follows.
+        problem: why there is no output; the record fails, others do not.
+    """
+
+    example: Example
+    output: Mapping[str, Any]
+    finished: bool = True
+    problem: str | None = None
+
+
+class Step(Protocol):
+    """What is done with the examples of a batch. A task supplies it; the planner probes it.
+
+    Immutable, hashable, and the same step has the same ``repr``: what a probe of it found is kept
+    under that.
+
+    Attributes:
+        needs: what it asks of a runtime: ``run`` or ``generate``.
+    """
+
+    @property
+    def needs(self) -> Ability: ...
+
+    def cost(self, own: int) -> int:
+        """What an example costs at its largest, in the unit of examples' own costs.
+
+        Args:
+            own: ``Example.cost``.
+        """
+        ...
+
+    def answers(
+        self, runtime: Any, examples: Sequence[Example], *, partial: bool = False
+    ) -> Iterator[Answer]:
+        """One finished answer for each example, in any order, as they come.
+
+        Args:
+            runtime: that has what the step needs.
+            examples: of a batch.
+            partial: whether unfinished answers are wanted too.
+        """
+        ...
+
+    def rehearse(self, runtime: Any, examples: Sequence[Example]) -> float | None:
+        """Does what takes the memory and the time of ``answers`` for examples made up for it.
+
+        Returns:
+            The seconds that the real work would take, where that is not what this took.
+        """
+        ...
+
+
+_NO_NUMBER = (
+    "the model's output is not a number (NaN or infinity): its weights are damaged, or the "
+    "input has numbers far larger than it was trained on"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OneRun:
+    """The model runs each batch once."""
+
+    needs: ClassVar[Ability] = "run"
+
+    def cost(self, own: int) -> int:
+        """The example's own."""
+        return own
+
+    def answers(
+        self, runtime: Runtime, examples: Sequence[Example], *, partial: bool = False
+    ) -> Iterator[Answer]:
+        """The outputs of each example; a problem where they are not finite."""
+        outputs = runtime.run(examples)
+        sound = outputs.finite()
+        for row, example in enumerate(examples):
+            if sound[row]:
+                yield Answer(example, outputs.row(row))
+            else:
+                yield Answer(example, {}, problem=_NO_NUMBER)
+
+    def rehearse(self, runtime: Runtime, examples: Sequence[Example]) -> float | None:
+        """Runs them."""
+        runtime.run(examples)
+        return None
+
+
+ONE_RUN = OneRun()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """The model generates a sequence for each example.
+
+    An answer's output has ``tokens`` (int32, the new ones), ``score`` (the sum of their
+    log-probabilities) and ``ending`` (``end``, ``stop``, ``length``; None while it grows).
+
+    Args:
+        options: how sequences are generated.
+        per_unit: new tokens that an example may have for each unit of its own cost, where that
+            allows fewer than ``options.most``; 0 for ``most`` always.
+        token_cost: cost of a generated token: how many units of an example's own cost take as much
+            memory as what the cache holds of one token. For text it is 1: the cache holds as much
+            of a token of the prompt.
+    """
+
+    options: GenerationOptions = field(default_factory=GenerationOptions)
+    per_unit: float = 0.0
+    token_cost: float = 1.0
+
+    needs: ClassVar[Ability] = "generate"
+
+    def new_tokens(self, own: int) -> int:
+        """The largest number of new tokens of an example of that cost."""
+        most = self.options.most
+        if not self.per_unit:
+            return most
+        return max(min(most, int(np.ceil(self.per_unit * own))), self.options.least, 1)
+
+    def cost(self, own: int) -> int:
+        """The example's own cost and what the cache grows by until its last token."""
+        return own + int(np.ceil(self.token_cost * self.new_tokens(own)))
+
+    def answers(
+        self, runtime: Generator, examples: Sequence[Example], *, partial: bool = False
+    ) -> Iterator[Answer]:
+        """The sequence of each example when it is finished; before that, where it is asked for."""
+        limits = self._limits(examples)
+        for growth in runtime.generate(examples, self.options, limits=limits, partial=partial):
+            example = examples[growth.row]
+            if growth.problem is not None:
+                yield Answer(example, {}, problem=growth.problem)
+                continue
+            output = {"tokens": growth.tokens, "score": growth.score, "ending": growth.ending}
+            yield Answer(example, output, finished=growth.ending is not None)
+
+    def rehearse(self, runtime: Generator, examples: Sequence[Example]) -> float | None:
+        """Grows the caches to their full size; see ``core.protocols.Generator``."""
+        limits = self._limits(examples)
+        quick = getattr(runtime, "rehearse", None)
+        if quick is not None:
+            seconds: float | None = quick(examples, self.options, limits=limits)
+            return seconds
+        longest = replace(self.options, least=self.options.most, stop=())
+        for _ in runtime.generate(examples, longest, limits=limits):
+            pass
+        return None
+
+    def _limits(self, examples: Sequence[Example]) -> list[int]:
+        return [self.new_tokens(example.cost) for example in examples]
