@@ -7,23 +7,31 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 from rich.console import Console
 
 from anysize.core.errors import DataError, MissingExtraError
+from anysize.core.findings import Finding
+from anysize.core.objects import Annotation, Detection
 from anysize.core.receipts import Receipt
-from anysize.core.records import Record
+from anysize.core.records import Record, Source
 from anysize.core.results import ErrorResult, Result
-from anysize.evaluation import Evaluation, evaluate, render, render_report, write_report
+from anysize.evaluation import Evaluation, evaluate, pages, render, render_report, write_report
+from anysize.evaluation.detection_report import write as write_detections
+from anysize.evaluation.detection_result import DetectionEvaluation, Misses
 from anysize.evaluation.excerpts import excerpt_reader, image_excerpt, text_excerpt
 from anysize.evaluation.mistakes import Excerpt, Mistake
+from anysize.readers.image import Image
+from anysize.tasks.detection_coco import ClassScore, CocoScores
 
 pytest.importorskip("matplotlib")
 pillow = pytest.importorskip("PIL.Image")
@@ -304,3 +312,63 @@ def test_evaluation_in_a_terminal() -> None:
     assert "always '[red]" in shown
     with pytest.raises(TypeError, match="cannot render int"):
         render(1)
+
+
+class Pictures(Sequence[Record]):
+    """Two pictures, of which the second cannot be read."""
+
+    name = HOSTILE
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: Any) -> Record:
+        if index:
+            raise DataError(f"1 {HOSTILE}", "is torn")
+        image = Image.from_pixels(np.zeros((40, 60, 3), np.uint8))
+        return Record(id=HOSTILE, fields={"image": image})
+
+    def fingerprint(self) -> str:
+        return "0"
+
+
+def test_a_detectors_page_draws_its_misses_and_escapes_names(tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
+    curve = np.linspace(1, 0, 101)
+    score = ClassScore(
+        label=HOSTILE, objects=3, ap=0.5, ap50=0.6, ap75=0.4, recall50=0.7, curve=curve,
+        scores=curve,
+    )  # fmt: skip
+    worst = [
+        Misses(
+            index=index,
+            id=f"{index} {HOSTILE}",
+            found=(Detection(label=HOSTILE, score=0.9, box=(1.0, 2.0, 11.0, 22.0)),),
+            false=(),
+            missed=(Annotation(label=HOSTILE, box=(5.0, 5.0, 9.0, 9.0)),),
+        )
+        for index in range(2)
+    ]
+    evaluation = DetectionEvaluation(
+        labels=(HOSTILE,),
+        scores=CocoScores(main={"ap": 0.5, "ap50": 0.6, "ar": 0.7}, classes=(score,), limit=100),
+        threshold=0.3, pictures=2, objects=3, windows=2, found=2, false=0, missed=2,
+        worst=tuple(worst), unknown_labels={HOSTILE: 1}, without_target=1, failure_count=0,
+        failures=(),
+        findings=(Finding(code="c", level="note", message=HOSTILE, count=1, unit="rows"),),
+    )  # fmt: skip
+    write_detections(evaluation, tmp_path, card={"task": HOSTILE}, source=cast(Source, Pictures()))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    found = parsed(page)
+    assert "script" not in found.seen
+    assert HOSTILE not in page
+    assert found.seen.count("rect") >= 2 and 'width="10.0" height="20.0"' in page
+    words = "".join(found.text)
+    assert "is torn" in words and "1 missed" in words and "Worst misses" in words
+    assert "50.0 %" in words and "at a score of 0.3" in words
+    assert json.loads((tmp_path / "metrics.json").read_text())["ap"] == 0.5
+
+
+def test_a_value_that_a_template_does_not_get_is_an_error() -> None:
+    with pytest.raises(UndefinedError):
+        pages.page("evaluation/templates/detection.html", title="t", findings=(), provenance={})

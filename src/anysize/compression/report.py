@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from anysize.compression.verdict import Candidate, Judgement, pareto
 from anysize.core.files import write_json, write_text
 from anysize.core.memory import format_size
-from anysize.evaluation.findings import findings_section
-from anysize.evaluation.markup import section
+from anysize.evaluation.pages import page, short_name
 from anysize.evaluation.plots import ACCENT, INK, MUTED, SECOND, canvas, svg
-from anysize.evaluation.report import page, short_name
 
 JSON, PAGE = "compression.json", "compression.html"
 FILES = (JSON, PAGE)
@@ -33,12 +32,28 @@ def write(judgement: Judgement, folder: Path) -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    body = _summary(judgement) + _front(judgement) + _table(judgement) + _sensitivity(judgement)
-    body += findings_section(judgement.findings)
-    title = "Compression" if judgement.chosen else "Compression: nothing passes"
-    subtitle = " · ".join(filter(None, (judgement.task, short_name(judgement.data or ""))))
+    by_network: dict[str, list[Mapping[str, Any]]] = {}
+    for each in judgement.sensitivity:
+        by_network.setdefault(str(each["network"]), []).append(each)
+    ran = [each for each in judgement.candidates if each.figures is not None]
+    text = page(
+        "compression/templates/compression.html",
+        title="Compression" if judgement.chosen else "Compression: nothing passes",
+        subtitle=" · ".join(filter(None, (judgement.task, short_name(judgement.data or "")))),
+        cards=_cards(judgement),
+        plot=_plot(judgement, ran),
+        ran=ran,
+        words=_words(judgement),
+        columns=COLUMNS,
+        rows=rows(judgement),
+        reasons=reasons(judgement),
+        sensitivity=by_network,
+        most_layers=_MOST_LAYERS,
+        findings=judgement.findings,
+        provenance={},
+    )
     write_json(folder / JSON, judgement.to_json())
-    write_text(folder / PAGE, page(title, subtitle, body))
+    write_text(folder / PAGE, text)
 
 
 def rows(judgement: Judgement) -> list[tuple[str, ...]]:
@@ -117,39 +132,33 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _summary(judgement: Judgement) -> str:
+def _cards(judgement: Judgement) -> list[tuple[str, str, str]]:
+    """What the chosen candidate gains; nothing where there is none."""
     chosen = judgement.chosen
     if chosen is None or chosen.figures is None:
-        words = "No candidate is smaller, not slower and not worse than allowed."
-        return f'<div class="notice">{escape(words)}</div>'
+        return []
     part = chosen.figures.size / judgement.original.size
     cards = [
-        ("method", "", chosen.chain),
-        ("size", "of the original's", f"{part:.2f}"),
-        ("speed", "times the original's throughput", f"{chosen.speed:.2f}"),
+        ("method", chosen.chain, ""),
+        ("size", f"{part:.2f}", "of the original's"),
+        ("speed", f"{chosen.speed:.2f}", "times the original's throughput"),
     ]
     if chosen.drop is not None:
-        cards.append((judgement.metric, "drop", f"{chosen.drop:+.4f}"))
-    boxes = "".join(
-        f'<div class="card"><div class="name">{escape(name)}</div>'
-        f'<div class="value">{escape(value)}</div><div class="note">{escape(note)}</div></div>'
-        for name, note, value in cards
-    )
-    return f'<div class="cards">{boxes}</div>'
+        cards.append((judgement.metric, f"{chosen.drop:+.4f}", "drop"))
+    return cards
 
 
-def _front(judgement: Judgement) -> str:
-    ran = [each for each in judgement.candidates if each.figures is not None]
-    words = (
-        "Each point is a candidate, numbered as below; its area is its size on disk. Filled points "
-        "are on the Pareto front: nothing else is smaller, faster and better at once."
-    )
-    names = "".join(f"<li>{escape(each.chain)}</li>" for each in ran)
-    listed = f'<ol class="small">{names}</ol>'
-    return section("Speed against quality", words, _plot(judgement, ran) + listed)
+def _words(judgement: Judgement) -> str:
+    """What the table's figures are, in sentences."""
+    said = [*notes(judgement), "Times are medians of rounds that alternate with the original's"]
+    if judgement.original.metric is not None:
+        said.insert(0, f"{judgement.metric} may drop by {judgement.max_drop:g}")
+    if any(each.paired is not None for each in judgement.candidates):
+        said.insert(1, "The interval of the drop is a paired bootstrap over the records")
+    return " ".join(f"{line[0].upper()}{line[1:]}." for line in said)
 
 
-def _plot(judgement: Judgement, ran: Sequence[Candidate]) -> str:
+def _plot(judgement: Judgement, ran: Sequence[Candidate]) -> Markup:
     """Speed against the metric (against size where there is none), areas by size."""
     figure, axes = canvas(9.4, 4.2)
     before = judgement.original
@@ -184,47 +193,3 @@ def _plot(judgement: Judgement, ran: Sequence[Candidate]) -> str:
         ylabel="size as a part of the original's" if level is None else judgement.metric,
     )
     return svg(figure, "Candidates by speed and quality")
-
-
-def _table(judgement: Judgement) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in COLUMNS)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in rows(judgement)
-    )
-    why = "".join(f"<li>{escape(line)}</li>" for line in reasons(judgement))
-    said = [*notes(judgement), "Times are medians of rounds that alternate with the original's"]
-    if judgement.original.metric is not None:
-        said.insert(0, f"{judgement.metric} may drop by {judgement.max_drop:g}")
-    if any(each.paired is not None for each in judgement.candidates):
-        said.insert(1, "The interval of the drop is a paired bootstrap over the records")
-    words = " ".join(f"{line[0].upper()}{line[1:]}." for line in said)
-    listed = f'<ul class="small">{why}</ul>' if why else ""
-    table = f'<table class="fit"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return section("Candidates", words, f'<div class="scroll">{table}</div>{listed}')
-
-
-def _sensitivity(judgement: Judgement) -> str:
-    networks = dict.fromkeys(str(each["network"]) for each in judgement.sensitivity)
-    return "".join(
-        _layers(name, [each for each in judgement.sensitivity if each["network"] == name])
-        for name in networks
-    )
-
-
-def _layers(network: str, layers: Sequence[Mapping[str, Any]]) -> str:
-    body = "".join(
-        f"<tr><td>{escape(str(each['layer']))}</td><td>{each['error']:.4f}</td>"
-        f"<td>{100 * each['changed']:.1f} %</td></tr>"
-        for each in layers[:_MOST_LAYERS]
-    )
-    words = (
-        f"The {min(_MOST_LAYERS, len(layers))} most sensitive of {len(layers)} layers: each was "
-        "quantized alone, and the error of the output taken as a part of its spread."
-    )
-    return section(
-        "Sensitivity to int8" + ("" if network == "original" else f" after {network}"),
-        words,
-        '<div class="scroll"><table><thead><tr><th>layer</th><th>error</th><th>changed</th></tr>'
-        f"</thead><tbody>{body}</tbody></table></div>",
-    )

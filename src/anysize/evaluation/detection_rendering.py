@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from anysize.evaluation.detection_result import DetectionEvaluation
-from anysize.evaluation.markup import percent
+from anysize.evaluation.numbers import percent
 from anysize.evaluation.rendering import render
 
 _MOST_CLASSES = 20

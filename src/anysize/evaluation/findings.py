@@ -1,13 +1,11 @@
-"""Findings as a table for the terminal, and as a section of a report."""
+"""Findings as a table for the terminal, and as words for a report."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 from anysize.core.findings import Finding
-from anysize.evaluation.markup import section
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,25 +29,8 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     return table
 
 
-def findings_section(findings: Sequence[Finding]) -> str:
-    """The report's section about the data; empty where there is nothing to say."""
-    if not findings:
-        return ""
-    rows = "".join(
-        f"<tr><td>{escape(one.level)}</td><td>{escape(one.amount)}</td>"
-        f'<td class="name-cell">{escape(one.message)}'
-        f'<div class="muted small">{escape(_details(one))}</div></td></tr>'
-        for one in findings
-    )
-    return section(
-        "Findings about the data",
-        "What was guessed, repaired or left out.",
-        '<div class="scroll"><table class="wide"><thead><tr><th>level</th><th>how many</th>'
-        f'<th class="name-cell">what</th></tr></thead><tbody>{rows}</tbody></table></div>',
-    )
-
-
-def _details(one: Finding) -> str:
+def details(one: Finding) -> str:
+    """Examples, remedy and code of a finding, as a report shows them below its message."""
     shown = ", ".join(one.examples)
     parts = [f"for example {shown}" if shown else "", one.remedy, f"[{one.code}]"]
     return "; ".join(part for part in parts if part)

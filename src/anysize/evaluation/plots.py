@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from anysize.core.errors import MissingExtraError
@@ -31,7 +32,7 @@ _VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", ACCENT: "accent", SECOND
 _LARGEST_IMAGE = 250
 
 
-def reliability(bins: Sequence[CalibrationBin]) -> str:
+def reliability(bins: Sequence[CalibrationBin]) -> Markup:
     """Accuracy against confidence; a calibrated model lies on the diagonal."""
     figure, axes = canvas(4.6, 3.6)
     used = [entry for entry in bins if entry.count]
@@ -57,7 +58,7 @@ def reliability(bins: Sequence[CalibrationBin]) -> str:
     return svg(figure, "Accuracy against confidence in bins")
 
 
-def confidence_histogram(bins: Sequence[CalibrationBin]) -> str:
+def confidence_histogram(bins: Sequence[CalibrationBin]) -> Markup:
     """How many predictions were made with which confidence."""
     figure, axes = canvas(4.6, 3.6)
     axes.bar(
@@ -73,7 +74,7 @@ def confidence_histogram(bins: Sequence[CalibrationBin]) -> str:
     return svg(figure, "Number of records by confidence")
 
 
-def accuracy_by_size(bins: Sequence[LengthBin], unit: str) -> str:
+def accuracy_by_size(bins: Sequence[LengthBin], unit: str) -> Markup:
     """Accuracy with its interval against the size of the input, and how many records."""
     figure, axes = canvas(9.4, 3.6)
     places = np.arange(len(bins))
@@ -115,7 +116,7 @@ def accuracy_by_size(bins: Sequence[LengthBin], unit: str) -> str:
     return svg(figure, f"Accuracy against {unit} per record")
 
 
-def comparison(accuracy: float, interval: Interval, baselines: Sequence[Baseline]) -> str:
+def comparison(accuracy: float, interval: Interval, baselines: Sequence[Baseline]) -> Markup:
     """Accuracy with intervals: the model above its baselines."""
     rows = [("this model", accuracy, interval)]
     rows += [
@@ -135,7 +136,7 @@ def comparison(accuracy: float, interval: Interval, baselines: Sequence[Baseline
     return svg(figure, "Accuracy of the model and of its baselines")
 
 
-def confusion_image(confusion: NDArray[np.int64]) -> str:
+def confusion_image(confusion: NDArray[np.int64]) -> Markup:
     """A confusion matrix of many classes, each row scaled to its class's records.
 
     Above 250 classes neighbouring cells are joined by their largest value, so that a single
@@ -160,7 +161,7 @@ def confusion_image(confusion: NDArray[np.int64]) -> str:
 
 def precision_recall(
     precision: NDArray[np.float64], scores: NDArray[np.float64] | None = None
-) -> str:
+) -> Markup:
     """Precision at evenly spaced recalls from 0 to 1, and the score that gives each of them."""
     figure, axes = canvas(3.6, 2.7)
     recalls = np.linspace(0, 1, len(precision))
@@ -218,7 +219,7 @@ def _whole_numbers(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(name))
 
 
-def svg(figure: Figure, title: str) -> str:
+def svg(figure: Figure, title: str) -> Markup:
     """The figure as an ``<svg>`` element for an HTML page; the same input gives the same text."""
     import matplotlib
 
@@ -233,4 +234,4 @@ def svg(figure: Figure, title: str) -> str:
         text = text.replace(colour, f"var(--{variable})")
     # Without a fixed size it shrinks with the page; the view box keeps its proportions.
     text = re.sub(r'(<svg[^>]*?) width="([\d.]+)pt" height="[\d.]+pt"', r"\1", text, count=1)
-    return text.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
+    return Markup(text.replace("<svg", f'<svg role="img" aria-label="{title}"', 1))

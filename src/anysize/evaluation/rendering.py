@@ -15,7 +15,7 @@ from anysize.evaluation.column_lines import ColumnLine
 from anysize.evaluation.evaluation import Evaluation
 from anysize.evaluation.feature_statistics import FeatureStatistics
 from anysize.evaluation.findings import findings_table
-from anysize.evaluation.markup import between, percent, probability
+from anysize.evaluation.numbers import between, percent, probability
 from anysize.evaluation.object_statistics import ObjectStatistics
 from anysize.evaluation.sketches import Distribution
 from anysize.evaluation.statistics import DataStatistics, ImageStatistics, TextStatistics

@@ -1,19 +1,24 @@
-"""The report: one HTML page that needs nothing beside itself, and the metrics file."""
+"""The report of a classifier: one HTML page that needs nothing beside itself, and the metrics."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from html import escape
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from anysize.core.files import write_json, write_text
 from anysize.core.records import Source
-from anysize.evaluation import class_sections, record_sections, sections
+from anysize.evaluation import plots
 from anysize.evaluation.evaluation import Evaluation
-from anysize.evaluation.findings import findings_section
-from anysize.evaluation.stylesheet import STYLE
+from anysize.evaluation.metrics import most_confused
+from anysize.evaluation.numbers import between, counted, percent
+from anysize.evaluation.pages import facts_of, headings, page, write
+
+LARGEST_TABLE = 30
+"""A confusion matrix of more classes is drawn without names, beside its most confused pairs."""
+
+_DENSE_ABOVE = 14
+_MOST_CONFUSED = 20
 
 
 def render_report(
@@ -35,36 +40,46 @@ def render_report(
         MissingExtraError: matplotlib or pillow is not installed.
     """
     card = card or {}
-    about = facts_of(card, source)
-    subtitle = " · ".join(str(card[name]) for name in ("task", "model") if name in card)
-    if title is None:
-        title = f"Evaluation on {short_name(source.name)}" if source else "Evaluation"
-    body = "".join(
-        (
-            sections.cards(evaluation),
-            sections.notices(evaluation),
-            sections.baselines(evaluation),
-            sections.sizes(evaluation),
-            sections.calibration(evaluation),
-            class_sections.classes(evaluation),
-            class_sections.confusion(evaluation),
-            record_sections.mistakes(evaluation),
-            record_sections.failures(evaluation),
-            findings_section(evaluation.findings),
-            record_sections.provenance(about),
+    heading = headings(card, source)
+    summary = evaluation.summary
+    drawn: dict[str, str] = {
+        "baselines": plots.comparison(
+            summary.accuracy, evaluation.accuracy_interval, evaluation.baselines
+        ),
+        "sizes": _sizes_plot(evaluation),
+        "reliability": plots.reliability(summary.calibration),
+        "confidence": plots.confidence_histogram(summary.calibration),
+        "confusion": "",
+    }
+    words = {"sizes": _sizes(evaluation), "calibration": _calibration(evaluation)}
+    confused = most_confused(summary, _MOST_CONFUSED)
+    if summary.confusion is None:
+        words["confusion"] = "Not kept for so many classes."
+        confused = ()
+    elif len(summary.classes) <= LARGEST_TABLE:
+        words["confusion"] = (
+            "Rows are classes of the data, columns predictions; shaded by share of the row."
         )
-    )
-    return page(title, subtitle, body)
-
-
-def page(title: str, subtitle: str, body: str) -> str:
-    """A whole page around its sections; ``body`` is HTML, the rest is escaped."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>"
-        f'<h1>{escape(title)}</h1><div class="muted">{escape(subtitle)}</div>'
-        f"{body}</main></body></html>\n"
+        if len(summary.classes) <= _DENSE_ABOVE:
+            confused = ()
+    else:
+        drawn["confusion"] = plots.confusion_image(summary.confusion)
+        words["confusion"] = (
+            "Classes are numbered in the order of the table above; shaded by share of the row, "
+            "rare confusions lifted."
+        )
+    return page(
+        "evaluation/templates/classification.html",
+        title=heading["title"] if title is None else title,
+        subtitle=heading["subtitle"],
+        evaluation=evaluation,
+        cards=_cards(evaluation),
+        notices=_notices(evaluation),
+        plots=drawn,
+        words=words,
+        confused=confused,
+        findings=evaluation.findings,
+        provenance=facts_of(card, source),
     )
 
 
@@ -82,32 +97,114 @@ def write_report(
     ``metrics.json`` has the metrics at the top level, the data and the card under
     ``provenance``. The arguments are those of ``render_report``.
     """
-    page = render_report(evaluation, card=card, source=source, title=title)
-    entries = {**evaluation.to_json(), "provenance": facts_of(card or {}, source)}
-    folder.mkdir(parents=True, exist_ok=True)
-    metrics, report = folder / "metrics.json", folder / "report.html"
-    write_json(metrics, entries)
-    write_text(report, page)
-    return metrics, report
+    text = render_report(evaluation, card=card, source=source, title=title)
+    return write(folder, {**evaluation.to_json(), "provenance": facts_of(card or {}, source)}, text)
 
 
-def facts_of(card: Mapping[str, Any], source: Source | None) -> dict[str, Any]:
-    """What was evaluated: the data first, then the card."""
-    facts: dict[str, Any] = {}
-    if source is not None:
-        facts["data"] = source.name
-        facts["data fingerprint"] = source.fingerprint()
-    facts["anysize version"] = _version()
-    return {**facts, **card}
+def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+    """The main numbers."""
+    summary, receipts = evaluation.summary, evaluation.receipts
+    entries = [
+        ("accuracy", percent(summary.accuracy), between(evaluation.accuracy_interval)),
+        (
+            "macro F1",
+            percent(summary.macro_f1),
+            between(evaluation.macro_f1_interval) if evaluation.macro_f1_interval else "",
+        ),
+        ("calibration error (ECE)", percent(summary.ece), "15 bins; lower is better"),
+        ("log-loss", f"{summary.log_loss:.3f}", f"guessing: {math.log(len(summary.classes)):.3f}"),
+        ("records", f"{summary.records:,}", f"{summary.records - summary.correct:,} wrong"),
+        (
+            "windows",
+            f"{receipts.windows:,}",
+            f"{receipts.longer_than_window:,} records longer than one",
+        ),
+    ]
+    if summary.top5 is not None:
+        entries.insert(1, ("top 5", percent(summary.top5), "target among the five likeliest"))
+    return entries
 
 
-def _version() -> str:
-    try:
-        return metadata.version("anysize")
-    except metadata.PackageNotFoundError:
-        return "not installed"
+def _notices(evaluation: Evaluation) -> list[str]:
+    """What a reader must know before believing the numbers."""
+    lines = []
+    records = evaluation.summary.records
+    if evaluation.unknown_label_records:
+        count = evaluation.unknown_label_records
+        names = ", ".join(evaluation.unknown_labels)
+        lower = evaluation.summary.correct / (records + count)
+        lines.append(
+            f"{counted(count, 'record has a label', 'records have labels')} that the model does "
+            f"not know ({names}); not scored. Were they mistakes, the accuracy would be "
+            f"{percent(lower)}."
+        )
+    if evaluation.failure_count:
+        lines.append(
+            f"{counted(evaluation.failure_count, 'record', 'records')} could not be read; not "
+            "scored, but named at the end."
+        )
+    if evaluation.copies[0]:
+        rest = evaluation.accuracy_without_copies
+        lines.append(
+            f"{counted(evaluation.copies[0], 'record has', 'records have')} the same content as a "
+            "training record. "
+            + (f"Without them the accuracy is {percent(rest)}." if rest is not None else "")
+        )
+    if evaluation.without_target:
+        unlabelled = counted(evaluation.without_target, "record has", "records have")
+        lines.append(f"{unlabelled} no label; not scored.")
+    absent = sum(1 for row in evaluation.summary.classes if not row.support)
+    if absent:
+        lines.append(
+            f"{absent:,} of the model's {len(evaluation.labels):,} classes "
+            f"{'does' if absent == 1 else 'do'} not occur in these data."
+        )
+    receipts = evaluation.receipts
+    if receipts.fully_covered < receipts.records:
+        reasons = "; ".join(receipts.reasons)
+        lines.append(
+            f"{counted(receipts.records - receipts.fully_covered, 'record was', 'records were')} "
+            f"not read completely (least: {percent(receipts.lowest_covered)})"
+            f"{': ' + reasons if reasons else ''}."
+        )
+    return lines
 
 
-def short_name(name: str) -> str:
-    """The last part of a path, which is what a reader knows the data by."""
-    return Path(name).name or name
+def _sizes(evaluation: Evaluation) -> str:
+    receipts = evaluation.receipts
+    return (
+        f"{receipts.windows:,} windows for {receipts.records:,} records: "
+        f"{receipts.mean_windows:.2f} each on average, {receipts.most_windows:,} at most; the "
+        f"largest input has {receipts.largest_extent:,} {receipts.unit}. "
+        f"{receipts.fully_covered:,} records were read completely. "
+        f"Joined by {_counts(receipts.merge)}; fidelity {_counts(receipts.fidelity)}."
+    )
+
+
+def _sizes_plot(evaluation: Evaluation) -> str:
+    if len(evaluation.by_windows) > 1:
+        return plots.accuracy_by_size(evaluation.by_windows, "windows")
+    if len(evaluation.by_extent) > 1:
+        return plots.accuracy_by_size(evaluation.by_extent, evaluation.receipts.unit)
+    return ""
+
+
+def _counts(values: Mapping[str, int]) -> str:
+    if len(values) == 1:
+        return next(iter(values))
+    return ", ".join(f"{name} ({count:,})" for name, count in values.items())
+
+
+def _calibration(evaluation: Evaluation) -> str:
+    summary = evaluation.summary
+    mean = sum(entry.confidence * entry.count for entry in summary.calibration) / summary.records
+    gap = mean - summary.accuracy
+    verdict = (
+        "confidence and accuracy agree"
+        if abs(gap) < 0.01
+        else f"the model is {'over' if gap > 0 else 'under'}confident"
+    )
+    return (
+        f"Mean confidence {percent(mean)}, accuracy {percent(summary.accuracy)}: {verdict}. "
+        "On the dashed line a confidence of 0.8 is right 8 times in 10."
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from anysize.evaluation.plots import ACCENT, INK, MUTED, SECOND, canvas, svg
@@ -12,7 +13,7 @@ from anysize.evaluation.plots import ACCENT, INK, MUTED, SECOND, canvas, svg
 _LEAST_RATE = 1e-4
 
 
-def roc(false_accept: Sequence[float], true_accept: Sequence[float]) -> str:
+def roc(false_accept: Sequence[float], true_accept: Sequence[float]) -> Markup:
     """True-accept rate against false-accept rate on a logarithmic scale."""
     figure, axes = canvas(4.6, 3.6)
     least = max(min((rate for rate in false_accept if rate > 0), default=1.0), _LEAST_RATE)
@@ -30,7 +31,7 @@ def roc(false_accept: Sequence[float], true_accept: Sequence[float]) -> str:
     return svg(figure, "True accepts against false accepts")
 
 
-def error_rates(points: Sequence[Mapping[str, float]], rate: float, threshold: float) -> str:
+def error_rates(points: Sequence[Mapping[str, float]], rate: float, threshold: float) -> Markup:
     """False-accept and false-reject rate against the threshold."""
     figure, axes = canvas(4.6, 3.6)
     thresholds = [point["threshold"] for point in points]
@@ -59,7 +60,7 @@ def score_histogram(
     genuine: NDArray[np.int64],
     impostor: NDArray[np.int64],
     threshold: float,
-) -> str:
+) -> Markup:
     """Both kinds of scores, each as a share of its kind.
 
     Args:

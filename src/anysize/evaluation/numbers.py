@@ -1,16 +1,8 @@
-"""Numbers and panels as the report and the terminal tables write them."""
+"""Numbers as reports and the tables of the terminal write them."""
 
 from __future__ import annotations
 
-from html import escape
-
 from anysize.evaluation.intervals import Interval
-
-
-def section(title: str, words: str, body: str) -> str:
-    """A titled panel; ``body`` is HTML, the rest is escaped."""
-    lead = f'<p class="muted small">{escape(words)}</p>' if words else ""
-    return f"<section><h2>{escape(title)}</h2>{lead}{body}</section>"
 
 
 def counted(count: int, singular: str, plural: str) -> str:
@@ -26,6 +18,11 @@ def percent(value: float) -> str:
 def between(interval: Interval) -> str:
     """``81.9 … 84.7 %``."""
     return f"{100 * interval.low:.1f} … {100 * interval.high:.1f} %"
+
+
+def points(difference: float) -> str:
+    """A difference of two shares: ``+1.2`` percentage points."""
+    return f"{100 * difference:+.1f}"
 
 
 def probability(value: float) -> str:
