@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from anysize.core.examples import Example, same_shapes
+from anysize.core.examples import Example, Outputs, Ragged, Rows, same_shapes
 from anysize.models.network import Network
+from anysize.models.padded_text import PaddedInputs, token_lengths
 from anysize.models.picture_batches import PictureBatches
 
 if TYPE_CHECKING:
@@ -25,9 +27,10 @@ if TYPE_CHECKING:
 Tensors: TypeAlias = dict[str, Tensor]
 """What a network gives, by name; the first axis of every tensor is the window.
 
-Classifiers give ``logits`` ``[windows, classes]`` and, with learned attention pooling, ``scores``
-``[windows]``; other networks what ``Network.outputs`` names, or in training, where they make it
-themselves, their ``loss`` ``[windows]``.
+Of outputs that ``Network.per_token`` names it is the token instead: those of all windows one after
+the other, without padding. Classifiers give ``logits`` ``[windows, classes]`` and, with learned
+attention pooling, ``scores`` ``[windows]``; other networks what ``Network.outputs`` names, or in
+training, where they make it themselves, their ``loss`` ``[windows]``.
 """
 
 
@@ -80,6 +83,22 @@ class FeatureTap:
         return with_scores(self._pool, logits, caught.reshape(caught.shape[0], -1))
 
 
+def collect(tensors: Tensors, examples: Sequence[Example], per_token: Sequence[str]) -> Outputs:
+    """What an execution gave as arrays on the processor, one row an example.
+
+    Args:
+        tensors: of the execution.
+        examples: that it ran on.
+        per_token: names of the tensors with a row for each token; see ``Network``.
+    """
+    arrays: dict[str, Rows] = {}
+    lengths = token_lengths(examples) if per_token else None
+    for name, tensor in tensors.items():
+        array = tensor.float().cpu().numpy()
+        arrays[name] = array if name not in per_token else Ragged(array, cast(Any, lengths))
+    return Outputs(arrays)
+
+
 def with_scores(pool: nn.Linear | None, logits: Tensor, features: Tensor) -> Tensors:
     """``logits``, and with learned pooling ``scores`` ``[windows]`` of ``features``, in float32."""
     if pool is None:
@@ -99,21 +118,24 @@ class PaddedText:
     def __init__(self, network: Network, device: torch.device) -> None:
         self._module = network.module
         self._device = device
-        self._padding = int(getattr(network.module.config, "pad_token_id", None) or 0)
+        self._inputs = PaddedInputs(network)
+        self._names = network.outputs
+        self._per_token = network.per_token
         self._tap = FeatureTap(network)
 
     def __call__(self, examples: Sequence[Example]) -> Tensors:
-        lengths = [example.arrays["input_ids"].shape[0] for example in examples]
-        ids = np.full((len(examples), max(lengths)), self._padding, dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, example in enumerate(examples):
-            ids[row, : lengths[row]] = example.arrays["input_ids"]
-            mask[row, : lengths[row]] = 1
-        logits = self._module(
-            input_ids=torch.from_numpy(ids).to(self._device),
-            attention_mask=torch.from_numpy(mask).to(self._device),
-        ).logits
-        return self._tap.scored(logits)
+        arrays = self._inputs(examples, int(token_lengths(examples).max()))
+        given = {name: torch.from_numpy(each).to(self._device) for name, each in arrays.items()}
+        outputs = self._module(**given)
+        if self._names == ("logits",) and not self._per_token:
+            return self._tap.scored(outputs.logits)
+        real = given["attention_mask"].bool()
+        return {
+            name: getattr(outputs, name)[real]
+            if name in self._per_token
+            else getattr(outputs, name)
+            for name in self._names
+        }
 
 
 class PackedText:
@@ -131,12 +153,44 @@ class PackedText:
 
         self._classifier = PackedClassifier(network.module)
         self._pool = network.pool
+        self._beside = network.beside
         self.row: PackedRow | None = None
 
     def __call__(self, examples: Sequence[Example]) -> Tensors:
-        self.row = self._classifier.pack([example.arrays["input_ids"] for example in examples])
+        self.row = self._classifier.pack(*laid_beside(examples, self._beside))
         outputs = self._classifier.run(self.row)
         return with_scores(self._pool, outputs.logits, outputs.features)
+
+
+class PackedTokens:
+    """Token sequences side by side, with outputs for each token; see ``models.packed_tokens``.
+
+    Attributes:
+        row: how the sequences of the last call lay, for those who listen to the layers.
+    """
+
+    packed = True
+    side = 1.0
+
+    def __init__(self, network: Network) -> None:
+        from anysize.models.packed_tokens import PackedTokenModel
+
+        self._model = PackedTokenModel(network.module)
+        self._names = network.outputs
+        self._beside = network.beside
+        self.row: PackedRow | None = None
+
+    def __call__(self, examples: Sequence[Example]) -> Tensors:
+        self.row = self._model.pack(*laid_beside(examples, self._beside))
+        return self._model.run(self.row, self._names)
+
+
+def laid_beside(
+    examples: Sequence[Example], beside: Sequence[str]
+) -> tuple[list[NDArray[Any]], dict[str, list[NDArray[Any]]]]:
+    """Token ids of examples, and their other arrays by name, to be packed."""
+    ids = [example.arrays["input_ids"] for example in examples]
+    return ids, {name: [example.arrays[name] for example in examples] for name in beside}
 
 
 class Pictures:
@@ -221,9 +275,14 @@ def make_execution(
     if network.features is not None:
         return Numbers(network, device)
     if packed is None or packed:
+        from anysize.models.packed_tokens import supports_packed_tokens
         from anysize.models.packing import supports_packing
 
-        possible = supports_packing(network.module)
-        if possible and (packed or device.type == "cpu"):
-            return PackedText(network)
+        if packed or device.type == "cpu":
+            if not network.per_token and supports_packing(network.module):
+                return PackedText(network)
+            if set(network.outputs) == set(network.per_token) and supports_packed_tokens(
+                network.module
+            ):
+                return PackedTokens(network)
     return PaddedText(network, device)

@@ -117,12 +117,15 @@ class FirstTokenClassifier(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SequenceClassifierOutput:
-        """Logits ``[n, num_labels]`` of token ids and 0/1 mask, both ``int64[n, length]``."""
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> SequenceClassifierOutput:
+        """Logits ``[n, num_labels]`` of token ids, 0/1 mask and types, ``int64[n, length]``."""
         model: Any = self.model
         family, encoder = FAMILIES[type(model).__name__], model.base_model
         assert family.last_layer is not None
-        hidden = encoder.embeddings(input_ids=input_ids)
+        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        hidden = encoder.embeddings(input_ids=input_ids, **types)
         if hasattr(encoder, "embeddings_project"):
             hidden = encoder.embeddings_project(hidden)
         least = torch.finfo(hidden.dtype).min

@@ -264,6 +264,10 @@ class Network:
         hub_tokenizer: the tokenizer as transformers loaded it, to be saved with the weights.
         outputs: the fields of the module's output that are taken; in each the first axis is the
             window.
+        per_token: those of the outputs that have one value or vector for each token (or step) of a
+            window, not one for each window.
+        beside: arrays of examples, each as long as the token ids, that the module's forward takes
+            beside them under their own names (``token_type_ids``).
         targets: for a module that makes its loss itself: from examples to what its forward pass is
             given beside the pictures in training. Its ``loss`` is the mean over the windows.
         form: set where there are no weights but a compiled form; the module is then a stand-in
@@ -285,6 +289,8 @@ class Network:
     pool: nn.Linear | None = None
     hub_tokenizer: PreTrainedTokenizerBase | None = None
     outputs: tuple[str, ...] = ("logits",)
+    per_token: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     targets: Callable[[Sequence[Example], torch.device], dict[str, Any]] | None = None
     form: Form | None = None
     altered: Mapping[str, Any] = field(default_factory=dict)

@@ -8,9 +8,10 @@ segments travel through the attention interface of transformers as a keyword arg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -41,6 +42,10 @@ class PackedOutput(NamedTuple):
     logits: Tensor
     features: Tensor
 
+
+Beside: TypeAlias = Mapping[str, Sequence[TokenIds]]
+"""Arrays of each sequence by name, as long as its token ids."""
+NOTHING_BESIDE: Beside = MappingProxyType({})
 
 _POSITIONS_AFTER_PADDING = ("roberta", "xlm-roberta", "camembert")
 
@@ -75,39 +80,31 @@ class PackedClassifier:
                 f"model: packed execution needs one of {', '.join(FAMILIES)} that is not a "
                 f"decoder; found {type(model).__name__}; run it in padded batches instead"
             )
-        packed_attention.register()
-        model.set_attn_implementation(packed_attention.ATTENTION_NAME)
-        replace_dropout(model)
-        replace_embeddings(model)
+        self._layout = prepared(model)
+        self.max_length = self._layout.longest
         self.model = model
         self._encoder: Any = model.base_model
         self._family = FAMILIES[type(model).__name__]
-        config = model.config
-        self._heads = int(config.num_attention_heads)
-        self._padding = (
-            int(config.pad_token_id) if config.model_type in _POSITIONS_AFTER_PADDING else None
-        )
-        used = 0 if self._padding is None else self._padding + 1
-        self.max_length = int(config.max_position_embeddings) - used
 
-    def __call__(self, sequences: Sequence[TokenIds]) -> PackedOutput:
+    def __call__(
+        self, sequences: Sequence[TokenIds], beside: Beside = NOTHING_BESIDE
+    ) -> PackedOutput:
         """Logits and features of each sequence.
 
         Args:
             sequences: token ids with the special tokens already in place, each of 1 to
                 ``max_length`` tokens.
+            beside: other arrays of each sequence by name, as long as it (``token_type_ids``).
 
         Raises:
             DataError: a sequence is empty or longer than the model's positions.
         """
-        return self.run(self.pack(sequences))
+        return self.run(self.pack(sequences, beside))
 
     def run(self, row: PackedRow) -> PackedOutput:
         """Logits and features of each sequence of a row that `pack` laid out."""
         if self._family.last_layer is None:
-            hidden = self._encoder(
-                input_ids=row.ids[None], position_ids=row.positions[None], packing=row.packing
-            )[0]
+            hidden = self._encoder(**row.inputs(), packing=row.packing)[0]
             first = hidden[0, row.packing.first]
         else:
             hidden = self.embed(row)[None]
@@ -119,16 +116,13 @@ class PackedClassifier:
             )[0]
         return self.head(first[row.order])
 
-    def pack(self, sequences: Sequence[TokenIds]) -> PackedRow:
+    def pack(self, sequences: Sequence[TokenIds], beside: Beside = NOTHING_BESIDE) -> PackedRow:
         """The sequences as one row, filled up to a size that oneDNN meets often."""
-        return pack(sequences, self._heads, self.max_length, self._padding)
+        return self._layout.pack(sequences, beside)
 
     def embed(self, row: PackedRow) -> Tensor:
         """What enters the first layer: ``[tokens, size]``."""
-        hidden = self._encoder.embeddings(input_ids=row.ids[None], position_ids=row.positions[None])
-        if hasattr(self._encoder, "embeddings_project"):
-            hidden = self._encoder.embeddings_project(hidden)
-        return cast(Tensor, hidden[0])
+        return embed(self._encoder, row)
 
     def head(self, first: Tensor) -> PackedOutput:
         """The classification head on the encoder's output at first tokens, ``[n, size]``."""
@@ -139,6 +133,59 @@ class PackedClassifier:
         """The model's last dropout and linear layer: ``[n, feature_size]`` to ``[n, labels]``."""
         family = self._family
         return cast(Tensor, family.linear(self.model)(family.dropout(self.model)(features)))
+
+
+class Layout(NamedTuple):
+    """What decides how a model's sequences lie side by side.
+
+    Attributes:
+        heads: attention heads of the model.
+        longest: the most tokens of a sequence that there are positions for.
+        padding: for families that number positions from the padding id plus one and skip padding
+            tokens (RoBERTa), that id; None for positions from 0.
+    """
+
+    heads: int
+    longest: int
+    padding: int | None
+
+    def pack(self, sequences: Sequence[TokenIds], beside: Beside = NOTHING_BESIDE) -> PackedRow:
+        """The sequences, and arrays beside them, as one row."""
+        row = pack(sequences, self.heads, self.longest, self.padding)
+        if not beside:
+            return row
+        places = row.places()
+        laid = {}
+        for name, arrays in beside.items():
+            whole = torch.zeros_like(row.ids)
+            whole[places] = torch.from_numpy(np.concatenate(arrays).astype(np.int64))
+            laid[name] = whole
+        return row._replace(beside=laid)
+
+
+def prepared(model: PreTrainedModel) -> Layout:
+    """Makes a model take packed rows, in place, and says how its sequences lie in them."""
+    packed_attention.register()
+    model.set_attn_implementation(packed_attention.ATTENTION_NAME)
+    replace_dropout(model)
+    replace_embeddings(model)
+    config = model.config
+    after = config.model_type in _POSITIONS_AFTER_PADDING
+    padding = int(config.pad_token_id) if after else None
+    used = 0 if padding is None else padding + 1
+    return Layout(
+        heads=int(config.num_attention_heads),
+        longest=int(config.max_position_embeddings) - used,
+        padding=padding,
+    )
+
+
+def embed(encoder: Any, row: PackedRow) -> Tensor:
+    """What enters an encoder's first layer: ``[tokens, size]``."""
+    hidden = encoder.embeddings(**row.inputs())
+    if hasattr(encoder, "embeddings_project"):
+        hidden = encoder.embeddings_project(hidden)
+    return cast(Tensor, hidden[0])
 
 
 def _attend(packing: Packing, attention: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -160,12 +207,25 @@ class PackedRow(NamedTuple):
         positions: ``int64[tokens]``, restarting with each sequence.
         order: ``int64[n]``, which segment each sequence is, in the order given.
         packing: the segments, with those that only fill the row up.
+        beside: other inputs by name, ``int64[tokens]``.
     """
 
     ids: Tensor
     positions: Tensor
     order: Tensor
     packing: Packing
+    beside: Mapping[str, Tensor] = MappingProxyType({})
+
+    def inputs(self) -> dict[str, Tensor]:
+        """The row as a batch of one, by the names that transformers gives its inputs."""
+        beside = {name: each[None] for name, each in self.beside.items()}
+        return {"input_ids": self.ids[None], "position_ids": self.positions[None], **beside}
+
+    def places(self) -> Tensor:
+        """Where the tokens of the sequences, in the order given, stand in the row."""
+        lengths = torch.tensor(self.packing.lengths)[self.order]
+        starts = self.packing.first[self.order] - (lengths.cumsum(0) - lengths)
+        return torch.arange(int(lengths.sum())) + starts.repeat_interleave(lengths)
 
 
 def row_size(tokens: int) -> int:

@@ -18,7 +18,7 @@ import torch
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example, Outputs
 from anysize.models.network import Network
-from anysize.runtimes.feeding import Feeding, by_length, graph_outputs
+from anysize.runtimes.feeding import Feeding, by_length, collected, graph_outputs
 from anysize.runtimes.tracing import Traceable
 from anysize.sources.cache import cache_folder
 
@@ -71,6 +71,7 @@ class CompiledRuntime:
         kernels = str(cache_folder() / "torch-compiled")
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", kernels)
         self.precision = precision
+        self._network = network
         self._feeding = Feeding(network)
         # Sequences of numbers are not padded but run by their lengths.
         self.packed = network.features is not None
@@ -93,8 +94,8 @@ class CompiledRuntime:
         with warnings.catch_warnings(), torch.inference_mode(), autocast:
             warnings.simplefilter("ignore")
             results = self._run(*inputs)
-        named = zip(self._outputs, results, strict=True)
-        return Outputs({name: each.float().numpy() for name, each in named})
+        arrays = [each.float().numpy() for each in results]
+        return collected(dict(zip(self._outputs, arrays, strict=True)), examples, self._network)
 
     def close(self) -> None:
         """Releases the compiled code; the weights are the network's."""

@@ -2,7 +2,8 @@
 
 Shared by the runtimes and exporters that turn a network into a graph. A graph's inputs are float32
 pictures ``pixel_values`` ``[n, 3, height, width]``, normalised; or int64 token ids ``input_ids``
-and ``attention_mask``, both ``[n, length]``; or float32 numbers ``features`` ``[n, width]`` or
+and ``attention_mask``, with what else the network takes beside them (``token_type_ids``), all
+``[n, length]``; or float32 numbers ``features`` ``[n, width]`` or
 ``[n, steps, width]``.
 """
 
@@ -16,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import BundleError
-from anysize.core.examples import Example, Outputs, same_shapes
+from anysize.core.examples import Example, Outputs, Ragged, Rows, same_shapes
 from anysize.models.network import Network
+from anysize.models.padded_text import PaddedInputs, token_lengths
 
 BATCH, LENGTH = "batch", "length"
 """Names of the axes that are free."""
@@ -61,9 +63,8 @@ def graph_inputs(network: Network) -> tuple[GraphInput, ...]:
         length = (LENGTH if settings.varying else settings.steps,) if settings.steps else ()
         axes = (BATCH, *length, settings.width)
         return (GraphInput("features", axes, np.float32, settings.least),)
-    return tuple(
-        GraphInput(name, (BATCH, LENGTH), np.int64) for name in ("input_ids", "attention_mask")
-    )
+    names = ("input_ids", "attention_mask", *network.beside)
+    return tuple(GraphInput(name, (BATCH, LENGTH), np.int64) for name in names)
 
 
 def graph_outputs(network: Network) -> tuple[str, ...]:
@@ -93,7 +94,7 @@ class Feeding:
 
     def __init__(self, network: Network) -> None:
         self._text, self._image, self._features = network.text, network.image, network.features
-        self._padding = int(getattr(network.module.config, "pad_token_id", None) or 0)
+        self._padded = PaddedInputs(network)
         if network.image is not None:
             self._scale = 1 / (255 * np.array(network.image.std, np.float32))
             self._shift = 255 * np.array(network.image.mean, np.float32) * self._scale
@@ -104,16 +105,11 @@ class Feeding:
         return self._pictures(examples) if self._image is not None else self._tokens(examples)
 
     def _tokens(self, examples: Sequence[Example]) -> list[NDArray[Any]]:
-        rows = [example.arrays["input_ids"] for example in examples]
-        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        longest = int(lengths.max())
+        longest = int(token_lengths(examples).max())
         padded = padded_length(longest)
         if self._text is not None:
             padded = max(min(padded, self._text.window), longest)
-        real = np.arange(padded) < lengths[:, None]
-        ids = np.full(real.shape, self._padding, np.int64)
-        ids[real] = np.concatenate(rows)
-        return [ids, real.astype(np.int64)]
+        return list(self._padded(examples, padded).values())
 
     def _pictures(self, examples: Sequence[Example]) -> list[NDArray[Any]]:
         height, width = examples[0].arrays["pixels"].shape[:2]
@@ -124,6 +120,20 @@ class Feeding:
                 np.multiply(example.arrays["pixels"][..., place], self._scale[place], out=plane)
                 plane -= self._shift[place]
         return [values]
+
+
+def collected(
+    found: Mapping[str, NDArray[Any]], examples: Sequence[Example], network: Network
+) -> Outputs:
+    """What a graph gave, float32, with the padding of outputs for each token left out."""
+    arrays: dict[str, Rows] = {}
+    for name, array in found.items():
+        values = np.asarray(array, np.float32)
+        if name in network.per_token:
+            arrays[name] = Ragged.unpadded(values, token_lengths(examples))
+        else:
+            arrays[name] = values
+    return Outputs(arrays)
 
 
 def in_batches(
@@ -174,8 +184,5 @@ def by_length(run: Callable[[Sequence[Example]], Outputs], examples: Sequence[Ex
     groups = same_shapes(examples, "features")
     if len(groups) == 1:
         return run(examples)
-    found = [run([examples[place] for place in group]).arrays for group in groups]
-    order = np.argsort(np.concatenate(groups))
-    return Outputs(
-        {name: np.concatenate([part[name] for part in found])[order] for name in found[0]}
-    )
+    found = [run([examples[place] for place in group]) for group in groups]
+    return Outputs.joined(found, np.argsort(np.concatenate(groups)))

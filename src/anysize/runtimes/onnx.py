@@ -26,6 +26,7 @@ from anysize.runtimes.feeding import (
     Feeding,
     by_length,
     check_logits,
+    collected,
     graph_inputs,
     graph_outputs,
     has_one_size,
@@ -146,7 +147,7 @@ class OnnxRuntime:
             # What becomes a probability again is its logarithm.
             tiny = np.finfo(np.float32).tiny
             found["logits"] = np.log(np.maximum(found["logits"], tiny))
-        return Outputs({name: np.asarray(each, np.float32) for name, each in found.items()})
+        return collected(found, examples, self._network)
 
     def _session_run(self, arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
         given = dict(zip(self._inputs, arrays, strict=True))

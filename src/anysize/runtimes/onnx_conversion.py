@@ -19,7 +19,7 @@ from torch import nn
 
 from anysize.core.errors import BundleError, MissingExtraError
 from anysize.models.network import Network
-from anysize.runtimes.feeding import GraphInput, graph_inputs, graph_outputs
+from anysize.runtimes.feeding import BATCH, LENGTH, GraphInput, graph_inputs, graph_outputs
 from anysize.runtimes.tracing import Traceable, example_tensors
 
 OPSET = 18
@@ -98,13 +98,16 @@ def _traced(network: Network, path: Path, opset: int, metadata: Mapping[str, str
 
     inputs, outputs = graph_inputs(network), graph_outputs(network)
     free = {item.name: _free(item) for item in inputs}
+    free |= {
+        name: {0: BATCH, 1: LENGTH} if name in network.per_token else {0: BATCH} for name in outputs
+    }
     torch.onnx.export(
         Traceable(network),
         example_tensors(network),
         str(path),
         input_names=[item.name for item in inputs],
         output_names=list(outputs),
-        dynamic_axes={**free, **{name: {0: "batch"} for name in outputs}},
+        dynamic_axes=free,
         opset_version=min(opset, 20),
         dynamo=False,
         external_data=_weights(network) > LARGEST_FILE,

@@ -31,6 +31,7 @@ from anysize.runtimes.feeding import (
     Feeding,
     by_length,
     check_logits,
+    collected,
     graph_inputs,
     graph_outputs,
     has_one_size,
@@ -168,7 +169,7 @@ class OpenVinoRuntime:
             self._requests.put(request)
         outputs = dict(zip(self._outputs, arrays, strict=True))
         check_logits(outputs, self._network)
-        return Outputs(outputs)
+        return collected(outputs, examples, self._network)
 
     def close(self) -> None:
         """Releases the compiled form."""

@@ -23,7 +23,16 @@ from transformers import PreTrainedModel
 
 from anysize.core.errors import ConfigurationError
 from anysize.models.packed_attention import Packing, first_token_attention, packed_attention
-from anysize.models.packing import PackedClassifier, TokenIds
+from anysize.models.packed_tokens import PackedTokenModel, token_head
+from anysize.models.packing import (
+    NOTHING_BESIDE,
+    Beside,
+    PackedClassifier,
+    PackedRow,
+    TokenIds,
+    embed,
+    supports_packing,
+)
 
 _FUSED_ACTIVATIONS = {"gelu": ("gelu", "none"), "gelu_new": ("gelu", "tanh"), "relu": ("relu", "")}
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -51,7 +60,8 @@ class PackedInference:
     `PackedClassifier`.
 
     Args:
-        model: a model for which `anysize.models.packing.supports_packing` is true.
+        model: a model that packed execution takes: a classifier (`anysize.models.packing`) or one
+            with outputs for each token (`anysize.models.packed_tokens`).
         precision: of weights and activations; embeddings, layer norms' statistics and the head
             are float32 in both.
 
@@ -68,34 +78,72 @@ class PackedInference:
             )
         self.precision = precision
         self._dtype = _DTYPES[precision]
-        self._classifier = PackedClassifier(model.eval())
+        model.eval()
+        self._packed: PackedClassifier | PackedTokenModel
+        if supports_packing(model):
+            self._packed = PackedClassifier(model)
+        else:
+            self._packed = PackedTokenModel(model)
         with torch.inference_mode():
             self._layers = _fused_layers(model, self._dtype)
 
-    def run(self, sequences: Sequence[TokenIds]) -> PackedResult:
+    def run(self, sequences: Sequence[TokenIds], beside: Beside = NOTHING_BESIDE) -> PackedResult:
         """Logits ``[n, num_labels]`` and features ``[n, feature_size]`` of each sequence.
 
         Memory grows with the total number of tokens: the caller bounds it by the batch.
 
         Args:
             sequences: token ids with special tokens, each of 1 to the model's positions.
+            beside: other inputs of each sequence by name, as long as it.
 
         Raises:
             DataError: a sequence is empty or too long, or there is none.
         """
+        classifier = self._packed
+        assert isinstance(classifier, PackedClassifier)
         with torch.inference_mode():
+            row = classifier.pack(sequences, beside)
             if self._layers is None:
-                bfloat16 = self._dtype is torch.bfloat16
-                with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                    output = self._classifier(sequences)
+                with self._autocast():
+                    output = classifier.run(row)
             else:
-                row = self._classifier.pack(sequences)
-                hidden = self._classifier.embed(row).to(self._dtype)
-                for layer in self._layers[:-1]:
-                    hidden = layer(hidden, row.packing)
+                hidden = self._hidden(row, self._layers[:-1])
                 first = self._layers[-1].first_tokens(hidden, row.packing).float()
-                output = self._classifier.head(first[row.order])
+                output = classifier.head(first[row.order])
             return PackedResult(output.logits.float().numpy(), output.features.float().numpy())
+
+    def tokens(
+        self, sequences: Sequence[TokenIds], beside: Beside, names: Sequence[str]
+    ) -> dict[str, Tensor]:
+        """Outputs for each token, ``[tokens, ...]``, of a model that gives them.
+
+        Args:
+            sequences: as for `run`.
+            beside: as for `run`.
+            names: the outputs: ``logits``, or ``start_logits`` and ``end_logits``.
+        """
+        model = self._packed
+        assert isinstance(model, PackedTokenModel)
+        with torch.inference_mode():
+            row = model.pack(sequences, beside)
+            if self._layers is None:
+                with self._autocast():
+                    return model.run(row, names)
+            hidden = self._hidden(row, self._layers).index_select(0, row.places()).float()
+            found: Tensor = getattr(model.model, token_head(model.model) or "")(hidden)
+            if len(names) == 1:
+                return {names[0]: found}
+            return dict(zip(names, found.unbind(-1), strict=True))
+
+    def _hidden(self, row: PackedRow, layers: Sequence[_Layer]) -> Tensor:
+        hidden = embed(self._packed.model.base_model, row).to(self._dtype)
+        for layer in layers:
+            hidden = layer(hidden, row.packing)
+        return hidden
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self._dtype is torch.bfloat16
+        return torch.autocast("cpu", torch.bfloat16, enabled=enabled)
 
 
 class _Linear:

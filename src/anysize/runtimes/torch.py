@@ -11,7 +11,7 @@ from torch import nn
 
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example, Outputs
-from anysize.models.execution import Tensors, make_execution, with_scores
+from anysize.models.execution import Tensors, collect, laid_beside, make_execution, with_scores
 from anysize.models.network import Network
 from anysize.runtimes.packed import PackedInference
 
@@ -93,6 +93,8 @@ class TorchRuntime:
         self.device = torch.device(device or _device())
         self.precision = precision
         self._pool = network.pool
+        self._names, self._per_token = network.outputs, network.per_token
+        self._beside = network.beside
         network.module.eval().to(self.device)
         self._execution = make_execution(network, self.device)
         self.packed = self._execution.packed
@@ -103,8 +105,7 @@ class TorchRuntime:
 
     def run(self, examples: Sequence[Example]) -> Outputs:
         with torch.inference_mode():
-            outputs = self._outputs(examples)
-            return Outputs({name: item.float().cpu().numpy() for name, item in outputs.items()})
+            return collect(self._outputs(examples), examples, self._per_token)
 
     def close(self) -> None:
         """Releases the form made for prediction; the weights are the network's."""
@@ -112,7 +113,10 @@ class TorchRuntime:
 
     def _outputs(self, examples: Sequence[Example]) -> Tensors:
         if self._fused is not None:
-            found = self._fused.run([example.arrays["input_ids"] for example in examples])
+            ids, beside = laid_beside(examples, self._beside)
+            if self._per_token:
+                return self._fused.tokens(ids, beside, self._names)
+            found = self._fused.run(ids, beside)
             logits, features = torch.from_numpy(found.logits), torch.from_numpy(found.features)
             return with_scores(self._pool, logits, features)
         bfloat16 = self.precision == "bfloat16"

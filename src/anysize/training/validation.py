@@ -17,6 +17,7 @@ from anysize.core.predict import predict
 from anysize.core.protocols import Preprocess
 from anysize.core.records import Record, Source
 from anysize.core.results import Result
+from anysize.models.execution import collect
 from anysize.training.checkpoint import Score
 from anysize.training.pooled import Objective
 from anysize.training.team import Team
@@ -35,7 +36,7 @@ class _LiveRuntime:
     def run(self, examples: Sequence[Example]) -> Outputs:
         with torch.inference_mode():
             outputs = self.objective.outputs(examples)
-            return Outputs({name: item.float().cpu().numpy() for name, item in outputs.items()})
+            return collect(outputs, examples, self.objective.network.per_token)
 
     def close(self) -> None:
         """Nothing to release."""
