@@ -28,6 +28,7 @@ from functools import cached_property
 from tokenizers import Tokenizer
 
 from anysize.core.errors import ConfigurationError
+from anysize.windows.frames import Frames
 from anysize.windows.pieces import Joint, Piece, joint
 
 # The library's own threads print a warning at every later fork; readers have threads of their own.
@@ -77,15 +78,9 @@ class TextEncoder:
         object.__setattr__(self, "_guard", max(_GUARD, longest_word + 28))
 
     @cached_property
-    def template(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Ids of the special tokens before and after a text, from the post-processor."""
-        for probe in ("a", "的", "0", "."):  # one that the vocabulary knows tells them apart
-            encoding = self.tokenizer.encode(probe, add_special_tokens=True)
-            mask, ids = encoding.special_tokens_mask, encoding.ids
-            if 0 in mask:
-                first, last = mask.index(0), len(mask) - mask[::-1].index(0)
-                return tuple(ids[:first]), tuple(ids[last:])
-        return tuple(ids[:1]), tuple(ids[1:])
+    def frames(self) -> Frames:
+        """What stands around a window's own tokens."""
+        return Frames(self.tokenizer)
 
     def ids(self, text: str) -> list[int]:
         """Token ids of a whole text in memory, special tokens left out; the fastest way."""

@@ -49,6 +49,12 @@ class Piece:
         """The first token that starts at or after ``character``; the length where none does."""
         return bisect_left(range(len(self)), character, key=lambda i: self.characters(i)[0])
 
+    @cached_property
+    def all_offsets(self) -> NDArray[np.int64]:
+        """``[length, 2]``: start and stop of every token; made where all are wanted."""
+        pairs = np.array(self.encoding.offsets, np.int64).reshape(-1, 2)
+        return pairs + self.start
+
     def is_space(self, character: int) -> bool:
         return self.text[character - self.start].isspace()
 

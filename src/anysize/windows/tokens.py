@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from anysize.core.errors import ConfigurationError
+from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.records import TextField
 from anysize.core.windows import Span
 from anysize.windows.encoding import CHUNK, TextEncoder, encoder_of
+from anysize.windows.frames import Frame, Side
 from anysize.windows.pieces import Piece
 from anysize.windows.spans import SpanCutter
 
@@ -24,21 +25,30 @@ class TokenWindow:
     """One window of a text.
 
     Attributes:
-        ids: int32 ``[length]``, special tokens included: what the model reads.
+        ids: int32 ``[length]``, special tokens included, with those of the repeated text where
+            there is one: what the model reads.
+        first: where in ``ids`` the tokens of the region begin.
         region: the tokens of the text in it, counted without special tokens.
         core: those of them that this window owns.
         characters: the characters of ``region``; the first window's begin at 0, the last one's
             end where the text ends.
         last: whether it is the text's last window.
         unknown: of the last window: how much of the text the vocabulary does not have.
+        types: int32 ``[length]``, the type of each token (``token_type_ids``); None where the
+            windows are not to have them.
+        offsets: int64 ``[tokens of the region, 2]``, the first character of each and the one after
+            its last; None where the windows are not to have them.
     """
 
     ids: NDArray[np.int32]
+    first: int
     region: Span
     core: Span
     characters: Span
     last: bool
     unknown: Unknown | None = None
+    types: NDArray[np.int32] | None = None
+    offsets: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,10 @@ class TokenWindows:
     regions and cores are those of ``windows.spans`` over the text's tokens. A text without
     tokens has one window, with the special tokens only.
 
+    A second text may be repeated beside each window (a question beside each window of its context):
+    its tokens and the special ones are taken from the window's size, and the windowed text has the
+    rest. Regions and cores are those of the windowed text alone.
+
     Safe to use from several threads.
 
     Attributes:
@@ -72,6 +86,10 @@ class TokenWindows:
         max_windows: the number of windows after which the rest of a text is left unread; the
             last one then owns its region to the end. None reads everything.
         chunk: characters tokenised at a time.
+        types: whether windows have ``types``.
+        offsets: whether windows have ``offsets``.
+        repeated: what the repeated text is called in messages.
+        side: where the repeated text stands.
 
     Raises:
         ConfigurationError: a parameter breaks its rule.
@@ -82,10 +100,14 @@ class TokenWindows:
     overlap: int = 0
     max_windows: int | None = None
     chunk: int = CHUNK
+    types: bool = False
+    offsets: bool = False
+    repeated: str = "question"
+    side: Side = "before"
 
     def __post_init__(self) -> None:
         problems = []
-        specials = len(self._prefix) + len(self._suffix)
+        specials = len(self.encoder.frames.single)
         room = self.size - specials
         if room < 1:
             problems.append(
@@ -106,28 +128,22 @@ class TokenWindows:
         """The tokenizer as it is used here."""
         return encoder_of(self.tokenizer, self.chunk)
 
-    @cached_property
-    def _prefix(self) -> NDArray[np.int32]:
-        return np.array(self.encoder.template[0], np.int32)
-
-    @cached_property
-    def _suffix(self) -> NDArray[np.int32]:
-        return np.array(self.encoder.template[1], np.int32)
-
-    @cached_property
-    def _room(self) -> int:
-        """Tokens of text in a window: its size less the special tokens."""
-        return self.size - len(self._prefix) - len(self._suffix)
-
-    def stream(self, text: TextField) -> Iterator[TokenWindow]:
+    def stream(self, text: TextField, beside: TextField | None = None) -> Iterator[TokenWindow]:
         """The windows of a text, in order.
 
+        Args:
+            text: what is windowed.
+            beside: the text that is repeated beside each window, if there is one.
+
         Raises:
-            DataError: the text cannot be read.
+            DataError: a text cannot be read, or the repeated one leaves no room for the other.
+            ConfigurationError: the tokenizer does not say how two texts are joined.
         """
+        frame = self.encoder.frames.single if beside is None else self._frame_of(beside)
+        room = self.size - len(frame)
         chunks = text.chunks()
         # A text of one window is the most common: it needs no offsets.
-        short = 3 * self._room
+        short = 3 * room
         begin = ""
         for begin_part in chunks:
             begin += begin_part
@@ -135,54 +151,85 @@ class TokenWindows:
                 break
         else:
             ids = self.encoder.ids(begin)
-            if len(ids) <= self._room:
-                yield self._whole(ids, begin)
+            if len(ids) <= room:
+                yield self._whole(ids, begin, frame)
                 return
-        yield from self._limited(self._long(_chain(begin, chunks)))
+        yield from self._limited(self._long(_chain(begin, chunks), frame, room))
 
-    def _whole(self, ids: list[int], text: str) -> TokenWindow:
+    def _frame_of(self, beside: TextField) -> Frame:
+        """The frame with a repeated text in it.
+
+        Raises:
+            DataError: it is too long.
+        """
+        alone = replace(self, types=False, offsets=False, max_windows=None)
+        only = next(alone.stream(beside))
+        own = only.ids[only.first : only.first + only.region.size]
+        frame = self.encoder.frames.beside(own, self.side)
+        room = self.size - len(frame)
+        if only.last and room > self.overlap:
+            return frame
+        specials = len(frame) - len(own)
+        raise DataError(
+            beside.origin,
+            f"the {self.repeated} is too long to be read beside each window: windows have "
+            f"{self.size} tokens and overlap by {self.overlap}, so it may have "
+            f"{max(self.size - specials - self.overlap - 1, 0)}, and it has {len(own)} or more; "
+            "shorten it, or use a larger window or a smaller overlap",
+        )
+
+    def _whole(self, ids: list[int], text: str, frame: Frame) -> TokenWindow:
         """The only window of a short text."""
-        unknown = None
-        if self.encoder.unknown in ids:
+        unknown = offsets = None
+        if self.offsets or self.encoder.unknown in ids:
+            piece = self.encoder.encode(text)
             counter = _UnknownCounter(self.encoder.unknown)
-            counter.add(self.encoder.encode(text), 0, len(ids))
+            counter.add(piece, 0, len(ids))
             unknown = counter.total
+            offsets = piece.all_offsets if self.offsets else None
         region = Span(0, len(ids))
-        prefix, suffix = self.encoder.template
         return TokenWindow(
-            ids=np.array([*prefix, *ids, *suffix], np.int32),
+            ids=frame.around(ids),
+            first=len(frame.prefix),
             region=region,
             core=region,
             characters=Span(0, len(text)),
             last=True,
             unknown=unknown,
+            types=frame.types(len(ids)) if self.types else None,
+            offsets=offsets,
         )
 
-    def _long(self, chunks: Iterator[str]) -> Iterator[TokenWindow]:
-        cutter = SpanCutter(self._room, self.overlap)
+    def _long(self, chunks: Iterator[str], frame: Frame, room: int) -> Iterator[TokenWindow]:
+        cutter = SpanCutter(room, self.overlap)
         held = _Held()
         counter = _UnknownCounter(self.encoder.unknown)
         for piece, first, last in self.encoder.stream(chunks):
             counter.add(piece, first, last)
             held.add(piece, first, last)
             for region, core in cutter.grow(held.extent):
-                yield self._window(held, region, core, last=False)
-                held.forget(region.start + self._room - self.overlap)
+                yield self._window(held, frame, region, core, last=False)
+                held.forget(region.start + room - self.overlap)
         ending = list(cutter.finish())
         for region, core in ending:
             last_one = region is ending[-1][0]
-            window = self._window(held, region, core, last=last_one)
+            window = self._window(held, frame, region, core, last=last_one)
             yield replace(window, unknown=counter.total) if last_one else window
 
-    def _window(self, held: _Held, region: Span, core: Span, *, last: bool) -> TokenWindow:
+    def _window(
+        self, held: _Held, frame: Frame, region: Span, core: Span, *, last: bool
+    ) -> TokenWindow:
         start = held.characters(region.start)[0] if region.start else 0
         stop = held.stop if last else held.characters(region.stop - 1)[1]
         return TokenWindow(
-            ids=np.concatenate([self._prefix, *held.ids(region), self._suffix]),
+            ids=frame.around(*held.ids(region)),
+            first=len(frame.prefix),
             region=region,
             core=core,
             characters=Span(start, stop),
             last=last,
+            types=frame.types(region.size) if self.types else None,
+            offsets=held.offsets(region) if self.offsets else None,
         )
 
     def _limited(self, windows: Iterator[TokenWindow]) -> Iterator[TokenWindow]:
@@ -194,14 +241,8 @@ class TokenWindows:
             if index < self.max_windows:
                 yield window
                 continue
-            yield TokenWindow(
-                ids=window.ids,
-                region=window.region,
-                core=Span(window.core.start, window.region.stop),
-                characters=window.characters,
-                last=True,
-                unknown=window.unknown,
-            )
+            core = Span(window.core.start, window.region.stop)
+            yield replace(window, core=core, last=True)
             return
 
 
@@ -250,11 +291,18 @@ class _Held:
             self._runs.popleft()
 
     def ids(self, region: Span) -> Iterator[NDArray[np.int32]]:
+        return (piece.ids[start:stop] for piece, start, stop in self._parts(region))
+
+    def offsets(self, region: Span) -> NDArray[np.int64]:
+        parts = [piece.all_offsets[start:stop] for piece, start, stop in self._parts(region)]
+        return np.concatenate([np.zeros((0, 2), np.int64), *parts])
+
+    def _parts(self, region: Span) -> Iterator[tuple[Piece, int, int]]:
         for begin, piece, first, last in self._runs:
             start = max(region.start - begin + first, first)
             stop = min(region.stop - begin + first, last)
             if start < stop:
-                yield piece.ids[start:stop]
+                yield piece, start, stop
 
     def characters(self, token: int) -> tuple[int, int]:
         for begin, piece, first, last in self._runs:
