@@ -56,7 +56,13 @@ class Int8Dynamic:
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
         network, card = open_network(str(source))
-        form = Form(runtime="onnx", precision=self.key, file=FORM, outputs=network.outputs)
+        form = Form(
+            runtime="onnx",
+            precision=self.key,
+            file=FORM,
+            outputs=network.outputs,
+            beside=network.beside,
+        )
         bundle.save(
             out,
             network,

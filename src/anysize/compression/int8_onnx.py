@@ -71,7 +71,13 @@ class Int8Onnx:
             count=options.windows,
             seed=context.seed,
         )
-        form = Form(runtime="onnx", precision="int8", file=FORM, outputs=network.outputs)
+        form = Form(
+            runtime="onnx",
+            precision="int8",
+            file=FORM,
+            outputs=network.outputs,
+            beside=network.beside,
+        )
         bundle.save(
             out,
             network,

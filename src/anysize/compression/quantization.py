@@ -119,7 +119,13 @@ def save(out: Path, network: Network, card: Card, model: Any) -> None:
         path.parent.mkdir(parents=True)
         openvino.save_model(model, path, compress_to_fp16=False)
 
-    form = Form(runtime="openvino", precision="int8", file=FORM, outputs=network.outputs)
+    form = Form(
+        runtime="openvino",
+        precision="int8",
+        file=FORM,
+        outputs=network.outputs,
+        beside=network.beside,
+    )
     bundle.save(out, network, dataclasses.replace(card, form=form), write)
 
 

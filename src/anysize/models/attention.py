@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedModel
 
 from anysize.core.errors import DataError
 from anysize.models.network import BuildRequest, Network
@@ -15,6 +14,8 @@ from anysize.models.textual import (
     WINDOW,
     TextClassifier,
     TextClassifierConfig,
+    TextEncoder,
+    TokenClassifier,
     build_network,
     masked_mean,
     register,
@@ -24,7 +25,7 @@ PROVIDES = ("attention",)
 
 
 class AttentionConfig(TextClassifierConfig):
-    """Configuration of :class:`AttentionForSequenceClassification`.
+    """Configuration of :class:`AttentionEncoder`.
 
     Args:
         num_heads: attention heads; ``hidden_size`` must be a multiple of it.
@@ -64,11 +65,11 @@ class AttentionConfig(TextClassifierConfig):
         return found
 
 
-class AttentionForSequenceClassification(TextClassifier):
-    """One encoder block of Vaswani et al. (arXiv:1706.03762), pooled by the mean over the tokens.
+class AttentionEncoder(TextEncoder):
+    """One encoder block of Vaswani et al. (arXiv:1706.03762).
 
     Token and learned position embeddings; multi-head self-attention and a feed-forward part, each
-    with a residual connection and a layer norm after it; mean over the tokens; one linear layer.
+    with a residual connection and a layer norm after it.
     """
 
     config_class = AttentionConfig
@@ -86,10 +87,9 @@ class AttentionForSequenceClassification(TextClassifier):
         self.narrow = nn.Linear(config.intermediate_size, width)
         self.output_norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(config.dropout)
-        self._finish(width)
 
-    def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """``[n, hidden_size]``: the block's output, averaged over the tokens.
+    def states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """``[n, length, hidden_size]``: the block's output.
 
         Raises:
             DataError: there are more tokens than ``max_position_embeddings``.
@@ -108,8 +108,8 @@ class AttentionForSequenceClassification(TextClassifier):
         attended = self.attended(self._attention(hidden, attention_mask))
         hidden = self.attention_norm(hidden + self.dropout(attended))
         wide = functional.gelu(self.widen(hidden))
-        hidden = self.output_norm(hidden + self.dropout(self.narrow(wide)))
-        return masked_mean(hidden, attention_mask)
+        output: Tensor = self.output_norm(hidden + self.dropout(self.narrow(wide)))
+        return output
 
     def _attention(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
         """Scaled dot-product attention ``[n, length, hidden_size]``, padding left out."""
@@ -127,6 +127,26 @@ class AttentionForSequenceClassification(TextClassifier):
         return output.transpose(1, 2).reshape(count, length, width)
 
 
+class AttentionForSequenceClassification(AttentionEncoder, TextClassifier):
+    """The block, the mean over the tokens, one linear layer."""
+
+    def __init__(self, config: AttentionConfig) -> None:
+        super().__init__(config)
+        self._finish(config.hidden_size)
+
+    def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """``[n, hidden_size]``: the block's output, averaged over the tokens."""
+        return masked_mean(self.states(input_ids, attention_mask), attention_mask)
+
+
+class AttentionForTokenClassification(AttentionEncoder, TokenClassifier):
+    """The block, and one linear layer over the states of each token."""
+
+    def __init__(self, config: AttentionConfig) -> None:
+        super().__init__(config)
+        self._finish(config.hidden_size)
+
+
 def attention(
     *,
     vocab_size: int,
@@ -137,19 +157,17 @@ def attention(
     intermediate_size: int = 512,
     dropout: float = 0.2,
     **labels: Any,
-) -> PreTrainedModel:
-    """Make an attention block with fresh weights, drawn from torch's global generator."""
-    return AttentionForSequenceClassification(
-        AttentionConfig(
-            vocab_size=vocab_size,
-            pad_token_id=pad_token_id,
-            max_position_embeddings=max(window, WINDOW),
-            hidden_size=hidden_size,
-            num_heads=num_heads,
-            intermediate_size=intermediate_size,
-            dropout=dropout,
-            **labels,
-        )
+) -> AttentionConfig:
+    """The configuration of an attention block."""
+    return AttentionConfig(
+        vocab_size=vocab_size,
+        pad_token_id=pad_token_id,
+        max_position_embeddings=max(window, WINDOW),
+        hidden_size=hidden_size,
+        num_heads=num_heads,
+        intermediate_size=intermediate_size,
+        dropout=dropout,
+        **labels,
     )
 
 
@@ -158,4 +176,4 @@ def build(key: str, request: BuildRequest) -> Network:
     return build_network(attention, key, request)
 
 
-register(AttentionConfig, AttentionForSequenceClassification)
+register(AttentionConfig, AttentionForSequenceClassification, AttentionForTokenClassification)

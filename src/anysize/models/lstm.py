@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from anysize.models.network import BuildRequest, Network
 from anysize.models.textual import (
     TextClassifier,
     TextClassifierConfig,
+    TextEncoder,
+    TokenClassifier,
     build_network,
     masked_mean,
     register,
@@ -21,7 +22,7 @@ PROVIDES = ("lstm",)
 
 
 class LSTMConfig(TextClassifierConfig):
-    """Configuration of :class:`LSTMForSequenceClassification`.
+    """Configuration of :class:`LSTMEncoder`.
 
     Args:
         num_layers: bidirectional layers on top of each other.
@@ -42,8 +43,8 @@ class LSTMConfig(TextClassifierConfig):
         return found
 
 
-class LSTMForSequenceClassification(TextClassifier):
-    """Embeddings, LSTMs in both directions, mean and maximum over the tokens, one linear layer.
+class LSTMEncoder(TextEncoder):
+    """Embeddings, and LSTMs in both directions.
 
     The LSTM is that of Hochreiter and Schmidhuber (1997) with forget gates. The backward
     direction is a second LSTM over each sequence turned round by itself, so that it begins at the
@@ -60,10 +61,9 @@ class LSTMForSequenceClassification(TextClassifier):
         self.forwards = nn.ModuleList(nn.LSTM(size, width, batch_first=True) for size in inputs)
         self.backwards = nn.ModuleList(nn.LSTM(size, width, batch_first=True) for size in inputs)
         self.dropout = nn.Dropout(config.dropout)
-        self._finish(4 * width)
 
-    def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """``[n, 4 * hidden_size]``: mean and maximum over the tokens, both directions."""
+    def states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """``[n, length, 2 * hidden_size]``: both directions."""
         lengths = attention_mask.sum(1, keepdim=True)
         positions = torch.arange(input_ids.shape[1], device=input_ids.device).unsqueeze(0)
         # Turns each sequence round within its own length; the padding stays where it is.
@@ -75,9 +75,30 @@ class LSTMForSequenceClassification(TextClassifier):
             forward, _ = ahead(hidden)
             reverse = reverse.gather(1, index.expand_as(reverse))
             hidden = self.dropout(torch.cat([forward, reverse], -1))
+        return hidden
+
+
+class LSTMForSequenceClassification(LSTMEncoder, TextClassifier):
+    """The LSTMs, mean and maximum over the tokens, one linear layer."""
+
+    def __init__(self, config: LSTMConfig) -> None:
+        super().__init__(config)
+        self._finish(4 * config.hidden_size)
+
+    def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """``[n, 4 * hidden_size]``: mean and maximum over the tokens, both directions."""
+        hidden = self.states(input_ids, attention_mask)
         padding = attention_mask.unsqueeze(-1) == 0
         largest = hidden.masked_fill(padding, torch.finfo(hidden.dtype).min).amax(1)
         return torch.cat([masked_mean(hidden, attention_mask), largest], -1)
+
+
+class LSTMForTokenClassification(LSTMEncoder, TokenClassifier):
+    """The LSTMs, and one linear layer over the states of each token."""
+
+    def __init__(self, config: LSTMConfig) -> None:
+        super().__init__(config)
+        self._finish(2 * config.hidden_size)
 
 
 def lstm(
@@ -89,17 +110,15 @@ def lstm(
     num_layers: int = 1,
     dropout: float = 0.3,
     **labels: Any,
-) -> PreTrainedModel:
-    """Make an LSTM with fresh weights, drawn from torch's global generator; any window fits it."""
-    return LSTMForSequenceClassification(
-        LSTMConfig(
-            vocab_size=vocab_size,
-            pad_token_id=pad_token_id,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            dropout=dropout,
-            **labels,
-        )
+) -> LSTMConfig:
+    """The configuration of an LSTM; any window fits it."""
+    return LSTMConfig(
+        vocab_size=vocab_size,
+        pad_token_id=pad_token_id,
+        hidden_size=hidden_size,
+        num_layers=num_layers,
+        dropout=dropout,
+        **labels,
     )
 
 
@@ -108,4 +127,4 @@ def build(key: str, request: BuildRequest) -> Network:
     return build_network(lstm, key, request)
 
 
-register(LSTMConfig, LSTMForSequenceClassification)
+register(LSTMConfig, LSTMForSequenceClassification, LSTMForTokenClassification)

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
+from anysize.models.architectures import architecture_of
 from anysize.models.network import BuildRequest, Network, TextSettings
 
 PROVIDES = ("minilm",)
@@ -38,19 +39,19 @@ def folder() -> Path:
 
 
 def build(key: str, request: BuildRequest) -> Network:
-    """The pretrained encoder with a fresh linear layer over its pooled first token.
+    """The pretrained encoder with a fresh head: over its pooled first token, or over each token.
 
     Raises:
         ConfigurationError: another task, an option, or a window above the model's positions.
         MissingExtraError: the package that carries the weights is not installed.
     """
-    from transformers import AutoTokenizer, BertForSequenceClassification
+    from transformers import AutoTokenizer, BertConfig
 
     from anysize.models.quiet import quiet_transformers
-    from anysize.models.textual import check_task, labelled
+    from anysize.models.textual import class_for, labelled
     from anysize.models.tokenizers import load_tokenizer
 
-    check_task(key, request)
+    model = class_for(BertConfig, key, request.task)
     place = folder()
     config = json.loads((place / "config.json").read_text(encoding="utf-8"))
     trained = json.loads((place / "sentence_bert_config.json").read_text(encoding="utf-8"))
@@ -64,15 +65,13 @@ def build(key: str, request: BuildRequest) -> Network:
     if problems:
         raise ConfigurationError(problems)
     with quiet_transformers():  # it would announce the new head, which we know of
-        module = BertForSequenceClassification.from_pretrained(
-            place, use_safetensors=True, **labelled(request)
-        )
+        module = model.from_pretrained(place, use_safetensors=True, **labelled(request))
         hub_tokenizer = AutoTokenizer.from_pretrained(place)
     # The file as shipped cuts at 128 tokens and pads to 128.
     hub_tokenizer.backend_tokenizer.no_truncation()
     hub_tokenizer.backend_tokenizer.no_padding()
     module.eval()
-    return Network(
+    network = Network(
         module=module,
         spec=key,
         text=TextSettings(window=request.window or int(trained["max_seq_length"])),
@@ -80,3 +79,5 @@ def build(key: str, request: BuildRequest) -> Network:
         licence=_LICENCE,
         hub_tokenizer=hub_tokenizer,
     )
+    architecture_of(request.task).apply(network)
+    return network

@@ -242,12 +242,14 @@ class Form:
         precision: what it computes in, for those who read it (``int8``).
         file: the form; in a card relative to the bundle, in a network as it can be opened.
         outputs: names of what it gives, in its order (without the ``scores`` of learned pooling).
+        beside: names of what it takes beside token ids and mask, in its order.
     """
 
     runtime: str
     precision: str
     file: str
     outputs: tuple[str, ...] = ("logits",)
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

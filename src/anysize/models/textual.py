@@ -1,29 +1,36 @@
-"""What the text families have in common: settings, output, loss, registration, building."""
+"""What the text families have in common: settings, outputs, loss, registration, building.
+
+A family has one class that turns tokens into states, and two heads on top of it: one label for the
+whole window, and one for each token.
+"""
 
 from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
+import transformers
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     PretrainedConfig,
     PreTrainedModel,
 )
 from transformers import initialization as init
-from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.modeling_outputs import SequenceClassifierOutput, TokenClassifierOutput
 
+from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
+from anysize.models.architectures import architecture_of
 from anysize.models.network import BuildRequest, Network, TextSettings
 from anysize.models.tokenizers import PADDING, train_tokenizer
 
-TASK = "text-classification"
 WINDOW = 512
 
 
@@ -70,8 +77,8 @@ class TextClassifierConfig(PretrainedConfig):
         return found
 
 
-class TextClassifier(PreTrainedModel, ABC):
-    """Features of a token sequence with one linear layer, ``classifier``, on top."""
+class TextEncoder(PreTrainedModel, ABC):
+    """States of a token sequence, and one linear layer, ``classifier``, on top."""
 
     config_class: type[PretrainedConfig] = TextClassifierConfig
     main_input_name = "input_ids"
@@ -79,12 +86,50 @@ class TextClassifier(PreTrainedModel, ABC):
     classifier: nn.Linear
 
     @abstractmethod
-    def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Vectors ``[n, classifier.in_features]`` of token ids ``[n, length]``.
+    def states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Vectors ``[n, length, width]`` of token ids ``[n, length]``.
 
         ``attention_mask`` ``[n, length]`` is 1 at tokens and 0 at the padding, which comes
         after them.
         """
+
+    def _finish(self, width: int) -> None:
+        """Add the linear layer over ``width`` features and draw all weights."""
+        self.classifier = nn.Linear(width, self.config.num_labels or 0)
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Glorot uniform for layers, orthogonal recurrences, small normal embeddings.
+
+        The functions are transformers' own: they leave weights alone that a checkpoint filled.
+        """
+        if isinstance(module, nn.Embedding):
+            init.normal_(module.weight, std=0.1)
+            if module.padding_idx is not None:
+                init.zeros_(module.weight[module.padding_idx])
+        elif isinstance(module, nn.Linear):
+            init.xavier_uniform_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.LayerNorm):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.LSTM):
+            for name, weight in module.named_parameters():
+                if name.startswith("weight_ih"):
+                    init.xavier_uniform_(weight)
+                elif name.startswith("weight_hh"):
+                    init.orthogonal_(weight)
+                else:
+                    init.zeros_(weight)
+
+
+class TextClassifier(TextEncoder):
+    """One label for a whole window."""
+
+    @abstractmethod
+    def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Vectors ``[n, classifier.in_features]`` of token ids ``[n, length]``; see `states`."""
 
     def classify(self, features: Tensor) -> Tensor:
         """Logits ``[n, num_labels]`` of features."""
@@ -119,35 +164,38 @@ class TextClassifier(PreTrainedModel, ABC):
             return fields
         return output
 
-    def _finish(self, width: int) -> None:
-        """Add the linear layer over ``width`` features and draw all weights."""
-        self.classifier = nn.Linear(width, self.config.num_labels or 0)
-        self.post_init()  # type: ignore[no-untyped-call]
 
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        """Glorot uniform for layers, orthogonal recurrences, small normal embeddings.
+class TokenClassifier(TextEncoder):
+    """One label for each token."""
 
-        The functions are transformers' own: they leave weights alone that a checkpoint filled.
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        return_dict: bool | None = None,
+        **_unused: Any,
+    ) -> TokenClassifierOutput | tuple[Tensor, ...]:
+        """Classify the tokens of sequences.
+
+        Args:
+            input_ids: as for `TextClassifier.forward`.
+            attention_mask: as for `TextClassifier.forward`.
+            labels: ``[n, length]`` class numbers, -100 where there is none; the mean cross entropy
+                is returned as ``loss``.
+            return_dict: false gives the fields that are set as a tuple.
         """
-        if isinstance(module, nn.Embedding):
-            init.normal_(module.weight, std=0.1)
-            if module.padding_idx is not None:
-                init.zeros_(module.weight[module.padding_idx])
-        elif isinstance(module, nn.Linear):
-            init.xavier_uniform_(module.weight)
-            init.zeros_(module.bias)
-        elif isinstance(module, nn.LayerNorm):
-            init.ones_(module.weight)
-            init.zeros_(module.bias)
-        elif isinstance(module, nn.LSTM):
-            for name, weight in module.named_parameters():
-                if name.startswith("weight_ih"):
-                    init.xavier_uniform_(weight)
-                elif name.startswith("weight_hh"):
-                    init.orthogonal_(weight)
-                else:
-                    init.zeros_(weight)
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
+        logits: Tensor = self.classifier(self.states(input_ids, attention_mask))
+        loss = None
+        if labels is not None:
+            loss = functional.cross_entropy(logits.float().flatten(0, 1), labels.flatten())
+        output = TokenClassifierOutput(loss=loss, logits=logits)
+        if return_dict is False:
+            fields: tuple[Tensor, ...] = output.to_tuple()
+            return fields
+        return output
 
 
 def masked_mean(hidden: Tensor, attention_mask: Tensor) -> Tensor:
@@ -156,20 +204,42 @@ def masked_mean(hidden: Tensor, attention_mask: Tensor) -> Tensor:
     return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
-def register(config: type[PretrainedConfig], model: type[TextClassifier]) -> None:
-    """Make ``AutoConfig`` and ``AutoModelForSequenceClassification`` load this family's folders."""
+def register(
+    config: type[PretrainedConfig], model: type[TextClassifier], tokens: type[TokenClassifier]
+) -> None:
+    """Make the Auto classes load this family's folders: one label a window, one a token."""
     AutoConfig.register(config.model_type, config, exist_ok=True)
     AutoModelForSequenceClassification.register(config, model, exist_ok=True)
+    AutoModelForTokenClassification.register(config, tokens, exist_ok=True)
 
 
-def check_task(key: str, request: BuildRequest) -> None:
-    """Refuse a task that text families cannot do.
+def class_for(
+    config: PretrainedConfig | type[PretrainedConfig], key: str, task: str
+) -> type[PreTrainedModel]:
+    """The class of a family that a task asks for.
 
     Raises:
-        ConfigurationError: the task is not text classification.
+        ConfigurationError: the family has none.
     """
-    if request.task != TASK:
-        raise ConfigurationError(f"model {key!r} is for {TASK}, not for {request.task}")
+    kind = config if isinstance(config, type) else type(config)
+    found = _mapped(kind, task)
+    if found is None:
+        tasks = [each for each in plugins.keys("tasks") if _mapped(kind, each) is not None]
+        raise ConfigurationError(f"model {key!r} is for {', '.join(tasks)}, not for {task}")
+    return found
+
+
+def _mapped(kind: type[PretrainedConfig], task: str) -> type[PreTrainedModel] | None:
+    """The class that the task's Auto class has for a configuration; None where it has none."""
+    # Of AutoModel's classes none has a head.
+    if architecture_of(task).auto == "AutoModel":
+        return None
+    auto = getattr(transformers, architecture_of(task).auto)
+    try:
+        found = auto._model_mapping[kind]
+    except KeyError:
+        return None
+    return cast("type[PreTrainedModel]", found[0] if isinstance(found, tuple | list) else found)
 
 
 def labelled(request: BuildRequest) -> dict[str, Any]:
@@ -182,22 +252,21 @@ def labelled(request: BuildRequest) -> dict[str, Any]:
 
 
 def build_network(
-    builder: Callable[..., PreTrainedModel], key: str, request: BuildRequest
+    builder: Callable[..., PretrainedConfig], key: str, request: BuildRequest
 ) -> Network:
     """A fresh network of a text family, with a tokenizer trained on the request's texts.
 
     Args:
-        builder: the family's constructor; called with ``vocab_size``, ``pad_token_id``,
+        builder: makes the family's configuration; called with ``vocab_size``, ``pad_token_id``,
             ``window`` and the label entries, and the user's options as further keyword arguments.
         key: the family's name.
         request: labels, texts, window and options; besides the builder's own there is the option
             ``vocabulary``, the most tokens of the tokenizer.
 
     Raises:
-        ConfigurationError: another task, no texts, or an option that the family does not have
-            or whose value is not a number.
+        ConfigurationError: a task that the family has no head for, no texts, or an option that the
+            family does not have or whose value is not a number.
     """
-    check_task(key, request)
     options = _options(builder, key, request.options)
     vocabulary = int(options.pop("vocabulary", 8000))
     hub_tokenizer = request.tokenizer
@@ -214,15 +283,16 @@ def build_network(
     else:
         tokenizer = hub_tokenizer.backend_tokenizer
         padding = hub_tokenizer.pad_token_id or 0
-    module = builder(
+    config = builder(
         vocab_size=tokenizer.get_vocab_size(),
         pad_token_id=padding,
         window=settings.window,
         **labelled(request),
         **options,
     )
+    module = class_for(config, key, request.task)(config)
     module.eval()
-    return Network(
+    network = Network(
         module=module,
         spec=key,
         text=settings,
@@ -230,10 +300,12 @@ def build_network(
         hub_tokenizer=hub_tokenizer,
         licence="Apache-2.0",
     )
+    architecture_of(request.task).apply(network)
+    return network
 
 
 def _options(
-    builder: Callable[..., PreTrainedModel], key: str, given: Mapping[str, str]
+    builder: Callable[..., PretrainedConfig], key: str, given: Mapping[str, str]
 ) -> dict[str, int | float]:
     """The request's texts as the numbers that the builder takes."""
     parameters = inspect.signature(builder).parameters

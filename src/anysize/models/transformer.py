@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
+from transformers import BertConfig
 
 from anysize.core.errors import ConfigurationError
 from anysize.models.network import BuildRequest, Network
@@ -24,8 +24,8 @@ def transformer(
     intermediate_size: int = 1024,
     dropout: float = 0.1,
     **labels: Any,
-) -> PreTrainedModel:
-    """Make a BERT (arXiv:1810.04805) with fresh weights, drawn from torch's global generator.
+) -> BertConfig:
+    """The configuration of a BERT (arXiv:1810.04805).
 
     Raises:
         ConfigurationError: sizes that break their rules; all are named.
@@ -47,19 +47,17 @@ def transformer(
         )
     if problems:
         raise ConfigurationError(problems)
-    return BertForSequenceClassification(
-        BertConfig(
-            vocab_size=vocab_size,
-            pad_token_id=pad_token_id,
-            hidden_size=hidden_size,
-            num_hidden_layers=num_layers,
-            num_attention_heads=num_heads,
-            intermediate_size=intermediate_size,
-            max_position_embeddings=max(window, WINDOW),
-            hidden_dropout_prob=dropout,
-            attention_probs_dropout_prob=dropout,
-            **labels,
-        )
+    return BertConfig(
+        vocab_size=vocab_size,
+        pad_token_id=pad_token_id,
+        hidden_size=hidden_size,
+        num_hidden_layers=num_layers,
+        num_attention_heads=num_heads,
+        intermediate_size=intermediate_size,
+        max_position_embeddings=max(window, WINDOW),
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        **labels,
     )
 
 

@@ -17,6 +17,7 @@ from anysize.core.examples import Example
 from anysize.core.protocols import Merger, Preprocess
 from anysize.core.records import ImageField, Record
 from anysize.core.windows import Box
+from anysize.models.architectures import Architecture
 from anysize.models.network import ImageSettings, Network
 from anysize.readers.alignment import align
 from anysize.readers.resize import resize
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
 
 PROVIDES = ("face-recognition",)
+ARCHITECTURE = Architecture(auto="AutoModel", suffixes=("EmbedderModel",), outputs=("embeddings",))
 
 # Faces of training pictures are the same in every epoch: some hundred bytes each.
 _REMEMBERED = 100_000

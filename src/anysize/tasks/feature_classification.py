@@ -12,6 +12,7 @@ from anysize.core.protocols import Preprocess
 from anysize.core.receipts import Facts
 from anysize.core.records import FeaturesField, Record, Source
 from anysize.core.windows import Span, Window
+from anysize.models.architectures import Architecture
 from anysize.models.columns import TableEncoding
 from anysize.models.columns.encoder import RowEncoder
 from anysize.models.network import FeatureSettings, Network
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
 
 PROVIDES = ("tabular-classification", "time-series-classification")
+ARCHITECTURE = Architecture(auto="AutoModel")
 
 FEATURES = ColumnSpec(
     role="features",

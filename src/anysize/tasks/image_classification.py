@@ -13,6 +13,7 @@ from anysize.core.examples import Example
 from anysize.core.protocols import Preprocess
 from anysize.core.records import ImageField, Record, Source
 from anysize.core.windows import Box, Window
+from anysize.models.architectures import Architecture
 from anysize.models.network import ImageSettings, Network
 from anysize.readers.centre import read_centre
 from anysize.readers.resize import resize
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
 
 PROVIDES = ("image-classification",)
+ARCHITECTURE = Architecture(
+    auto="AutoModelForImageClassification", suffixes=("ForImageClassification",)
+)
 
 IMAGE = ColumnSpec(
     role="image",

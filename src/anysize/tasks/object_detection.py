@@ -18,6 +18,7 @@ from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
 from anysize.core.windows import Window
 from anysize.mergers.objects import ObjectMerger, ObjectRules
+from anysize.models.architectures import Architecture
 from anysize.models.network import ImageSettings, Network, Role
 from anysize.sources import ColumnSpec
 from anysize.sources.boxes.source import ROLE
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from anysize.models.execution import Tensors
 
 PROVIDES = ("object-detection",)
+ARCHITECTURE = Architecture(auto="AutoModelForObjectDetection", suffixes=("ForObjectDetection",))
 
 OBJECTS = ColumnSpec(role=ROLE, kind="target", names=("objects", "annotations"), required=False)
 
@@ -292,6 +294,13 @@ def _fitted(augment: Augmentation) -> Augmentation:
 
 def _annotations(target: Any) -> Sequence[Any]:
     return target if isinstance(target, tuple) else ()
+
+
+def adapt(network: Network) -> None:
+    """What is special about detectors of transformers; see ``models.hub_detection``."""
+    from anysize.models import hub_detection
+
+    hub_detection.adapt(network)
 
 
 def make(name: str) -> ObjectDetection:

@@ -78,7 +78,9 @@ class Meter(Protocol):
 class Task(Protocol):
     """One task: everything that differs between tasks is behind these methods.
 
-    A plug-in module of ``anysize.tasks`` has ``PROVIDES`` and ``make(name) -> Task``.
+    A plug-in module of ``anysize.tasks`` has ``PROVIDES``, ``make(name) -> Task`` and
+    ``ARCHITECTURE`` (``models.architectures``: which models it takes). It may have
+    ``adapt(network)``, which changes a network of transformers that was just opened.
 
     Attributes:
         name: the plug-in's key.

@@ -12,6 +12,7 @@ from anysize.core.protocols import Preprocess
 from anysize.core.receipts import Facts
 from anysize.core.records import Record
 from anysize.core.windows import Window
+from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.tasks.classification import LABEL, Classification
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
 
 PROVIDES = ("text-classification",)
+ARCHITECTURE = Architecture(
+    auto="AutoModelForSequenceClassification", suffixes=("ForSequenceClassification",)
+)
 
 # Of a text, from which on its unknown part is worth a note.
 _LARGE_SHARE = 0.1

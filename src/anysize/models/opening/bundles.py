@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError
+from anysize.models.architectures import architecture_of
 from anysize.models.bundle import Card, read_card
 from anysize.models.network import BuildRequest, Form, Network
 from anysize.models.opening.errors import loading, sentence
-from anysize.models.opening.hub import HEADS, from_hub, read_configuration
+from anysize.models.opening.hub import from_hub, read_configuration
 from anysize.models.opening.texts import add_tokenizer, check_window
 from anysize.models.opening.weights import model_class
 from anysize.models.quiet import quiet_transformers
@@ -39,7 +40,7 @@ def from_bundle(folder: Path, request: BuildRequest | None = None) -> tuple[Netw
         network = _from_form(folder, card, card.form)
     else:
         task = card.task if request is None else request.task
-        if card.task not in HEADS:
+        if card.task not in plugins.keys("tasks"):
             raise BundleError(spec, f"its card names the task {card.task!r}, which is not known")
         network = from_hub(spec, task, request, altered=card.altered, ours=True)
     if request is None:
@@ -91,7 +92,7 @@ def outline(folder: Path) -> PreTrainedModel:
     card, spec = read_card(folder), str(folder)
     with loading(spec), quiet_transformers():
         config, _ = read_configuration(spec)
-        model = model_class(getattr(transformers, HEADS[card.task]), config)
+        model = model_class(getattr(transformers, architecture_of(card.task).auto), config)
         with (
             torch.device("meta"), init.no_init_weights(), init.meta_device_safe_creation_ops(),
         ):  # fmt: skip
@@ -114,6 +115,8 @@ def _from_form(folder: Path, card: Card, form: Form) -> Network:
             outputs=form.outputs,
             form=dataclasses.replace(form, file=str(path)),
         )
+        network.per_token = architecture_of(card.task).per_token
+        network.beside = form.beside
         if card.text is not None:
             add_tokenizer(network, spec, None)
     return network

@@ -9,8 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from anysize.core.errors import BundleError, ConfigurationError
+from anysize.core import plugins
+from anysize.core.errors import BundleError
 from anysize.models import hub_settings, tensor_file
+from anysize.models.architectures import architecture_of, role_of, task_for
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, Network
 from anysize.models.opening.errors import loading
@@ -21,23 +23,6 @@ from anysize.models.opening.weights import Stored, read_weights
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
-
-HEADS: Mapping[str, str] = {
-    "text-classification": "AutoModelForSequenceClassification",
-    "image-classification": "AutoModelForImageClassification",
-    "object-detection": "AutoModelForObjectDetection",
-    "face-recognition": "AutoModel",
-    "tabular-classification": "AutoModel",
-    "time-series-classification": "AutoModel",
-}
-"""The Auto class of transformers for each task."""
-
-_ARCHITECTURES = {
-    "ForSequenceClassification": "text-classification",
-    "ForImageClassification": "image-classification",
-    "ForObjectDetection": "object-detection",
-    "EmbedderModel": "face-recognition",
-}
 
 
 def from_hub(
@@ -66,13 +51,12 @@ def from_hub(
     with loading(spec), reached(spec):
         config, shapes = read_configuration(spec)
         task = task or task_of(config, spec)
-        if task not in HEADS:
-            raise ConfigurationError(f"task {task!r} cannot be loaded from a folder or hub id")
+        architecture = architecture_of(task)
         if request is not None:
             config.id2label = dict(enumerate(request.labels))
             config.label2id = {label: index for index, label in enumerate(request.labels)}
         stored = Stored(spec=spec, altered=altered, shapes=shapes, ours=ours)
-        head = getattr(transformers, HEADS[task])
+        head = getattr(transformers, architecture.auto)
         module, new = read_weights(stored, head, config, new_head=request is not None)
         module.eval()
         # A configuration may ask for other outputs than those that are read here.
@@ -85,6 +69,7 @@ def from_hub(
             altered=dict(altered),
             new=new,
         )
+        architecture.apply(network)
         _add_inputs(network, task, request)
     return network
 
@@ -148,31 +133,27 @@ def task_of(config: PretrainedConfig, spec: str) -> str:
     """
     if config.model_type == "anysize_keras_model":
         return str(config.task)
-    for architecture in config.architectures or ():
-        for suffix, task in _ARCHITECTURES.items():
-            if architecture.endswith(suffix):
-                return task
+    task = task_for(config.architectures or ())
+    if task is not None:
+        return task
     raise BundleError(
         spec,
         f"its configuration (architectures: {config.architectures}) is for no task that anysize "
-        f"knows: name one with --task ({', '.join(HEADS)}), or train a head first",
+        f"knows: name one with --task ({', '.join(plugins.keys('tasks'))}), or train a head first",
     )
 
 
 def _add_inputs(network: Network, task: str, request: BuildRequest | None) -> None:
     """How inputs become windows, and what differs from task to task."""
-    if task == "text-classification":
+    if role_of(task) == "text":
         add_tokenizer(network, network.spec, request)
     elif getattr(network.module, "feature_settings", None) is not None:
         network.features = network.module.feature_settings  # type: ignore[assignment]
     else:
         network.image = hub_settings.image_settings(network.spec, network.module.config, request)
-    if task == "object-detection":
-        from anysize.models.hub_detection import adapt
-
+    adapt = getattr(plugins.load("tasks", task), "adapt", None)
+    if adapt is not None:
         adapt(network)
-    if task == "face-recognition":
-        network.outputs = ("embeddings",)
 
 
 def _check_index(spec: str) -> None:

@@ -1,0 +1,86 @@
+"""What a task asks of a model: the class of transformers, what goes into it and what comes out.
+
+A module of ``anysize.tasks`` has it at top level::
+
+    ARCHITECTURE = Architecture(
+        auto="AutoModelForTokenClassification",
+        suffixes=("ForTokenClassification",),
+        per_token=("logits",),
+    )
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from anysize.core import plugins
+from anysize.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from anysize.models.network import Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """The models that a task takes.
+
+    Attributes:
+        auto: name of the Auto class of transformers that loads them.
+        suffixes: how the names of their classes end, by which the task of a folder is known.
+        outputs: the fields of the module's output that are taken.
+        per_token: those of them that have one value or vector for each token of a window.
+        beside: arrays as long as the token ids that the task's examples can carry beside them
+            (``token_type_ids``); a model is given those that its forward takes.
+    """
+
+    auto: str
+    suffixes: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ("logits",)
+    per_token: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+
+    def apply(self, network: Network) -> None:
+        """Notes in a network what is taken of its outputs and given beside the token ids."""
+        network.outputs, network.per_token = self.outputs, self.per_token
+        network.beside = tuple(name for name in self.beside if _takes(network.module, name))
+
+
+def architecture_of(task: str) -> Architecture:
+    """What a task asks of its models.
+
+    Raises:
+        ConfigurationError: no such task, or it does not say.
+    """
+    found = getattr(plugins.load("tasks", task), "ARCHITECTURE", None)
+    if not isinstance(found, Architecture):
+        raise ConfigurationError(
+            f"task {task!r} does not say which models it takes: its module needs an ARCHITECTURE "
+            "(docs: add a task)"
+        )
+    return found
+
+
+def task_for(architectures: Sequence[str]) -> str | None:
+    """The task that classes of transformers are for, by the ends of their names."""
+    for task in plugins.keys("tasks"):
+        found = getattr(plugins.load("tasks", task), "ARCHITECTURE", None)
+        if isinstance(found, Architecture) and any(
+            name.endswith(found.suffixes) for name in architectures if found.suffixes
+        ):
+            return task
+    return None
+
+
+def role_of(task: str) -> str:
+    """The modality that a task's models read."""
+    return cast(str, plugins.load("tasks", task).make(task).role)
+
+
+def _takes(module: Any, name: str) -> bool:
+    """Whether a module's forward takes an input, and makes something of it."""
+    if name == "token_type_ids" and int(getattr(module.config, "type_vocab_size", 0) or 0) < 2:
+        return False  # RoBERTa has the input, and one type alone
+    return name in inspect.signature(module.forward).parameters
