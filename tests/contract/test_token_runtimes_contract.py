@@ -12,11 +12,10 @@ import transformers
 from numpy.typing import NDArray
 
 from anysize.core import plugins
-from anysize.core.examples import Example, Outputs, Ragged
+from anysize.core.examples import Example
 from anysize.core.protocols import Runtime
 from anysize.core.windows import Span, Window
 from anysize.models.network import Network, TextSettings
-from anysize.planning.guard import GuardedRuntime, MemoryGuard
 
 TOLERANCE = {"float32": 2e-4, "bfloat16": 6e-2}
 LENGTHS = (3, 17, 40, 5, 1, 33)
@@ -92,20 +91,3 @@ def test_each_window_has_a_row_a_token(name: str, precision: str) -> None:
             np.testing.assert_allclose(
                 values, expected[output], rtol=0, atol=TOLERANCE[precision] * largest
             )
-
-
-def test_a_batch_that_is_run_in_pieces_gives_the_same_rows() -> None:
-    examples = examples_of()
-    runtime = opened("torch", "float32")
-    whole = runtime.run(examples)
-    guard = MemoryGuard(1 << 50, cost=1000, smallest=1, work=0)
-    pieces = GuardedRuntime(runtime, guard, packed=True)
-    guard.cost = 40
-    found: Outputs = pieces.run(examples)
-    rows = found.arrays["end_logits"]
-    assert isinstance(rows, Ragged)
-    assert rows.lengths.tolist() == list(LENGTHS)
-    for row in range(len(examples)):
-        np.testing.assert_allclose(
-            found.row(row)["end_logits"], whole.row(row)["end_logits"], atol=TOLERANCE["float32"]
-        )

@@ -177,4 +177,4 @@ class Outputs:
 def _joined(parts: Sequence[Rows]) -> Rows:
     if isinstance(parts[0], Ragged):
         return Ragged.of([row for part in parts for row in part])
-    return np.concatenate(parts)
+    return np.concatenate([part for part in parts if not isinstance(part, Ragged)])

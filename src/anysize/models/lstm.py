@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +75,7 @@ class LSTMEncoder(TextEncoder):
             forward, _ = ahead(hidden)
             reverse = reverse.gather(1, index.expand_as(reverse))
             hidden = self.dropout(torch.cat([forward, reverse], -1))
-        return hidden
+        return cast(Tensor, hidden)
 
 
 class LSTMForSequenceClassification(LSTMEncoder, TextClassifier):

@@ -75,7 +75,7 @@ class Frames:
         # A vocabulary that has none of them gives special tokens alone.
         return _cut(encoding, min(1, len(encoding)), min(1, len(encoding)))
 
-    def beside(self, repeated: Sequence[int], side: Side) -> Frame:
+    def beside(self, repeated: Sequence[int] | NDArray[np.int32], side: Side) -> Frame:
         """Around a window with another text beside it.
 
         Args:
