@@ -40,7 +40,7 @@ def tell_left_out(column: Column, findings: Findings, where: str) -> None:
     findings.add(
         "column-row-number" if numbers else _CODES[column.kind],
         f"{where}: the column {column.name!r} is left out: {column.why}",
-        count=column.facts.rows,
+        unit="columns",
         remedy=_REMEDIES.get(column.kind, "").format(name=column.name),
     )
 
