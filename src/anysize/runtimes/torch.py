@@ -14,6 +14,7 @@ from anysize.core.examples import Example, Outputs
 from anysize.models.execution import Tensors, collect, laid_beside, make_execution, with_scores
 from anysize.models.network import Network
 from anysize.runtimes.packed import PackedInference
+from anysize.runtimes.torch_generation import TorchGenerator, can_generate
 
 PROVIDES = ("torch",)
 
@@ -37,6 +38,20 @@ def open_runtime(
 ) -> TorchRuntime:
     """The runtime for a network; torch's threads are the process's own."""
     return TorchRuntime(network, precision)
+
+
+def generation_precisions(network: Network) -> tuple[str, ...]:
+    """What a network can generate in here, the likely fastest first; see ``core.protocols``."""
+    if network.form is not None or not can_generate(network.module):
+        return ()
+    return ("bfloat16", "float32") if native_bfloat16(torch.device(_device())) else ("float32",)
+
+
+def open_generator(
+    network: Network, precision: str, folder: Path | None = None, threads: int = 0
+) -> TorchGenerator:
+    """The generator for a network; torch's threads are the process's own."""
+    return TorchGenerator(network, precision, torch.device(_device()))
 
 
 def _device() -> str:

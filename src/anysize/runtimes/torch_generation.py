@@ -1,0 +1,234 @@
+"""Generation in torch, for the models of transformers that generate token by token.
+
+Decoders (GPT-2, Llama, …) and encoder-decoders (T5, BART, Marian, Whisper, …) share one loop over a
+cache of keys and values that grows by a token a step. A batch is padded; rows that have ended leave
+it with their part of the cache.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from anysize.core.errors import ConfigurationError
+from anysize.core.examples import Example
+from anysize.core.generation import Ending, GenerationOptions, Growth, cut_at_stop
+from anysize.core.windows import Window
+from anysize.models.network import Network
+from anysize.runtimes.decoding import Cached, Causal, EncoderDecoder
+from anysize.runtimes.sampling import Chooser
+
+_NOT_A_NUMBER = (
+    "the model's probabilities of the next token are not numbers (NaN or infinity): its weights "
+    "are damaged"
+)
+# Steps of a rehearsal that are timed, at the cache's full size.
+_TIMED = 2
+
+
+def can_generate(module: nn.Module) -> bool:
+    """Whether a module is one of transformers' that generate with a cache of keys and values."""
+    able = getattr(module, "can_generate", None)
+    if able is None or not able() or getattr(module, "_is_stateful", False):
+        return False
+    return "past_key_values" in inspect.signature(module.forward).parameters
+
+
+@dataclass(slots=True)
+class _Row:
+    """A sequence that grows."""
+
+    place: int
+    limit: int
+    window: Window
+    tokens: list[int] = field(default_factory=list)
+    score: float = 0.0
+
+    def take(
+        self, token: int, score: float, options: GenerationOptions, ends: Sequence[int]
+    ) -> Ending | None:
+        """Adds a token; why the sequence ends with it, where it does."""
+        self.score += score
+        if token in ends:
+            return "end"
+        self.tokens.append(token)
+        kept = cut_at_stop(self.tokens, options.stop, options.least)
+        if kept is not None:
+            self.tokens = kept
+            return "stop"
+        return "length" if len(self.tokens) >= self.limit else None
+
+    def growth(self, ending: Ending | None = None, problem: str | None = None) -> Growth:
+        """What has grown until now."""
+        tokens = np.array(self.tokens, np.int32)
+        return Growth(self.place, tokens, self.score, ending, problem)
+
+
+class TorchGenerator:
+    """Generates with a network in torch; see ``core.protocols.Generator``.
+
+    Examples have ``input_ids``, int32 ``[length]``; of an encoder-decoder what its encoder reads
+    (``input_ids``, or an array of one shape for all, as ``input_features``), and
+    ``decoder_input_ids`` where its decoder is to begin with other tokens than its start token.
+
+    Args:
+        network: put into evaluation mode and moved to ``device``.
+        precision: ``float32`` or ``bfloat16``.
+        device: ``cpu``, ``cuda``, …
+
+    Raises:
+        ConfigurationError: the network cannot generate, or an unknown precision.
+    """
+
+    name = "torch"
+    packed = False
+
+    def __init__(self, network: Network, precision: str, device: torch.device) -> None:
+        if precision not in ("float32", "bfloat16"):
+            raise ConfigurationError(f"precision must be float32 or bfloat16, not {precision!r}")
+        if not can_generate(network.module):
+            raise ConfigurationError(
+                f"{network.spec} cannot generate: it is no decoder or encoder-decoder of "
+                "transformers with a language-model head"
+            )
+        self.precision = precision
+        self._module = network.module.eval().to(device)
+        self._device = device
+
+    @cached_property
+    def token_bytes(self) -> int:
+        """What the cache holds of one token, in bytes, as measured on one."""
+        batch = self._batch()
+        batch.begin_empty()
+        return batch.size() // batch.length
+
+    def generate(
+        self,
+        examples: Sequence[Example],
+        options: GenerationOptions,
+        *,
+        limits: Sequence[int] | None = None,
+        partial: bool = False,
+    ) -> Iterator[Growth]:
+        """See ``core.protocols.Generator``."""
+        every = limits or [options.most] * len(examples)
+        for places in self._groups(examples):
+            rows = []
+            for place in places:
+                room = self._room(examples[place])
+                if room < 1:
+                    yield Growth(place, np.array([], np.int32), 0.0, problem=self._too_long(room))
+                    continue
+                rows.append(_Row(place, min(every[place], room), examples[place].window))
+            if rows:
+                batch = self._begin([examples[row.place].arrays for row in rows])
+                yield from self._grow(batch, rows, options, partial=partial)
+
+    def rehearse(
+        self, examples: Sequence[Example], options: GenerationOptions, *, limits: Sequence[int]
+    ) -> float:
+        """See ``core.protocols.Generator``: a few steps, with the cache grown to its full size."""
+        seconds = 0.0
+        for places in self._groups(examples):
+            room = min(self._room(examples[place]) for place in places)
+            steps = max(min(max(limits[place] for place in places), room), 1)
+            started = time.perf_counter()
+            batch = self._begin([examples[place].arrays for place in places])
+            tokens = torch.zeros(len(places), dtype=torch.long, device=self._device)
+            batch.stretch(steps - 1 - _TIMED)
+            seconds += time.perf_counter() - started
+            timed = min(_TIMED, steps - 1)
+            started = time.perf_counter()
+            for _ in range(timed):
+                batch.advance(tokens)
+            if timed:
+                seconds += (time.perf_counter() - started) / timed * (steps - 1)
+        return seconds
+
+    def close(self) -> None:
+        """Nothing to release: the weights are the network's, and caches go with their batch."""
+
+    def _grow(
+        self, batch: Cached, rows: list[_Row], options: GenerationOptions, *, partial: bool
+    ) -> Iterator[Growth]:
+        ends = options.end if options.end is not None else self._ends
+        choose = Chooser(options, [row.window for row in rows])
+        logits = batch.logits
+        for step in itertools.count():
+            sound = (torch.isfinite(logits).any(1) & ~torch.isnan(logits).any(1)).tolist()
+            tokens, scores = choose(logits, ends if step < options.least else ())
+            going: list[int] = []
+            for index, (row, token, score) in enumerate(zip(rows, tokens, scores, strict=True)):
+                if not sound[index]:
+                    yield row.growth(problem=_NOT_A_NUMBER)
+                    continue
+                ending = row.take(token, score, options, ends)
+                if ending is None:
+                    going.append(index)
+                if ending is not None or partial:
+                    yield row.growth(ending)
+            if not going:
+                return
+            if len(going) < len(rows):
+                batch.keep(going)
+                choose.keep(going)
+                rows = [rows[index] for index in going]
+            last = torch.tensor([row.tokens[-1] for row in rows], device=self._device)
+            logits = batch.advance(last)
+
+    def _begin(self, arrays: Sequence[Any]) -> Cached:
+        batch = self._batch()
+        batch.begin(arrays)
+        return batch
+
+    def _batch(self) -> Cached:
+        kind = EncoderDecoder if self._encodes else Causal
+        return kind(self._module, self._device, bfloat16=self.precision == "bfloat16")
+
+    @property
+    def _encodes(self) -> bool:
+        return bool(getattr(self._module.config, "is_encoder_decoder", False))
+
+    @cached_property
+    def _ends(self) -> tuple[int, ...]:
+        for owner in (getattr(self._module, "generation_config", None), self._module.config):
+            found = getattr(owner, "eos_token_id", None)
+            if found is not None:
+                return tuple(found) if isinstance(found, list | tuple) else (int(found),)
+        return ()
+
+    def _groups(self, examples: Sequence[Example]) -> list[list[int]]:
+        """Places of examples that are begun together: of decoders, whose start is as long."""
+        if not self._encodes:
+            return [list(range(len(examples)))]
+        groups: dict[int, list[int]] = {}
+        for place, example in enumerate(examples):
+            start = example.arrays.get("decoder_input_ids")
+            groups.setdefault(1 if start is None else len(start), []).append(place)
+        return list(groups.values())
+
+    def _room(self, example: Example) -> int:
+        """New tokens that the model has positions for; 0 or below where the prompt is too long."""
+        positions = getattr(self._module.config, "max_position_embeddings", None)
+        if positions is None:
+            return 1 << 30
+        read = example.arrays.get("decoder_input_ids") if self._encodes else None
+        if not self._encodes:
+            read = example.arrays["input_ids"]
+        return int(positions) - (1 if read is None else len(read))
+
+    def _too_long(self, room: int) -> str:
+        positions = int(self._module.config.max_position_embeddings)
+        return (
+            f"the prompt has {positions - room} tokens, and the model has {positions} positions, "
+            "which must hold the prompt and what is generated"
+        )
