@@ -21,11 +21,12 @@ from anysize.core.memory import parse_size
 from anysize.core.progress import counted
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
+from anysize.evaluation.choice import evaluator_of
 from anysize.planning.options import PredictOptions, with_settings
 from anysize.tasks.inputs import Input, columns_of, open_inputs
 
 if TYPE_CHECKING:
-    from anysize.evaluation.protocols import Evaluator, Measured
+    from anysize.evaluation.protocols import Measured
     from anysize.export.protocols import Exporter
     from anysize.models.bundle import Card
     from anysize.models.network import Network
@@ -212,7 +213,7 @@ class Model(People):
         split: str | None,
         on_windows: Callable[[int], None] | None,
     ) -> Measured:
-        evaluator = cast("Evaluator", plugins.load("evaluation", self.card.task))
+        evaluator = evaluator_of(self.task)
         findings = Findings()
         source = labelled(self, data, options, split, findings)
         findings.checked(strict=options.strict)
@@ -302,7 +303,7 @@ class Model(People):
     @property
     def task(self) -> Task:
         """What the model does."""
-        return tasks.load(self.card.task)
+        return tasks.of(self.card)
 
     def _session(self) -> Session:
         """What predicts; the same one, with the plans it keeps, as long as these three stay."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anysize import heads
 from anysize.compression.fitting import tuning_problems
 from anysize.compression.narrower import narrower
 from anysize.compression.protocols import Context
@@ -83,7 +84,7 @@ class Distil:
     def problems(self, network: Network, card: Card) -> list[str]:
         from anysize.training.distillation import problems
 
-        return problems(card.task, card, card.labels)
+        return problems(card.task, card, card.labels, heads.of(card.head).name)
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
         assert isinstance(options, DistilOptions)

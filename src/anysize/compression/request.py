@@ -106,10 +106,11 @@ class Judging:
 
     def _splits(self, findings: Findings | None = None) -> Splits:
         assert self.data is not None
-        task = tasks.load(self.task)
+        card = read_card(self.original) if self.original else None
+        task = tasks.load(self.task) if card is None else tasks.of(card)
         splits = open_splits(
             self.data,
-            columns=columns_of(task, read_card(self.original)) if self.original else task.columns,
+            columns=task.columns if card is None else columns_of(task, card),
             rename=self.columns,
             encoding=self.encoding,
             validation=self.validation,

@@ -36,7 +36,7 @@ class Trial:
         self, order: Order, original: Path, card: Card, work: Path, say: Callable[[str], None]
     ) -> None:
         self._order, self._original, self._work, self._say = order, original, work, say
-        self._task = tasks.load(card.task)
+        self._task = tasks.of(card)
         validation, test = shares(card, order.data)
         self._judging = Judging(
             task=card.task,

@@ -174,4 +174,6 @@ def _card(before: Card, tuned: Card) -> Card:
     """The bundle's own card with what fine-tuning measured, and its recipe beside the first."""
     tunings = [*before.provenance.get("tuning", ()), tuned.provenance["recipe"]]
     provenance = {**tuned.provenance, **before.provenance, "tuning": tunings}
-    return dataclasses.replace(before, metrics=tuned.metrics, provenance=provenance)
+    return dataclasses.replace(
+        before, metrics=tuned.metrics, head=tuned.head, provenance=provenance
+    )

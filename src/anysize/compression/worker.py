@@ -18,13 +18,13 @@ import time
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 import numpy as np
 
 from anysize.compression import calibration
 from anysize.compression.request import Judging
-from anysize.core import memory, plugins
+from anysize.core import memory
 from anysize.core.batches import BatchPlan, cut
 from anysize.core.errors import AnysizeError
 from anysize.core.examples import Example
@@ -33,7 +33,7 @@ from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.core.running import run_through
 from anysize.core.steps import Step
-from anysize.evaluation.protocols import Evaluator
+from anysize.evaluation.choice import evaluator_of
 from anysize.models.network import Network
 from anysize.models.spec import open_network
 from anysize.planning import synthetic
@@ -90,7 +90,7 @@ def evaluate(
     Returns:
         ``metric`` (the task's main one), ``metrics`` (all that are one number), ``records``.
     """
-    evaluator = cast(Evaluator, plugins.load("evaluation", session.card.task))
+    evaluator = evaluator_of(session.task)
     kept = Answers(session.card.labels, source)
     results = kept.kept(session.results(source, options, plan=plan))
     measured = evaluator.measure(results, card=session.card, source=source)

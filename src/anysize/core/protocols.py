@@ -68,6 +68,35 @@ class Showing(Protocol):
         ...
 
 
+class Meter(Protocol):
+    """Counts up, over the results of validation records, how good a network is."""
+
+    def add(self, result: Result, target: Any) -> None:
+        """Takes a record's result and its target as it stands in the data."""
+        ...
+
+    def state(self) -> Any:
+        """What was counted, in plain numbers, lists and arrays."""
+        ...
+
+    def join(self, states: Sequence[Any]) -> None:
+        """Replaces what was counted by the workers' states together."""
+        ...
+
+    def score(self) -> tuple[float, float]:
+        """The metric that validation goes by, and the loss that decides between equals."""
+        ...
+
+
+@runtime_checkable
+class Calibrating(Protocol):
+    """A meter that also finds what predictions need: thresholds, sizes of errors."""
+
+    def calibration(self) -> Mapping[str, Any]:
+        """What was found, in plain values (JSON)."""
+        ...
+
+
 class Runtime(Protocol):
     """Runs a model on examples; knows neither task nor modality.
 

@@ -11,13 +11,30 @@ from anysize.core.records import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the outputs of a model mean.
+
+    Attributes:
+        prediction: what is predicted.
+        score: confidence in it, 0 to 1; None where there is no such thing.
+        details: more of it, by name, as a result has it.
+        compared: what evaluation compares with a target: probabilities by label, or a number.
+    """
+
+    prediction: Any
+    score: float | None
+    details: Mapping[str, Any]
+    compared: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """A prediction and what was read to make it.
 
     Attributes:
         id: the record's id.
         prediction: what the task predicts (a label's name for classification).
-        score: the model's confidence in it, 0 to 1.
+        score: the model's confidence in it, 0 to 1; None where there is no such thing.
         receipt: what was read.
         details: task fields (``probabilities`` by label for classification).
         target: the record's own target where it has one.
@@ -25,10 +42,10 @@ class Result:
 
     id: str
     prediction: Any
-    score: float
+    score: float | None
     receipt: Receipt
     details: Mapping[str, Any] = field(default_factory=dict)
-    target: str | None = None
+    target: Any = None
 
     @property
     def label(self) -> Any:
@@ -39,7 +56,7 @@ class Result:
         return {
             "id": self.id,
             "prediction": self.prediction,
-            "score": self.score,
+            **({} if self.score is None else {"score": self.score}),
             **self.details,
             "receipt": self.receipt.to_json(),
         }

@@ -1,4 +1,4 @@
-"""Evaluation of the classification tasks."""
+"""Evaluation of what has one label for each record."""
 
 from __future__ import annotations
 
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["measure", "write_report"]
 
-PROVIDES = (
-    "text-classification",
-    "image-classification",
-    "tabular-classification",
-    "time-series-classification",
-)
+PROVIDES = ("single_label_classification",)
 
 
 def measure(results: Iterable[Result | ErrorResult], *, card: Card, source: Source) -> Evaluation:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from anysize.core import plugins
 from anysize.core.protocols import Merger
 from anysize.core.receipts import Unit
 
+if TYPE_CHECKING:
+    from anysize.mergers.pool import Decide
+
 
 def maker(
-    labels: Sequence[str], rule: str, unit: Unit, *, keep_first: bool = False
+    labels: Sequence[str],
+    rule: str,
+    unit: Unit,
+    *,
+    keep_first: bool = False,
+    decide: Decide | None = None,
 ) -> Callable[[str], Merger]:
     """What makes the merger of a record from its id.
 
@@ -19,15 +27,19 @@ def maker(
         labels: class names in the order of the logits.
         rule: the merge rule's name.
         unit: what the record's extent counts.
-        keep_first: also report the first window's own probabilities, where the rule pools.
+        keep_first: also report what the first window alone would have answered, where the rule
+            pools.
+        decide: what pooled logits mean; only for rules that pool. None takes one label.
 
     Raises:
         ConfigurationError: no such rule.
     """
     make_one = plugins.load("mergers", rule).make
 
+    given = {} if decide is None else {"decide": decide}
+
     def new(record: str) -> Merger:
-        return cast(Merger, make_one(record, labels, rule, unit, keep_first=keep_first))
+        return cast(Merger, make_one(record, labels, rule, unit, keep_first=keep_first, **given))
 
     return new
 

@@ -16,8 +16,9 @@ from anysize.core.protocols import Merger
 from anysize.core.receipts import Receipt, Unit
 from anysize.core.results import Result
 from anysize.core.windows import Box, Window
+from anysize.heads.single_label_classification import softmax
 from anysize.mergers.coverage import Coverage
-from anysize.mergers.pool import probabilities
+from anysize.mergers.pool import Decide
 
 PROVIDES = ("grid",)
 
@@ -44,7 +45,7 @@ class GridMerger:
         self._scores = array("f")
 
     def add(self, window: Window, output: Mapping[str, Any]) -> None:
-        share = probabilities(np.asarray(output["logits"], dtype=np.float64))
+        share = softmax(np.asarray(output["logits"], dtype=np.float64))
         best = int(share.argmax())
         core = window.core
         place = (
@@ -91,7 +92,13 @@ class GridMerger:
 
 
 def make(
-    record: str, labels: Sequence[str], rule: str, unit: Unit, *, keep_first: bool = False
+    record: str,
+    labels: Sequence[str],
+    rule: str,
+    unit: Unit,
+    *,
+    keep_first: bool = False,
+    decide: Decide | None = None,
 ) -> Merger:
-    """The merger of one record."""
+    """The merger of one record; windows have one label each."""
     return GridMerger(record, labels, unit)

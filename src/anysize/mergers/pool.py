@@ -10,8 +10,9 @@ the number of windows.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +20,16 @@ from numpy.typing import NDArray
 from anysize.core.errors import ConfigurationError
 from anysize.core.protocols import Merger
 from anysize.core.receipts import Unit
-from anysize.core.results import Result
+from anysize.core.results import Decision, Result
 from anysize.core.windows import Window
+from anysize.heads.single_label_classification import SingleLabel
 from anysize.mergers.coverage import Coverage
 
 PROVIDES = ("mean", "max", "attention")
 
 
-def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Softmax over the last axis."""
-    shifted = np.exp(logits - logits.max())
-    result: NDArray[np.float64] = shifted / shifted.sum()
-    return result
+Decide: TypeAlias = Callable[[NDArray[np.float64]], Decision]
+"""What pooled logits mean (``heads.protocols.Head.decide``)."""
 
 
 class PoolMerger:
@@ -38,23 +37,24 @@ class PoolMerger:
 
     Args:
         record: the record's id.
-        labels: class names in the order of the logits.
+        decide: what the pooled logits mean.
         rule: ``mean``, ``max`` or ``attention`` (needs ``scores`` in the outputs).
         unit: what the record's extent counts.
-        keep_first: also report the first window's own probabilities, as ``first_window``.
+        keep_first: also report what the first window alone would have answered, as
+            ``first_window``.
     """
 
     order_independent = True
 
     __slots__ = (
-        "_coverage", "_first", "_keep_first", "_labels", "_record", "_rule", "_sum", "_top_score",
+        "_coverage", "_decide", "_first", "_keep_first", "_record", "_rule", "_sum", "_top_score",
         "_weight",
     )  # fmt: skip
 
     def __init__(
         self,
         record: str,
-        labels: Sequence[str],
+        decide: Decide,
         rule: str,
         unit: Unit,
         *,
@@ -63,7 +63,7 @@ class PoolMerger:
         if rule not in PROVIDES:
             raise ConfigurationError(f"merge must be one of {', '.join(PROVIDES)}, not {rule!r}")
         self._record = record
-        self._labels = labels
+        self._decide = decide
         self._rule = rule
         self._coverage = Coverage(unit)
         self._keep_first = keep_first
@@ -102,25 +102,29 @@ class PoolMerger:
     def finish(self) -> Result:
         if self._sum is None:
             raise RuntimeError(f"record {self._record!r} was finished before any window")
-        share = probabilities(self._sum / self._weight).tolist()
-        score = max(share)
-        details: dict[str, Any] = {"probabilities": self._named(share)}
+        decision = self._decide(self._sum / self._weight)
+        details = dict(decision.details)
         if self._first is not None:
-            details["first_window"] = self._named(probabilities(self._first).tolist())
+            details["first_window"] = self._decide(self._first).compared
         return Result(
             id=self._record,
-            prediction=self._labels[share.index(score)],
-            score=score,
+            prediction=decision.prediction,
+            score=decision.score,
             receipt=self._coverage.receipt(self._rule, "approximate"),
             details=details,
         )
 
-    def _named(self, share: list[float]) -> dict[str, float]:
-        return {label: round(p, 6) for label, p in zip(self._labels, share, strict=True)}
-
 
 def make(
-    record: str, labels: Sequence[str], rule: str, unit: Unit, *, keep_first: bool = False
+    record: str,
+    labels: Sequence[str],
+    rule: str,
+    unit: Unit,
+    *,
+    keep_first: bool = False,
+    decide: Decide | None = None,
 ) -> Merger:
     """The merger of one record."""
-    return PoolMerger(record, labels, rule, unit, keep_first=keep_first)
+    if decide is None:
+        decide = partial(SingleLabel().decide, labels=labels)
+    return PoolMerger(record, decide, rule, unit, keep_first=keep_first)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from anysize import heads
 from anysize.core.errors import BundleError
 from anysize.core.files import disk_errors, move_in, scratch, write_json
 from anysize.models.card_reading import made, read_json
@@ -42,6 +43,7 @@ class Card:
         altered: how the module differs from what its configuration builds; `save` takes it from the
             network.
         selection: of object-detection, ``threshold`` and ``nms_iou`` where training was given them.
+        head: ``name`` of the head and what it learned (``anysize.heads``); empty of one label.
     """
 
     task: str
@@ -58,10 +60,11 @@ class Card:
     compression: Mapping[str, Any] = field(default_factory=dict)
     altered: Mapping[str, Any] = field(default_factory=dict)
     selection: Mapping[str, float] = field(default_factory=dict)
+    head: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         entries = dataclasses.asdict(self)
-        for name in ("compression", "altered", "selection"):
+        for name in ("compression", "altered", "selection", "head"):
             if not entries[name]:
                 del entries[name]
         return {"format": FORMAT, **{k: v for k, v in entries.items() if v is not None}}
@@ -110,6 +113,8 @@ class Card:
             if name in values:
                 values[name] = made(kind, values[name], origin, name)
         card = made(cls, values, origin)
+        if card.head:
+            heads.of(card.head, origin)  # refused here, not in the middle of the work
         if not all(
             name in _SELECTION and isinstance(value, int | float) and 0 <= value <= 1
             for name, value in card.selection.items()

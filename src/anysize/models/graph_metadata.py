@@ -19,7 +19,8 @@ from anysize.models.network import Network
 
 PREFIX = "anysize."
 _FIELDS = (
-    "task", "labels", "model", "merge", "text", "image", "features", "licence", "selection"
+    "task", "labels", "model", "merge", "text", "image", "features", "licence", "selection",
+    "head",
 )  # fmt: skip
 # What readers.resize does: a side that shrinks is averaged by area, one that grows is linear.
 _RESIZE = {"shrink": "area", "enlarge": "bilinear"}

@@ -205,7 +205,8 @@ class BuildRequest:
 
     Attributes:
         task: the task's name.
-        labels: class names in the order of the logits.
+        labels: names of the outputs in the order of the logits: mostly the classes.
+        head: key of the head that reads them (``anysize.heads``); empty where the task has none.
         texts: streams the training texts, for a tokenizer trained from scratch.
         tokenizer: takes the place of one trained from scratch, for a student that is to read what
             its teacher reads.
@@ -222,6 +223,7 @@ class BuildRequest:
 
     task: str
     labels: tuple[str, ...]
+    head: str = ""
     texts: Callable[[], Iterator[str]] | None = None
     tokenizer: PreTrainedTokenizerBase | None = None
     picture_size: tuple[int, int] | None = None

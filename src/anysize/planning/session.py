@@ -37,7 +37,7 @@ class Session:
     def __init__(self, network: Network, card: Card, folder: Path | None = None) -> None:
         network.ask()
         self.network, self.card, self.folder = network, card, folder
-        self.task = tasks.load(card.task)
+        self.task = tasks.of(card)
         self._kept = KeptPlans(network)
 
     @property

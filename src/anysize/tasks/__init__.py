@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from anysize.core import plugins
 
 if TYPE_CHECKING:
+    from anysize.models.bundle import Card
     from anysize.tasks.protocols import Task
 
 
@@ -17,3 +18,19 @@ def load(name: str) -> Task:
         ConfigurationError: no such task.
     """
     return cast("Task", plugins.load("tasks", name).make(name))
+
+
+def of(card: Card) -> Task:
+    """The task of a trained model, with the head that it learned.
+
+    Raises:
+        ConfigurationError: no such task.
+        BundleError: the card's head is not known, or damaged.
+    """
+    from anysize import heads
+    from anysize.tasks.protocols import Headed
+
+    task = load(card.task)
+    if not isinstance(task, Headed) or not card.head:
+        return task
+    return task.headed(heads.of(card.head), str(card.head.get(heads.METRIC, "")))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from anysize.augmentation import Targets
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
-from anysize.core.protocols import Merger, Preprocess
+from anysize.core.protocols import Merger, Meter, Preprocess
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
 from anysize.core.windows import Window
@@ -38,7 +38,7 @@ from anysize.tasks.detection_windows import (
 from anysize.tasks.facts import shown_pictures
 from anysize.tasks.image_classification import IMAGE
 from anysize.tasks.pages import PagedPreprocess
-from anysize.tasks.protocols import LossBatch, Meter
+from anysize.tasks.protocols import LossBatch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,6 +64,7 @@ class ObjectDetection:
     unit: Unit = "pixels"
     columns: tuple[ColumnSpec, ...] = (IMAGE, OBJECTS)
     main_metric = "ap"
+    lower_is_better = False
     augmentation = (
         "hflip, scale(0.6..1.5), translate(0.15, 0.15), brightness(0.2), channel_gain(0.1)"
     )

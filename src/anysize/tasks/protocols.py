@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from anysize.core.examples import Example
-from anysize.core.protocols import Merger, Preprocess
+from anysize.core.protocols import Merger, Meter, Preprocess
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
-from anysize.core.results import Result
 from anysize.core.steps import ONE_RUN, Step
 from anysize.models.network import Network, Role
 from anysize.sources import ColumnSpec
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from anysize.augmentation import Augmentation
+    from anysize.heads.protocols import Head
     from anysize.models.execution import Tensors
 
 
@@ -55,26 +55,6 @@ class LossBatch:
     mixture: Mixture | None = None
 
 
-class Meter(Protocol):
-    """Counts up, over the results of validation records, how good a network is."""
-
-    def add(self, result: Result, target: Any) -> None:
-        """Takes a record's result and its target as it stands in the data."""
-        ...
-
-    def state(self) -> Any:
-        """What was counted, in plain numbers, lists and arrays."""
-        ...
-
-    def join(self, states: Sequence[Any]) -> None:
-        """Replaces what was counted by the workers' states together."""
-        ...
-
-    def score(self) -> tuple[float, float]:
-        """The task's main metric (higher is better), and the loss that decides between equals."""
-        ...
-
-
 class Task(Protocol):
     """One task: everything that differs between tasks is behind these methods.
 
@@ -88,6 +68,7 @@ class Task(Protocol):
         unit: what windows are measured in.
         columns: the fields and the target, as they are found in data.
         main_metric: what validation goes by.
+        lower_is_better: whether a lower value of it is better.
         augmentation: what training takes where the recipe says ``auto``.
         separable: whether a record's loss is a sum over its windows, so that long records need no
             second pass.
@@ -100,6 +81,7 @@ class Task(Protocol):
     unit: Unit
     columns: tuple[ColumnSpec, ...]
     main_metric: str
+    lower_is_better: bool
     augmentation: str
     separable: bool
     by_target: bool
@@ -212,20 +194,33 @@ def step_of(task: object, network: Network) -> Step:
 
 
 @runtime_checkable
-class NamesClasses(Protocol):
-    """A task whose targets are names of classes, which data may spell in several ways."""
+class Headed(Task, Protocol):
+    """A task whose targets, loss, decisions and metrics are those of a head (``anysize.heads``).
 
-    def ordered(self, counts: Mapping[str, int], source: Source) -> tuple[str, ...]:
-        """The classes in the order of the model's outputs: numbers by value, then words.
+    Attributes:
+        head: with what it learned, where it has seen data.
+        chosen: whether the head was named, or learned; else the data may choose another one.
+    """
+
+    head: Head
+    chosen: bool
+
+    def headed(self, head: Head, metric: str = "") -> Headed:
+        """The task with another head.
 
         Args:
-            counts: records by class.
-            source: where they were counted, for messages.
+            head: of the task's family.
+            metric: what validation goes by; empty takes the head's own.
 
         Raises:
-            DataError: no record has a label, fewer than two labels, or far too many.
+            ConfigurationError: the head is for other tasks, or has no such metric.
         """
         ...
+
+
+def head_of(task: Task) -> Head | None:
+    """The head that settles what is learned; None where the task does so itself."""
+    return task.head if isinstance(task, Headed) and not task.by_target else None
 
 
 @runtime_checkable

@@ -9,13 +9,14 @@ import numpy as np
 
 from anysize.core.errors import DataError
 from anysize.core.examples import Example
+from anysize.core.protocols import Meter
 from anysize.core.records import Record, Source
 from anysize.core.results import Result
 from anysize.models.network import Network
 from anysize.recognition.pairs import numbered, pair_counts, unit_vectors
 from anysize.sources import ColumnSpec
 from anysize.tasks.classification import Classification
-from anysize.tasks.protocols import LossBatch, Meter, Task
+from anysize.tasks.protocols import LossBatch, Task
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,13 +15,10 @@ from anysize.sources import Splits, open_splits
 from anysize.sources.concat import Concat
 from anysize.sources.copies import seen_in, tell_seen
 from anysize.sources.inputs import Chosen
-from anysize.sources.labels.findings import note_known, settle
-from anysize.sources.labels.named import Labelled, Named
-from anysize.sources.labels.spelling import LabelNames
 from anysize.sources.opening import NOTHING, Paths, called
 from anysize.sources.profile.reading import spread_of
 from anysize.sources.splits import SHARE
-from anysize.tasks.protocols import NamesClasses, Task
+from anysize.tasks.protocols import Headed, Task, head_of
 
 _LEFT_OUT = re.compile(r"left out|passed over|not (read|used|counted)|ignored|skipped")
 _MOST_SHOWN = 3
@@ -35,8 +32,9 @@ class Understood:
         data: what it is called.
         task: what it was read for.
         splits: the parts, with the classes as targets; records without a label are in none.
-        labels: the classes in their order; None where the task finds them otherwise.
-        counts: records by class, for each part; empty where ``labels`` is None.
+        labels: the labels in their order; None where the task finds them otherwise.
+        counts: records by label, for each part; empty where ``labels`` is None.
+        learns: what there is to learn, in words.
     """
 
     data: str
@@ -44,6 +42,7 @@ class Understood:
     splits: Splits
     labels: tuple[str, ...] | None = None
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    learns: str = ""
 
     @property
     def training(self) -> Source:
@@ -86,14 +85,7 @@ class Understood:
             for name, part in (("validation", splits.validation), ("testing", splits.test))
         ]
         words = f"used: {len(self.training):,} for training, {', '.join(held)}"
-        if self.labels is None:
-            return words
-        counts = self.counts["train"]
-        shown = [f"{name} {counts.get(name, 0):,}" for name in self.labels[:_MOST_SHOWN]]
-        more = len(self.labels) - len(shown)
-        return f"{words}; {len(self.labels):,} classes: {', '.join(shown)}" + (
-            f" and {more:,} more" if more else ""
-        )
+        return f"{words}; {self.learns}" if self.learns else words
 
 
 def understand(
@@ -139,25 +131,19 @@ def understand(
     if splits.train is None or not len(splits.train):
         raise DataError(called(data), "has no training records")
     _tell_across(splits, task, findings)
-    if not isinstance(task, NamesClasses) or task.by_target:
+    if not isinstance(task, Headed) or task.by_target:
         return Understood(data=name, task=task, splits=splits)
     if labels is not None:
-        known = Labelled(LabelNames(labels))
-        return Understood(data=name, task=task, splits=_with(splits, known))
-    parts = splits.named()
-    found = settle(parts, findings)
-    findings.refuse()
-    order = task.ordered(found.counts["train"], splits.train)
-    names, counts = found.names, found.counts
-    liked = LabelNames(preferred)
-    if preferred and {liked(name) for name in order} == set(preferred):
-        counts = {
-            part: {str(liked(name)): count for name, count in each.items()}
-            for part, each in counts.items()
-        }
-        names, order = liked, tuple(preferred)
-    cut = Labelled(names, complete=found.complete)
-    return Understood(data=name, task=task, splits=_with(splits, cut), labels=order, counts=counts)
+        return Understood(data=name, task=task, splits=_with(splits, task.head.known(labels)))
+    found = task.head.settle(splits.named(), findings, preferred)
+    return Understood(
+        data=name,
+        task=task.headed(found.head, task.main_metric),
+        splits=_with(splits, found.cut),
+        labels=found.labels,
+        counts=found.counts,
+        learns=found.summary,
+    )
 
 
 def inspected(
@@ -190,10 +176,9 @@ def inspected(
     named = splits.how != "hash"
     sources = list(parts.values())
     source = Concat(called(data), sources) if named or not sources else _cut_from(sources[0])
-    if isinstance(task, NamesClasses) and not task.by_target and "train" in parts:
-        found = settle(parts, findings)
-        if found.counts["train"]:
-            source = Named(source, found.names)
+    head = head_of(task)
+    if head is not None and "train" in parts:
+        source = head.inspected(source, parts, findings)
     return source, {name: len(part) for name, part in parts.items()} if named else {}
 
 
@@ -226,21 +211,21 @@ def comparable(chosen: Chosen, task: Task, labels: Sequence[str], findings: Find
     if chosen.training is not None and not task.by_target:
         seen = seen_in(chosen.training, source)
         tell_seen(source, "evaluated", seen, findings)
-    if not isinstance(task, NamesClasses) or task.by_target:
+    head = head_of(task)
+    if head is None:
         return source
-    names = LabelNames(labels)
-    note_known(source, names, findings)
-    return Named(source, names, seen if seen is not None and seen.any() else None)
+    if seen is not None and not seen.any():
+        seen = None
+    return head.comparable(source, labels, findings, seen)
 
 
 def with_classes(splits: Splits, task: Task, labels: Sequence[str]) -> Splits:
-    """The parts with a model's classes as targets; records without a label are in none."""
-    if not isinstance(task, NamesClasses) or task.by_target:
-        return splits
-    return _with(splits, Labelled(LabelNames(labels)))
+    """The parts with a model's targets; records without one are in none."""
+    head = head_of(task)
+    return splits if head is None else _with(splits, head.known(labels))
 
 
-def _with(splits: Splits, cut: Labelled) -> Splits:
+def _with(splits: Splits, cut: Callable[[Source], Source]) -> Splits:
     parts = {name: cut(part) for name, part in splits.named().items()}
     return dataclasses.replace(
         splits,

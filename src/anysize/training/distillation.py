@@ -23,13 +23,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from anysize import heads
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.models.bundle import Card
 from anysize.models.execution import Execution, Tensors, make_execution
 from anysize.models.network import ImageSettings, Network
 from anysize.models.spec import open_network
-from anysize.tasks.protocols import LossBatch
+from anysize.tasks.protocols import LossBatch, Task, head_of
 from anysize.training import soft_targets
 from anysize.training.hidden_states import Comparison, Listener, Place, pairs
 from anysize.training.order import mix
@@ -38,8 +39,9 @@ from anysize.training.recipe import Recipe
 from anysize.training.vectors import card_of
 
 TASKS = (
-    "text-classification", "image-classification", "object-detection", "tabular-classification",
-    "time-series-classification",
+    "text-classification", "image-classification", "tabular-classification",
+    "time-series-classification", "text-regression", "image-regression", "tabular-regression",
+    "time-series-regression", "object-detection",
 )  # fmt: skip
 _SOFT, _HIDDEN = "soft", "hidden"
 
@@ -124,19 +126,22 @@ class DistillingObjective(Objective):
         return loss
 
 
-def problems(task: str, card: Card, labels: Sequence[str]) -> list[str]:
+def problems(task: str, card: Card, labels: Sequence[str], head: str = heads.SINGLE) -> list[str]:
     """Why a bundle cannot teach, one sentence each.
 
     Args:
         task: of the student.
         card: of the teacher.
         labels: of the student.
+        head: of the student, by its key.
     """
     found = []
     if task not in TASKS:
         found.append(f"there is no distillation for {task} yet; it is for {', '.join(TASKS)}")
     if card.task != task:
         found.append(f"teacher is for {card.task}, not for {task}")
+    elif heads.of(card.head).name != head:
+        found.append(f"teacher has the head {heads.of(card.head).name}, and the student {head}")
     elif sorted(card.labels) != sorted(labels):
         missing = sorted(set(labels) ^ set(card.labels))
         found.append(
@@ -150,13 +155,18 @@ def problems(task: str, card: Card, labels: Sequence[str]) -> list[str]:
     return found
 
 
-def check(recipe: Recipe, teacher: str, labels: Sequence[str]) -> None:
-    """Refuses, before work starts, a teacher that cannot teach what the recipe trains.
+def check(task: Task, teacher: str, labels: Sequence[str]) -> None:
+    """Refuses, before work starts, a teacher that cannot teach what is trained.
+
+    Args:
+        task: of the student.
+        teacher: spec of a trained model.
+        labels: of the student.
 
     Raises:
         ConfigurationError, BundleError: as named.
     """
-    if found := problems(recipe.task, card_of(teacher, recipe.task), labels):
+    if found := problems(task.name, card_of(teacher, task.name), labels, _head(task)):
         raise ConfigurationError(found)
 
 
@@ -173,7 +183,7 @@ def with_teacher(objective: Objective, recipe: Recipe, labels: Sequence[str]) ->
     """
     assert recipe.teacher is not None
     network, card = open_network(recipe.teacher, recipe.task)
-    found = problems(recipe.task, card, labels)
+    found = problems(recipe.task, card, labels, _head(objective.task))
     if not found:
         found = _differences(objective.network, network)
     if found:
@@ -194,8 +204,7 @@ def with_teacher(objective: Objective, recipe: Recipe, labels: Sequence[str]) ->
             torch.manual_seed(mix("projections", recipe.seed))
             comparison = Comparison(places, text=network.text is not None)
         comparison.projections.to(objective.device)
-    order = [card.labels.index(label) for label in labels]
-    teacher = _teacher(objective, network, order, recipe.temperature)
+    teacher = _teacher(objective, network, card, labels, recipe.temperature)
     given = {each.name: getattr(objective, each.name) for each in fields(objective)}
     if comparison is not None and len(comparison.projections):
         given["extra"] = {**objective.extra, "projections": comparison.projections}
@@ -208,21 +217,36 @@ def with_teacher(objective: Objective, recipe: Recipe, labels: Sequence[str]) ->
     )
 
 
+def _head(task: Task) -> str:
+    """The key of a task's head; of a task without one that of one label, as in its card."""
+    head = head_of(task)
+    return heads.SINGLE if head is None else head.name
+
+
 def _teacher(
-    objective: Objective, network: Network, order: Sequence[int], temperature: float
+    objective: Objective,
+    network: Network,
+    card: Card,
+    labels: Sequence[str],
+    temperature: float,
 ) -> Teacher:
     # Where the student's sequences lie side by side the teacher's may be padded, not the reverse:
     # of the last layer only the student then has the first tokens alone.
     packed = None if objective.execution.packed else False
     execution = make_execution(network, objective.device, packed=packed)
-    if objective.task.name != "object-detection":
+    head = head_of(objective.task)
+    if head is not None:
+        theirs = heads.of(card.head)
+        outputs = theirs.outputs(card.labels)
+        places = [outputs.index(name) for name in head.outputs(labels)]
 
-        def by_class(own: Tensors, wanted: Tensors) -> Tensor:
-            logits = wanted["logits"][:, order]
-            return soft_targets.divergence(own["logits"], logits, temperature)
+        def by_head(own: Tensors, wanted: Tensors) -> Tensor:
+            logits = wanted["logits"][:, places]
+            return head.soft_loss(own["logits"], logits, theirs, temperature)
 
-        return Teacher(network, execution, by_class, None)
+        return Teacher(network, execution, by_head, None)
 
+    order = [card.labels.index(label) for label in labels]
     module = objective.network.module
     dense = _points(network) is not None
     queries = int(getattr(module.config, "num_queries", 0))

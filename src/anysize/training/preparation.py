@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anysize import heads, tasks
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Finding, Findings
 from anysize.core.records import Source
@@ -16,7 +17,7 @@ from anysize.models.network import BuildRequest, Network
 from anysize.sources.opening import called
 from anysize.sources.sample import sample_digest
 from anysize.tasks.facts import object_side, picture_size
-from anysize.tasks.protocols import Task
+from anysize.tasks.protocols import Task, head_of
 from anysize.tasks.understanding import Understood, understand
 from anysize.training.job import Job
 from anysize.training.layers import trained_part
@@ -56,16 +57,16 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         ConfigurationError: the recipe does not fit the task, model or data.
         DataError: the data cannot be used.
     """
-    task = task_of(recipe)
+    task = task_of(recipe, _learned(recipe))
     findings = Findings()
     data = _understand(recipe, task, recipe.labels, findings)
     findings.checked(strict=recipe.strict)
-    training = data.training
+    task, training = data.task, data.training
     labels = data.labels or recipe.labels or task.labels(training)
     if recipe.teacher is not None:
         from anysize.training.distillation import check
 
-        check(recipe, recipe.teacher, labels)
+        check(task, recipe.teacher, labels)
     network = _build(recipe, task, training, labels)
     task.begin(network, training, labels)
     findings.checked(strict=recipe.strict)
@@ -92,6 +93,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         image=network.image,
         features=network.features,
         licence=network.licence,
+        head=_head(task),
         provenance={
             "data": training.name,
             "fingerprint": training.fingerprint(),
@@ -121,12 +123,12 @@ def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     from anysize.models.bundle import is_bundle
     from anysize.models.spec import open_network
 
-    task = task_of(recipe)
     begun = initial(recipe)
     # A finished run has its weights once, in its bundle; those of its checkpoint replace them.
     folder = begun if is_bundle(begun) else Path(recipe.out)
     network, card = open_network(str(folder), recipe.task)
     network.module.float()
+    task = task_of(recipe, tasks.of(card))
     data = _understand(recipe, task, card.labels, Findings())
     fingerprint = data.training.fingerprint()
     sample = card.provenance.get("sample")
@@ -185,6 +187,25 @@ def _understand(
     )
 
 
+def _learned(recipe: Recipe) -> Task | None:
+    """The task as a bundle has learned it that is trained further, or that teaches.
+
+    Weights that give numbers in one scale are not to be trained for another one.
+    """
+    from anysize.models.bundle import is_bundle, read_card
+
+    for spec in (recipe.model, recipe.teacher):
+        if spec and is_bundle(spec) and (card := read_card(spec)).task == recipe.task:
+            return tasks.of(card)
+    return None
+
+
+def _head(task: Task) -> dict[str, Any]:
+    """What the card says of the task's head; nothing where it has none of its own."""
+    head = head_of(task)
+    return {} if head is None else heads.described(head, task.main_metric)
+
+
 def _labels_of(model: str) -> tuple[str, ...]:
     """The labels of a bundle that is trained further."""
     from anysize.models.bundle import is_bundle, read_card
@@ -200,11 +221,14 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
 
     torch.manual_seed(mix("model", recipe.seed))
     read = vectors(task, training, recipe.teacher)
+    head = head_of(task)
+    outputs = labels if head is None else head.outputs(labels)
     network = spec.build(
         recipe.model,
         BuildRequest(
             task=recipe.task,
-            labels=labels,
+            labels=outputs,
+            head="" if head is None else head.name,
             texts=(lambda: _texts(training)) if task.role == "text" else None,
             tokenizer=_tokenizer(recipe.teacher) if task.role == "text" else None,
             picture_size=picture_size(training) if task.role == "image" else None,
@@ -222,13 +246,15 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
             network.spec, ", ".join(network.new),
         )  # fmt: skip
     network.module.float()
+    if head is not None:
+        network.module.config.problem_type = head.problem_type
     if read.taught is not None:
         read_as_taught(network, read.taught)
     _adapt_windows(network, recipe)
     if recipe.merge != "attention":
         network.pool = None
     elif network.pool is None:
-        network.pool = nn.Linear(_feature_size(network.module, len(labels)), 1)
+        network.pool = nn.Linear(_feature_size(network.module, len(outputs)), 1)
         # All windows weigh the same at first.
         nn.init.zeros_(network.pool.weight)
         nn.init.zeros_(network.pool.bias)

@@ -8,13 +8,17 @@ from anysize.tasks.protocols import Selective, Task
 from anysize.training.recipe import Recipe
 
 
-def task_of(recipe: Recipe) -> Task:
+def task_of(recipe: Recipe, task: Task | None = None) -> Task:
     """The task with what the recipe says about the objects that it reports.
+
+    Args:
+        recipe: what is trained.
+        task: of a run that goes on, with the head that it learned.
 
     Raises:
         ConfigurationError: the task reports one thing of a record.
     """
-    task = tasks.load(recipe.task)
+    task = task or tasks.load(recipe.task)
     selection = selection_of(recipe)
     if not selection:
         return task

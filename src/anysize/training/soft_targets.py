@@ -2,7 +2,7 @@
 
 Each is zero where the student's outputs equal the teacher's. What is summed over the windows, and
 with which weight, is the business of ``training.distillation``. A task with other outputs, such as
-one prediction a token, takes `divergence` over its own axes.
+one prediction a token, takes ``heads.soft.divergence`` over its own axes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from anysize.core.errors import MissingExtraError
+from anysize.heads.soft import divergence, wide
 from anysize.models.detector_loss import overlaps
 
 # Of a teacher's detections, those that are meant.
@@ -20,25 +21,6 @@ _CONFIDENT = 0.1
 # Weights of the box against the class, as detectors are trained themselves.
 _DENSE_BOX = 2.0
 _SET_DISTANCE, _SET_OVERLAP = 5.0, 2.0
-
-
-def divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Kullback-Leibler divergence of the student's softened distribution from the teacher's.
-
-    Times the square of the temperature, so that its gradient keeps its size beside that of the
-    targets (Hinton et al. 2015, arXiv:1503.02531, section 2).
-
-    Args:
-        student: logits ``[..., classes]``.
-        teacher: the same of the teacher.
-        temperature: both are divided by it.
-
-    Returns:
-        ``[...]``, at least zero.
-    """
-    log_student = functional.log_softmax(_wide(student) / temperature, -1)
-    log_teacher = functional.log_softmax(_wide(teacher) / temperature, -1)
-    return (log_teacher.exp() * (log_teacher - log_student)).sum(-1) * temperature**2
 
 
 def dense_boxes(
@@ -59,9 +41,9 @@ def dense_boxes(
     Returns:
         ``[n]``.
     """
-    wanted = _wide(teacher_logits).sigmoid()
+    wanted = wide(teacher_logits).sigmoid()
     confident = _confident(wanted)
-    focal = _focal(_wide(logits), wanted).sum((1, 2))
+    focal = _focal(wide(logits), wanted).sum((1, 2))
     _, generous = overlaps(_cornered(boxes), _cornered(teacher_boxes))
     box = ((1 - generous) * confident).sum(1)
     return (focal + _DENSE_BOX * box) / confident.sum(1).clamp_min(1.0)
@@ -93,10 +75,10 @@ def box_sets(
     except ImportError as error:
         raise MissingExtraError("scipy", "vision") from error
 
-    logits, teacher_logits = _wide(logits), _wide(teacher_logits)
+    logits, teacher_logits = wide(logits), wide(teacher_logits)
     losses = []
     for own, own_boxes, wanted, wanted_boxes in zip(
-        logits, _wide(boxes), teacher_logits, _wide(teacher_boxes), strict=True
+        logits, wide(boxes), teacher_logits, wide(teacher_boxes), strict=True
     ):
         scores = wanted.softmax(-1)[:, :-1] if nothing else wanted.sigmoid()
         with torch.no_grad():
@@ -133,10 +115,5 @@ def _confident(scores: Tensor) -> Tensor:
 
 
 def _cornered(boxes: Tensor) -> Tensor:
-    middle, sides = _wide(boxes).split(2, dim=-1)
+    middle, sides = wide(boxes).split(2, dim=-1)
     return torch.cat([middle - sides / 2, middle + sides / 2], dim=-1)
-
-
-def _wide(values: Tensor) -> Tensor:
-    """In float32 at least: bfloat16 has too few digits for a log-softmax."""
-    return values if values.dtype == torch.float64 else values.float()

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anysize import heads
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models.architectures import architecture_of
@@ -64,7 +65,9 @@ def train_further(folder: Path, request: BuildRequest) -> Network:
         )
     from anysize.models.quantized_weights import restore
 
-    same = (request.task, request.labels) == (card.task, card.labels)
+    head = heads.of(card.head)
+    same = (request.task, request.labels) == (card.task, head.outputs(card.labels))
+    same = same and request.head in ("", head.name)
     network, _ = from_bundle(folder, None if same else request)
     restore(network.module)  # weights in fewer bits have no gradients
     if network.text is not None and request.window is not None:
@@ -127,8 +130,9 @@ def _check_card(spec: str, network: Network, card: Card) -> None:
     config = network.module.config
     problems = []
     labels = getattr(config, "num_labels", None)
-    if labels != len(card.labels):
-        problems.append(f"its card has {len(card.labels)} labels, and its config.json {labels}")
+    wanted = len(heads.of(card.head).outputs(card.labels))
+    if labels != wanted:
+        problems.append(f"its card has {wanted} labels, and its config.json {labels}")
     if card.text is not None and network.hub_tokenizer is not None:
         with loading(spec):
             longest = check_window(spec, config, network.hub_tokenizer, None)
