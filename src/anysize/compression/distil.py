@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PROVIDES = ("distil",)
 
-_THINNED = ("text-classification", "image-classification")
+_THINNED = ("text-classification", "image-classification", "text-regression", "image-regression")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ def render(subject: object) -> RenderableType:
 @render.register
 def _evaluation(evaluation: Evaluation) -> RenderableType:
     summary, receipts = evaluation.summary, evaluation.receipts
-    table = _table("metric", "value", f"{evaluation.accuracy_interval.level:.0%} interval")
+    table = blank_table("metric", "value", f"{evaluation.accuracy_interval.level:.0%} interval")
     table.add_row("accuracy", percent(summary.accuracy), between(evaluation.accuracy_interval))
     bounds = evaluation.macro_f1_interval
     table.add_row("macro_f1", percent(summary.macro_f1), between(bounds) if bounds else "")
@@ -47,7 +47,7 @@ def _evaluation(evaluation: Evaluation) -> RenderableType:
             percent(evaluation.accuracy_without_copies),
             "",
         )
-    compared = _table("baseline", "accuracy", "model minus baseline, points", "p")
+    compared = blank_table("baseline", "accuracy", "model minus baseline, points", "p")
     for baseline in evaluation.baselines:
         gap = baseline.difference
         compared.add_row(
@@ -73,7 +73,7 @@ def _evaluation(evaluation: Evaluation) -> RenderableType:
         )
     if evaluation.without_target:
         parts.append(_warning(f"{evaluation.without_target:,} records without a label not scored"))
-    parts += _unreadable(evaluation.failure_count, evaluation.failures[:10])
+    parts += unreadable(evaluation.failure_count, evaluation.failures[:10])
     return Group(*parts)
 
 
@@ -124,7 +124,7 @@ def _image(statistics: ImageStatistics) -> RenderableType:
 
 @render.register
 def _objects(statistics: ObjectStatistics) -> RenderableType:
-    table = _table("class", "boxes", "share", "pictures")
+    table = blank_table("class", "boxes", "share", "pictures")
     for name, count in list(statistics.classes.items())[:_MOST_LABELS]:
         share = percent(count.objects / max(statistics.objects, 1))
         table.add_row(escape(name), f"{count.objects:,}", share, f"{count.pictures:,}")
@@ -150,7 +150,7 @@ def _features(statistics: FeatureStatistics) -> RenderableType:
     parts = _head(statistics)
     parts.append(_distributions({"features": statistics.widths, "steps": statistics.steps}))
     if statistics.numbers:
-        table = _table("column", "min", "max", "mean", "deviation")
+        table = blank_table("column", "min", "max", "mean", "deviation")
         for name, entry in list(statistics.numbers.items())[:_MOST_LABELS]:
             table.add_row(
                 escape(name),
@@ -174,7 +174,7 @@ def _head(statistics: DataStatistics) -> list[RenderableType]:
 
 
 def _labels(statistics: DataStatistics) -> Table:
-    table = _table("label", "records", "share")
+    table = blank_table("label", "records", "share")
     total, top = sum(statistics.labels.values()), max(statistics.labels.values())
     table.add_column("", justify="left")
     for label, count in list(statistics.labels.items())[:_MOST_LABELS]:
@@ -188,7 +188,7 @@ def _labels(statistics: DataStatistics) -> Table:
 
 
 def _distributions(distributions: dict[str, Distribution]) -> Table:
-    table = _table("length", "min", "5 %", "median", "95 %", "max", "mean", "total")
+    table = blank_table("length", "min", "5 %", "median", "95 %", "max", "mean", "total")
     for name, entry in distributions.items():
         quantiles = entry.quantiles
         table.add_row(
@@ -205,7 +205,7 @@ def _distributions(distributions: dict[str, Distribution]) -> Table:
 
 
 def _histogram(name: str, distribution: Distribution) -> Table:
-    table = _table(name, "records")
+    table = blank_table(name, "records")
     table.add_column("", justify="left")
     top = max((count for _, _, count in distribution.histogram), default=1)
     for low, high, count in distribution.histogram:
@@ -228,14 +228,14 @@ def _tail(statistics: DataStatistics) -> list[RenderableType]:
         )
         pairs = "; ".join(f"{one} = {two}" for one, two in statistics.duplicate_names[:3])
         parts.append(_warning(f"{about}{duplicates.copies:,} copies{conflict} ({pairs})"))
-    parts += _unreadable(statistics.unreadable, statistics.unreadable_named[:10])
+    parts += unreadable(statistics.unreadable, statistics.unreadable_named[:10])
     if statistics.columns:
         parts.append(_columns(statistics.columns))
     return parts + ([findings_table(statistics.findings)] if statistics.findings else [])
 
 
 def _columns(lines: Sequence[ColumnLine]) -> Table:
-    table = _table("column", "kind", "used as", "missing", "different", "range")
+    table = blank_table("column", "kind", "used as", "missing", "different", "range")
     for line in lines[:_MOST_COLUMNS]:
         low, high = (
             f"{end:.4g}" if isinstance(end, float) else end for end in (line.low, line.high)
@@ -254,7 +254,8 @@ def _columns(lines: Sequence[ColumnLine]) -> Table:
     return table
 
 
-def _unreadable(count: int, named: Sequence[ErrorResult]) -> list[RenderableType]:
+def unreadable(count: int, named: Sequence[ErrorResult]) -> list[RenderableType]:
+    """Records that could not be read, the first by name; nothing where there are none."""
     if not count:
         return []
     lines = [f"{count:,} records could not be read" + ("; the first:" if named else "")]
@@ -269,7 +270,8 @@ def _warning(words: str) -> Text:
     return Text(words, style="yellow")
 
 
-def _table(*columns: str) -> Table:
+def blank_table(*columns: str) -> Table:
+    """A table without lines whose first column is names."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for place, name in enumerate(columns):
         table.add_column(name, justify="right" if place else "left", overflow="fold")

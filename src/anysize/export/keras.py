@@ -117,7 +117,8 @@ def _add_notes(path: Path, card: Card, *, bgr: bool) -> None:
             name: dataclasses.asdict(value)
             for name in ("image", "features")
             if (value := getattr(card, name)) is not None
-        },
+        }
+        | ({"head": dict(card.head)} if card.head else {}),
     }
     changed = path.with_name(f".{path.name}")
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(changed, "w") as new:

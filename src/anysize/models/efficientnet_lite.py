@@ -236,8 +236,11 @@ def build(key: str, request: BuildRequest) -> Network:
         for name in request.options
         if name != "dropout"
     ]
-    if request.task != "image-classification":
-        problems.append(f"model {key!r} is for image-classification, not for {request.task}")
+    if request.kind != "image-classification":
+        problems.append(
+            f"model {key!r} is for pictures (image-classification, image-regression), not for "
+            f"{request.task}"
+        )
     if problems:
         raise ConfigurationError(problems)
     module = pretrained(**_number(request.options))

@@ -8,6 +8,7 @@ no counterpart here (``models.keras.layers``).
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ from transformers.utils.generic import ModelOutput
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models.keras.architecture import Architecture, Output, flatten, resized_head
 from anysize.models.keras.graph import SAMPLE, Graph
-from anysize.models.network import FeatureSettings
+from anysize.models.network import FeatureSettings, as_classification
 
 IMAGES = "image-classification"
 VECTORS = "tabular-classification"
@@ -60,7 +61,7 @@ class KerasConfig(PretrainedConfig):
         architecture: the model's JSON as Keras 3 writes it, without what the last layer does to its
             scores.
         output: what that was.
-        task: what the model is read for.
+        task: what the model reads, as the classification task of such inputs.
         by_keras: whether Keras itself runs the model, because a layer has no counterpart.
         bgr: whether a model of coloured pictures takes blue first; it is given red first.
         **kwargs: what every configuration has, ``num_labels`` for one.
@@ -149,9 +150,10 @@ class KerasClassifier(PreTrainedModel):
         if given is None:
             raise ValueError(f"{self.main_input_name} must be given")
         scores: Tensor = self.body(self._arranged(given))
-        if self.config.output == "sigmoid":
+        single = self.config.problem_type in (None, "single_label_classification")
+        if self.config.output == "sigmoid" and single:
             scores = torch.cat([torch.zeros_like(scores), scores], 1)
-        loss = None if labels is None else functional.cross_entropy(scores.float(), labels)
+        loss = None if labels is None else _loss(self.config.problem_type, scores.float(), labels)
         output = KerasOutput(loss=loss, logits=scores)
         return output.to_tuple() if return_dict is False else output
 
@@ -214,6 +216,15 @@ class KerasClassifier(PreTrainedModel):
                 init.zeros_(module.bias)
 
 
+def _loss(problem_type: str | None, scores: Tensor, labels: Tensor) -> Tensor:
+    """As transformers takes it."""
+    if problem_type == "regression":
+        return functional.mse_loss(scores.squeeze(), labels.squeeze())
+    if problem_type == "multi_label_classification":
+        return functional.binary_cross_entropy_with_logits(scores, labels)
+    return functional.cross_entropy(scores, labels)
+
+
 def check_input(architecture: Architecture, task: str) -> None:
     """Refuses inputs that are not of the task.
 
@@ -222,6 +233,7 @@ def check_input(architecture: Architecture, task: str) -> None:
     """
     shape = architecture.input_shape
     kinds = tasks_for(shape)
+    task = as_classification(task)
     if any(call.kind == "Embedding" for call in architecture.calls):
         raise BundleError(
             "the model",
@@ -248,23 +260,48 @@ def _shown(shape: tuple[int | None, ...]) -> str:
     return "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
 
 
+def output_of(problem_type: str) -> Output:
+    """What the last layer of a fresh model does to its scores, by what they are for."""
+    found: Mapping[str, Output] = {
+        "regression": "linear", "multi_label_classification": "sigmoid",
+    }  # fmt: skip
+    return found.get(problem_type, "softmax")
+
+
+def problem_of(output: Output, width: int) -> str:
+    """What so many outputs are for, by what the last layer does to them."""
+    if output == "linear" and width == 1:
+        return "regression"
+    if output == "sigmoid" and width > 1:
+        return "multi_label_classification"
+    return "single_label_classification"
+
+
 def count_classes(config: KerasConfig, width: int) -> int:
-    """How many classes so many outputs are.
+    """How many labels so many outputs are, for what ``config.problem_type`` says.
 
     Raises:
-        BundleError: the outputs are not of a classifier with one label for each record.
+        BundleError: the outputs do not fit it.
     """
+    if config.problem_type == "multi_label_classification":
+        return width
+    if config.problem_type == "regression":
+        if width != 1:
+            raise BundleError("the model", f"ends in {width} numbers; one can be estimated")
+        return 1
     if config.output == "sigmoid":
         if width != 1:
             raise BundleError(
                 "the model",
-                f"ends in {width} sigmoids, so that a record may have several labels at once; only "
-                "softmax, one sigmoid, or logits are for one label",
+                f"ends in {width} sigmoids, so that a record may have several labels at once: "
+                "train it with --head several",
             )
         return 2
     if width < 2:
         raise BundleError(
-            "the model", "ends in one number without a sigmoid: that is a regression, no classifier"
+            "the model",
+            "ends in one number without a sigmoid: that is a regression, no classifier; take the "
+            "task of the same name that ends in -regression",
         )
     return width
 
@@ -300,7 +337,10 @@ def _fit_head(config: KerasConfig) -> tuple[str, ...] | None:
         return None
     if config.by_keras:
         raise ConfigurationError(_other_labels(units, wanted, "is run by Keras itself"))
-    output: Output = "softmax" if config.output == "sigmoid" else config.output
+    single = config.problem_type in (None, "single_label_classification")
+    output = "softmax" if config.output == "sigmoid" and single else config.output
+    if not single:
+        output = output_of(str(config.problem_type))
     found = resized_head(config.entries, architecture, wanted)
     if found is None:
         raise ConfigurationError(_other_labels(units, wanted, "does not end in a dense layer"))

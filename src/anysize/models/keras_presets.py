@@ -12,8 +12,14 @@ import torch
 from anysize.core.errors import ConfigurationError
 from anysize.models.keras.graph import Graph
 from anysize.models.keras.norms import Normalization
-from anysize.models.keras_model import SEQUENCES, VECTORS, KerasClassifier, KerasConfig
-from anysize.models.network import BuildRequest, Network
+from anysize.models.keras_model import (
+    SEQUENCES,
+    VECTORS,
+    KerasClassifier,
+    KerasConfig,
+    output_of,
+)
+from anysize.models.network import BuildRequest, Network, as_regression
 
 PROVIDES = ("dense", "conv1d")
 
@@ -78,6 +84,8 @@ def build(key: str, request: BuildRequest) -> Network:
     config = KerasConfig(
         architecture=json.dumps(entries),
         task=task,
+        output=output_of(request.problem_type),
+        problem_type=request.problem_type,
         id2label=dict(enumerate(request.labels)),
         label2id={label: number for number, label in enumerate(request.labels)},
     )
@@ -99,8 +107,10 @@ def _checked(key: str, request: BuildRequest) -> tuple[tuple[int, ...], float]:
         for name in request.options
         if name not in ("dropout", "hidden")
     ]
-    if request.task != task:
-        problems.append(f"model {key!r} is for {task}, not for {request.task}")
+    if request.kind != task:
+        problems.append(
+            f"model {key!r} is for {task} and {as_regression(task)}, not for {request.task}"
+        )
     if "hidden" in request.options:
         try:
             hidden = tuple(map(int, request.options["hidden"].split("x")))

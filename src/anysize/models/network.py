@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
+from anysize import heads
 from anysize.core.errors import ConfigurationError
 from anysize.core.receipts import Unit
 from anysize.readers.pages import pages_problems
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from anysize.models.columns import TableEncoding
 
 Role: TypeAlias = Literal["text", "image", "features"]
+
+_CLASSIFICATION, _REGRESSION = "-classification", "-regression"
 
 LARGEST_WINDOW = 1 << 20
 """Tokens or steps of a window, and numbers of a step, at most."""
@@ -233,6 +236,26 @@ class BuildRequest:
     feature_shape: tuple[int, ...] | None = None
     encoding: TableEncoding | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The task, or for a regression the classification that reads the same inputs."""
+        return as_classification(self.task)
+
+    @property
+    def problem_type(self) -> str:
+        """What transformers calls the head."""
+        return heads.load(self.head or heads.SINGLE).problem_type
+
+
+def as_classification(task: str) -> str:
+    """The classification that reads the same inputs as a regression; other tasks as they are."""
+    return f"{stem}{_CLASSIFICATION}" if (stem := task.removesuffix(_REGRESSION)) != task else task
+
+
+def as_regression(task: str) -> str:
+    """The regression that reads the same inputs as a classification; other tasks as they are."""
+    return f"{stem}{_REGRESSION}" if (stem := task.removesuffix(_CLASSIFICATION)) != task else task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -177,9 +177,10 @@ def build_network(
     Raises:
         ConfigurationError: another task, or an option that the family does not have.
     """
-    if request.task != "image-classification":
+    if request.kind != "image-classification":
         raise ConfigurationError(
-            f"model {key!r} is for image-classification, not for {request.task}"
+            f"model {key!r} is for pictures (image-classification, image-regression), not for "
+            f"{request.task}"
         )
     size = request.image_size
     if size is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 from anysize.core.errors import ColumnError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.readers.encodings import printable
+from anysize.sources.labels.spelling import plain_label
 from anysize.sources.rows import shown_names
 
 Kind: TypeAlias = Literal["text", "image", "features", "target", "value"]
@@ -37,6 +38,7 @@ class ColumnSpec:
         required: whether data without it is an error.
         several: of features, the columns of a table that a model was trained with. A table must
             have them all, unless it has one of ``names`` instead.
+        reading: of a target, what makes one spelling of a cell; None where it says nothing.
     """
 
     role: str
@@ -44,6 +46,7 @@ class ColumnSpec:
     names: tuple[str, ...]
     required: bool = True
     several: tuple[str, ...] = ()
+    reading: Callable[[str], str | None] = plain_label
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,6 @@ from anysize.readers.encodings import advice, printable
 from anysize.readers.text import Text
 from anysize.sources.columns import CONTENTS, Kind, Request, Role, assign
 from anysize.sources.digests import digest_of_contents, digest_of_files
-from anysize.sources.labels.spelling import plain_label
 from anysize.sources.numbers import cell_features, names_file
 from anysize.sources.offsets import Offsets, RandomFile
 from anysize.sources.profile import Profile
@@ -164,8 +163,9 @@ class TableSource:
 
     def targets(self) -> Iterator[str | None]:
         """Every row's target in order; None for rows without one and those that cannot be read."""
+        specs = [role.spec for role in self._roles if role.spec.kind == "target"]
         for cell in self.spellings():
-            yield plain_label(cell) if cell else None
+            yield specs[0].reading(cell) if cell else None
 
     def spellings(self) -> Iterator[str | None]:
         """Every row's label as it is written, read in large blocks; empty where there is none.
@@ -255,7 +255,7 @@ class TableSource:
                 key = self._keys[name]
                 value = cell_string(row.get(key), origin, key)
                 if kind == "target" and value is not None:
-                    value = plain_label(value)
+                    value = role.spec.reading(value)
                 if value is None:
                     if role.spec.required:
                         raise DataError(origin, f"has no value in the column {key!r}")

@@ -47,7 +47,7 @@ class FeatureClassification(Classification):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.sequences = name == "time-series-classification"
+        self.sequences = name.startswith("time-series")
         self.unit = "steps" if self.sequences else "features"
 
     def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
@@ -103,7 +103,8 @@ class FeatureClassification(Classification):
                 f"{self.name} needs a model of numbers"
             )
         if bool(settings.steps) != self.sequences:
-            kind, other = ("sequences", PROVIDES[1]) if settings.steps else ("vectors", PROVIDES[0])
+            kind, stem = ("sequences", "time-series") if settings.steps else ("vectors", "tabular")
+            other = f"{stem}-{self.family}"
             raise ConfigurationError(
                 f"model {network.spec!r} reads {kind}: use it for {other}, not for {self.name}"
             )

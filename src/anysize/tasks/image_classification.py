@@ -60,7 +60,7 @@ class ImageClassification(Classification):
     ) -> Preprocess:
         if network.image is None:
             raise ConfigurationError(
-                f"model {network.spec!r} reads text, image-classification needs a picture model"
+                f"model {network.spec!r} reads text, {self.name} needs a picture model"
             )
         inner = ImagePreprocess(network.image, augment, seed)
         return PagedPreprocess(inner, network.image)

@@ -15,7 +15,6 @@ from anysize.core.findings import Findings
 from anysize.core.records import Field, Record
 from anysize.readers.cells import Cells, lacking
 from anysize.sources.columns import CONTENTS, ColumnSpec, Request, assign
-from anysize.sources.labels.spelling import plain_label
 
 if TYPE_CHECKING:
     from anysize.readers.image import Image
@@ -167,7 +166,7 @@ class RowsSource:
                 continue
             cell = cells.get(self._rows.names[role.place])
             if role.spec.kind == "target":
-                target = None if cell is None else plain_label(str(cell))
+                target = None if cell is None else role.spec.reading(str(cell))
             elif role.spec.kind not in CONTENTS:
                 continue
             elif cell is not None:

@@ -53,11 +53,11 @@ class TextClassification(Classification):
     ) -> Preprocess:
         if augment is not None:
             raise ConfigurationError(
-                f"augment={augment.spec!r} is for pictures; text-classification takes 'none'"
+                f"augment={augment.spec!r} is for pictures; {self.name} takes 'none'"
             )
         if network.text is None or network.tokenizer is None:
             raise ConfigurationError(
-                f"model {network.spec!r} reads pictures, text-classification needs a text model"
+                f"model {network.spec!r} reads pictures, {self.name} needs a text model"
             )
         return TextPreprocess(
             TokenWindows(

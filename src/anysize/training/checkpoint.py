@@ -34,17 +34,25 @@ class Score:
     """What a validation gave.
 
     Attributes:
-        metric: the task's main metric; higher is better.
+        metric: what validation goes by.
         loss: mean over the records; decides between equal metrics.
         step: steps made when it was measured.
+        lower: whether a lower metric is better.
+        calibration: what the records showed that predictions need (``Calibrating``).
     """
 
     metric: float
     loss: float
     step: int
+    lower: bool = False
+    calibration: Mapping[str, Any] = field(default_factory=dict)
 
     def better_than(self, other: Score | None) -> bool:
-        return other is None or (self.metric, -self.loss) > (other.metric, -other.loss)
+        return other is None or (self._good, -self.loss) > (other._good, -other.loss)
+
+    @property
+    def _good(self) -> float:
+        return -self.metric if self.lower else self.metric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

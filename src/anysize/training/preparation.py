@@ -337,10 +337,10 @@ def _augmentation(recipe: Recipe, task: Task) -> Augmentation | None:
     from anysize.augmentation import image
 
     made = image.make(spec)
-    if made is not None and made.batch_steps and recipe.task != "image-classification":
+    if made is not None and made.batch_steps and head_of(task) is None:
         raise ConfigurationError(
             f"augment: {' and '.join(step.name for step in made.batch_steps)} mix the targets of "
-            f"image-classification alone, not those of {recipe.task}"
+            f"image-classification and image-regression, not those of {recipe.task}"
         )
     if made is not None and recipe.task == "object-detection":
         from anysize.augmentation.automatic import AugMix

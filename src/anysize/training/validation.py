@@ -14,7 +14,7 @@ from anysize.core.errors import DataError
 from anysize.core.examples import Example, Outputs
 from anysize.core.pipeline import Position
 from anysize.core.predict import predict
-from anysize.core.protocols import Preprocess
+from anysize.core.protocols import Calibrating, Preprocess
 from anysize.core.records import Record, Source
 from anysize.core.results import Result
 from anysize.models.execution import collect
@@ -152,4 +152,10 @@ def validate(
         raise DataError(source.name, f"no record can be used for validation; the first: {first}")
     meter.join([state for _, _, state in found])
     metric, loss = meter.score()
-    return Score(metric=metric, loss=loss, step=step)
+    return Score(
+        metric=metric,
+        loss=loss,
+        step=step,
+        lower=objective.task.lower_is_better,
+        calibration=meter.calibration() if isinstance(meter, Calibrating) else {},
+    )

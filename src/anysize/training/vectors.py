@@ -9,7 +9,7 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.records import Source
 from anysize.models.bundle import Card, is_bundle, read_card
 from anysize.models.columns import TableEncoding
-from anysize.models.network import FeatureSettings, Network
+from anysize.models.network import FeatureSettings, Network, as_classification
 from anysize.models.spec import open_network
 from anysize.tasks.protocols import Task
 
@@ -50,7 +50,7 @@ def vectors(task: Task, training: Source, teacher: str | None) -> Vectors:
         given = None if encoding is None or encoding.raw else encoding
         return Vectors(shape=shape, encoding=given, taught=taught)
     encoding = None
-    if task.name == "tabular-classification":
+    if as_classification(task.name) == "tabular-classification":
         from anysize.tasks.table_columns import learned
 
         encoding = learned(training)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from anysize import heads
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models.bundle import FORMAT, Card
 from anysize.models.keras.architecture import flatten, without_output
@@ -27,9 +28,16 @@ from anysize.models.keras_model import (
     KerasConfig,
     count_classes,
     outputs_of,
+    problem_of,
     tasks_for,
 )
-from anysize.models.network import BuildRequest, ImageSettings, Network
+from anysize.models.network import (
+    BuildRequest,
+    ImageSettings,
+    Network,
+    as_classification,
+    as_regression,
+)
 from anysize.models.pixels import CHOICES, parse
 
 OPTIONS = ("allow-lambda", "architecture", "pixels")
@@ -58,7 +66,7 @@ def build(spec: str, request: BuildRequest) -> Network:
         allow_lambda=options.get("allow-lambda") == "yes",
     )
     try:
-        module = _module(file, request.task, request.labels)
+        module = _module(file, request.task, request.labels, request.problem_type)
     except BundleError as error:
         raise BundleError(spec, error.problem) from error
     network = Network(module=module, spec=spec, licence="unknown")
@@ -91,14 +99,23 @@ def open_file(
     known = file.notes
     kinds = tasks_for(flatten(file.entries, spec).input_shape)
     chosen = task or known.get("task") or (kinds[0] if kinds else IMAGES)
+    kept = known.get("card")
+    kept = kept if isinstance(kept, Mapping) else {}
+    labels = tuple(map(str, known.get("labels", ())))
+    head = heads.of(kept.get("head") or {}, spec)
     try:
-        module = _module(file, chosen, tuple(map(str, known.get("labels", ()))))
+        module = _module(
+            file, chosen, head.outputs(labels), head.problem_type if kept.get("head") else ""
+        )
     except BundleError as error:
         raise BundleError(spec, error.problem) from error
     module.exact = True  # a file answers as it does in Keras
     network = Network(module=module, spec=spec, licence=str(known.get("licence", "unknown")))
-    request = BuildRequest(task=chosen, labels=_labels(module))
-    _add_settings(network, request)
+    if not kept.get("head"):
+        head, labels = heads.load(str(module.config.problem_type)), _labels(module)
+    if head.family == "regression":
+        chosen = as_regression(chosen)
+    _add_settings(network, BuildRequest(task=chosen, labels=labels))
     if network.image is not None and not _add_pixels(network, file, pixels):
         network.question = (
             f"{spec}: which values of pixels was the model trained on? Its graph does not say; "
@@ -106,14 +123,14 @@ def open_file(
         )
     card = Card(
         task=chosen,
-        labels=request.labels,
+        labels=labels,
+        head=heads.described(head),
         model=spec,
         image=network.image,
         features=network.features,
         licence=network.licence,
     )
-    kept = known.get("card")
-    if isinstance(kept, Mapping):
+    if kept:
         settings = {name: kept[name] for name in ("image", "features") if kept.get(name)}
         own = card.image
         card = Card.from_json({**card.to_json(), **settings}, spec)
@@ -160,25 +177,31 @@ def _checked(options: Mapping[str, str]) -> Mapping[str, str]:
     return options
 
 
-def _module(file: KerasFile, task: str, labels: tuple[str, ...]) -> KerasClassifier:
+def _module(
+    file: KerasFile, task: str, labels: tuple[str, ...], problem_type: str = ""
+) -> KerasClassifier:
     """The module with the file's weights, checked against Keras.
 
     Args:
         file: examined.
         task: what it is read for.
         labels: empty takes the file's own number of classes.
+        problem_type: what it is trained for; empty takes what the file's last layer is for.
     """
     spec = str(file.path)
     keras_model = load(file)
     entries: dict[str, Any] = json.loads(keras_model.to_json())
     stripped, output = without_output(entries, flatten(entries, spec))
-    config = KerasConfig(architecture=json.dumps(stripped), output=output, task=task)
+    config = KerasConfig(
+        architecture=json.dumps(stripped), output=output, task=as_classification(task)
+    )
     try:
         width = outputs_of(config)
     except NoCounterpart as reason:
         _log.info("%s: %s has no counterpart, so Keras runs the model", spec, reason)
         config.by_keras = True
         width = int(keras_model.output_shape[-1])
+    config.problem_type = problem_type or problem_of(output, width)  # type: ignore[assignment]
     names = labels or tuple(str(number) for number in range(count_classes(config, width)))
     config.id2label = dict(enumerate(names))
     config.label2id = {label: number for number, label in enumerate(names)}

@@ -9,12 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from anysize import heads
 from anysize.core import plugins
-from anysize.core.errors import BundleError
+from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models import hub_settings, tensor_file
 from anysize.models.architectures import architecture_of, role_of, task_for
 from anysize.models.bundle import Card
-from anysize.models.network import BuildRequest, Network
+from anysize.models.network import BuildRequest, Network, as_classification, as_regression
 from anysize.models.opening.errors import loading
 from anysize.models.opening.limits import check_configuration, stored_tensors
 from anysize.models.opening.reaching import reached
@@ -88,8 +89,13 @@ def open_folder(spec: str, task: str | None) -> tuple[Network, Card]:
     with loading(spec):
         labels: Mapping[Any, Any] = network.module.config.id2label or {}
         names = tuple(str(label) for _, label in sorted(labels.items(), key=lambda x: int(x[0])))
+    task = task or task_of(network.module.config, spec)
+    head: dict[str, Any] = {}
+    if as_classification(task) != task or as_regression(task) != task:
+        head = _head(task, network, spec)
     card = Card(
-        task=task or task_of(network.module.config, spec),
+        task=task,
+        head=head,
         labels=names,
         model=spec,
         text=network.text,
@@ -98,6 +104,23 @@ def open_folder(spec: str, task: str | None) -> tuple[Network, Card]:
         licence=network.licence,
     )
     return network, card
+
+
+def _head(task: str, network: Network, spec: str) -> dict[str, Any]:
+    """What the card says of the head of a folder that others trained.
+
+    Raises:
+        ConfigurationError: it is not for the task.
+    """
+    found = heads.load(head_of(network.module.config))
+    if not task.endswith(f"-{found.family}"):
+        other = as_regression(task) if found.family == "regression" else as_classification(task)
+        raise ConfigurationError(
+            f"{spec} is for {found.family} by its config.json (problem_type "
+            f"{network.module.config.problem_type}, {network.module.config.num_labels} labels): "
+            f"use it for {other}, not for {task}"
+        )
+    return heads.described(found)
 
 
 def read_configuration(
@@ -132,15 +155,27 @@ def task_of(config: PretrainedConfig, spec: str) -> str:
         BundleError: it says none that is known here.
     """
     if config.model_type == "anysize_keras_model":
-        return str(config.task)
+        return _by_head(str(config.task), config)
     task = task_for(config.architectures or ())
     if task is not None:
-        return task
+        return _by_head(task, config)
     raise BundleError(
         spec,
         f"its configuration (architectures: {config.architectures}) is for no task that anysize "
         f"knows: name one with --task ({', '.join(plugins.keys('tasks'))}), or train a head first",
     )
+
+
+def _by_head(task: str, config: PretrainedConfig) -> str:
+    """The task, by what the configuration says of its outputs (``head_of``)."""
+    return as_regression(task) if head_of(config) == "regression" else task
+
+
+def head_of(config: PretrainedConfig) -> str:
+    """The head of a configuration, as transformers takes it: one output is a number."""
+    if config.problem_type is None and config.num_labels == 1:
+        return "regression"
+    return str(config.problem_type or heads.SINGLE)
 
 
 def _add_inputs(network: Network, task: str, request: BuildRequest | None) -> None:

@@ -54,7 +54,11 @@ def settle(parts: Mapping[str, Source], findings: Findings) -> Settled:
     wholes: list[tuple[Tally, Source]] = []
     for source, several in _by_source(parts):
         cut = {part: each for part, each in several.items() if isinstance(each, Subset)}
-        found = tally_parts(source, cut) if cut else {part: tally(source) for part in several}
+        found = (
+            tally_parts(source, cut, Tally)
+            if cut
+            else {part: tally(source, Tally()) for part in several}
+        )
         tallies |= found
         wholes.append((joined(found.values()), source))
     training = tallies["train"]
@@ -104,7 +108,7 @@ def note_known(source: Source, names: LabelNames, findings: Findings) -> None:
         names: the model's classes.
         findings: takes what is noticed.
     """
-    found = tally(source)
+    found = tally(source, Tally())
     _several(found, source, short(source), findings)
     _unreadable(found, source, findings)
     _spelled(found, source, names, findings)
@@ -190,9 +194,9 @@ def _numbers(plain: Mapping[str, int], where: str, findings: Findings) -> bool:
         level="refusal",
         count=records,
         unit="records",
-        remedy="regression is not in this version; write ranges instead of numbers into the column "
-        "(such as low, middle, high), or name the column with the classes with "
-        "--columns label=NAME",
+        remedy="estimate it with the task of the same name that ends in -regression, write ranges "
+        "instead of numbers into the column (such as low, middle, high), or name the column with "
+        "the classes with --columns label=NAME",
     )
     return True
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -18,6 +19,15 @@ MOST_CELLS = 200_000
 """Different spellings that are counted at most; behind that the rest is one number."""
 
 _NAMED = 5
+
+
+class Counts(Protocol):
+    """Counts the cells of targets, one after the other."""
+
+    def add(self, index: int, cell: str | None) -> None: ...
+
+
+AnyTally = TypeVar("AnyTally", bound=Counts)
 
 
 @dataclass(slots=True)
@@ -70,23 +80,34 @@ class Tally:
         return ((cell, plain_label(cell)) for cell in self.cells)
 
 
-def tally(source: Source) -> Tally:
-    """Counts the labels of a source; bounded by ``MOST_CELLS``, whatever the source's length."""
-    found = Tally()
+def tally(source: Source, found: AnyTally) -> AnyTally:
+    """Counts the targets of a source; bounded, whatever the source's length.
+
+    Args:
+        source: the records.
+        found: takes what is counted.
+    """
     for index, cell in enumerate(_cells(source)):
         found.add(index, cell)
     return found
 
 
-def tally_parts(source: Source, parts: Mapping[str, Subset]) -> dict[str, Tally]:
-    """Counts the labels of several parts of a source in one pass over it.
+def tally_parts(
+    source: Source, parts: Mapping[str, Subset], new: Callable[[], AnyTally]
+) -> dict[str, AnyTally]:
+    """Counts the targets of several parts of a source in one pass over it.
 
-    The first places of the spellings are those in ``source``.
+    The places that are counted are those in ``source``.
+
+    Args:
+        source: the records.
+        parts: of it.
+        new: makes what counts those of a part.
     """
     of_record = np.full(len(source), len(parts), dtype=np.uint8)
     for place, part in enumerate(parts.values()):
         of_record[part.members()] = place
-    found = [Tally() for _ in range(len(parts) + 1)]
+    found = [new() for _ in range(len(parts) + 1)]
     for index, cell in enumerate(_cells(source)):
         found[of_record[index]].add(index, cell)
     return dict(zip(parts, found, strict=False))

@@ -1,0 +1,51 @@
+"""An evaluation of predicted numbers as tables for a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.text import Text
+
+from anysize.evaluation.markup import percent
+from anysize.evaluation.number_result import NumberEvaluation
+from anysize.evaluation.rendering import blank_table, render, unreadable
+
+
+def register() -> None:
+    """Makes ``rendering.render`` know these evaluations."""
+    render.register(NumberEvaluation, _evaluation)
+
+
+def _evaluation(evaluation: NumberEvaluation) -> RenderableType:
+    table = blank_table("metric", "value", "95% interval")
+    for name, value in evaluation.metrics.items():
+        interval = evaluation.intervals.get(name)
+        share = name == "interval_coverage"
+        shown = percent(value) if share else f"{value:.4g}"
+        bounds = ""
+        if interval is not None:
+            ends = (interval.low, interval.high)
+            bounds = " … ".join(percent(end) if share else f"{end:.4g}" for end in ends)
+        table.add_row(name, shown, bounds)
+    compared = blank_table("baseline", "mae", "rmse", "r2", "model minus baseline, mae")
+    for each in evaluation.baselines:
+        compared.add_row(
+            escape(f"{each.name}: {each.description}"),
+            f"{each.mae:.4g}",
+            f"{each.rmse:.4g}",
+            f"{each.r2:.4f}",
+            f"{each.difference:+.4g} ({each.interval.low:+.4g} … {each.interval.high:+.4g})",
+        )
+    receipts = evaluation.receipts
+    words = (
+        f"{evaluation.records:,} records in {receipts.windows:,} windows; "
+        f"{receipts.longer_than_window:,} longer than one window, "
+        f"{receipts.fully_covered:,} read completely"
+    )
+    parts: list[RenderableType] = [table, compared, Text(words)]
+    if evaluation.without_target:
+        parts.append(
+            Text(f"{evaluation.without_target:,} records without a number not scored", "yellow")
+        )
+    parts += unreadable(evaluation.failure_count, evaluation.failures[:10])
+    return Group(*parts)
