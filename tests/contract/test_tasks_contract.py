@@ -21,7 +21,7 @@ from anysize.core.errors import BundleError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Record
 from anysize.models import bundle, spec
-from anysize.models.network import BuildRequest, Network
+from anysize.models.network import BuildRequest, Network, as_classification, as_regression
 from anysize.models.opening import hub
 from anysize.sources import open_source, open_splits
 
@@ -39,6 +39,8 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "tabular-classification": ("dense", {"feature_shape": (4,)}),
     "time-series-classification": ("conv1d", {"feature_shape": (9, 4)}),
 }
+MODELS |= {as_regression(task): MODELS[task] for task in MODELS if as_regression(task) != task}
+REGRESSION = tuple(task for task in TASKS if task.endswith("-regression"))
 CLASSIFICATION = (
     "image-classification",
     "tabular-classification",
@@ -47,7 +49,12 @@ CLASSIFICATION = (
 )
 
 
+def labels_of(task: str) -> tuple[str, ...]:
+    return ("value",) if task in REGRESSION else LABELS
+
+
 def make_data(task: str, folder: Path) -> Path:
+    task = as_classification(task)
     rng = np.random.default_rng(0)
     if task == "text-classification":
         path = folder / "data.csv"
@@ -111,13 +118,14 @@ def network_for(task: str) -> Network:
         yield "red green blue one two " * 20
 
     model, wishes = MODELS[task]
-    return spec.build(model, BuildRequest(task=task, labels=LABELS, texts=texts, **wishes))
+    return spec.build(model, BuildRequest(task=task, labels=labels_of(task), texts=texts, **wishes))
 
 
 def card_for(task: str, network: Network) -> bundle.Card:
     return bundle.Card(
         task=task,
-        labels=LABELS,
+        labels=labels_of(task),
+        head={"name": "regression", "mean": 5.0, "width": 1.0} if task in REGRESSION else {},
         model=network.spec,
         text=network.text,
         image=network.image,
@@ -163,10 +171,12 @@ def test_one_record_alone_equals_the_record_among_others(task: str, tmp_path: Pa
         assert isinstance(single, anysize.Result)
         assert isinstance(result, anysize.Result)
         assert single.score == pytest.approx(result.score, abs=1e-5)
+        if task in REGRESSION:
+            assert single.prediction == pytest.approx(result.prediction, abs=1e-4)
         assert single.receipt == result.receipt
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", sorted(set(TASKS) - set(REGRESSION)))
 def test_labels_are_found_in_the_data(task: str, tmp_path: Path) -> None:
     made = tasks.load(task)
     source = open_source(make_data(task, tmp_path), columns=made.columns)

@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from anysize.evaluation.markup import percent
 from anysize.evaluation.number_result import NumberEvaluation
+from anysize.evaluation.numbers import percent
 from anysize.evaluation.rendering import blank_table, render, unreadable
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from anysize.core.records import Source
-from anysize.evaluation import number_plots, panels
-from anysize.evaluation.findings import findings_section
+from anysize.evaluation import number_plots, sectioned
 from anysize.evaluation.intervals import Interval
-from anysize.evaluation.markup import percent, section
-from anysize.evaluation.number_result import FarMiss, NumberEvaluation
+from anysize.evaluation.number_result import NumberEvaluation
+from anysize.evaluation.numbers import percent
 from anysize.evaluation.passing import notices_of
+from anysize.evaluation.sectioned import Miss, Section
 
 
 def write(
@@ -25,30 +23,27 @@ def write(
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    lines = notices_of(
-        receipts=evaluation.receipts,
-        without_target=evaluation.without_target,
-        failure_count=evaluation.failure_count,
-        copies=evaluation.copies,
-        what="number",
+    sections = [_baselines(evaluation), *_scatter(evaluation), _coverage(evaluation)]
+    if len(evaluation.by_extent) > 1:
+        sections.append(_sizes(evaluation))
+    sectioned.write(
+        evaluation,
+        folder,
+        cards=_cards(evaluation),
+        notices=notices_of(
+            receipts=evaluation.receipts,
+            without_target=evaluation.without_target,
+            failure_count=evaluation.failure_count,
+            copies=evaluation.copies,
+            what="number",
+        ),
+        sections=[*sections, _far(evaluation)],
+        card=card,
+        source=source,
     )
-    body = "".join(
-        (
-            _cards(evaluation),
-            panels.notices(lines),
-            _baselines(evaluation),
-            _scatter(evaluation),
-            _coverage(evaluation),
-            _sizes(evaluation),
-            _far(evaluation),
-            panels.failures(evaluation.failures, evaluation.failure_count),
-            findings_section(evaluation.findings),
-        )
-    )
-    panels.write(folder, evaluation.to_json(), body, card=card, source=source)
 
 
-def _cards(evaluation: NumberEvaluation) -> str:
+def _cards(evaluation: NumberEvaluation) -> list[tuple[str, str, str]]:
     metrics, found = evaluation.metrics, evaluation.intervals
     receipts = evaluation.receipts
     entries = [
@@ -56,31 +51,24 @@ def _cards(evaluation: NumberEvaluation) -> str:
         ("RMSE", f"{metrics['rmse']:.4g}", _between(found["rmse"])),
         ("mean absolute error", f"{metrics['mae']:.4g}", _between(found["mae"])),
         ("rank correlation", f"{metrics['spearman']:.4f}", "Spearman; 1 is the same order"),
-        ("records", f"{evaluation.records:,}", f"target: {evaluation.target}"),
-        (
-            "windows",
-            f"{receipts.windows:,}",
-            f"{receipts.longer_than_window:,} records longer than one",
-        ),
     ]
     if evaluation.level is not None:
-        entries.insert(
-            4,
-            (
-                "coverage",
-                percent(metrics["interval_coverage"]),
-                f"of intervals meant for {evaluation.level:.0%}; width "
-                f"{metrics['interval_width']:.4g}",
-            ),
-        )
-    return panels.cards(entries)
+        width = f"{metrics['interval_width']:.4g}"
+        note = f"of intervals meant for {evaluation.level:.0%}; width {width}"
+        entries.append(("coverage", percent(metrics["interval_coverage"]), note))
+    longer = f"{receipts.longer_than_window:,} records longer than one"
+    return [
+        *entries,
+        ("records", f"{evaluation.records:,}", f"target: {evaluation.target}"),
+        ("windows", f"{receipts.windows:,}", longer),
+    ]
 
 
 def _between(interval: Interval) -> str:
     return f"{interval.low:.4g} … {interval.high:.4g}"
 
 
-def _baselines(evaluation: NumberEvaluation) -> str:
+def _baselines(evaluation: NumberEvaluation) -> Section:
     own = evaluation.metrics
     rows = [
         ("this model", f"{own['mae']:.4g}", f"{own['rmse']:.4g}", f"{own['r2']:.4f}", "", ""),
@@ -96,77 +84,69 @@ def _baselines(evaluation: NumberEvaluation) -> str:
             for each in evaluation.baselines
         ),
     ]
-    columns = ("system", "MAE", "RMSE", "R²", "model minus baseline, MAE", "interval")
-    return section(
-        "Against simple baselines",
-        "All systems answer the same records. Below zero the model is nearer to the truth; the "
-        "interval is a paired bootstrap.",
-        panels.table(columns, rows),
+    return Section(
+        title="Against simple baselines",
+        words="All systems answer the same records. Below zero the model is nearer to the truth; "
+        "the interval is a paired bootstrap.",
+        columns=("system", "MAE", "RMSE", "R²", "model minus baseline, MAE", "interval"),
+        rows=rows,
     )
 
 
-def _scatter(evaluation: NumberEvaluation) -> str:
+def _scatter(evaluation: NumberEvaluation) -> list[Section]:
     pairs = evaluation.pairs
-    return section(
-        "Predicted against true",
-        "On the dashed line a prediction is right. Errors that grow to one side show what the "
-        "model does not know.",
-        f'<div class="pair"><div class="plot">{number_plots.scatter(pairs)}</div>'
-        f'<div class="plot">{number_plots.residuals(pairs)}</div></div>'
-        f'<div class="plot">{number_plots.histogram(pairs)}</div>',
-    )
+    return [
+        Section(
+            title="Predicted against true",
+            words="On the dashed line a prediction is right. Errors that grow to one side show "
+            "what the model does not know.",
+            plots=(number_plots.scatter(pairs), number_plots.residuals(pairs)),
+        ),
+        Section(title="Errors", plots=(number_plots.histogram(pairs),)),
+    ]
 
 
-def _coverage(evaluation: NumberEvaluation) -> str:
+def _coverage(evaluation: NumberEvaluation) -> Section:
     if evaluation.level is None:
-        return section(
-            "Prediction intervals",
-            "This model gives none: they are found on validation records, of which there were none "
-            "or too few.",
-            "",
+        return Section(
+            title="Prediction intervals",
+            words="This model gives none: they are found on validation records, of which there "
+            "were none or too few.",
         )
     share = evaluation.metrics["interval_coverage"]
     bounds = evaluation.intervals["interval_coverage"]
-    return section(
-        "Prediction intervals",
-        f"{percent(share)} of the true values lie inside their interval ({percent(bounds.low)} to "
-        f"{percent(bounds.high)} with chance), and {evaluation.level:.0%} are meant to. The mean "
-        f"width is {evaluation.metrics['interval_width']:.4g}.",
-        "",
+    return Section(
+        title="Prediction intervals",
+        words=f"{percent(share)} of the true values lie inside their interval "
+        f"({percent(bounds.low)} to {percent(bounds.high)} with chance), and "
+        f"{evaluation.level:.0%} are meant to. The mean width is "
+        f"{evaluation.metrics['interval_width']:.4g}.",
     )
 
 
-def _sizes(evaluation: NumberEvaluation) -> str:
-    if len(evaluation.by_extent) < 2:
-        return ""
+def _sizes(evaluation: NumberEvaluation) -> Section:
     unit = evaluation.receipts.unit
-    rows = [
-        (f"{each.low:,} to {each.high:,} {unit}", f"{each.records:,}", f"{each.mae:.4g}")
-        for each in evaluation.by_extent
-    ]
-    return section("By size of the input", "", panels.table(("size", "records", "MAE"), rows))
-
-
-def _far(evaluation: NumberEvaluation) -> str:
-    texts = any(each.excerpt and each.excerpt.text is not None for each in evaluation.far)
-    style = "mistakes texts" if texts else "mistakes"
-    return section(
-        "Largest errors",
-        "A wrong number in the data shows here first.",
-        f'<div class="{style}">{"".join(map(_miss, evaluation.far))}</div>',
+    return Section(
+        title="By size of the input",
+        columns=("size", "records", "MAE"),
+        rows=[
+            (f"{each.low:,} to {each.high:,} {unit}", f"{each.records:,}", f"{each.mae:.4g}")
+            for each in evaluation.by_extent
+        ],
     )
 
 
-def _miss(miss: FarMiss) -> str:
-    shown, excerpt = "", miss.excerpt
-    if excerpt and excerpt.image is not None:
-        data = base64.b64encode(excerpt.image).decode("ascii")
-        kind = escape(excerpt.media_type, quote=True)
-        shown = f'<img alt="{escape(miss.id, quote=True)}" src="data:{kind};base64,{data}">'
-    if excerpt and excerpt.text is not None:
-        shown += f"<blockquote>{escape(excerpt.text)}</blockquote>"
-    return (
-        f'<div class="mistake">{shown}<div><span class="wrong">{miss.prediction:g}</span>'
-        f' · should be <span class="right">{miss.target:g}</span></div>'
-        f'<div class="muted small">{escape(miss.id)}</div></div>'
+def _far(evaluation: NumberEvaluation) -> Section:
+    return Section(
+        title="Largest errors",
+        words="A wrong number in the data shows here first.",
+        misses=[
+            Miss(
+                id=each.id,
+                wanted=f"{each.target:g}",
+                predicted=f"{each.prediction:g}",
+                excerpt=each.excerpt,
+            )
+            for each in evaluation.far
+        ],
     )

@@ -10,7 +10,7 @@ from anysize.core.errors import DataError
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation.lengths import ReceiptCounter
-from anysize.evaluation.markup import counted, percent
+from anysize.evaluation.numbers import counted, percent
 
 MOST_NAMED = 100
 

@@ -245,7 +245,8 @@ class BuildRequest:
     @property
     def problem_type(self) -> str:
         """What transformers calls the head."""
-        return heads.load(self.head or heads.SINGLE).problem_type
+        own = "regression" if self.task.endswith(_REGRESSION) else heads.SINGLE
+        return heads.load(self.head or own).problem_type
 
 
 def as_classification(task: str) -> str:

@@ -54,6 +54,7 @@ def from_hub(
         task = task or task_of(config, spec)
         architecture = architecture_of(task)
         if request is not None:
+            config.problem_type = None  # of its old head; number and kind are checked together
             config.id2label = dict(enumerate(request.labels))
             config.label2id = {label: index for index, label in enumerate(request.labels)}
         stored = Stored(spec=spec, altered=altered, shapes=shapes, ours=ours)
