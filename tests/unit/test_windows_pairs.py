@@ -37,16 +37,16 @@ KINDS = {"bert": _bert_like(), "roberta": _roberta_like()}
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_a_short_pair_is_what_the_tokenizer_makes_of_it(kind: str, side: Side) -> None:
     tokenizer = KINDS[kind]
-    windows = TokenWindows(tokenizer, size=200, types=True, offsets=True, side=side)
+    windows = TokenWindows(tokenizer, size=200, types=True, places=True, side=side)
     (window,) = windows.stream(Text(CONTEXT), Text(QUESTION))
     pair = (QUESTION, CONTEXT) if side == "before" else (CONTEXT, QUESTION)
     expected = tokenizer.encode(*pair)
     assert window.ids.tolist() == expected.ids
     assert window.types is not None
     assert window.types.tolist() == expected.type_ids
-    assert window.offsets is not None
+    assert window.places is not None
     alone = tokenizer.encode(CONTEXT, add_special_tokens=False)
-    assert window.offsets.tolist() == [list(pair) for pair in alone.offsets]
+    assert window.places.offsets.tolist() == [list(pair) for pair in alone.offsets]
     own = window.ids[window.first : window.first + window.region.size]
     assert own.tolist() == alone.ids
 
@@ -56,7 +56,7 @@ def test_a_short_pair_is_what_the_tokenizer_makes_of_it(kind: str, side: Side) -
 def test_each_window_of_a_long_text_has_the_other_beside_it(kind: str, side: Side) -> None:
     tokenizer, text = KINDS[kind], CONTEXT * 40
     windows = TokenWindows(
-        tokenizer, size=60, overlap=9, chunk=300, types=True, offsets=True, side=side
+        tokenizer, size=60, overlap=9, chunk=300, types=True, places=True, side=side
     )
     asked = tokenizer.encode(QUESTION, add_special_tokens=False).ids
     whole = tokenizer.encode(text, add_special_tokens=False)
@@ -69,8 +69,8 @@ def test_each_window_of_a_long_text_has_the_other_beside_it(kind: str, side: Sid
         region = slice(window.region.start, window.region.stop)
         assert len(window.ids) == window.region.size + len(asked) + specials <= 60
         assert window.ids[window.first :][: window.region.size].tolist() == whole.ids[region]
-        assert window.offsets is not None
-        assert window.offsets.tolist() == [list(pair) for pair in whole.offsets[region]]
+        assert window.places is not None
+        assert window.places.offsets.tolist() == [list(pair) for pair in whole.offsets[region]]
         # What the tokenizer puts around two texts, with this window as one of them.
         one = tokenizer.encode(QUESTION, add_special_tokens=False)
         two = tokenizer.encode(text, add_special_tokens=False)
@@ -89,7 +89,7 @@ def test_nothing_beside_is_as_it_was() -> None:
     assert window.ids.tolist() == KINDS["bert"].encode(CONTEXT).ids
     assert window.first == 1
     assert window.types is None
-    assert window.offsets is None
+    assert window.places is None
 
 
 @pytest.mark.parametrize("repeats", [3, 3000])

@@ -13,6 +13,7 @@ from anysize.core.receipts import Facts
 from anysize.core.windows import Window
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+_NOTHING: Arrays = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,8 @@ class Example:
             may be the window's own targets beside them (``boxes``, …).
         cost: tokens, pixels or steps; what the batch budget counts. A vector costs 1.
         facts: on a record's last window, what reading the record showed, for its receipt.
+        aside: arrays that the model does not read, for the merger, which gets them with the
+            outputs, and for the loss: where characters of tokens are, the window's own targets.
     """
 
     ordinal: int
@@ -36,6 +39,7 @@ class Example:
     arrays: Arrays
     cost: int
     facts: Facts | None = None
+    aside: Arrays = field(default_factory=lambda: _NOTHING)
 
 
 def same_shapes(examples: Sequence[Example], name: str) -> list[list[int]]:

@@ -47,7 +47,10 @@ class Merger(Protocol):
     order_independent: bool
 
     def add(self, window: Window, output: Mapping[str, Any]) -> None:
-        """Takes one window's output arrays, by name."""
+        """Takes one window's output arrays, by name, and what its example has ``aside``.
+
+        They are views of a whole batch's: what is kept of them is to be copied.
+        """
         ...
 
     def finish(self) -> Result | NextRound:

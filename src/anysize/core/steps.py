@@ -98,7 +98,7 @@ class OneRun:
         sound = outputs.finite()
         for row, example in enumerate(examples):
             if sound[row]:
-                yield Answer(example, outputs.row(row))
+                yield Answer(example, {**outputs.row(row), **example.aside})
             else:
                 yield Answer(example, {}, problem=_NO_NUMBER)
 
@@ -154,7 +154,12 @@ class Generation:
             if growth.problem is not None:
                 yield Answer(example, {}, problem=growth.problem)
                 continue
-            output = {"tokens": growth.tokens, "score": growth.score, "ending": growth.ending}
+            output = {
+                "tokens": growth.tokens,
+                "score": growth.score,
+                "ending": growth.ending,
+                **example.aside,
+            }
             yield Answer(example, output, finished=growth.ending is not None)
 
     def rehearse(self, runtime: Generator, examples: Sequence[Example]) -> float | None:

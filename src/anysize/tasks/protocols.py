@@ -40,12 +40,15 @@ class LossBatch:
     """What a loss is taken of, beside the network's outputs.
 
     Attributes:
-        examples: the windows, in the order of the outputs; empty where a record is trained in two
-            passes, for a loss that is ``separable`` never.
+        examples: the windows, in the order of the outputs. Where a record is trained in two passes
+            they have no ``arrays``, and of networks without outputs for each token there are none;
+            a loss that is ``separable`` always gets them whole.
         owners: which record each window belongs to, int64 ``[windows]``, 0-based.
         weights: extent of each window's core, ``[windows]``.
         targets: of the records, as ``Task.encode_target`` gave them.
         mixture: None where the records are as they were read.
+        lengths: of a network with outputs for each token, how many rows of them each window has,
+            int64 ``[windows]``; else None.
     """
 
     examples: Sequence[Example]
@@ -53,6 +56,7 @@ class LossBatch:
     weights: Tensor
     targets: Sequence[Any]
     mixture: Mixture | None = None
+    lengths: Tensor | None = None
 
 
 class Task(Protocol):

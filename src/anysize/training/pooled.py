@@ -5,7 +5,8 @@ once. Where their activations do not fit into one micro-batch, the gradient is c
 outputs (Gao et al. 2021, "Scaling deep contrastive learning batch size under memory limited
 setup", arXiv:2101.06983):
 
-1. every window runs without a graph, and only its small outputs are kept;
+1. every window runs without a graph, and only its small outputs are kept (those of each token,
+   where the network gives them and the loss needs them all at once);
 2. the pooled loss is differentiated with respect to those outputs;
 3. every window runs again, with the same random numbers, and its outputs' cached gradient is
    propagated into the weights.
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -28,6 +29,7 @@ from anysize.core.batches import BatchPlan
 from anysize.core.examples import Example
 from anysize.models.execution import Execution, Tensors
 from anysize.models.network import Network
+from anysize.models.padded_text import token_lengths
 from anysize.tasks.protocols import LossBatch, Mixture, Task
 
 Seeder = Callable[[int], None]
@@ -116,6 +118,7 @@ def one_graph(
             weights=_core_sizes(examples, objective.device),
             targets=[record.target for record in records],
             mixture=mixture,
+            lengths=_lengths(objective, examples),
         ),
     )
     loss.backward()
@@ -147,32 +150,46 @@ def two_passes(
     """
     kept: list[Tensors] = []
     sizes: list[Tensor] = []
+    lengths: list[Tensor] = []
+    windows: list[Example] = []
     with torch.no_grad(), _untouched_buffers(objective.network.module):
         for part, examples in enumerate(split(first, plan)):
             seed(number + part)
             kept.append(objective.outputs(examples))
             sizes.append(_core_sizes(examples, objective.device))
+            found = _lengths(objective, examples)
+            if found is not None:
+                lengths.append(found)
+                windows += (replace(example, arrays={}) for example in examples)
     parts = len(kept)
     cached = {name: torch.cat([part[name] for part in kept]).requires_grad_() for name in kept[0]}
     kept.clear()
     weights = torch.cat(sizes)
     owners = torch.zeros(len(weights), dtype=torch.int64, device=objective.device)
     loss = objective.loss(
-        cached, LossBatch(examples=(), owners=owners, weights=weights, targets=[target])
+        cached,
+        LossBatch(
+            examples=windows,
+            owners=owners,
+            weights=weights,
+            targets=[target],
+            lengths=torch.cat(lengths) if lengths else None,
+        ),
     )
     loss.backward()
 
     done = 0
+    rows = dict.fromkeys(cached, 0)
     for part, examples in enumerate(split(again(), plan)):
         seed(number + part)
         outputs = objective.outputs(examples)
-        here = slice(done, done + len(examples))
         done += len(examples)
-        pairs = [
-            (output, gradient[here])
-            for name, output in outputs.items()
-            if (gradient := cached[name].grad) is not None and output.requires_grad
-        ]
+        pairs = []
+        for name, output in outputs.items():
+            start, rows[name] = rows[name], rows[name] + len(output)
+            gradient = cached[name].grad
+            if gradient is not None and output.requires_grad:
+                pairs.append((output, gradient[start : rows[name]]))
         torch.autograd.backward(*map(list, zip(*pairs, strict=True)))  # type: ignore[arg-type]
     if done != len(owners):
         raise RuntimeError(f"the record gave {len(owners)} windows, then {done}")
@@ -219,6 +236,13 @@ def group(records: Sequence[Windows], plan: BatchPlan) -> list[list[Windows]]:
             groups.append([record])
             windows = len(record.examples)
     return groups
+
+
+def _lengths(objective: Objective, examples: Sequence[Example]) -> Tensor | None:
+    """Tokens of each window, where the network gives something for each of them."""
+    if not objective.network.per_token:
+        return None
+    return torch.from_numpy(token_lengths(examples)).to(objective.device)
 
 
 def _core_sizes(examples: Sequence[Example], device: torch.device) -> Tensor:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
+from anysize.windows.words import Places, places
+
 # Borders that must agree in a row where the join is not at a space.
 _AGREE = 8
 
@@ -50,10 +52,14 @@ class Piece:
         return bisect_left(range(len(self)), character, key=lambda i: self.characters(i)[0])
 
     @cached_property
-    def all_offsets(self) -> NDArray[np.int64]:
-        """``[length, 2]``: start and stop of every token; made where all are wanted."""
-        pairs = np.array(self.encoding.offsets, np.int64).reshape(-1, 2)
-        return pairs + self.start
+    def places(self) -> Places:
+        """Characters of every token, and where words begin; made where all are wanted."""
+        offsets = np.array(self.encoding.offsets, np.int64).reshape(-1, 2)
+        words = np.array(
+            [-1 if each is None else each for each in self.encoding.word_ids], np.int64
+        )
+        found = places(self.text, offsets, words)
+        return Places(found.offsets + self.start, found.starts)
 
     def is_space(self, character: int) -> bool:
         return self.text[character - self.start].isspace()

@@ -18,6 +18,7 @@ from anysize.windows.encoding import CHUNK, TextEncoder, encoder_of
 from anysize.windows.frames import Frame, Side
 from anysize.windows.pieces import Piece
 from anysize.windows.spans import SpanCutter
+from anysize.windows.words import Places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,8 +37,8 @@ class TokenWindow:
         unknown: of the last window: how much of the text the vocabulary does not have.
         types: int32 ``[length]``, the type of each token (``token_type_ids``); None where the
             windows are not to have them.
-        offsets: int64 ``[tokens of the region, 2]``, the first character of each and the one after
-            its last; None where the windows are not to have them.
+        places: of the tokens of the region, where their characters are and where words begin; None
+            where the windows are not to have them.
     """
 
     ids: NDArray[np.int32]
@@ -48,7 +49,7 @@ class TokenWindow:
     last: bool
     unknown: Unknown | None = None
     types: NDArray[np.int32] | None = None
-    offsets: NDArray[np.int64] | None = None
+    places: Places | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class TokenWindows:
             last one then owns its region to the end. None reads everything.
         chunk: characters tokenised at a time.
         types: whether windows have ``types``.
-        offsets: whether windows have ``offsets``.
+        places: whether windows have ``places``.
         repeated: what the repeated text is called in messages.
         side: where the repeated text stands.
 
@@ -101,7 +102,7 @@ class TokenWindows:
     max_windows: int | None = None
     chunk: int = CHUNK
     types: bool = False
-    offsets: bool = False
+    places: bool = False
     repeated: str = "question"
     side: Side = "before"
 
@@ -162,7 +163,7 @@ class TokenWindows:
         Raises:
             DataError: it is too long.
         """
-        alone = replace(self, types=False, offsets=False, max_windows=None)
+        alone = replace(self, types=False, places=False, max_windows=None)
         only = next(alone.stream(beside))
         own = only.ids[only.first : only.first + only.region.size]
         frame = self.encoder.frames.beside(own, self.side)
@@ -180,13 +181,13 @@ class TokenWindows:
 
     def _whole(self, ids: list[int], text: str, frame: Frame) -> TokenWindow:
         """The only window of a short text."""
-        unknown = offsets = None
-        if self.offsets or self.encoder.unknown in ids:
+        unknown = found = None
+        if self.places or self.encoder.unknown in ids:
             piece = self.encoder.encode(text)
             counter = _UnknownCounter(self.encoder.unknown)
             counter.add(piece, 0, len(ids))
             unknown = counter.total
-            offsets = piece.all_offsets if self.offsets else None
+            found = piece.places if self.places else None
         region = Span(0, len(ids))
         return TokenWindow(
             ids=frame.around(ids),
@@ -197,7 +198,7 @@ class TokenWindows:
             last=True,
             unknown=unknown,
             types=frame.types(len(ids)) if self.types else None,
-            offsets=offsets,
+            places=found,
         )
 
     def _long(self, chunks: Iterator[str], frame: Frame, room: int) -> Iterator[TokenWindow]:
@@ -229,7 +230,7 @@ class TokenWindows:
             characters=Span(start, stop),
             last=last,
             types=frame.types(region.size) if self.types else None,
-            offsets=held.offsets(region) if self.offsets else None,
+            places=held.places(region) if self.places else None,
         )
 
     def _limited(self, windows: Iterator[TokenWindow]) -> Iterator[TokenWindow]:
@@ -293,9 +294,12 @@ class _Held:
     def ids(self, region: Span) -> Iterator[NDArray[np.int32]]:
         return (piece.ids[start:stop] for piece, start, stop in self._parts(region))
 
-    def offsets(self, region: Span) -> NDArray[np.int64]:
-        parts = [piece.all_offsets[start:stop] for piece, start, stop in self._parts(region)]
-        return np.concatenate([np.zeros((0, 2), np.int64), *parts])
+    def places(self, region: Span) -> Places:
+        offsets, starts = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.bool_)]
+        for piece, start, stop in self._parts(region):
+            offsets.append(piece.places.offsets[start:stop])
+            starts.append(piece.places.starts[start:stop])
+        return Places(np.concatenate(offsets), np.concatenate(starts))
 
     def _parts(self, region: Span) -> Iterator[tuple[Piece, int, int]]:
         for begin, piece, first, last in self._runs:
