@@ -13,6 +13,8 @@ LABELS = ("a", "b", "c")
 RULES = sorted(plugins.keys("mergers"))
 # Objects have places in pictures only.
 ALONG_A_LINE = [rule for rule in RULES if rule != "objects"]
+# Entities have places in texts only.
+OF_PICTURES = [rule for rule in RULES if rule != "entities"]
 
 
 def spans(count: int) -> list[Window]:
@@ -42,9 +44,27 @@ def outputs(count: int) -> list[dict[str, np.ndarray]]:
     ]
 
 
+def outputs_for(rule: str, windows: list[Window]) -> list[dict[str, np.ndarray]]:
+    """What a rule reads: of a window, or of each of its tokens."""
+    values = outputs(len(windows))
+    if rule != "entities":
+        return values
+    rng = np.random.default_rng(2)
+    for window, each in zip(windows, values, strict=True):
+        region = window.region
+        assert isinstance(region, Span)
+        tokens = np.arange(region.start, region.stop)
+        each["logits"] = rng.normal(size=(region.size, 3)).astype(np.float32)
+        each["first"] = np.array(0)
+        each["offsets"] = np.stack([2 * tokens, 2 * tokens + 1], axis=1)
+        each["starts"] = tokens % 3 > 0
+    return values
+
+
 @pytest.mark.parametrize("rule", ALONG_A_LINE)
 def test_order_does_not_matter_where_claimed(rule: str) -> None:
-    windows, values = spans(17), outputs(17)
+    windows = spans(17)
+    values = outputs_for(rule, windows)
     finished = []
     for seed in range(4):
         order = np.random.default_rng(seed).permutation(17)
@@ -65,7 +85,7 @@ def test_order_does_not_matter_where_claimed(rule: str) -> None:
 @pytest.mark.parametrize("count", [1, 5])
 def test_receipts_cover_the_extent(rule: str, count: int) -> None:
     merger = mergers.make("r", LABELS, rule, "tokens")
-    for window, value in zip(spans(count), outputs(count), strict=True):
+    for window, value in zip(spans(count), outputs_for(rule, spans(count)), strict=True):
         merger.add(window, value)
     receipt = merger.finish().receipt
     assert receipt.extent == 10 * count
@@ -76,7 +96,7 @@ def test_receipts_cover_the_extent(rule: str, count: int) -> None:
     assert (receipt.fidelity == "exact") == (count == 1)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", OF_PICTURES)
 def test_picture_receipts_tell_width_and_height(rule: str) -> None:
     merger = mergers.make("r", LABELS, rule, "pixels")
     cores = [Box(0, 0, 6, 4), Box(6, 0, 9, 4), Box(0, 4, 6, 7), Box(6, 4, 9, 7)]
@@ -92,7 +112,7 @@ def test_picture_receipts_tell_width_and_height(rule: str) -> None:
     assert receipt.to_json()["tile"] == (7, 5)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", OF_PICTURES)
 def test_a_picture_that_one_window_owns_has_no_tile(rule: str) -> None:
     merger = mergers.make("r", LABELS, rule, "pixels")
     whole, nothing = Box(0, 0, 9, 7), Box(0, 0, 0, 0)

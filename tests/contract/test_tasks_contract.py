@@ -17,6 +17,7 @@ import anysize
 from anysize import tasks
 from anysize.api.labelled import labelled
 from anysize.core import plugins
+from anysize.core.entities import tag_names
 from anysize.core.errors import BundleError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Record
@@ -37,6 +38,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
         {"image_size": (48, 48), "options": {"finder": "none"}},
     ),
     "tabular-classification": ("dense", {"feature_shape": (4,)}),
+    "token-classification": ("lstm", {"window": 32}),
     "time-series-classification": ("conv1d", {"feature_shape": (9, 4)}),
 }
 MODELS |= {as_regression(task): MODELS[task] for task in MODELS if as_regression(task) != task}
@@ -50,12 +52,23 @@ CLASSIFICATION = (
 
 
 def labels_of(task: str) -> tuple[str, ...]:
+    """The outputs of a model that knows the three labels, or gives a number."""
+    if task == "token-classification":
+        return tag_names(LABELS)
     return ("value",) if task in REGRESSION else LABELS
 
 
 def make_data(task: str, folder: Path) -> Path:
     task = as_classification(task)
     rng = np.random.default_rng(0)
+    if task == "token-classification":
+        path = folder / "data.jsonl"
+        rows = []
+        for i, n in enumerate(rng.integers(2, 200, 12).tolist()):
+            tags = ["O"] * (n - 2) + [f"B-{LABELS[i % 3]}", f"I-{LABELS[i % 3]}"]
+            rows.append({"tokens": rng.choice(["red", "green"], n).tolist(), "tags": tags})
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return path
     if task == "text-classification":
         path = folder / "data.csv"
         words = ["red", "green", "blue", "one", "two"]
@@ -180,7 +193,7 @@ def test_one_record_alone_equals_the_record_among_others(task: str, tmp_path: Pa
 def test_labels_are_found_in_the_data(task: str, tmp_path: Path) -> None:
     made = tasks.load(task)
     source = open_source(make_data(task, tmp_path), columns=made.columns)
-    assert made.labels(source) == LABELS
+    assert made.labels(source) == labels_of(task)
     assert made.label_counts(source) == dict.fromkeys(LABELS, 4)
 
 

@@ -129,7 +129,8 @@ def _boxes(result: Result) -> Iterator[tuple[list[float], str]]:
 
 def _headline(result: Result) -> str:
     if isinstance(result.prediction, str):
-        return f"{result.prediction} {result.score:.2f}"
+        sure = "" if result.score is None else f" {result.score:.2f}"
+        return f"{result.prediction}{sure}"
     return "nothing found"
 
 

@@ -184,6 +184,24 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class ReadsTargets(Protocol):
+    """A task whose targets are understood with the record that they belong to."""
+
+    def target_of(self, record: Record) -> Any:
+        """What a record's target means; None where it has none.
+
+        Raises:
+            DataError: it is not understood.
+        """
+        ...
+
+
+def target_of(task: object, record: Record) -> Any:
+    """What a meter is given: what the task makes of a record's target, or as the data has it."""
+    return task.target_of(record) if isinstance(task, ReadsTargets) else record.target
+
+
+@runtime_checkable
 class Stepped(Protocol):
     """A task that does something else with a batch than to run the model once."""
 

@@ -78,7 +78,7 @@ class TextPreprocess:
         text = record.text("text")
         for index, window in enumerate(self._windows.stream(text)):
             if window.last and not window.region.stop:
-                raise DataError(text.origin, _nothing(window))
+                raise DataError(text.origin, nothing_to_read(window))
             yield Example(
                 ordinal=ordinal,
                 window=Window(
@@ -90,11 +90,12 @@ class TextPreprocess:
                 ),
                 arrays={"input_ids": window.ids},
                 cost=window.ids.shape[0],
-                facts=None if window.unknown is None else _facts(window, window.unknown),
+                facts=None if window.unknown is None else unknown_facts(window, window.unknown),
             )
 
 
-def _nothing(window: TokenWindow) -> str:
+def nothing_to_read(window: TokenWindow) -> str:
+    """Why a text without tokens cannot be read."""
     characters = window.characters.stop
     if not characters:
         return "nothing to read: the text is empty"
@@ -104,7 +105,7 @@ def _nothing(window: TokenWindow) -> str:
     )
 
 
-def _facts(window: TokenWindow, unknown: Unknown) -> Facts:
+def unknown_facts(window: TokenWindow, unknown: Unknown) -> Facts:
     """What the receipt says of tokens that are not in the vocabulary.
 
     One of them may stand for a word of a million characters, so the part of the text that was not

@@ -18,6 +18,7 @@ from anysize.core.protocols import Calibrating, Preprocess
 from anysize.core.records import Record, Source
 from anysize.core.results import Result
 from anysize.models.execution import collect
+from anysize.tasks.protocols import target_of
 from anysize.training.checkpoint import Score
 from anysize.training.pooled import Objective
 from anysize.training.team import Team
@@ -53,7 +54,7 @@ class _Targets:
 
     def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
         self.objective.task.encode_target(record, self.labels)
-        self.seen[ordinal] = record.target
+        self.seen[ordinal] = target_of(self.objective.task, record)
         yield from self.preprocess(ordinal, record, draw)
 
 

@@ -55,8 +55,9 @@ def places(text: str, offsets: NDArray[np.int64], words: NDArray[np.int64]) -> P
     following = np.minimum.accumulate(np.where(blank, count, place)[::-1])[::-1]
     before = np.maximum.accumulate(np.where(blank, 0, place + 1))
     following, before = np.append(following, count), np.concatenate(([0], before))
-    first = np.minimum(following[offsets[:, 0]], offsets[:, 1])
-    stop = np.maximum(before[offsets[:, 1]], first)
+    # Of a token of white space alone both are the end of what stands before it.
+    stop = before[offsets[:, 1]]
+    first = np.minimum(following[offsets[:, 0]], stop)
     letter = (kinds & _LETTER) > 0
     inside = np.minimum(first, count - 1)
     joined = letter[inside] & letter[np.maximum(inside - 1, 0)] & (first > 0)

@@ -1,0 +1,63 @@
+"""An evaluation of entities as tables for a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from anysize.evaluation.entity_result import EntityEvaluation
+from anysize.evaluation.numbers import percent
+from anysize.evaluation.rendering import render
+
+_MOST_LABELS = 30
+
+
+def register() -> None:
+    """Makes ``rendering.render`` know these evaluations."""
+    render.register(EntityEvaluation, _evaluation)
+
+
+def _evaluation(evaluation: EntityEvaluation) -> RenderableType:
+    main = _table("metric", "value")
+    for name, value in evaluation.main().items():
+        main.add_row(name, percent(value))
+    labels = _table("label", "entities", "found", "precision", "recall", "f1")
+    ranked = sorted(evaluation.labels.items(), key=lambda each: -each[1].wanted)
+    for label, each in ranked[:_MOST_LABELS]:
+        labels.add_row(
+            escape(label),
+            f"{each.wanted:,}",
+            f"{each.found:,}",
+            percent(each.precision),
+            percent(each.recall),
+            percent(each.f1),
+        )
+    more = len(ranked) - _MOST_LABELS
+    if more > 0:
+        labels.add_row(f"… {more:,} more labels", "", "", "", "", "")
+    receipts = evaluation.receipts
+    words = (
+        f"{receipts.records:,} records in {receipts.windows:,} windows, "
+        f"{receipts.longer_than_window:,} longer than one"
+    )
+    parts: list[RenderableType] = [main, labels, Text(words)]
+    if evaluation.without_target:
+        parts.append(_warning(f"{evaluation.without_target:,} records without tags or entities"))
+    if evaluation.failure_count:
+        lines = [f"{evaluation.failure_count:,} records could not be read"]
+        lines += [f"  {entry.id}: {entry.error}" for entry in evaluation.failures[:10]]
+        parts.append(_warning("\n".join(lines)))
+    return Group(*parts)
+
+
+def _warning(words: str) -> Text:
+    return Text(words, style="yellow")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="right" if place else "left", overflow="fold")
+    return table
