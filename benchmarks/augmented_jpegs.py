@@ -125,7 +125,7 @@ def anysize_loader(epochs: int) -> float:
 
     from anysize import tasks
     from anysize.augmentation import Augmentation
-    from anysize.models.network import ImageSettings
+    from anysize.modalities.pictures.settings import ImageSettings
     from anysize.models.picture_batches import PictureBatches
     from anysize.sources import open_source
     from anysize.tasks.image_classification import ImagePreprocess

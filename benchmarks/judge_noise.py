@@ -19,6 +19,7 @@ import torch
 
 from anysize.compression.measuring import Measured, side_by_side
 from anysize.compression.request import Judging
+from anysize.modalities.numbers.settings import FeatureFacts
 from anysize.models import bundle, sparse
 from anysize.models.network import BuildRequest
 from anysize.models.spec import build, open_network
@@ -76,10 +77,10 @@ def _kinds(reasons: list[str]) -> list[str]:
 def _saved(folder: Path, sizes: str) -> Path:
     torch.manual_seed(0)
     request = BuildRequest(
-        task=_TASK, labels=("a", "b"), feature_shape=(256,), options={"hidden": sizes}
+        task=_TASK, labels=("a", "b"), facts=FeatureFacts(shape=(256,)), options={"hidden": sizes}
     )
     network = build("dense", request)
-    card = bundle.Card(task=_TASK, labels=request.labels, model="dense", features=network.features)
+    card = bundle.Card(task=_TASK, labels=request.labels, model="dense", settings=network.settings)
     return bundle.save(folder, network, card)
 
 

@@ -85,10 +85,9 @@ def first_windows(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
     request = BuildRequest(task="text-classification", labels=("0", "1"))
     network = spec.build("minilm", request)
-    assert network.text is not None
     assert network.tokenizer is not None
     splitter = TokenWindows(
-        tokenizer=network.tokenizer, size=network.text.window, overlap=network.text.overlap
+        tokenizer=network.tokenizer, size=network.settings.window, overlap=network.settings.overlap
     )
     found = []
     for text, label in rows:

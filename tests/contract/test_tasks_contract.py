@@ -21,6 +21,9 @@ from anysize.core.entities import tag_names
 from anysize.core.errors import BundleError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Record
+from anysize.modalities.numbers.settings import FeatureFacts
+from anysize.modalities.pictures.settings import ImageOptions
+from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import bundle, spec
 from anysize.models.network import BuildRequest, Network, as_classification, as_regression
 from anysize.models.opening import hub
@@ -30,16 +33,16 @@ TASKS = sorted(plugins.keys("tasks"))
 LABELS = ("cat", "dog", "狗")
 # A small model of each task, and what it is asked for.
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
-    "text-classification": ("lstm", {"window": 32}),
-    "image-classification": ("cnn", {"image_size": (16, 16)}),
-    "object-detection": ("detector-small", {"image_size": (64, 64)}),
+    "text-classification": ("lstm", {"wishes": TextOptions(window=32)}),
+    "image-classification": ("cnn", {"wishes": ImageOptions(image_size=(16, 16))}),
+    "object-detection": ("detector-small", {"wishes": ImageOptions(image_size=(64, 64))}),
     "face-recognition": (
         "face-resnet18",
-        {"image_size": (48, 48), "options": {"finder": "none"}},
+        {"wishes": ImageOptions(image_size=(48, 48)), "options": {"finder": "none"}},
     ),
-    "tabular-classification": ("dense", {"feature_shape": (4,)}),
-    "token-classification": ("lstm", {"window": 32}),
-    "time-series-classification": ("conv1d", {"feature_shape": (9, 4)}),
+    "token-classification": ("lstm", {"wishes": TextOptions(window=32)}),
+    "tabular-classification": ("dense", {"facts": FeatureFacts(shape=(4,))}),
+    "time-series-classification": ("conv1d", {"facts": FeatureFacts(shape=(9, 4))}),
 }
 MODELS |= {as_regression(task): MODELS[task] for task in MODELS if as_regression(task) != task}
 REGRESSION = tuple(task for task in TASKS if task.endswith("-regression"))
@@ -131,7 +134,12 @@ def network_for(task: str) -> Network:
         yield "red green blue one two " * 20
 
     model, wishes = MODELS[task]
-    return spec.build(model, BuildRequest(task=task, labels=labels_of(task), texts=texts, **wishes))
+    return spec.build(
+        model,
+        BuildRequest(
+            task=task, labels=labels_of(task), **{"facts": TextFacts(texts=texts), **wishes}
+        ),
+    )
 
 
 def card_for(task: str, network: Network) -> bundle.Card:
@@ -140,9 +148,7 @@ def card_for(task: str, network: Network) -> bundle.Card:
         labels=labels_of(task),
         head={"name": "regression", "mean": 5.0, "width": 1.0} if task in REGRESSION else {},
         model=network.spec,
-        text=network.text,
-        image=network.image,
-        features=network.features,
+        settings=network.settings,
         licence="Apache-2.0",
     )
 
@@ -280,7 +286,10 @@ def test_options_of_another_kind_of_input_are_refused() -> None:
 
 def test_a_window_longer_than_the_model_s_positions_is_refused() -> None:
     request = BuildRequest(
-        task="text-classification", labels=LABELS, texts=lambda: iter(["red green"] * 9), window=32
+        task="text-classification",
+        labels=LABELS,
+        facts=TextFacts(texts=lambda: iter(["red green"] * 9)),
+        wishes=TextOptions(window=32),
     )
     network = spec.build("attention", request)
     model = anysize.Model(network, card_for("text-classification", network))
@@ -373,7 +382,9 @@ def test_a_hugging_face_folder_with_a_ready_head_is_a_model(tmp_path: Path) -> N
 
     torch.manual_seed(0)
     request = BuildRequest(
-        task="text-classification", labels=LABELS, texts=lambda: iter(["red green blue"] * 9)
+        task="text-classification",
+        labels=LABELS,
+        facts=TextFacts(texts=lambda: iter(["red green blue"] * 9)),
     )
     network = spec.build("transformer", request)
     folder = bundle.save(tmp_path / "b", network, card_for("text-classification", network))

@@ -15,7 +15,8 @@ from anysize.core import plugins
 from anysize.core.examples import Example
 from anysize.core.protocols import Runtime
 from anysize.core.windows import Span, Window
-from anysize.models.network import Network, TextSettings
+from anysize.modalities.texts.settings import TextSettings
+from anysize.models.network import Network
 
 TOLERANCE = {"float32": 2e-4, "bfloat16": 6e-2}
 LENGTHS = (3, 17, 40, 5, 1, 33)
@@ -36,7 +37,7 @@ def spans() -> Network:
     return Network(
         module=module,
         spec="spans",
-        text=TextSettings(window=48),
+        settings=TextSettings(window=48),
         outputs=OUTPUTS,
         per_token=OUTPUTS,
         beside=("token_type_ids",),

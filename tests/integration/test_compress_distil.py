@@ -145,7 +145,7 @@ def test_the_method_leaves_a_smaller_bundle(data: str, teacher: Path, tmp_path: 
     entries = json.loads((tmp_path / "thin" / "config.json").read_text())
     assert entries["num_hidden_layers"] == 1
     card = read_card(tmp_path / "thin")
-    assert (card.labels, card.text) == (read_card(teacher).labels, read_card(teacher).text)
+    assert (card.labels, card.settings) == (read_card(teacher).labels, read_card(teacher).settings)
     assert len(list(api.load(tmp_path / "thin").predict(["w1 w2 w3"]))) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["thin"]
     (step,) = parse("distil(layers=5)")

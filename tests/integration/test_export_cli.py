@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from anysize.modalities.pictures.settings import ImageOptions
 from anysize.models import bundle, spec
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest
@@ -29,11 +30,13 @@ def folder(tmp_path: Path) -> Path:
     """A bundle, and data: a folder for each of two classes."""
     torch.manual_seed(0)
     request = BuildRequest(
-        task="image-classification", labels=("dark", "light"), image_size=(16, 16)
+        task="image-classification",
+        labels=("dark", "light"),
+        wishes=ImageOptions(image_size=(16, 16)),
     )
     network = spec.build("mlp", request)
     card = Card(task="image-classification", labels=request.labels, model="mlp",
-                image=network.image)  # fmt: skip
+                settings=network.settings)  # fmt: skip
     bundle.save(tmp_path / "bundle", network, card)
     random = np.random.default_rng(0)
     for label, low in (("dark", 0), ("light", 128)):

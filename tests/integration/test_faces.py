@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import anysize
 from anysize.cli.main import app
 from anysize.core.errors import ConfigurationError
+from anysize.modalities.pictures.settings import ImageOptions
 from anysize.models import bundle
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest
@@ -113,9 +114,13 @@ def test_people_are_enrolled_named_compared_and_deleted(
 
 
 def test_a_gallery_is_for_bundles_that_embed(data: Path, tmp_path: Path) -> None:
-    request = BuildRequest(task="image-classification", labels=("cat", "dog"), image_size=(16, 16))
+    request = BuildRequest(
+        task="image-classification", labels=("cat", "dog"), wishes=ImageOptions(image_size=(16, 16))
+    )
     network = build("mlp", request)
-    card = Card(task=request.task, labels=request.labels, model=network.spec, image=network.image)
+    card = Card(
+        task=request.task, labels=request.labels, model=network.spec, settings=network.settings
+    )
     classifier = bundle.save(tmp_path / "classifier", network, card)
     new, gallery = tmp_path / "new", tmp_path / "gallery"
     save(Gallery(embedder="e" * 64).added({"Ann": np.eye(2, 16)}), gallery)

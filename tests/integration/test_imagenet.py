@@ -108,8 +108,7 @@ def test_the_recipe_learns_from_folders_and_is_measured_the_usual_way(
     assert report.steps == 24
     model = api.load(tmp_path / "run")
     assert model.card.labels == NAMES
-    assert model.card.image is not None
-    assert model.card.image.crop == 0.875
+    assert model.card.settings.crop == 0.875
     evaluation = model.evaluate(folders)
     assert evaluation.summary.records == 12
     assert evaluation.summary.accuracy > 0.9
@@ -207,8 +206,7 @@ def test_a_folder_of_the_hub_is_fine_tuned_in_part(
     assert any(name.startswith("classifier") for name in changed)
     assert any(".1." in name for name in changed)
     assert trained.network.module.classifier.out_features == 3
-    assert trained.network.image is not None
-    assert trained.network.image.crop == (0.875 if family == "convnext" else 0.0)
+    assert trained.network.settings.crop == (0.875 if family == "convnext" else 0.0)
 
 
 def test_the_pretrained_net_knows_photographs(data_folder: Path, tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ def test_a_convolutional_classifier_of_sequences(keras: Any, tmp_path: Path) -> 
         epochs=10,
         **{**ADAM, "batch": 8, "learning_rate": 3e-3},
     )
-    features = trained.network.features
+    features = trained.network.settings
     assert features is not None
     assert (features.width, features.least) == (22, 7)
     measured = trained.evaluate(tmp_path / "data", None, OPTIONS)

@@ -16,13 +16,13 @@ import pytest
 from anysize import tasks
 from anysize.core.errors import DataError
 from anysize.core.findings import Findings
+from anysize.modalities.numbers.columns import learned
+from anysize.modalities.numbers.settings import FeatureFacts, FeatureSettings
 from anysize.models.bundle import Card
 from anysize.models.columns import TableEncoding
 from anysize.models.columns.encoder import RowEncoder
-from anysize.models.network import FeatureSettings
 from anysize.sources import open_source
 from anysize.tasks.inputs import columns_of, task_of
-from anysize.tasks.table_columns import learned
 
 TASK = "tabular-classification"
 ROWS = 120
@@ -316,7 +316,7 @@ def test_column_numbers_not_text(tmp_path: Path) -> None:
 def opened_for(model: TableEncoding, path: Path, **columns: str) -> tuple[Any, Findings]:
     """A table as a model that was trained with these columns opens it."""
     settings = FeatureSettings(width=model.width, encoding=model)
-    card = Card(task=TASK, labels=("n", "y"), model="dense", features=settings)
+    card = Card(task=TASK, labels=("n", "y"), model="dense", settings=settings)
     findings = Findings()
     specs = columns_of(tasks.load(TASK), card)
     return open_source(path, columns=specs, rename=columns, findings=findings), findings
@@ -359,10 +359,12 @@ def test_column_gap_in_prediction(tmp_path: Path) -> None:
     model = Understood(write(tmp_path / "t.csv", "a,noise,label", rows_of(number))).encoding
     torch.manual_seed(0)
     request = BuildRequest(
-        task=TASK, labels=("n", "y"), feature_shape=(model.width,), encoding=model
+        task=TASK,
+        labels=("n", "y"),
+        facts=FeatureFacts(shape=(model.width,), encoding=model),
     )
     network = spec.build("dense", request)
-    card = Card(task=TASK, labels=("n", "y"), model="dense", features=network.features)
+    card = Card(task=TASK, labels=("n", "y"), model="dense", settings=network.settings)
     path = write(tmp_path / "new.csv", "noise,a", [["0.5", "1.5"], ["", "1.5"], ["0.5", "x"]])
     options = anysize.PredictOptions(runtime="torch", precision="float32", memory="6GiB")
     found = list(anysize.Model(network, card).predict(path, options))

@@ -25,7 +25,7 @@ from anysize.core.windows import Box, Window
 from anysize.mergers.faces import FacesMerger
 from anysize.mergers.objects import ObjectMerger
 from anysize.mergers.pool import PoolMerger
-from anysize.models.network import ImageSettings
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.readers.image import Image
 from anysize.readers.orientation import ORIENTATIONS, oriented
 from anysize.sources.files import IMAGE_SUFFIXES, UNREAD_PICTURES

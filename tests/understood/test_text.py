@@ -16,9 +16,10 @@ from anysize import api
 from anysize.api.model import Model
 from anysize.core.receipts import Receipt
 from anysize.core.results import ErrorResult, Result
+from anysize.modalities.texts.settings import TextFacts, TextSettings
 from anysize.models import bundle, spec
 from anysize.models.bundle import Card
-from anysize.models.network import BuildRequest, Network, TextSettings
+from anysize.models.network import BuildRequest, Network
 from anysize.sources.inputs import standard_input
 
 WORDS = ("a", "good", "bad", "film", "was", "cafe")
@@ -40,10 +41,10 @@ def model() -> Model:
     )  # fmt: skip
     settings = TextSettings(window=16)
     module = BertForSequenceClassification(config).eval()
-    network = Network(module=module, spec="tiny", text=settings, tokenizer=tokenizer)
+    network = Network(module=module, spec="tiny", settings=settings, tokenizer=tokenizer)
     card = Card(
         task="text-classification", labels=("bad", "good"), model="tiny", merge="mean",
-        text=settings,
+        settings=settings,
     )  # fmt: skip
     return Model(network, card)
 
@@ -118,11 +119,13 @@ def test_text_normalized(model: Model, tmp_path: Path) -> None:
     same = ("a good café film", "A  GOOD\tCAFÉ film\x07", "a good cafe film")
     scores = {found.score for found in model.predict(list(same)) if isinstance(found, Result)}
     assert len(scores) == 1
-    request = BuildRequest(task="text-classification", labels=("a", "b"), texts=lambda: ["a b"])
+    request = BuildRequest(
+        task="text-classification", labels=("a", "b"), facts=TextFacts(texts=lambda: ["a b"])
+    )
     network = spec.build("attention", request)
     card = Card(
         task="text-classification", labels=("a", "b"), model="attention", merge="mean",
-        text=network.text,
+        settings=network.settings,
     )  # fmt: skip
     bundle.save(tmp_path / "run", network, card)
     file = tmp_path / "run" / "tokenizer.json"

@@ -15,9 +15,11 @@ from anysize.compression.int8_onnx import FORM, Int8Onnx, Int8OnnxOptions, quant
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.windows import Box, Window
+from anysize.modalities.numbers.settings import FeatureSettings
+from anysize.modalities.pictures.settings import ImageOptions
 from anysize.models import bundle, spec
 from anysize.models.bundle import Card
-from anysize.models.network import BuildRequest, FeatureSettings, Form, Network
+from anysize.models.network import BuildRequest, Form, Network
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -48,14 +50,16 @@ def examples(count: int) -> list[Example]:
 @pytest.fixture(scope="module")
 def network() -> Network:
     torch.manual_seed(0)
-    request = BuildRequest(task="image-classification", labels=LABELS, image_size=(32, 32))
+    request = BuildRequest(
+        task="image-classification", labels=LABELS, wishes=ImageOptions(image_size=(32, 32))
+    )
     network = spec.build("cnn", request)
     network.module.eval()
     return network
 
 
 def test_int8_as_onnx_agrees_and_is_smaller(network: Network, tmp_path: Path) -> None:
-    card = Card(task="image-classification", labels=LABELS, model="cnn", image=network.image)
+    card = Card(task="image-classification", labels=LABELS, model="cnn", settings=network.settings)
     full = bundle.save(tmp_path / "full", network, card)
     form = Form(runtime="onnx", precision="int8", file=FORM, outputs=network.outputs)
     small = bundle.save(
@@ -82,8 +86,8 @@ def test_what_it_does_not_fit(network: Network) -> None:
     with pytest.raises(ConfigurationError, match="windows must be at least 1"):
         Int8OnnxOptions(windows=0)
     card = Card(task="tabular-classification", labels=LABELS, model="dense",
-                features=FeatureSettings(width=2))  # fmt: skip
-    numbers = dataclasses.replace(network, image=None, features=card.features)
+                settings=FeatureSettings(width=2))  # fmt: skip
+    numbers = dataclasses.replace(network, settings=card.settings)
     assert Int8Onnx().problems(numbers, card) == [
         "it is for models of pictures: use int8, or int8-dynamic for ONNX"
     ]

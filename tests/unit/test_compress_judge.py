@@ -20,6 +20,7 @@ from anysize.compression.protocols import Context
 from anysize.compression.request import Judging
 from anysize.compression.verdict import Answers, Candidate, Figures, Judgement
 from anysize.core.errors import BudgetError, ConfigurationError
+from anysize.modalities.pictures.settings import ImageOptions
 from anysize.models.bundle import Card, save
 from anysize.models.network import BuildRequest
 from anysize.models.spec import build
@@ -112,9 +113,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, Path]]:
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    request = BuildRequest(task="image-classification", labels=LABELS, image_size=(8, 8))
+    request = BuildRequest(
+        task="image-classification", labels=LABELS, wishes=ImageOptions(image_size=(8, 8))
+    )
     network = build("mlp", request)
-    card = Card(task=request.task, labels=LABELS, model="mlp", image=network.image)
+    card = Card(task=request.task, labels=LABELS, model="mlp", settings=network.settings)
     return save(tmp_path / "original", network, card)
 
 

@@ -21,9 +21,11 @@ from anysize.compression.prune_layers import least_missed
 from anysize.compression.prune_structured import removable, remove
 from anysize.compression.selection import choose
 from anysize.core.errors import BundleError, ConfigurationError
+from anysize.modalities.pictures.settings import ImageOptions, ImageSettings
+from anysize.modalities.texts.settings import TextSettings
 from anysize.models import altered, bundle, sparse
 from anysize.models.bundle import Card
-from anysize.models.network import BuildRequest, ImageSettings, Network, TextSettings
+from anysize.models.network import BuildRequest, Network
 from anysize.models.spec import build, open_network
 from anysize.planning import synthetic
 from anysize.training.sparsity import prunable, prune_smallest, zeros
@@ -42,7 +44,7 @@ def _one_thread() -> Any:
 def picture_network(key: str, side: int = 32, task: str = "image-classification") -> Network:
     """Fresh weights with norms as if they were trained: no scale is one, no shift is zero."""
     torch.manual_seed(0)
-    request = BuildRequest(task=task, labels=CLASSES, image_size=(side, side))
+    request = BuildRequest(task=task, labels=CLASSES, wishes=ImageOptions(image_size=(side, side)))
     network = build(key, request)
     for layer in network.module.modules():
         if isinstance(layer, nn.BatchNorm2d):
@@ -69,12 +71,15 @@ def encoder(layers: int = 3, **changes: Any) -> Network:
     # Fresh layers are all but linear: larger weights make heads and units matter.
     for weight in prunable(module).values():
         nn.init.normal_(weight, std=0.2)
-    return Network(module=module, spec="tiny", text=TextSettings(window=16))
+    return Network(module=module, spec="tiny", settings=TextSettings(window=16))
 
 
 def card_of(network: Network, task: str = "image-classification") -> Card:
     return Card(
-        task=task, labels=CLASSES, model=network.spec, text=network.text, image=network.image
+        task=task,
+        labels=CLASSES,
+        model=network.spec,
+        settings=network.settings,
     )
 
 
@@ -134,11 +139,11 @@ def test_labels_of_another_set_get_a_head_of_the_pruned_width(tmp_path: Path) ->
     remove(network, groups, choose(groups, scores, before, 0.5))
     network.altered = altered.describe(network.module)
     image = ImageSettings(width=40, height=24, tiles="never", crop=0.5)
-    network.image = image
+    network.settings = image
     bundle.save(tmp_path, network, card_of(network))
     same = build(str(tmp_path), BuildRequest(task="image-classification", labels=CLASSES))
     assert torch.equal(same.module.classifier.weight, network.module.classifier.weight)
-    assert (same.image, same.altered, same.spec) == (image, network.altered, "cnn")
+    assert (same.settings, same.altered, same.spec) == (image, network.altered, "cnn")
     more = build(str(tmp_path), BuildRequest(task="image-classification", labels=(*CLASSES, "dog")))
     assert more.module.classifier.weight.shape == (4, network.module.classifier.in_features)
     assert torch.equal(more.module.stages[0].weight, network.module.stages[0].weight)
@@ -241,7 +246,10 @@ def test_what_is_gone_stays_gone() -> None:
 def test_networks_without_channels_are_refused_in_words() -> None:
     (step,) = chain.parse("prune-structured(flops=0.5)")
     request = BuildRequest(
-        task="face-recognition", labels=CLASSES, image_size=(32, 32), options={"finder": "none"}
+        task="face-recognition",
+        labels=CLASSES,
+        wishes=ImageOptions(image_size=(32, 32)),
+        options={"finder": "none"},
     )
     network = build("face-gradients", request)
     assert step.method.problems(network, card_of(network)) == [
@@ -261,7 +269,7 @@ def test_the_layer_that_does_nothing_is_left_out() -> None:
         for part in (idle.attention.output.dense, idle.output.dense):
             part.weight.zero_()
             part.bias.zero_()
-    windows = synthetic.texts(network, [16, 12, 7, 16])
+    windows = synthetic.windows_of(network, [16, 12, 7, 16])
     assert least_missed(network, windows, 3) == [0, 1, 3]
     assert len(least_missed(network, windows, 1)) == 1
     assert len(network.module.bert.encoder.layer) == 4
@@ -346,7 +354,9 @@ def test_methods_without_training_fit_every_kind(
     task: str, key: str, side: int, options: dict[str, str], tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    request = BuildRequest(task=task, labels=CLASSES, image_size=(side, side), options=options)
+    request = BuildRequest(
+        task=task, labels=CLASSES, wishes=ImageOptions(image_size=(side, side)), options=options
+    )
     network = build(key, request)
     source = bundle.save(tmp_path / "source", network, card_of(network, task))
     context = Context(task=tasks.load(task), original=source, memory=1 << 30)

@@ -17,6 +17,7 @@ from anysize.compression.protocols import Context
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.windows import Box, Window
+from anysize.modalities.pictures.settings import ImageOptions
 from anysize.models import fake_quantization as fake
 from anysize.models.bundle import read_card
 from anysize.models.execution import make_execution
@@ -38,7 +39,9 @@ def _one_thread() -> Any:
 
 def picture_net(key: str) -> Network:
     torch.manual_seed(0)
-    request = BuildRequest(task="image-classification", labels=LABELS, image_size=(8, 8))
+    request = BuildRequest(
+        task="image-classification", labels=LABELS, wishes=ImageOptions(image_size=(8, 8))
+    )
     network = build(key, request)
     network.module.eval()
     return network
@@ -96,9 +99,9 @@ def test_what_is_trained_is_what_is_exported(key: str) -> None:
     after = make_execution(network)(windows)["logits"].detach()
     assert torch.equal(after, plain)
     compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    from anysize.runtimes.feeding import Feeding
+    from anysize.runtimes.feeding import feeding
 
-    executed = torch.from_numpy(compiled(Feeding(network)(windows))[0])
+    executed = torch.from_numpy(compiled(feeding(network)(windows))[0])
     noise = float((trained - plain).abs().mean())
     assert noise > 0
     # A value between two steps may fall on the other side; nothing else differs.
@@ -224,5 +227,5 @@ def test_refusals() -> None:
     network = picture_net("mlp")
     from anysize.models.bundle import Card
 
-    card = Card(task="image-classification", labels=LABELS, model="mlp", image=network.image)
+    card = Card(task="image-classification", labels=LABELS, model="mlp", settings=network.settings)
     assert load_method("qat").problems(network, card) == []

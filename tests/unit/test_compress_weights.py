@@ -19,6 +19,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from anysize.compression.chain import parse
 from anysize.compression.protocols import Context
 from anysize.core.errors import BundleError, ConfigurationError
+from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import bundle, spec
 from anysize.models import quantized_weights as quantized
 from anysize.models.bundle import Card
@@ -36,10 +37,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = [" ".join(random.choice(WORDS, 12)) for _ in range(200)]
     network = spec.build(
         "transformer",
-        BuildRequest(task="text-classification", labels=("no", "yes"), texts=lambda: iter(texts),
-                     window=32),
-    )  # fmt: skip
-    assert network.tokenizer is not None and network.text is not None
+        BuildRequest(
+            task="text-classification",
+            labels=("no", "yes"),
+            facts=TextFacts(texts=lambda: iter(texts)),
+            wishes=TextOptions(window=32),
+        ),
+    )
+    assert network.tokenizer is not None
     rows = [network.tokenizer.encode(text).ids[:14] for text in texts]
     width = min(map(len, rows))
     ids = torch.tensor([row[:width] for row in rows])
@@ -51,7 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         loss.backward()
         optimizer.step()
     card = Card(task="text-classification", labels=("no", "yes"), model="transformer",
-                text=network.text)  # fmt: skip
+                settings=network.settings)  # fmt: skip
     return bundle.save(tmp_path_factory.mktemp("trained") / "bundle", network, card)
 
 

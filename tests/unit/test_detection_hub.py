@@ -121,9 +121,8 @@ def test_prediction(name: str, tmp_path: Path) -> None:
     network, card = spec.open_network(str(folder(name, tmp_path)))
     assert card.task == "object-detection"
     assert card.labels == LABELS
-    assert network.image is not None
-    assert (network.image.width, network.image.height) == (96, 64)
-    assert network.image.mean == (0.0, 0.0, 0.0)
+    assert (network.settings.width, network.settings.height) == (96, 64)
+    assert network.settings.mean == (0.0, 0.0, 0.0)
     task = tasks.load(card.task)
     (example,) = task.preprocess(network)(0, record(0))
     with torch.inference_mode():

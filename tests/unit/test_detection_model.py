@@ -15,6 +15,7 @@ from anysize.core.examples import Example
 from anysize.core.objects import Annotation
 from anysize.core.records import Record
 from anysize.core.windows import Box, Window
+from anysize.modalities.pictures.settings import ImageFacts
 from anysize.models.detection_targets import detection_targets
 from anysize.models.detector import DetectorConfig, DetectorForObjectDetection, build
 from anysize.models.detector_input import input_settings
@@ -190,13 +191,12 @@ def test_transformers_loads_the_folder(tmp_path: Path) -> None:
 
 def test_building() -> None:
     request = BuildRequest(
-        task="object-detection", labels=("a", "b"), picture_size=(640, 480),
+        task="object-detection", labels=("a", "b"), facts=ImageFacts(size=(640, 480)),
         options={"neck_size": "16", "hidden_sizes": "8x8x8x8"},
     )  # fmt: skip
     network = build("detector-small", request)
-    assert network.image is not None
-    assert (network.image.width, network.image.height) == (416, 320)
-    assert (network.image.tile, network.image.overlap) == (640, 160)
+    assert (network.settings.width, network.settings.height) == (416, 320)
+    assert (network.settings.tile, network.settings.overlap) == (640, 160)
     assert network.module.config.id2label == {0: "a", 1: "b"}
     assert network.module.config.neck_size == 16
     for task, options, problem in (

@@ -20,7 +20,8 @@ from anysize.core.objects import Annotation, Detections, ObjectResult
 from anysize.core.receipts import Receipt
 from anysize.core.records import Record
 from anysize.core.windows import Box
-from anysize.models.network import ImageSettings, Network
+from anysize.modalities.pictures.settings import ImageSettings
+from anysize.models.network import Network
 from anysize.readers.image import Image
 from anysize.tasks.detection_matching import OVERLAPS, verdicts
 from anysize.tasks.detection_meter import PrecisionMeter
@@ -32,7 +33,7 @@ MODULE: Any = SimpleNamespace(config=SimpleNamespace(id2label=dict(enumerate(LAB
 
 
 def preprocess(settings: ImageSettings = SETTINGS, spec: str = "none", seed: int = 0) -> Any:
-    network = Network(module=MODULE, spec="test", image=settings)
+    network = Network(module=MODULE, spec="test", settings=settings)
     return tasks.load("object-detection").preprocess(network, augment=make(spec), seed=seed)
 
 

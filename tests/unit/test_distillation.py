@@ -18,10 +18,12 @@ from anysize.core.batches import BatchPlan
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.windows import Box, Span, Window
+from anysize.modalities.pictures.settings import ImageOptions
+from anysize.modalities.texts.settings import TextSettings
 from anysize.models import bundle
 from anysize.models.bundle import Card
 from anysize.models.execution import make_execution
-from anysize.models.network import BuildRequest, Network, TextSettings
+from anysize.models.network import BuildRequest, Network
 from anysize.models.spec import build, open_network
 from anysize.training import Recipe, soft_targets
 from anysize.training.distillation import DistillingObjective, with_teacher
@@ -67,24 +69,30 @@ def bert(seed: int, *, layers: int = 4, width: int = 16, dropout: float = 0.0) -
         parameter.data.mul_(3.0)
     module.classifier.weight.data.mul_(10.0)
     return Network(
-        module=module.eval(), spec="tiny", text=TextSettings(window=32), tokenizer=tokenizer
+        module=module.eval(), spec="tiny", settings=TextSettings(window=32), tokenizer=tokenizer
     )
 
 
 def picture_net(key: str, seed: int, **options: str) -> Network:
     torch.manual_seed(seed)
     request = BuildRequest(
-        task="image-classification", labels=LABELS, image_size=(16, 16), options=options
+        task="image-classification",
+        labels=LABELS,
+        wishes=ImageOptions(image_size=(16, 16)),
+        options=options,
     )
     return build(key, request)
 
 
 def saved(network: Network, folder: Path, labels: Sequence[str] = LABELS) -> str:
-    task = "text-classification" if network.text else "image-classification"
+    task = "text-classification" if network.settings.modality == "text" else "image-classification"
     if network.outputs != ("logits",):
         task = "object-detection"
     card = Card(
-        task=task, labels=tuple(labels), model=network.spec, text=network.text, image=network.image
+        task=task,
+        labels=tuple(labels),
+        model=network.spec,
+        settings=network.settings,
     )
     return str(bundle.save(folder, network, card))
 
@@ -120,7 +128,7 @@ def pictures(count: int, width: int = 16, height: int = 16) -> list[Example]:
 def learning(
     student: Network, teacher: str, *, packed: bool | None = None, **fields: Any
 ) -> DistillingObjective:
-    kind = "text-classification" if student.text else "image-classification"
+    kind = "text-classification" if student.settings.modality == "text" else "image-classification"
     if student.outputs != ("logits",):
         kind = "object-detection"
     plain = Objective(
@@ -371,7 +379,9 @@ def test_the_teacher_sees_mixed_pictures_in_the_runs_precision(
 
 def test_a_teacher_of_another_size_sees_pictures_of_its_own(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    request = BuildRequest(task="image-classification", labels=LABELS, image_size=(24, 24))
+    request = BuildRequest(
+        task="image-classification", labels=LABELS, wishes=ImageOptions(image_size=(24, 24))
+    )
     large = build("mlp", request)
     objective = learning(picture_net("cnn", 1), saved(large, tmp_path))
     seen: list[Any] = []
@@ -385,7 +395,10 @@ def test_a_teacher_of_another_size_sees_pictures_of_its_own(tmp_path: Path) -> N
 def detector(seed: int, **options: str) -> Network:
     torch.manual_seed(seed)
     request = BuildRequest(
-        task="object-detection", labels=LABELS, image_size=(64, 64), options=options
+        task="object-detection",
+        labels=LABELS,
+        wishes=ImageOptions(image_size=(64, 64)),
+        options=options,
     )
     network = build("detector-small", request)
     with torch.no_grad():
@@ -424,7 +437,9 @@ def test_detection_at_the_same_points(tmp_path: Path) -> None:
         optimizer.step()
     assert after < 0.7 * before
 
-    request = BuildRequest(task="object-detection", labels=LABELS, image_size=(96, 64))
+    request = BuildRequest(
+        task="object-detection", labels=LABELS, wishes=ImageOptions(image_size=(96, 64))
+    )
     with pytest.raises(ConfigurationError, match="96x64"):
         learning(build("detector-small", request), teacher)
 

@@ -13,6 +13,7 @@ from anysize.compression.distil import DistilOptions
 from anysize.compression.narrower import narrower
 from anysize.compression.protocols import Context
 from anysize.core.errors import ConfigurationError
+from anysize.modalities.numbers.settings import FeatureFacts
 from anysize.models import bundle
 from anysize.models.network import BuildRequest
 from anysize.models.spec import build, open_network
@@ -71,7 +72,7 @@ def test_a_narrower_student_keeps_the_accuracy(teacher: Path, tmp_path: Path) ->
     assert method.problems(network, card) == []
     method.apply(teacher, out, DistilOptions(epochs=40), context(TABLE, data, teacher))
     student, own = open_network(str(out))
-    assert own.features == card.features  # the encoding of columns, learned once
+    assert own.settings == card.settings  # the encoding of columns, learned once
     weights = [sum(each.numel() for each in of.module.parameters()) for of in (network, student)]
     assert weights[1] < 0.5 * weights[0]
     assert accuracy(teacher, fresh) > 0.9
@@ -92,7 +93,7 @@ def test_other_data_does_not_change_what_the_student_reads(teacher: Path, tmp_pa
         options={"hidden": "8"}, memory=MEMORY, steps=2, batch=8, tensorboard=False,
     )  # fmt: skip
     run(recipe, quiet=True)
-    assert bundle.read_card(tmp_path / "run").features == bundle.read_card(teacher).features
+    assert bundle.read_card(tmp_path / "run").settings == bundle.read_card(teacher).settings
 
 
 def test_a_student_of_other_columns_is_refused(teacher: Path, tmp_path: Path) -> None:
@@ -116,11 +117,14 @@ def test_sequences_of_different_lengths(tmp_path: Path) -> None:
             values = slope * steps[:, None] + random.normal(0, 0.1, (len(steps), 2))
             np.save(tmp_path / "data" / label / f"{number}.npy", values.astype(np.float32))
     request = BuildRequest(
-        task=SERIES, labels=("down", "up"), feature_shape=(12, 2), options={"hidden": "16x8"}
+        task=SERIES,
+        labels=("down", "up"),
+        facts=FeatureFacts(shape=(12, 2)),
+        options={"hidden": "16x8"},
     )
     network = build("conv1d", request)
     card = bundle.Card(
-        task=SERIES, labels=("down", "up"), model="conv1d", features=network.features
+        task=SERIES, labels=("down", "up"), model="conv1d", settings=network.settings
     )
     bundle.save(tmp_path / "teacher", network, card)
     method = distil.make("distil")
@@ -130,5 +134,5 @@ def test_sequences_of_different_lengths(tmp_path: Path) -> None:
     )  # fmt: skip
     assert narrower(tmp_path / "teacher", 0) is not None
     student, own = open_network(str(tmp_path / "student"))
-    assert own.features == card.features
+    assert own.settings == card.settings
     assert [each for each in student.module.state_dict() if "weight" in each]

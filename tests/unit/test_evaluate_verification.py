@@ -17,8 +17,8 @@ from anysize.core.records import Record
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation.rendering import render
 from anysize.evaluation.verification import measure, write_report
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.bundle import Card
-from anysize.models.network import ImageSettings
 from anysize.readers.image import Image
 from anysize.recognition.enrolment import collect, compare, enroll
 from anysize.recognition.gallery import load
@@ -71,7 +71,10 @@ class People:
 
 def card(*trained: str) -> Card:
     return Card(
-        task="face-recognition", labels=trained, model="x", image=ImageSettings(width=8, height=8)
+        task="face-recognition",
+        labels=trained,
+        model="x",
+        settings=ImageSettings(width=8, height=8),
     )
 
 

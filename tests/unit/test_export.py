@@ -15,6 +15,8 @@ import anysize
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError, RunError
 from anysize.export.refusing import refuse_other_tokenizer
+from anysize.modalities.pictures.settings import ImageOptions
+from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import bundle, graph_metadata, spec
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest
@@ -30,11 +32,13 @@ WORDS = ["good", "bad", "film", "plot", "the", "of", "actor", "music"]
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     request = BuildRequest(
-        task="image-classification", labels=("red", "green", "blue"), image_size=(24, 16)
+        task="image-classification",
+        labels=("red", "green", "blue"),
+        wishes=ImageOptions(image_size=(24, 16)),
     )
     network = spec.build("cnn", request)
     card = Card(
-        task="image-classification", labels=request.labels, model="cnn", image=network.image
+        task="image-classification", labels=request.labels, model="cnn", settings=network.settings
     )
     return bundle.save(tmp_path_factory.mktemp("pictures") / "bundle", network, card)
 
@@ -45,12 +49,15 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     lines = [" ".join(random.choice(WORDS, 12)) for _ in range(60)]
     request = BuildRequest(
-        task="text-classification", labels=("no", "yes"), texts=lambda: iter(lines), window=32
+        task="text-classification",
+        labels=("no", "yes"),
+        facts=TextFacts(texts=lambda: iter(lines)),
+        wishes=TextOptions(window=32),
     )
     network = spec.build("attention", request)
     network.pool = nn.Linear(int(network.module.config.hidden_size), 1)
     card = Card(task="text-classification", labels=request.labels, model="attention",
-                merge="attention", text=network.text)  # fmt: skip
+                merge="attention", settings=network.settings)  # fmt: skip
     return bundle.save(tmp_path_factory.mktemp("texts") / "bundle", network, card)
 
 
@@ -258,7 +265,7 @@ def test_without_an_adapter_classes_are_numbers(tmp_path: Path) -> None:
     path = foreign(tmp_path / "means.onnx")
     model = anysize.load(path, "image-classification")
     assert model.card.labels == ("0", "1", "2")
-    assert model.card.image is not None and model.card.image.mean == (0.485, 0.456, 0.406)
+    assert model.card.settings.mean == (0.485, 0.456, 0.406)
     with pytest.raises(BundleError, match="--task"):
         anysize.load(path)
 

@@ -15,9 +15,10 @@ import anysize
 from anysize import tasks
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
+from anysize.modalities.numbers.settings import FeatureFacts, FeatureSettings
 from anysize.models import bundle, spec
 from anysize.models.execution import make_execution
-from anysize.models.network import BuildRequest, FeatureSettings, Network
+from anysize.models.network import BuildRequest, Network
 from anysize.readers.features import Features
 from anysize.sources import open_source
 from anysize.windows.features import FeatureWindows
@@ -37,7 +38,7 @@ def values(source: Any, index: int = 0) -> list[Any]:
 def conv_network(**options: str) -> Network:
     torch.manual_seed(0)
     request = BuildRequest(
-        task=SEQUENCES, labels=("a", "b", "c"), feature_shape=(9, 4), options=options
+        task=SEQUENCES, labels=("a", "b", "c"), facts=FeatureFacts(shape=(9, 4)), options=options
     )
     network = spec.build("conv1d", request)
     network.module.train(False)
@@ -177,7 +178,7 @@ def test_a_sequence_does_not_depend_on_what_it_is_batched_with() -> None:
     model = anysize.Model(
         network,
         bundle.Card(
-            task=SEQUENCES, labels=("a", "b", "c"), model="conv1d", features=network.features
+            task=SEQUENCES, labels=("a", "b", "c"), model="conv1d", settings=network.settings
         ),
     )
     options = anysize.PredictOptions(runtime="torch", precision="float32", memory="6GiB")
@@ -225,11 +226,10 @@ def test_the_statistics_of_the_data_become_the_first_layer(tmp_path: Path) -> No
     lines = [",".join([*map(repr, row.tolist()), "xy"[i % 2]]) for i, row in enumerate(table)]
     path.write_text("a,b,c,label\n" + "\n".join(lines) + "\n")
     task, source = tasks.load(VECTORS), source_of(path)
-    request = BuildRequest(task=VECTORS, labels=("x", "y"), feature_shape=(3,))
+    request = BuildRequest(task=VECTORS, labels=("x", "y"), facts=FeatureFacts(shape=(3,)))
     network = spec.build("dense", request)
     task.begin(network, source, ("x", "y"))
-    assert network.features is not None
-    assert network.features.names == ("a", "b", "c")
+    assert network.settings.names == ("a", "b", "c")
     layer = network.module.body.layers.scaled  # type: ignore[union-attr]
     np.testing.assert_allclose(layer.mean, table.mean(axis=0), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(layer.variance[:2], table.var(axis=0)[:2], rtol=1e-4)

@@ -21,7 +21,8 @@ from anysize.core.generation import GenerationOptions, Growth
 from anysize.core.protocols import Generator
 from anysize.core.steps import Generation
 from anysize.core.windows import Span, Window
-from anysize.models.network import Network, TextSettings
+from anysize.modalities.texts.settings import TextSettings
+from anysize.models.network import Network
 from anysize.planning.candidates import candidates_for
 from anysize.runtimes import torch as torch_runtime
 
@@ -83,7 +84,7 @@ def network(make: Callable[[], nn.Module]) -> Network:
         for name, each in module.named_parameters():
             if each.dim() > 1 and "bias" not in name:
                 each.mul_(4.0)
-    return Network(module=module, spec=make.__name__, text=TextSettings(window=32))
+    return Network(module=module, spec=make.__name__, settings=TextSettings(window=32))
 
 
 def prompts(lengths: Sequence[int] = PROMPTS, **arrays: Any) -> list[Example]:
@@ -310,7 +311,7 @@ def test_what_cannot_generate_is_refused_by_name() -> None:
         intermediate_size=16,
     )  # fmt: skip
     module = transformers.BertForSequenceClassification(config)
-    net = Network(module=module, spec="reader", text=TextSettings(window=16))
+    net = Network(module=module, spec="reader", settings=TextSettings(window=16))
     assert torch_runtime.generation_precisions(net) == ()
     (candidate,) = candidates_for(net, "auto", "auto", None, needs="generate")
     with pytest.raises(ConfigurationError, match="reader cannot generate"):

@@ -14,6 +14,9 @@ from torch import nn
 
 import anysize
 from anysize.core.errors import BundleError, ConfigurationError
+from anysize.modalities.numbers.settings import FeatureFacts
+from anysize.modalities.pictures.settings import ImageOptions
+from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import bundle, spec
 from anysize.models.bundle import Card
 from anysize.models.columns import ColumnEncoding, TableEncoding
@@ -28,9 +31,11 @@ LABELS = ('a "quoted" <name>', "grün & blau", "c")
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
-    request = BuildRequest(task="image-classification", labels=LABELS, image_size=(24, 16))
+    request = BuildRequest(
+        task="image-classification", labels=LABELS, wishes=ImageOptions(image_size=(24, 16))
+    )
     network = spec.build("cnn", request)
-    card = Card(task=request.task, labels=LABELS, model="cnn", image=network.image)
+    card = Card(task=request.task, labels=LABELS, model="cnn", settings=network.settings)
     return bundle.save(tmp_path_factory.mktemp("pictures") / "bundle", network, card)
 
 
@@ -65,7 +70,7 @@ def changed(form: Path, out: Path, change: Any) -> Path:
 def test_a_form_predicts_as_its_bundle(pictures: Path, form: Path) -> None:
     opened = anysize.load(form)
     assert opened.labels == LABELS
-    assert opened.card.image == anysize.load(pictures).card.image
+    assert opened.card.settings == anysize.load(pictures).card.settings
     same(results(form, photographs()), results(pictures, photographs()))
     # The folder that holds it stands for it, and nothing is written there.
     same(results(form.parent, photographs()), results(pictures, photographs()))
@@ -77,12 +82,15 @@ def test_texts_of_any_length_through_a_form(tmp_path: Path) -> None:
     words = ["good", "bad", "film", "plot", "the", "of", "actor", "music"]
     lines = [" ".join(words[number % 5 :]) for number in range(20)]
     request = BuildRequest(
-        task="text-classification", labels=("no", "yes"), texts=lambda: iter(lines), window=32
+        task="text-classification",
+        labels=("no", "yes"),
+        facts=TextFacts(texts=lambda: iter(lines)),
+        wishes=TextOptions(window=32),
     )
     network = spec.build("attention", request)
     network.pool = nn.Linear(int(network.module.config.hidden_size), 1)
     card = Card(task=request.task, labels=request.labels, model="attention", merge="attention",
-                text=network.text)  # fmt: skip
+                settings=network.settings)  # fmt: skip
     folder = bundle.save(tmp_path / "bundle", network, card)
     path = anysize.load(folder).export(tmp_path / "out", "openvino")
     inputs = ["good film", " ".join(words * 20), "music"]
@@ -105,16 +113,17 @@ def test_rows_of_a_table_through_a_graph(tmp_path: Path, runtime: str) -> None:
         )
     )
     request = BuildRequest(
-        task="tabular-classification", labels=("no", "yes"), feature_shape=(encoding.width,),
-        encoding=encoding,
-    )  # fmt: skip
+        task="tabular-classification",
+        labels=("no", "yes"),
+        facts=FeatureFacts(shape=(encoding.width,), encoding=encoding),
+    )
     network = spec.build("dense", request)
-    card = Card(task=request.task, labels=request.labels, model="dense", features=network.features)
+    card = Card(task=request.task, labels=request.labels, model="dense", settings=network.settings)
     folder = bundle.save(tmp_path / "bundle", network, card)
     path = anysize.load(folder).export(tmp_path / "out", runtime)
     rows = [{"age": "20", "town": "Köln"}, {"age": "61", "town": "Ulm"}, {"town": "Bonn"}]
     same(results(path, rows), results(folder, rows))
-    features = anysize.load(path).card.features
+    features = anysize.load(path).card.settings
     assert features is not None and features.encoding == encoding
 
 
@@ -126,7 +135,7 @@ def test_a_form_of_a_fixed_batch(pictures: Path, form: Path, tmp_path: Path, bat
 
 def test_the_size_of_the_graph_counts(form: Path, tmp_path: Path) -> None:
     path = changed(form, tmp_path / "large.xml", lambda model: model.reshape([-1, 3, 32, 40]))
-    image = anysize.load(path).card.image
+    image = anysize.load(path).card.settings
     assert image is not None and (image.width, image.height) == (40, 32)
     assert len(results(path, photographs())) == 5
 
@@ -223,13 +232,16 @@ def test_faces_through_a_graph(tmp_path: Path, finder: bool) -> None:
     torch.manual_seed(0)
     labels = ("ann", "bob")
     request = BuildRequest(
-        task="face-recognition", labels=labels, image_size=(32, 32), options={"finder": "none"}
+        task="face-recognition",
+        labels=labels,
+        wishes=ImageOptions(image_size=(32, 32)),
+        options={"finder": "none"},
     )
     network = spec.build("face-gradients", request)
     network.module.eval()
     if finder:
         network.module.finder = nn.Linear(1, 1)
-    card = Card(task=request.task, labels=labels, model=network.spec, image=network.image)
+    card = Card(task=request.task, labels=labels, model=network.spec, settings=network.settings)
     path = anysize.Model(network, card).export(tmp_path / "out", "openvino")
     if finder:  # it would embed whole pictures in silence
         with pytest.raises(BundleError, match="does not hold what finds them"):
@@ -247,10 +259,12 @@ def test_faces_through_a_graph(tmp_path: Path, finder: bool) -> None:
 def test_a_detector_through_a_form(tmp_path: Path) -> None:
     torch.manual_seed(0)
     labels = ("cat", "dog")
-    request = BuildRequest(task="object-detection", labels=labels, image_size=(64, 64))
+    request = BuildRequest(
+        task="object-detection", labels=labels, wishes=ImageOptions(image_size=(64, 64))
+    )
     network = spec.build("detector-small", request)
     network.module.eval()
-    card = Card(task=request.task, labels=labels, model=network.spec, image=network.image,
+    card = Card(task=request.task, labels=labels, model=network.spec, settings=network.settings,
                 selection={"threshold": 0.001})  # fmt: skip
     folder = bundle.save(tmp_path / "bundle", network, card)
     path = anysize.load(folder).export(tmp_path / "out", "openvino")

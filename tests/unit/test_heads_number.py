@@ -20,8 +20,8 @@ from anysize.core.results import Result
 from anysize.evaluation.regression import measure
 from anysize.heads.number_meter import NumberCounts, NumberMeter, conformal_width
 from anysize.heads.protocols import LossOptions
+from anysize.modalities.numbers.settings import FeatureSettings
 from anysize.models.bundle import Card
-from anysize.models.network import FeatureSettings
 from anysize.readers.text import Text
 from anysize.sources.memory import FieldSource
 from anysize.tasks.understanding import Understood, understand
@@ -152,7 +152,7 @@ def test_an_evaluation_says_how_good_and_how_sure(tmp_path: Path) -> None:
     guess = truth + draw.normal(scale=5, size=300)
     card = Card(
         task="tabular-regression", labels=("price",), model="dense",
-        features=FeatureSettings(width=1), head=dict(heads.described(head(records=9, width=8.0))),
+        settings=FeatureSettings(width=1), head=dict(heads.described(head(records=9, width=8.0))),
     )  # fmt: skip
     results = [
         Result(

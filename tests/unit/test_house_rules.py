@@ -26,6 +26,7 @@ LEVELS = {
         (
             "augmentation",
             "heads",
+            "modalities",
             "mergers",
             "models",
             "readers",

@@ -204,7 +204,7 @@ def test_picture_layers_give_what_keras_gives(kind: str, keras: Any, tmp_path: P
     stack = [keras.Input((11, 14, 3)), *picture_layers(keras)[kind]]
     model = randomised(keras.Sequential([*stack, layers.Dense(4, activation="softmax")]))
     network, card = spec.open_network(saved(model, tmp_path / "m.keras"))
-    assert (card.task, network.image is not None) == (IMAGES, True)
+    assert (card.task, network.settings.modality == "image") == (IMAGES, True)
     values = np.random.default_rng(2).random((3, 11, 14, 3)).astype(np.float32)
     module: Any = network.module
     assert isinstance(module.body, Graph)
@@ -392,7 +392,7 @@ def test_another_number_of_labels_gets_a_new_last_layer(keras: Any, tmp_path: Pa
     assert module(features=torch.zeros(2, 4)).logits.shape == (2, 3)
     kept = dict(module.body.weighted())[model.layers[0].name,]
     np.testing.assert_array_equal(kept.give()[0], model.layers[0].get_weights()[0])
-    card = bundle.Card(task=VECTORS, labels=labels, model=path, features=network.features)
+    card = bundle.Card(task=VECTORS, labels=labels, model=path, settings=network.settings)
     from anysize.export.keras import export
 
     written = keras.models.load_model(
@@ -452,7 +452,7 @@ def test_lambda_layers_are_refused_unless_allowed(
     wanted = torch.softmax(model(values).detach(), 1).numpy()
     found = probabilities(network.module, features=values)  # type: ignore[arg-type]
     np.testing.assert_allclose(found, wanted, atol=1e-6)
-    card = bundle.Card(task=VECTORS, labels=("a", "b"), model=path, features=network.features)
+    card = bundle.Card(task=VECTORS, labels=("a", "b"), model=path, settings=network.settings)
     folder = bundle.save(tmp_path / "bundle", network, card)
     anysize.load(folder)
     # A bundle from elsewhere must not run code either.

@@ -15,6 +15,9 @@ import anysize
 from anysize.api.model import Model
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.results import ErrorResult, Result
+from anysize.modalities.numbers.settings import FeatureFacts
+from anysize.modalities.pictures.settings import ImageOptions
+from anysize.modalities.texts.settings import TextFacts
 from anysize.models import spec
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest
@@ -28,20 +31,19 @@ def model_of(task: str, family: str, **request: Any) -> Model:
     torch.manual_seed(0)
     network = spec.build(family, BuildRequest(task=task, labels=LABELS, **request))
     card = Card(
-        task=task, labels=LABELS, model=family, merge="mean", text=network.text,
-        image=network.image, features=network.features,
-    )  # fmt: skip
+        task=task, labels=LABELS, model=family, merge="mean", settings=network.settings
+        )  # fmt: skip
     return Model(network, card)
 
 
 @pytest.fixture(scope="module")
 def texts() -> Model:
-    return model_of("text-classification", "attention", texts=lambda: TEXTS)
+    return model_of("text-classification", "attention", facts=TextFacts(texts=lambda: TEXTS))
 
 
 @pytest.fixture(scope="module")
 def pictures() -> Model:
-    return model_of("image-classification", "mlp", image_size=(8, 8))
+    return model_of("image-classification", "mlp", wishes=ImageOptions(image_size=(8, 8)))
 
 
 class Series:
@@ -157,7 +159,7 @@ def test_pictures_come_in_many_kinds(pictures: Model) -> None:
 
 
 def test_numbers_come_by_row_and_by_name() -> None:
-    model = model_of("tabular-classification", "dense", feature_shape=(3,))
+    model = model_of("tabular-classification", "dense", facts=FeatureFacts(shape=(3,)))
     vectors: Any = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
     expected = scores(model.predict(vectors))
     assert scores(model.predict(vectors[0])) == pytest.approx(expected[:1])

@@ -10,7 +10,8 @@ from torch.nn.functional import cross_entropy, one_hot
 from anysize.augmentation.image import Augmentation
 from anysize.core.examples import Example
 from anysize.core.windows import Box, Window
-from anysize.models.network import ImageSettings, Network
+from anysize.modalities.pictures.settings import ImageSettings
+from anysize.models.network import Network
 from anysize.models.resnet import ResNetConfig, ResNetForImageClassification
 from anysize.tasks import load
 from anysize.tasks.protocols import LossBatch, Mixture
@@ -82,7 +83,7 @@ def test_the_loss_is_that_of_the_mixed_targets(smoothing: float) -> None:
     module = ResNetForImageClassification(
         ResNetConfig(depths=(1,), hidden_sizes=(4,), stem="full", num_labels=3)
     )
-    network = Network(module=module, spec="-", image=ImageSettings(width=8, height=6))
+    network = Network(module=module, spec="-", settings=ImageSettings(width=8, height=6))
     torch.manual_seed(0)
     logits = torch.randn(4, 3, requires_grad=True)
     targets, partners, share = [0, 1, 2, 1], (3, 2, 0, 1), 0.3

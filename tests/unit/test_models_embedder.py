@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.modalities.pictures.settings import ImageOptions
 from anysize.models import bundle
 from anysize.models.bundle import Card
 from anysize.models.embedder import EmbedderConfig, EmbedderModel, GradientHistograms, build
@@ -116,7 +117,7 @@ def request(**options: str) -> BuildRequest:
     return BuildRequest(
         task="face-recognition",
         labels=("Ann", "Bob", "Cem"),
-        image_size=(32, 48),
+        wishes=ImageOptions(image_size=(32, 48)),
         options={"finder": "none", "width": "16", **options},
     )
 
@@ -150,7 +151,7 @@ def test_a_bundle_gives_the_same_vectors(tmp_path: Path) -> None:
         task="face-recognition",
         labels=("Ann", "Bob", "Cem"),
         model="face-gradients",
-        image=network.image,
+        settings=network.settings,
     )
     bundle.save(tmp_path / "b", network, card)
     again, found = open_network(str(tmp_path / "b"))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anysize import tasks
+from anysize.modalities.pictures.settings import ImageOptions
 from anysize.models import bundle
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, Network
@@ -90,7 +91,10 @@ def begun(data: Path, model: str) -> Network:
     """A network as training begins with it."""
     torch.manual_seed(0)
     task = tasks.load("image-classification")
-    network = build(model, BuildRequest(task=task.name, labels=("a", "b"), image_size=(32, 32)))
+    network = build(
+        model,
+        BuildRequest(task=task.name, labels=("a", "b"), wishes=ImageOptions(image_size=(32, 32))),
+    )
     task.begin(network, open_source(data, columns=task.columns), ("a", "b"))
     return network
 
@@ -105,7 +109,9 @@ def test_a_net_begins_with_its_pictures_and_a_trained_one_keeps_its_filters(
     data = write(tmp_path / "data", photographs(16))
     first = begun(data, "resnet18")
     torch.testing.assert_close(filters(first)[32:], -filters(first)[:32])
-    card = Card(task="image-classification", labels=("a", "b"), model="resnet18", image=first.image)
+    card = Card(
+        task="image-classification", labels=("a", "b"), model="resnet18", settings=first.settings
+    )
     saved = str(bundle.save(tmp_path / "bundle", first, card))
     others = write(tmp_path / "others", photographs(16).flip(2) ** 2)
     assert torch.equal(filters(begun(others, saved)), filters(first))

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
+from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import minilm, spec
 from anysize.models.network import BuildRequest, Network
 from anysize.models.tokenizers import wrap_tokenizer
@@ -63,7 +64,7 @@ def request(key: str, **changes: object) -> BuildRequest:
     values: dict[str, object] = {
         "task": "text-classification",
         "labels": ("bad", "good"),
-        "texts": stream,
+        "facts": TextFacts(texts=stream),
         "options": {**SMALL[key], "vocabulary": "400"} if key in SMALL else {},
     }
     return BuildRequest(**{**values, **changes})  # type: ignore[arg-type]
@@ -222,15 +223,13 @@ def test_it_runs_in_bfloat16(key: str) -> None:
 @scratch
 def test_window_and_positions(key: str) -> None:
     usual = build(key)
-    assert usual.text is not None
-    assert usual.text.window == 512
-    long = build(key, window=700)
-    assert long.text is not None
-    assert long.text.window == 700
+    assert usual.settings.window == 512
+    long = build(key, wishes=TextOptions(window=700))
+    assert long.settings.window == 700
     ids = torch.randint(5, 260, (1, 700))
     assert long.module(input_ids=ids).logits.shape == (1, 2)
     # A shorter window costs no positions that a later, longer one may want.
-    short = build(key, window=16)
+    short = build(key, wishes=TextOptions(window=16))
     assert short.module(input_ids=ids[:, :512]).logits.shape == (1, 2)
 
 
@@ -265,9 +264,9 @@ def test_faults_of_options(key: str) -> None:
     with pytest.raises(ConfigurationError, match="whole number, not 'wide'"):
         build(key, options={"hidden_size": "wide"})
     with pytest.raises(ConfigurationError, match="there are none"):
-        build(key, texts=None)
+        build(key, facts=None)
     with pytest.raises(ConfigurationError, match="window must be at least 4"):
-        build(key, window=2)
+        build(key, wishes=TextOptions(window=2))
 
 
 @pytest.mark.parametrize(
@@ -295,9 +294,8 @@ def test_keys_are_listed() -> None:
 class TestMiniLM:
     def test_settings(self) -> None:
         network = build("minilm")
-        assert network.text is not None
         assert network.tokenizer is not None
-        assert network.text.window == 256
+        assert network.settings.window == 256
         assert network.licence == "Apache-2.0"
         assert network.module.config.hidden_dropout_prob == 0.1
         assert network.tokenizer.encode("a" + " film" * 300).ids[:3] == [101, 1037, 2143]
@@ -313,11 +311,10 @@ class TestMiniLM:
             assert torch.equal(weight, shipped[name]), name
 
     def test_window_is_bounded_by_the_positions(self) -> None:
-        network = build("minilm", window=512)
-        assert network.text is not None
-        assert network.text.window == 512
+        network = build("minilm", wishes=TextOptions(window=512))
+        assert network.settings.window == 512
         with pytest.raises(ConfigurationError, match="at most 512 tokens"):
-            build("minilm", window=513)
+            build("minilm", wishes=TextOptions(window=513))
 
     def test_it_is_quiet(self, capfd: pytest.CaptureFixture[str]) -> None:
         with warnings.catch_warnings():

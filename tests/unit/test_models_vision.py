@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModelForImageClassification, PreTrained
 
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.modalities.pictures.settings import ImageFacts
 from anysize.models.cnn import cnn
 from anysize.models.mlp import mlp
 from anysize.models.network import BuildRequest
@@ -223,11 +224,10 @@ def test_pictures_of_the_wrong_size_are_refused_where_size_matters() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_request_with_a_wide_picture_gives_a_network_for_it(name: str) -> None:
     request = BuildRequest(
-        task="image-classification", labels=("ham", "egg"), picture_size=(40, 20)
+        task="image-classification", labels=("ham", "egg"), facts=ImageFacts(size=(40, 20))
     )
     network = plugins.load("models", name).build(name, request)
-    assert network.image is not None
-    assert (network.image.width, network.image.height) == (40, 20)
+    assert (network.settings.width, network.settings.height) == (40, 20)
     assert network.module.config.id2label == {0: "ham", 1: "egg"}
     with torch.no_grad():
         assert network.module.eval()(torch.zeros(1, 3, 20, 40)).logits.shape == (1, 2)

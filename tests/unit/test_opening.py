@@ -14,6 +14,8 @@ from safetensors.torch import load_file, save_file
 
 import anysize
 from anysize.core.errors import BundleError
+from anysize.modalities.numbers.settings import FeatureFacts
+from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import bundle, sparse, tensor_file
 from anysize.models.network import BuildRequest
 from anysize.models.spec import build, open_network
@@ -25,14 +27,19 @@ Tensors = dict[str, torch.Tensor]
 def saved(folder: Path, model: str = "dense", **wishes: Any) -> Path:
     torch.manual_seed(0)
     task = "text-classification" if model == "transformer" else "tabular-classification"
-    wishes = wishes or {"feature_shape": (4,)}
+    wishes = wishes or {"facts": FeatureFacts(shape=(4,))}
 
     def texts() -> Iterator[str]:
         yield "one two three " * 9
 
-    network = build(model, BuildRequest(task=task, labels=LABELS, texts=texts, **wishes))
+    network = build(
+        model, BuildRequest(task=task, labels=LABELS, **{"facts": TextFacts(texts=texts), **wishes})
+    )
     card = bundle.Card(
-        task=task, labels=LABELS, model=model, text=network.text, features=network.features
+        task=task,
+        labels=LABELS,
+        model=model,
+        settings=network.settings,
     )
     return bundle.save(folder, network, card)
 
@@ -73,10 +80,14 @@ def test_a_tensor_that_is_not_the_model_s_is_refused(
 
 def test_training_may_begin_with_a_new_head_and_says_so(tmp_path: Path) -> None:
     folder = saved(tmp_path / "b")
-    request = BuildRequest(task="tabular-classification", labels=("x", "y"), feature_shape=(4,))
+    request = BuildRequest(
+        task="tabular-classification", labels=("x", "y"), facts=FeatureFacts(shape=(4,))
+    )
     network = build(str(folder), request)
     assert len(network.new) == 2  # weight and bias
-    same = BuildRequest(task="tabular-classification", labels=LABELS, feature_shape=(4,))
+    same = BuildRequest(
+        task="tabular-classification", labels=LABELS, facts=FeatureFacts(shape=(4,))
+    )
     assert build(str(folder), same).new == ()
     change(folder, lambda tensors, name: tensors.pop(name))
     with pytest.raises(BundleError, match="has no weights for"):
@@ -84,7 +95,7 @@ def test_training_may_begin_with_a_new_head_and_says_so(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_transformers_without_a_head_is_for_training(tmp_path: Path) -> None:
-    folder = saved(tmp_path / "b", "transformer", window=16)
+    folder = saved(tmp_path / "b", "transformer", wishes=TextOptions(window=16))
     (folder / "anysize.json").unlink()
     assert open_network(str(folder))[1].labels == LABELS
     change(folder, lambda tensors, _: [tensors.pop(n) for n in list(tensors) if "bert." not in n])
@@ -113,12 +124,15 @@ def test_an_index_never_leads_to_pickles_or_other_folders(tmp_path: Path, name: 
     [
         ({"labels": 5}, "labels must be a list of texts, not 5"),
         ({"labels": ["a", "b"]}, "2 labels, and its config.json 3"),
-        ({"features": {"width": "4"}}, "features.width must be a whole number"),
-        ({"features": {"width": 10**9}}, "at most"),
-        ({"features": {"width": 3}}, "3 features, and its model reads 4"),
-        ({"features": {"width": 4, "colour": 1}}, "features.colour is not known"),
-        ({"features": None, "text": {"window": 10**9}}, "window must be"),
-        ({"features": None, "image": {"width": 10**9, "height": 3}}, "picture size"),
+        ({"settings": {"width": "4"}}, "settings.width must be a whole number"),
+        ({"settings": {"width": 10**9}}, "at most"),
+        ({"settings": {"width": 3}}, "3 features, and its model reads 4"),
+        ({"settings": {"width": 4, "colour": 1}}, "settings.colour is not known"),
+        ({"modality": "text", "settings": {"window": 10**9}}, "window must be"),
+        ({"modality": "image", "settings": {"width": 10**9, "height": 3}}, "picture size"),
+        ({"modality": "smell"}, "one modality .*, and has smell"),
+        ({"settings": None}, "the settings of one modality"),
+        ({"modality": "text", "settings": {"window": 8}}, "says nothing of features"),
         ({"task": "cooking"}, "cooking"),
         ({"altered": [1]}, "altered must be an object"),
     ],
@@ -143,14 +157,14 @@ def test_a_card_that_is_damaged_is_named(
 def test_a_configuration_that_asks_for_other_weights_is_refused(
     tmp_path: Path, entries: dict[str, Any]
 ) -> None:
-    folder = saved(tmp_path / "b", "transformer", window=16)
+    folder = saved(tmp_path / "b", "transformer", wishes=TextOptions(window=16))
     edit(folder / "config.json", **entries)
     with pytest.raises(BundleError):
         anysize.load(folder)
 
 
 def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path: Path) -> None:
-    folder = saved(tmp_path / "b", "transformer", window=16)
+    folder = saved(tmp_path / "b", "transformer", wishes=TextOptions(window=16))
     entries = json.loads((folder / "tokenizer.json").read_text())
     entries["model"]["vocab"]["zebra"] = 10**6
     (folder / "tokenizer.json").write_text(json.dumps(entries))

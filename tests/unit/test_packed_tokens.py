@@ -13,8 +13,9 @@ from torch import Tensor
 
 from anysize.core.examples import Example, Ragged
 from anysize.core.windows import Span, Window
+from anysize.modalities.texts.settings import TextSettings
 from anysize.models.execution import PackedTokens, PaddedText, make_execution
-from anysize.models.network import Network, TextSettings
+from anysize.models.network import Network
 from anysize.models.packed_tokens import supports_packed_tokens
 from anysize.runtimes.torch import TorchRuntime
 
@@ -61,7 +62,7 @@ def make(family: str, head: str) -> Network:
     return Network(
         module=module.eval(),
         spec=family,
-        text=TextSettings(window=48),
+        settings=TextSettings(window=48),
         outputs=OUTPUTS[head],
         per_token=OUTPUTS[head],
         beside=("token_type_ids",) if types else (),
@@ -139,7 +140,7 @@ def test_packed_classifiers_read_token_types() -> None:
     for parameter in module.parameters():
         parameter.data.normal_(0, 0.2)
     network = Network(
-        module=module, spec="bert", text=TextSettings(window=48), beside=("token_type_ids",)
+        module=module, spec="bert", settings=TextSettings(window=48), beside=("token_type_ids",)
     )
     examples = examples_of(LENGTHS)
     with torch.no_grad():

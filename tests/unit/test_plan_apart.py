@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from anysize.core.steps import Step
+from anysize.modalities.texts.settings import TextFacts
 from anysize.models import bundle, spec
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, Network
@@ -23,12 +24,14 @@ GIB = 1 << 30
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bundles") / "small"
     request = BuildRequest(
-        task="text-classification", labels=("a", "b"), texts=lambda: ["a good film"]
+        task="text-classification",
+        labels=("a", "b"),
+        facts=TextFacts(texts=lambda: ["a good film"]),
     )
     network = spec.build("attention", request)
     card = Card(
         task="text-classification", labels=("a", "b"), model="attention", merge="mean",
-        text=network.text,
+        settings=network.settings,
     )  # fmt: skip
     bundle.save(out, network, card)
     return out

@@ -12,6 +12,7 @@ from anysize.api.model import Model
 from anysize.core import memory
 from anysize.core.results import Result
 from anysize.core.steps import ONE_RUN
+from anysize.modalities.texts.settings import TextFacts
 from anysize.models import spec
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, Network
@@ -27,12 +28,14 @@ LABELS = ("bad", "good")
 def text_model() -> Model:
     torch.manual_seed(0)
     request = BuildRequest(
-        task="text-classification", labels=LABELS, texts=lambda: ["a good film", "a bad film"]
+        task="text-classification",
+        labels=LABELS,
+        facts=TextFacts(texts=lambda: ["a good film", "a bad film"]),
     )
     network = spec.build("attention", request)
     card = Card(
         task="text-classification", labels=LABELS, model="attention", merge="mean",
-        text=network.text,
+        settings=network.settings,
     )  # fmt: skip
     return Model(network, card)
 

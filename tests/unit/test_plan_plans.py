@@ -18,8 +18,10 @@ from anysize.core.errors import BudgetError
 from anysize.core.examples import Example, Outputs
 from anysize.core.protocols import Runtime
 from anysize.core.steps import ONE_RUN
+from anysize.modalities.pictures.settings import ImageSettings
+from anysize.modalities.texts.settings import TextSettings
 from anysize.models.execution import make_execution
-from anysize.models.network import ImageSettings, Network, TextSettings
+from anysize.models.network import Network
 from anysize.planning import budget, selection, synthetic
 from anysize.planning.batching import plan_batches
 from anysize.planning.prediction import plan_prediction
@@ -46,7 +48,7 @@ def text_network(window: int = 128) -> Network:
         num_labels=2,
     )
     module = BertForSequenceClassification(config).eval()
-    return Network(module=module, spec="small", text=TextSettings(window=window))
+    return Network(module=module, spec="small", settings=TextSettings(window=window))
 
 
 def picture_network() -> Network:
@@ -57,11 +59,13 @@ def picture_network() -> Network:
         embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", num_labels=2
     )
     module = ResNetForImageClassification(config).eval()
-    return Network(module=module, spec="pictures", image=ImageSettings(width=128, height=96))
+    return Network(module=module, spec="pictures", settings=ImageSettings(width=128, height=96))
 
 
 def objective(network: Network) -> Objective:
-    task = tasks.load("text-classification" if network.text else "image-classification")
+    task = tasks.load(
+        "text-classification" if network.settings.modality == "text" else "image-classification"
+    )
     return Objective(
         task=task,
         network=network,
@@ -228,7 +232,7 @@ def test_the_fastest_runtime_is_chosen_and_remembered(
 
     candidates = [opener("torch", 2e-3), opener("quick", 1e-3), opener("large", 1e-4)]
     network = text_network()
-    examples = synthetic.texts(network, [10, 20, 30, 128])
+    examples = synthetic.windows_of(network, [10, 20, 30, 128])
 
     def fits(candidate: Candidate) -> bool:
         return candidate.name != "large"
@@ -255,7 +259,7 @@ def test_plan_prediction_runs_what_it_planned() -> None:
     plan = plan_prediction(network, memory=4 * GIB, runtime="torch", precision="float32", threads=0)
     assert (plan.runtime, plan.precision, plan.threads) == ("torch", "float32", 0)
     assert json.loads(json.dumps(plan.to_json()))["memory"] == 4 * GIB
-    examples = synthetic.texts(network, [5, 9, 128, 64])
+    examples = synthetic.windows_of(network, [5, 9, 128, 64])
     runtime = plan.open_runtime()
     expected = TorchRuntime(network).run(examples).arrays["logits"]
     found = [each.output["logits"] for each in plan.guarded(ONE_RUN).answers(runtime, examples)]

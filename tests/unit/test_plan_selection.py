@@ -14,6 +14,8 @@ import pytest
 from anysize.core import plugins
 from anysize.core.examples import Example, Outputs
 from anysize.core.windows import Box, Window
+from anysize.modalities.pictures.settings import ImageOptions
+from anysize.modalities.texts.settings import TextFacts
 from anysize.models import spec
 from anysize.models.network import BuildRequest, Network
 from anysize.planning.candidates import candidates_for
@@ -38,7 +40,9 @@ class Sleeper:
 
 @pytest.fixture(scope="module")
 def network() -> Network:
-    request = BuildRequest(task="image-classification", labels=("a", "b"), image_size=(8, 8))
+    request = BuildRequest(
+        task="image-classification", labels=("a", "b"), wishes=ImageOptions(image_size=(8, 8))
+    )
     return spec.build("mlp", request)
 
 
@@ -89,7 +93,9 @@ def test_what_does_not_fit_is_not_opened(network: Network, examples: list[Exampl
 
 def test_streams_are_for_many_windows_of_text(tmp_path: Path, network: Network) -> None:
     pytest.importorskip("openvino")
-    request = BuildRequest(task="text-classification", labels=("a", "b"), texts=lambda: ["a b c"])
+    request = BuildRequest(
+        task="text-classification", labels=("a", "b"), facts=TextFacts(texts=lambda: ["a b c"])
+    )
     text = spec.build("attention", request)
     for many in (False, True):
         found = candidates_for(text, "openvino", "float32", tmp_path, many=many)

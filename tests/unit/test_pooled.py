@@ -14,8 +14,10 @@ from torch import nn
 from anysize.core.batches import BatchPlan
 from anysize.core.examples import Example
 from anysize.core.windows import Span, Window
+from anysize.modalities.pictures.settings import ImageSettings
+from anysize.modalities.texts.settings import TextSettings
 from anysize.models.execution import make_execution
-from anysize.models.network import ImageSettings, Network, TextSettings
+from anysize.models.network import Network
 from anysize.tasks.classification import Classification
 from anysize.tasks.protocols import LossBatch
 from anysize.training.order import mix
@@ -46,7 +48,7 @@ def bert(dropout: float) -> Network:
             attention_probs_dropout_prob=dropout,
         )
     )
-    return Network(module=module, spec="tiny", text=TextSettings(window=16))
+    return Network(module=module, spec="tiny", settings=TextSettings(window=16))
 
 
 class BatchNormNet(nn.Module):
@@ -67,7 +69,7 @@ class BatchNormNet(nn.Module):
 def net_with_batch_norm() -> Network:
     torch.manual_seed(0)
     module: Any = BatchNormNet()
-    return Network(module=module, spec="tiny", image=ImageSettings(width=16, height=16))
+    return Network(module=module, spec="tiny", settings=ImageSettings(width=16, height=16))
 
 
 def text_windows(count: int) -> list[Example]:

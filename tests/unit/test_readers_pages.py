@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.records import Record
-from anysize.models.network import ImageSettings
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.planning.options import PredictOptions
 from anysize.readers.holes import has_hole
 from anysize.readers.image import Image

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from anysize.core.windows import Box
-from anysize.models.network import ImageSettings
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.readers import image as reader
 from anysize.readers.image import Image
 from anysize.readers.reduced import reduced

@@ -13,6 +13,7 @@ from torch import nn
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.progress import worth_telling
+from anysize.modalities import load
 from anysize.training import recipe as recipes
 from anysize.training import toml
 from anysize.training.layers import trained_part
@@ -105,8 +106,8 @@ def test_unreadable_files_are_data_errors(
 
 
 def test_defaults_depend_on_the_kind_of_model_and_yield_to_the_user() -> None:
-    fine_tuned = resolve(Recipe(**BASE), role="text", pretrained=True)
-    drawn = resolve(Recipe(**BASE, batch=7, steps=5), role="image", pretrained=False)
+    fine_tuned = resolve(Recipe(**BASE), modality=load("text"), pretrained=True)
+    drawn = resolve(Recipe(**BASE, batch=7, steps=5), modality=load("image"), pretrained=False)
     assert fine_tuned.epochs is not None and fine_tuned.steps is None
     assert fine_tuned.learning_rate is not None and drawn.learning_rate is not None
     assert fine_tuned.learning_rate < drawn.learning_rate
@@ -125,13 +126,16 @@ def test_a_head_alone_learns_faster_than_all_weights() -> None:
     recipe = Recipe(
         task="image-classification", data="d", out="o", model="m", freeze=("*", "!head")
     )
-    whole = resolve(recipe, role="image", pretrained=True)
-    head = resolve(recipe, role="image", pretrained=True, head_only=True)
+    whole = resolve(recipe, modality=load("image"), pretrained=True)
+    head = resolve(recipe, modality=load("image"), pretrained=True, head_only=True)
     assert head.learning_rate is not None
     assert whole.learning_rate is not None
     assert head.learning_rate >= 50 * whole.learning_rate
     asked = dataclasses.replace(recipe, learning_rate=3e-4)
-    assert resolve(asked, role="image", pretrained=True, head_only=True).learning_rate == 3e-4
+    assert (
+        resolve(asked, modality=load("image"), pretrained=True, head_only=True).learning_rate
+        == 3e-4
+    )
     module = nn.ModuleDict({"body": nn.Linear(30, 30), "head": nn.Linear(30, 2)})
     assert trained_part(module, ("*", "!head")) == 62 / 992
     assert trained_part(module, ()) == 1.0
@@ -149,7 +153,7 @@ def test_time_left_is_told_once_it_means_something() -> None:
 
 def test_nets_with_batch_normalisation_are_trained_with_sgd_and_growing_pictures() -> None:
     kind: dict[str, Any] = {
-        "role": "image", "pretrained": False, "normalised": True, "any_size": True, "side": 32,
+        "modality": load("image"), "pretrained": False, "normalised": True, "side": 32,
     }  # fmt: skip
     chosen = resolve(Recipe(**BASE), **kind)
     assert (chosen.optimizer, chosen.progressive) == ("sgd", 0.5)
@@ -159,7 +163,7 @@ def test_nets_with_batch_normalisation_are_trained_with_sgd_and_growing_pictures
     assert resolve(Recipe(**BASE), **kind | {"pretrained": True}).progressive == 1.0
     assert resolve(Recipe(**BASE), **kind | {"side": 28}).progressive == 1.0
     with pytest.raises(ConfigurationError, match="pictures of one size"):
-        resolve(Recipe(**BASE, progressive=0.5), **kind | {"any_size": False})
+        resolve(Recipe(**BASE, progressive=0.5), **kind | {"side": 0})
 
 
 def test_pictures_grow_in_quarters_and_are_whole_in_the_end() -> None:

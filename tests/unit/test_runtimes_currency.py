@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import anysize
+from anysize.modalities.numbers.settings import FeatureFacts
 from anysize.models import bundle
 from anysize.models.network import BuildRequest
 from anysize.models.spec import build
@@ -23,8 +24,8 @@ LABELS = ("a", "b", "c")
 def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     task = "tabular-classification"
-    network = build("dense", BuildRequest(task=task, labels=LABELS, feature_shape=(4,)))
-    card = bundle.Card(task=task, labels=LABELS, model="dense", features=network.features)
+    network = build("dense", BuildRequest(task=task, labels=LABELS, facts=FeatureFacts(shape=(4,))))
+    card = bundle.Card(task=task, labels=LABELS, model="dense", settings=network.settings)
     np.save(tmp_path / "x.npy", np.array([3.0, -2.0, 1.0, 4.0]))
     return bundle.save(tmp_path / "b", network, card)
 

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from anysize.core.examples import Example
 from anysize.core.windows import Span, Window
+from anysize.modalities.protocols import Feeding
+from anysize.modalities.texts.feeding import padded_length
+from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import spec
 from anysize.models.network import BuildRequest
-from anysize.runtimes.feeding import Feeding, padded_length
+from anysize.runtimes import feeding as graphs
 
 
 @given(st.integers(1, 4096))
@@ -28,9 +31,12 @@ def test_few_lengths_stand_for_all() -> None:
 @pytest.fixture(scope="module")
 def feeding() -> Feeding:
     request = BuildRequest(
-        task="text-classification", labels=("a", "b"), texts=lambda: ["a b c"], window=40
+        task="text-classification",
+        labels=("a", "b"),
+        facts=TextFacts(texts=lambda: ["a b c"]),
+        wishes=TextOptions(window=40),
     )
-    return Feeding(spec.build("attention", request))
+    return graphs.feeding(spec.build("attention", request))
 
 
 @pytest.mark.parametrize("lengths", [[1], [3, 7, 5], [40, 2], [39, 33]])

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image as Pillow
 
 from anysize.core.records import Source
+from anysize.modalities.pictures.kept import LARGEST, KeptPictures, worth
 from anysize.sources import open_source
-from anysize.sources.kept import LARGEST, KeptPictures, worth
 from anysize.tasks.image_classification import IMAGE
 
 
@@ -33,7 +33,7 @@ def pixels(source: Source, index: int) -> np.ndarray:
 def test_pictures_are_the_same_and_are_read_once(folder: Path) -> None:
     plain = opened(folder)
     expected = [pixels(plain, index) for index in range(len(plain))]
-    kept = KeptPictures(opened(folder), 1 << 20)
+    kept = KeptPictures(opened(folder), "image", 1 << 20)
     assert (kept.name, len(kept), kept.fingerprint()) == (plain.name, 6, plain.fingerprint())
     first = [pixels(kept, index) for index in range(6)]
     for path in folder.iterdir():
@@ -47,7 +47,7 @@ def test_pictures_are_the_same_and_are_read_once(folder: Path) -> None:
 
 def test_no_more_is_kept_than_fits(folder: Path) -> None:
     each = 8 * 12 * 3 + 2048
-    kept = KeptPictures(opened(folder), 2 * each + 10)
+    kept = KeptPictures(opened(folder), "image", 2 * each + 10)
     for index in range(6):
         kept[index]
     for path in folder.iterdir():
@@ -60,10 +60,10 @@ def test_no_more_is_kept_than_fits(folder: Path) -> None:
 
 def test_large_pictures_are_not_worth_it(folder: Path) -> None:
     source = opened(folder)
-    assert worth(source, 1 << 30) == 6 * (8 * 12 * 3 + 2048)
-    assert worth(source, 100) == 100
+    assert worth(source, "image", 1 << 30) == 6 * (8 * 12 * 3 + 2048)
+    assert worth(source, "image", 100) == 100
     side = int((LARGEST / 3) ** 0.5) + 1
     for path in folder.iterdir():
         Pillow.new("RGB", (side, side)).save(path)
-    assert worth(opened(folder), 1 << 30) == 0
-    assert KeptPictures(opened(folder), 1 << 30)[0].image("image").extent == (side, side)
+    assert worth(opened(folder), "image", 1 << 30) == 0
+    assert KeptPictures(opened(folder), "image", 1 << 30)[0].image("image").extent == (side, side)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import anysize
+from anysize.modalities.numbers.settings import FeatureFacts
 from anysize.models import bundle, graph_metadata, spec
 from anysize.models.bundle import Card
 from anysize.models.columns import ColumnEncoding, TableEncoding
@@ -34,12 +35,16 @@ ENCODING = TableEncoding(
 
 def network_of(encoding: TableEncoding | None, width: int) -> Network:
     torch.manual_seed(0)
-    request = BuildRequest(task=TASK, labels=("n", "y"), feature_shape=(width,), encoding=encoding)
+    request = BuildRequest(
+        task=TASK,
+        labels=("n", "y"),
+        facts=FeatureFacts(shape=(width,), encoding=encoding),
+    )
     return spec.build("dense", request)
 
 
 def card_of(network: Network) -> Card:
-    return Card(task=TASK, labels=("n", "y"), model="dense", features=network.features)
+    return Card(task=TASK, labels=("n", "y"), model="dense", settings=network.settings)
 
 
 def scores(model: anysize.Model, inputs: object) -> list[float]:
@@ -78,17 +83,16 @@ def test_the_encoding_is_in_the_bundle_and_in_graphs(tmp_path: Path) -> None:
     before = scores(anysize.Model(network, card_of(network)), path)
     bundle.save(tmp_path / "bundle", network, card_of(network))
     loaded = anysize.load(tmp_path / "bundle")
-    assert loaded.card.features == network.features
+    assert loaded.card.settings == network.settings
     assert scores(loaded, path) == pytest.approx(before, abs=1e-6)
     described = graph_metadata.read(graph_metadata.describe(network, card_of(network)), "x.onnx")
     assert described is not None
-    assert described.card.features == network.features
+    assert described.card.settings == network.settings
 
 
 def test_a_bundle_without_an_encoding_gives_the_same_answers(tmp_path: Path) -> None:
     network = network_of(None, 2)
-    assert network.features is not None
-    network.features = dataclasses.replace(network.features, names=("b", "a"))
+    network.settings = dataclasses.replace(network.settings, names=("b", "a"))
     bundle.save(tmp_path / "bundle", network, card_of(network))
     loaded = anysize.load(tmp_path / "bundle")
     (tmp_path / "new.csv").write_text("word,a,b\nx,1,2\ny,3,-4\n", encoding="utf-8")

@@ -29,7 +29,8 @@ sys.addaudithook(refuse)
 
 CONVERSION = """
 from transformers import BertConfig, BertForSequenceClassification
-from anysize.models.network import Network, TextSettings
+from anysize.models.network import Network
+from anysize.modalities.texts.settings import TextSettings
 from anysize.runtimes.openvino import OpenVinoRuntime
 
 config = BertConfig(

@@ -18,8 +18,9 @@ from anysize.core.entities import tag_names
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.records import Record
+from anysize.modalities.texts.settings import TextSettings
 from anysize.models.execution import make_execution
-from anysize.models.network import Network, TextSettings
+from anysize.models.network import Network
 from anysize.models.tokenizers import train_tokenizer
 from anysize.readers.text import Text
 from anysize.sources import open_source
@@ -53,7 +54,7 @@ def network(window: int, overlap: int) -> Network:
     return Network(
         module=module,
         spec="local",
-        text=TextSettings(window=window, overlap=overlap),
+        settings=TextSettings(window=window, overlap=overlap),
         tokenizer=TOKENIZER,
         per_token=("logits",),
     )

@@ -209,9 +209,12 @@ def card(spec: str | Path) -> dict[str, Any]:
     from anysize.models.graph_files import graph_file
 
     entries = read_card(spec).to_json() if is_bundle(spec) else load(spec).card.to_json()
+    # By the modality's name, as it is shown.
+    modality = entries.pop("modality")
+    entries[modality] = entries.pop("settings")
     graph = graph_file(spec)
     file = (Path(spec) if graph is None else graph.parent) / "tokenizer.json"
-    if file.is_file() and entries.get("text") is not None:
+    if file.is_file() and modality == "text":
         from anysize.windows.normalizing import left_out
 
         try:

@@ -19,6 +19,7 @@ from anysize.compression.narrower import narrower
 from anysize.compression.protocols import Context
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
+from anysize.modalities import modality_of
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -166,10 +167,7 @@ def _train(
     sizes: dict[str, Any] = {}
     if student in plugins.keys("models"):
         # Others have sizes of their own, to which pictures are fitted for the teacher.
-        if card.image is not None:
-            sizes["image_size"] = (card.image.width, card.image.height)
-        if card.text is not None:
-            sizes["window"] = card.text.window
+        sizes = modality_of(card.settings).taken_over(card.settings)
     train(
         card,
         out,

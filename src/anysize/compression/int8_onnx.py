@@ -18,11 +18,12 @@ from anysize.compression.onnx_graphs import float32_graph
 from anysize.compression.protocols import Context
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models import bundle
 from anysize.models.bundle import Card
 from anysize.models.network import Form, Network
 from anysize.models.spec import open_network
-from anysize.runtimes.feeding import Feeding, graph_inputs
+from anysize.runtimes.feeding import feeding, graph_inputs
 
 PROVIDES = ("int8-onnx",)
 
@@ -58,7 +59,7 @@ class Int8Onnx:
     options = Int8OnnxOptions
 
     def problems(self, network: Network, card: Card) -> list[str]:
-        if network.image is None:
+        if not isinstance(network.settings, ImageSettings):
             return ["it is for models of pictures: use int8, or int8-dynamic for ONNX"]
         return weight_problems(network)
 
@@ -121,7 +122,7 @@ class _Reader:
 
     def __init__(self, network: Network, examples: Sequence[Example]) -> None:
         self._names = [item.name for item in graph_inputs(network)]
-        self._feeding = Feeding(network)
+        self._feeding = feeding(network)
         self._examples: Iterator[Example] = iter(examples)
 
     def get_next(self) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anysize.core.errors import ConfigurationError
+from anysize.modalities.numbers.settings import FeatureSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,10 +43,11 @@ def narrower(source: Path, layers: int) -> Narrower | None:
     from anysize.models.thinned import kept
 
     card = read_card(source)
-    if card.features is None:
+    settings = card.settings
+    if not isinstance(settings, FeatureSettings):
         return None
     network, _ = open_network(str(source))
-    sequences = bool(card.features.steps)
+    sequences = bool(settings.steps)
     units = _units(network.module, sequences=sequences)
     if not units:
         raise ConfigurationError(

@@ -24,7 +24,7 @@ from anysize.core.examples import Example
 from anysize.models import bundle
 from anysize.models.bundle import Card
 from anysize.models.network import Form, Network
-from anysize.runtimes.feeding import Feeding
+from anysize.runtimes.feeding import feeding
 from anysize.runtimes.openvino import convert
 
 FORM = "runtimes/openvino-int8/model.xml"
@@ -62,9 +62,9 @@ class Graph:
 
         compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         request = compiled.create_infer_request()
-        feeding = Feeding(self.network)
+        feed = feeding(self.network)
         rows = [
-            np.array(request.infer(feeding([each]), share_inputs=True)[0]).ravel()
+            np.array(request.infer(feed([each]), share_inputs=True)[0]).ravel()
             for each in self.examples[:windows]
         ]
         return np.stack(rows).astype(np.float64)
@@ -95,13 +95,13 @@ def quantize(graph: Graph, *, keep: Sequence[str] = (), windows: int | None = No
     except ImportError as error:
         raise MissingExtraError("nncf", "compress") from error
     examples = list(graph.examples[:windows])
-    feeding = Feeding(graph.network)
+    feed = feeding(graph.network)
     transformer = getattr(graph.network.module.config, "num_attention_heads", None) is not None
     with _quiet(nncf):
         try:
             return nncf.quantize(
                 graph.model.clone(),
-                nncf.Dataset(examples, lambda each: feeding([each])),
+                nncf.Dataset(examples, lambda each: feed([each])),
                 subset_size=len(examples),
                 model_type=nncf.ModelType.TRANSFORMER if transformer else None,
                 ignored_scope=nncf.IgnoredScope(names=list(keep), validate=False),

@@ -27,6 +27,7 @@ _NOUNS = {
     "compression": "method",
     "evaluation": "evaluation of task",
     "export": "format",
+    "modalities": "modality",
 }
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from anysize.core.findings import Findings
 from anysize.core.records import Source
+from anysize.modalities.numbers.columns import chosen
 from anysize.sources.profile import Column, ColumnKind
 from anysize.sources.profile.reading import profile_of, spread_of, tables_of
-from anysize.tasks.table_columns import chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from anysize.core.errors import RunError
+from anysize.modalities import modality_of
 from anysize.models.network import Network
-from anysize.runtimes.feeding import LENGTH, graph_inputs
 from anysize.runtimes.tracing import Traceable
 
 TOLERANCE = 1e-3
@@ -60,17 +60,6 @@ def check(network: Network, run: Run, what: str) -> float:
 
 def _inputs(network: Network) -> Iterator[list[NDArray[Any]]]:
     random = np.random.default_rng(_SEED)
-    longest = 16 if network.text is None else network.text.window
-    vocabulary = int(getattr(network.module.config, "vocab_size", 0) or 2)
+    modality = modality_of(network.settings)
     for batch, length in _SIZES:
-        arrays = []
-        for item in graph_inputs(network):
-            array = item.example(batch, min(length, longest))
-            if array.dtype == np.float32:
-                array = random.standard_normal(array.shape).astype(np.float32)
-            elif item.name == "input_ids":
-                array = random.integers(vocabulary // 2, vocabulary, array.shape)
-            elif LENGTH in item.axes and batch > 1:
-                array[-1, array.shape[1] // 2 :] = 0  # the last text is shorter
-            arrays.append(array)
-        yield arrays
+        yield modality.noise(network, random, batch, length)

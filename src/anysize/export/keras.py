@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import zipfile
@@ -114,11 +113,10 @@ def _add_notes(path: Path, card: Card, *, bgr: bool) -> None:
         "licence": card.licence,
         "bgr": bgr,
         "card": {
-            name: dataclasses.asdict(value)
-            for name in ("image", "features")
-            if (value := getattr(card, name)) is not None
-        }
-        | ({"head": dict(card.head)} if card.head else {}),
+            "modality": card.settings.modality,
+            "settings": card.settings.to_json(),
+            **({"head": dict(card.head)} if card.head else {}),
+        },
     }
     changed = path.with_name(f".{path.name}")
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(changed, "w") as new:

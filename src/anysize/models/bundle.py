@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from anysize import heads
+from anysize.core import plugins
 from anysize.core.errors import BundleError
 from anysize.core.files import disk_errors, move_in, scratch, write_json
+from anysize.modalities import load, modality_of
+from anysize.modalities.settings import S, Settings, expected
 from anysize.models.card_reading import made, read_json
-from anysize.models.columns import ColumnEncoding, TableEncoding
-from anysize.models.network import FeatureSettings, Form, ImageSettings, Network, TextSettings
+from anysize.models.network import Form, Network
 from anysize.models.quiet import quiet_transformers
 from anysize.sources.splits import SHARE
 
 CARD = "anysize.json"
-FORMAT = 1
+FORMAT = 2
+_FIRST_FORMAT = 1  # with the settings under the name of their modality
 _NETWORK_FILES = ("*.safetensors", "tokenizer*.json", "preprocessor_config.json")
 
 _SELECTION = ("threshold", "nms_iou")
@@ -34,7 +37,7 @@ class Card:
         labels: class names in the order of the logits.
         model: the spec that the model was made from.
         merge: how window outputs are joined (``mean``, ``max``, ``attention``).
-        text, image, features: how inputs become windows; exactly one is set.
+        settings: how inputs become windows, in the class of the modality.
         licence: of the weights.
         provenance: data fingerprint, versions, seed, recipe.
         metrics: measured on the validation records at the end of training.
@@ -49,10 +52,8 @@ class Card:
     task: str
     labels: tuple[str, ...]
     model: str
+    settings: Settings
     merge: str = "mean"
-    text: TextSettings | None = None
-    image: ImageSettings | None = None
-    features: FeatureSettings | None = None
     licence: str = "unknown"
     provenance: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -67,7 +68,21 @@ class Card:
         for name in ("compression", "altered", "selection", "head"):
             if not entries[name]:
                 del entries[name]
-        return {"format": FORMAT, **{k: v for k, v in entries.items() if v is not None}}
+        del entries["settings"]
+        return {
+            "format": FORMAT,
+            **{name: value for name, value in entries.items() if value is not None},
+            "modality": self.settings.modality,
+            "settings": self.settings.to_json(),
+        }
+
+    def reads(self, kind: type[S]) -> S:
+        """The settings of a modality.
+
+        Raises:
+            ConfigurationError: the model reads something else.
+        """
+        return expected(self.settings, kind, self.model)
 
     def shares(self) -> tuple[float, float]:
         """The parts for validation and for test that training kept out.
@@ -90,7 +105,7 @@ class Card:
         Raises:
             BundleError: a key is missing or of the wrong type, or the format is newer.
         """
-        if entries.get("format") != FORMAT:
+        if entries.get("format") not in (_FIRST_FORMAT, FORMAT):
             raise BundleError(
                 origin,
                 f"format {entries.get('format')!r} is not {FORMAT}; it was written by another "
@@ -100,18 +115,9 @@ class Card:
         values = {
             key: value for key, value in entries.items() if key in known and value is not None
         }
-        parts: tuple[tuple[str, type], ...] = (
-            ("text", TextSettings),
-            ("image", ImageSettings),
-            ("features", FeatureSettings),
-            ("form", Form),
-        )
-        features = values.get("features")
-        if isinstance(features, Mapping) and features.get("encoding") is not None:
-            values["features"] = {**features, "encoding": _encoding(features["encoding"], origin)}
-        for name, kind in parts:
-            if name in values:
-                values[name] = made(kind, values[name], origin, name)
+        values["settings"] = settings_of(entries, origin)
+        if "form" in values:
+            values["form"] = made(Form, values["form"], origin, "form")
         card = made(cls, values, origin)
         if card.head:
             heads.of(card.head, origin)  # refused here, not in the middle of the work
@@ -122,27 +128,30 @@ class Card:
             raise BundleError(
                 origin, f"not a valid card: selection may have {' and '.join(_SELECTION)}, 0 to 1"
             )
-        if sum(item is not None for item in (card.text, card.image, card.features)) != 1:
-            raise BundleError(origin, "exactly one of 'text', 'image' and 'features' must be set")
         return card
 
 
-def _encoding(entries: Any, origin: str) -> TableEncoding:
-    """How the cells of a table's row become numbers, as a card has it.
+def settings_of(entries: Mapping[str, Any], origin: str) -> Settings:
+    """How inputs become windows, from the entries of a card.
+
+    In the first format they were under the name of the modality.
 
     Raises:
-        BundleError: it is damaged.
+        BundleError: there are none, or they are damaged or of an unknown modality.
     """
-    name = "features.encoding"
-    columns = entries.get("columns") if isinstance(entries, Mapping) else None
-    if not isinstance(columns, list):
-        raise BundleError(origin, f"not a valid card: {name}.columns must be a list")
-    for column in columns:
-        made(ColumnEncoding, column, origin, f"{name}.columns")
-    try:
-        return TableEncoding.from_json(entries)
-    except (TypeError, KeyError, ValueError) as error:
-        raise BundleError(origin, f"not a valid card: {name}: {error}") from error
+    known = plugins.keys("modalities")
+    found = [name for name in known if isinstance(entries.get(name), Mapping)]
+    if "modality" in entries:
+        found, own = [str(entries["modality"])], entries.get("settings")
+    else:
+        own = entries.get(found[0]) if found else None
+    if len(found) != 1 or found[0] not in known or not isinstance(own, Mapping):
+        raise BundleError(
+            origin,
+            f"must have the settings of one modality ({', '.join(known)}), and has "
+            f"{', '.join(found) or 'none'}",
+        )
+    return load(found[0]).settings.from_json(own, origin)
 
 
 def is_bundle(path: str | Path) -> bool:
@@ -176,18 +185,12 @@ def save(
             else:
                 network.module.config.save_pretrained(beside)
                 write_weights(beside)
-        if network.tokenizer is not None:
-            _save_tokenizer(beside, network)
-        if network.image is not None:
-            write_json(beside / "preprocessor_config.json", _processor(network.image))
+        modality_of(network.settings).save(beside, network)
         if network.pool is not None:
             from anysize.models.tensor_file import write_tensors
 
             write_tensors(beside / "pool.safetensors", network.pool.state_dict())
-        card = dataclasses.replace(card, altered=network.altered)
-        if card.image is not None:
-            # A wish of the run, not of the model.
-            card = dataclasses.replace(card, image=dataclasses.replace(card.image, tolerant=False))
+        card = dataclasses.replace(card, altered=network.altered, settings=card.settings.kept())
         write_json(beside / CARD, card.to_json())
         # Compiled forms, weights in another encoding, a tokenizer are of the old network.
         shutil.rmtree(folder / "runtimes", ignore_errors=True)
@@ -236,39 +239,3 @@ def read_card(folder: str | Path) -> Card:
 def write_card(folder: Path, card: Card) -> None:
     """Replaces the card of a bundle, at once."""
     write_json(folder / CARD, card.to_json())
-
-
-def _processor(image: ImageSettings) -> dict[str, Any]:
-    """What transformers' own image processors read."""
-    size: dict[str, Any] = {
-        "image_processor_type": "ViTImageProcessor",
-        "size": {"height": image.height, "width": image.width},
-    }
-    if image.crop:
-        size = {
-            "image_processor_type": "BitImageProcessor",
-            "size": {"shortest_edge": round(min(image.width, image.height) / image.crop)},
-            "do_center_crop": True,
-            "crop_size": {"height": image.height, "width": image.width},
-        }
-    return {
-        **size,
-        "do_resize": True,
-        "resample": 2,
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": list(image.mean),
-        "image_std": list(image.std),
-    }
-
-
-def _save_tokenizer(folder: Path, network: Network) -> None:
-    from anysize.models.tokenizers import wrap_tokenizer
-
-    tokenizer = network.hub_tokenizer
-    if tokenizer is None:
-        assert network.tokenizer is not None
-        assert network.text is not None
-        tokenizer = wrap_tokenizer(network.tokenizer, window=network.text.window)
-    tokenizer.save_pretrained(folder)

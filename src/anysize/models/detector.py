@@ -18,6 +18,7 @@ from transformers import initialization as init
 from transformers.utils.generic import ModelOutput
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.modalities.pictures.settings import ImageFacts, ImageOptions
 from anysize.models.detection_targets import detection_targets
 from anysize.models.detector_input import STRIDES, input_settings
 from anysize.models.detector_layers import Backbone, Head, Pyramid, points
@@ -242,7 +243,9 @@ def build(key: str, request: BuildRequest) -> Network:
     """
     if request.task != "object-detection":
         raise ConfigurationError(f"model {key!r} is for object-detection, not for {request.task}")
-    settings = input_settings(request.picture_size, request.object_side, request.image_size)
+    facts = request.known(ImageFacts)
+    wish = request.wished(ImageOptions).image_size
+    settings = input_settings(facts.size, facts.object_side, wish)
     module = detector_small(
         num_labels=len(request.labels),
         image_size=(settings.height, settings.width),
@@ -253,7 +256,7 @@ def build(key: str, request: BuildRequest) -> Network:
     return Network(
         module=module,
         spec=key,
-        image=settings,
+        settings=settings,
         licence="Apache-2.0",
         outputs=("logits", "pred_boxes"),
         targets=detection_targets,

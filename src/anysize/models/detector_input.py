@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from anysize.models.network import ImageSettings
+from anysize.modalities.pictures.settings import ImageSettings
 
 STRIDES = (8, 16, 32)
 _PIXELS = 320 * 416

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
+from anysize.modalities.pictures.settings import ImageOptions, ImageSettings
 from anysize.models.bundle import Card
-from anysize.models.network import BuildRequest, ImageSettings, Network
+from anysize.models.network import BuildRequest, Network
 from anysize.models.vision import PictureClassifier, PictureClassifierConfig, register
 from anysize.sources.imagenet.classes import labels
 
@@ -256,12 +257,12 @@ def build(key: str, request: BuildRequest) -> Network:
             head.bias.copy_(module.classifier.bias[rows])
     module.classifier = head
     _label(module, request.labels)
-    width, height = request.image_size or (_SIDE, _SIDE)
+    width, height = request.wished(ImageOptions).image_size or (_SIDE, _SIDE)
     module.config.image_size = [height, width]
     return Network(
         module=module,
         spec=key,
-        image=dataclasses.replace(settings(), width=width, height=height),
+        settings=dataclasses.replace(settings(), width=width, height=height),
         licence=_LICENCE,
     )
 
@@ -270,12 +271,12 @@ def ready(key: str) -> tuple[Network, Card]:
     """The pretrained net as it is, to predict and evaluate with."""
     module = pretrained()
     module.eval()  # type: ignore[no-untyped-call]
-    network = Network(module=module, spec=key, image=settings(), licence=_LICENCE)
+    network = Network(module=module, spec=key, settings=settings(), licence=_LICENCE)
     card = Card(
         task="image-classification",
         labels=labels(),
         model=key,
-        image=network.image,
+        settings=network.settings,
         licence=_LICENCE,
     )
     return network, card

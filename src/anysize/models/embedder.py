@@ -20,9 +20,10 @@ from transformers import initialization as init
 from transformers.utils.generic import ModelOutput
 
 from anysize.core.errors import ConfigurationError
+from anysize.modalities.pictures.settings import ImageOptions, ImageSettings
 from anysize.models.margin import MarginHead, margin_problems
 from anysize.models.mtcnn import MtcnnConfig, MtcnnModel, pretrained
-from anysize.models.network import BuildRequest, ImageSettings, Network
+from anysize.models.network import BuildRequest, Network
 
 PROVIDES = ("face-gradients", "face-resnet18")
 
@@ -232,7 +233,7 @@ def build(key: str, request: BuildRequest) -> Network:
     """
     if request.task != _TASK:
         raise ConfigurationError(f"model {key!r} is for {_TASK}, not for {request.task}")
-    width, height = request.image_size or (_SIDE, _SIDE)
+    width, height = request.wished(ImageOptions).image_size or (_SIDE, _SIDE)
     options = _options(key, request)
     finder = pretrained() if options.pop("finder") == "mtcnn" else None
     module = EmbedderModel(
@@ -250,7 +251,7 @@ def build(key: str, request: BuildRequest) -> Network:
     return Network(
         module=module,
         spec=key,
-        image=ImageSettings(
+        settings=ImageSettings(
             width=width, height=height, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), tiles="never"
         ),
         licence="Apache-2.0",

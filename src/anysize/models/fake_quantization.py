@@ -112,7 +112,7 @@ def calibrate(network: Network, examples: Sequence[Example]) -> Ranges:
         return note
 
     hooks = [layer.register_forward_pre_hook(watch(name)) for name, layer in layers.items()]
-    execution = make_execution(network, packed=False if network.text is not None else None)
+    execution = make_execution(network, packed=False)
     groups: list[list[str]] = []
     try:
         for example in examples:

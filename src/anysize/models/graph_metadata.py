@@ -7,23 +7,20 @@ names, the size and normalisation of pictures, or the window and padding of text
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from anysize.core.errors import BundleError
+from anysize.modalities import modality_of
 from anysize.models.bundle import FORMAT, Card
 from anysize.models.network import Network
 
 PREFIX = "anysize."
 _FIELDS = (
-    "task", "labels", "model", "merge", "text", "image", "features", "licence", "selection",
-    "head",
+    "task", "labels", "model", "merge", "modality", "settings", "licence", "selection", "head",
 )  # fmt: skip
-# What readers.resize does: a side that shrinks is averaged by area, one that grows is linear.
-_RESIZE = {"shrink": "area", "enlarge": "bilinear"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +50,12 @@ def describe(network: Network, card: Card) -> dict[str, str]:
         card: of its bundle.
     """
     entries: dict[str, Any] = {"format": FORMAT}
-    known = dataclasses.asdict(card)
-    entries |= {name: known[name] for name in _FIELDS if known.get(name) not in (None, {})}
+    known = card.to_json()
+    entries |= {name: known[name] for name in _FIELDS if name in known}
     entries["outputs"] = network.outputs
     entries["scores"] = network.pool is not None
     entries["precision"] = "float32" if card.form is None else card.form.precision
-    if network.image is not None:
-        entries["resize"] = _RESIZE
-        if getattr(network.module, "finder", None) is not None:
-            entries["finder"] = True
-    if network.text is not None:
-        entries["pad_token_id"] = int(getattr(network.module.config, "pad_token_id", None) or 0)
+    entries |= modality_of(network.settings).graph_notes(network)
     return {
         PREFIX + name: value if name == "task" else json.dumps(value, ensure_ascii=False)
         for name, value in entries.items()
@@ -91,15 +83,12 @@ def read(texts: Mapping[str, str], origin: str) -> GraphMetadata | None:
         }
         outputs = tuple(map(str, entries["outputs"]))
         padding = entries.get("pad_token_id")
-        if entries.get("finder"):
-            raise BundleError(
-                origin,
-                "embeds the faces that its bundle finds in pictures first, and a graph file does "
-                "not hold what finds them: give the bundle that it was exported from",
-            )
-        _check_resize(entries.get("resize", _RESIZE), origin)
+        card = Card.from_json(entries, origin)
+        problems = modality_of(card.settings).graph_problems(entries)
+        if problems:
+            raise BundleError(origin, "; ".join(problems))
         return GraphMetadata(
-            card=Card.from_json(entries, origin),
+            card=card,
             outputs=outputs,
             scores=bool(entries.get("scores")),
             pad_token_id=None if padding is None else int(padding),
@@ -107,12 +96,3 @@ def read(texts: Mapping[str, str], origin: str) -> GraphMetadata | None:
         )
     except (ValueError, TypeError, KeyError) as error:
         raise BundleError(origin, f"its metadata are damaged: {error!r}") from error
-
-
-def _check_resize(found: object, origin: str) -> None:
-    if found != _RESIZE:
-        raise BundleError(
-            origin,
-            f"its pictures must be resized with {json.dumps(found)}, and here they are resized "
-            f"with {json.dumps(_RESIZE)}: scores would not be those of the model",
-        )

@@ -8,15 +8,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from torch import nn
 from transformers import PretrainedConfig
 
 from anysize.core.errors import BundleError, ConfigurationError
+from anysize.modalities import modality_of
 from anysize.models.compiled import stand_in
 from anysize.models.graph_metadata import GraphMetadata
-from anysize.models.network import FeatureSettings, Form, ImageSettings, Network
+from anysize.models.network import Form, Network
 from anysize.models.onnx.graph import digest
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
@@ -49,9 +50,7 @@ def network_of(
     network = Network(
         module=stand_in(config),
         spec=str(path),
-        text=card.text,
-        image=card.image,
-        features=card.features,
+        settings=card.settings,
         licence=card.licence,
         outputs=known.outputs,
         form=Form(runtime=runtime, precision=known.precision, file=str(path), outputs=outputs),
@@ -59,30 +58,8 @@ def network_of(
     if known.scores:
         # The graph scores the windows itself; this only says that it does.
         network.pool = nn.Linear(1, 1)
-    if card.text is not None:
-        network.tokenizer = tokenizer_beside(path)
-        config.update({"vocab_size": network.tokenizer.get_vocab_size()})
+    modality_of(card.settings).restore(network, path)
     return network
-
-
-def tokenizer_beside(path: Path) -> Any:
-    """The tokenizer beside a graph file, with truncation and padding off.
-
-    Raises:
-        BundleError: there is none, or it is damaged.
-    """
-    from tokenizers import Tokenizer
-
-    file = path.parent / "tokenizer.json"
-    if not file.is_file():
-        raise BundleError(str(path), "reads texts, and there is no tokenizer.json beside it")
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:
-        raise BundleError(str(file), f"is not a tokenizer: {error}") from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
 
 
 def fitted(path: Path, known: GraphMetadata, *, inputs: Shapes, outputs: Shapes) -> GraphMetadata:
@@ -100,21 +77,14 @@ def fitted(path: Path, known: GraphMetadata, *, inputs: Shapes, outputs: Shapes)
     card = known.card
     shape = next(iter(inputs.values()), ())
     problems = label_problems(known, outputs)
-    changed: dict[str, Any] = {}
+    settings = card.settings
     try:
-        if card.image is not None:
-            changed["image"] = _image(card.image, shape, problems)
-        elif card.features is not None:
-            changed["features"] = _features(card.features, shape, problems)
-        elif shape and shape[-1]:
-            problems.append(
-                f"its texts must all be {shape[-1]} tokens long: export it with a free length"
-            )
+        settings = modality_of(settings).fitted(settings, shape, problems)
     except ConfigurationError as error:
         problems.append(str(error))
     if problems:
         raise BundleError(str(path), "; ".join(problems))
-    return dataclasses.replace(known, card=dataclasses.replace(card, **changed))
+    return dataclasses.replace(known, card=dataclasses.replace(card, settings=settings))
 
 
 def label_problems(known: GraphMetadata, outputs: Shapes) -> list[str]:
@@ -126,28 +96,3 @@ def label_problems(known: GraphMetadata, outputs: Shapes) -> list[str]:
     if not shape or shape[-1] in (0, labels):
         return []
     return [f"its graph gives {shape[-1]} logits, and its metadata name {labels} labels"]
-
-
-def _image(image: ImageSettings, shape: tuple[int, ...], problems: list[str]) -> ImageSettings:
-    if shape and (len(shape) != 4 or shape[1] not in (0, 3)):
-        problems.append(f"its pictures must be [n, 3, height, width], not {list(shape)}")
-        return image
-    height, width = shape[2:] if shape else (0, 0)
-    return dataclasses.replace(image, width=width or image.width, height=height or image.height)
-
-
-def _features(
-    features: FeatureSettings, shape: tuple[int, ...], problems: list[str]
-) -> FeatureSettings:
-    wanted = 3 if features.steps else 2
-    if shape and (len(shape) != wanted or shape[-1] not in (0, features.width)):
-        problems.append(
-            f"its metadata name {features.width} numbers"
-            f"{' for each step' if features.steps else ''}, and its graph takes {list(shape)}"
-        )
-        return features
-    fixed = shape[1] if features.steps and shape else 0
-    if not fixed or fixed == features.steps == features.least:
-        return features
-    overlap = min(features.overlap, fixed - 1)
-    return dataclasses.replace(features, steps=fixed, least=fixed, overlap=overlap)

@@ -11,8 +11,9 @@ import dataclasses
 from importlib.util import find_spec
 
 from anysize.core.errors import BundleError, MissingExtraError
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.detection_targets import detection_targets
-from anysize.models.network import ImageSettings, Network
+from anysize.models.network import Network
 
 _OUTPUTS = ("logits", "pred_boxes")
 
@@ -30,8 +31,9 @@ def adapt(network: Network) -> None:
         raise BundleError(network.spec, "has no class names")
     network.outputs = _OUTPUTS
     network.targets = detection_targets
-    if network.image is not None and not network.image.overlap:
-        network.image = tiled(network.image)
+    settings = network.reads(ImageSettings)
+    if not settings.overlap:
+        network.settings = tiled(settings)
 
 
 def check_training(network: Network) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from anysize.models.network import BuildRequest, ImageSettings
+from anysize.modalities.pictures.settings import ImageSettings
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -29,20 +29,17 @@ def longest_window(config: PretrainedConfig, tokenizer_limit: int) -> int:
 
 
 def image_settings(
-    spec: str, config: PretrainedConfig, request: BuildRequest | None
+    spec: str, config: PretrainedConfig, wish: tuple[int, int] | None
 ) -> ImageSettings:
     """Input size, normalisation and centre crop, from ``preprocessor_config.json``.
 
     Args:
         spec: a folder or hub id.
         config: tells the size where there is no such file.
-        request: the user's wish for the size comes first.
+        wish: the size that the user asks for comes first.
     """
     entries = _preprocessor(spec)
-    if request is not None and request.image_size is not None:
-        width, height = request.image_size
-    else:
-        width, height = _input_size(entries, config)
+    width, height = wish or _input_size(entries, config)
     mean = std = None
     if entries.get("do_normalize", True):
         mean, std = entries.get("image_mean"), entries.get("image_std")

@@ -26,9 +26,10 @@ from transformers import initialization as init
 from transformers.utils.generic import ModelOutput
 
 from anysize.core.errors import BundleError, ConfigurationError
+from anysize.modalities.numbers.settings import FeatureSettings
 from anysize.models.keras.architecture import Architecture, Output, flatten, resized_head
 from anysize.models.keras.graph import SAMPLE, Graph
-from anysize.models.network import FeatureSettings, as_classification
+from anysize.models.network import as_classification
 
 IMAGES = "image-classification"
 VECTORS = "tabular-classification"

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from anysize.core.errors import ConfigurationError
+from anysize.modalities.numbers.settings import FeatureFacts, FeatureOptions
 from anysize.models.keras.graph import Graph
 from anysize.models.keras.norms import Normalization
 from anysize.models.keras_model import (
@@ -61,12 +62,13 @@ def build(key: str, request: BuildRequest) -> Network:
     """
     task, _ = _DEFAULTS[key]
     hidden, dropout = _checked(key, request)
-    assert request.feature_shape is not None
+    facts = request.known(FeatureFacts)
+    assert facts.shape is not None
     sequences = task == SEQUENCES
-    width = 1 if sequences and len(request.feature_shape) == 1 else request.feature_shape[-1]
+    width = 1 if sequences and len(facts.shape) == 1 else facts.shape[-1]
     shape = (None, None, width) if sequences else (None, width)
     layers = [_layer("InputLayer", "input", batch_shape=shape)]
-    if request.encoding is None:
+    if facts.encoding is None:
         layers.append(_layer("Normalization", "scaled"))
     for number, units in enumerate(hidden):
         layers += _hidden(number, units, sequences=sequences)
@@ -90,13 +92,14 @@ def build(key: str, request: BuildRequest) -> Network:
         label2id={label: number for number, label in enumerate(request.labels)},
     )
     module = FreshClassifier(config)
-    features = module.feature_settings
-    assert features is not None
-    if request.window is not None:
-        features = dataclasses.replace(features, steps=request.window)
-    if request.encoding is not None and not sequences:
-        features = dataclasses.replace(features, encoding=request.encoding)
-    return Network(module=module, spec=key, features=features, licence="Apache-2.0")
+    settings = module.feature_settings
+    assert settings is not None
+    window = request.wished(FeatureOptions).window
+    if window is not None:
+        settings = dataclasses.replace(settings, steps=window)
+    if facts.encoding is not None and not sequences:
+        settings = dataclasses.replace(settings, encoding=facts.encoding)
+    return Network(module=module, spec=key, settings=settings, licence="Apache-2.0")
 
 
 def _checked(key: str, request: BuildRequest) -> tuple[tuple[int, ...], float]:
@@ -122,7 +125,7 @@ def _checked(key: str, request: BuildRequest) -> tuple[tuple[int, ...], float]:
         dropout = float(request.options.get("dropout", 0.0))
     except ValueError:
         problems.append(f"dropout must be a number, not {request.options['dropout']!r}")
-    if request.feature_shape is None:
+    if request.known(FeatureFacts).shape is None:
         problems.append(f"model {key!r} is made for data, to know how many features there are")
     if problems:
         raise ConfigurationError(problems)

@@ -10,8 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
+from anysize.modalities.texts.settings import TextOptions, TextSettings
 from anysize.models.architectures import architecture_of
-from anysize.models.network import BuildRequest, Network, TextSettings
+from anysize.models.network import BuildRequest, Network
 
 PROVIDES = ("minilm",)
 
@@ -57,10 +58,10 @@ def build(key: str, request: BuildRequest) -> Network:
     trained = json.loads((place / "sentence_bert_config.json").read_text(encoding="utf-8"))
     positions = int(config["max_position_embeddings"])
     problems = [f"model {key!r} has no option {name!r}; it has none" for name in request.options]
-    if request.window is not None and request.window > positions:
+    window = request.wished(TextOptions).window
+    if window is not None and window > positions:
         problems.append(
-            f"window must be at most {positions} tokens, the positions of {key!r}, "
-            f"not {request.window}"
+            f"window must be at most {positions} tokens, the positions of {key!r}, not {window}"
         )
     if problems:
         raise ConfigurationError(problems)
@@ -74,7 +75,7 @@ def build(key: str, request: BuildRequest) -> Network:
     network = Network(
         module=module,
         spec=key,
-        text=TextSettings(window=request.window or int(trained["max_seq_length"])),
+        settings=TextSettings(window=window or int(trained["max_seq_length"])),
         tokenizer=load_tokenizer(place),
         licence=_LICENCE,
         hub_tokenizer=hub_tokenizer,

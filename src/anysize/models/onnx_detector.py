@@ -14,8 +14,9 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from anysize.core.errors import BundleError
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.bundle import Card
-from anysize.models.network import ImageSettings, Network
+from anysize.models.network import Network
 from anysize.models.onnx.adapter import Adapter, find_adapter, read_adapter
 from anysize.models.onnx.decoders import Decoder, make_decoder
 from anysize.models.onnx.graph import digest
@@ -144,11 +145,11 @@ def open_onnx(path: Path) -> tuple[Network, Card]:
     swapped = adapter.channels == "bgr"
     module = OnnxDetector(config, session, decoder, image=image, swapped=swapped)
     network = Network(
-        module=module, spec=str(path), image=image, licence=adapter.licence,
+        module=module, spec=str(path), settings=image, licence=adapter.licence,
         outputs=("class_scores", "boxes"),
     )  # fmt: skip
     card = Card(
-        task="object-detection", labels=adapter.labels, model=str(path), image=image,
+        task="object-detection", labels=adapter.labels, model=str(path), settings=image,
         licence=adapter.licence,
     )  # fmt: skip
     return network, card

@@ -7,6 +7,7 @@ import dataclasses
 from torch import Tensor
 
 from anysize.core.errors import DataError
+from anysize.modalities.pictures.settings import ImageFacts
 from anysize.models.network import BuildRequest
 
 
@@ -26,19 +27,20 @@ def enlarged(request: BuildRequest, shortest: int) -> BuildRequest:
 
     What the user asks for stays as it is.
     """
-    size = request.picture_size
+    facts = request.known(ImageFacts)
+    size = facts.size
     if size is None or min(size) >= shortest:
         return request
     scale = shortest / min(size)
-    return dataclasses.replace(
-        request, picture_size=(round(size[0] * scale), round(size[1] * scale))
-    )
+    size = (round(size[0] * scale), round(size[1] * scale))
+    return dataclasses.replace(request, facts=dataclasses.replace(facts, size=size))
 
 
 def rounded(request: BuildRequest, multiple: int) -> BuildRequest:
     """The request with the sides of typical pictures rounded up to a multiple."""
-    size = request.picture_size
+    facts = request.known(ImageFacts)
+    size = facts.size
     if size is None:
         return request
     width, height = (-(-side // multiple) * multiple for side in size)
-    return dataclasses.replace(request, picture_size=(width, height))
+    return dataclasses.replace(request, facts=dataclasses.replace(facts, size=(width, height)))

@@ -27,8 +27,9 @@ from transformers.modeling_outputs import SequenceClassifierOutput, TokenClassif
 
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
+from anysize.modalities.texts.settings import TextFacts, TextOptions, TextSettings
 from anysize.models.architectures import architecture_of
-from anysize.models.network import BuildRequest, Network, TextSettings
+from anysize.models.network import BuildRequest, Network
 from anysize.models.tokenizers import PADDING, train_tokenizer
 
 WINDOW = 512
@@ -269,16 +270,17 @@ def build_network(
     """
     options = _options(builder, key, request.options)
     vocabulary = int(options.pop("vocabulary", 8000))
-    hub_tokenizer = request.tokenizer
-    if hub_tokenizer is None and request.texts is None:
+    facts = request.known(TextFacts)
+    hub_tokenizer = facts.tokenizer
+    if hub_tokenizer is None and facts.texts is None:
         raise ConfigurationError(
             f"model {key!r} trains its tokenizer on the training texts, and there are none: "
             "take a pretrained model (minilm, a folder or a hub id) instead"
         )
-    settings = TextSettings(window=request.window or WINDOW)
+    settings = TextSettings(window=request.wished(TextOptions).window or WINDOW)
     if hub_tokenizer is None:
-        assert request.texts is not None
-        tokenizer = train_tokenizer(request.texts(), vocabulary)
+        assert facts.texts is not None
+        tokenizer = train_tokenizer(facts.texts(), vocabulary)
         padding = tokenizer.token_to_id(PADDING)
     else:
         tokenizer = hub_tokenizer.backend_tokenizer
@@ -295,7 +297,7 @@ def build_network(
     network = Network(
         module=module,
         spec=key,
-        text=settings,
+        settings=settings,
         tokenizer=tokenizer,
         hub_tokenizer=hub_tokenizer,
         licence="Apache-2.0",

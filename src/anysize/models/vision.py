@@ -21,7 +21,8 @@ from transformers import initialization as init
 from transformers.utils.generic import ModelOutput
 
 from anysize.core.errors import ConfigurationError, DataError
-from anysize.models.network import BuildRequest, ImageSettings, Network
+from anysize.modalities.pictures.settings import ImageFacts, ImageOptions, ImageSettings
+from anysize.models.network import BuildRequest, Network
 
 
 @dataclass
@@ -182,9 +183,9 @@ def build_network(
             f"model {key!r} is for pictures (image-classification, image-regression), not for "
             f"{request.task}"
         )
-    size = request.image_size
+    size = request.wished(ImageOptions).image_size
     if size is None:
-        found = request.picture_size
+        found = request.known(ImageFacts).size
         size = found if found is not None and max(found) <= 64 else (side, side)
     builder = builders[key]
     module = builder(
@@ -197,7 +198,7 @@ def build_network(
     return Network(
         module=module,
         spec=key,
-        image=ImageSettings(width=size[0], height=size[1]),
+        settings=ImageSettings(width=size[0], height=size[1]),
         licence="Apache-2.0",
     )
 

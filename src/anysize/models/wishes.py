@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.bundle import Card
 from anysize.models.network import Network
 from anysize.models.pixels import parse
@@ -67,7 +68,8 @@ def apply(
         config.label2id = {label: number for number, label in enumerate(labels)}
     if pixels is None:
         return network, card
-    if network.image is None:
+    settings = network.settings
+    if not isinstance(settings, ImageSettings):
         raise ConfigurationError(f"pixels: {network.spec} reads no pictures")
     found = parse(pixels)
     if found.bgr != bool(getattr(network.module.config, "bgr", False)):
@@ -75,5 +77,5 @@ def apply(
             f"pixels: the order of channels of {network.spec} cannot be changed: only that of a "
             "Keras file can, and of an ONNX detector by its adapter file"
         )
-    network.image = dataclasses.replace(network.image, mean=found.mean, std=found.std)
-    return network, dataclasses.replace(card, image=network.image)
+    network.settings = dataclasses.replace(settings, mean=found.mean, std=found.std)
+    return network, dataclasses.replace(card, settings=network.settings)

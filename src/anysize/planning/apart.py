@@ -89,7 +89,6 @@ def measure(
     settings = network.settings
     request = {
         "folder": str(folder),
-        "role": settings.role,
         "settings": {
             item.name: value
             for item in dataclasses.fields(settings)
@@ -124,8 +123,7 @@ def _answer(request: Mapping[str, Any]) -> Measured:
     torch.set_num_threads(request["threads"])
     folder = Path(request["folder"])
     network, card = open_network(str(folder))
-    settings = dataclasses.replace(network.settings, **request["settings"])
-    setattr(network, request["role"], settings)
+    network.settings = dataclasses.replace(network.settings, **request["settings"])
     names = request["candidates"]
     step = step_of(tasks.load(card.task), network)
     if repr(step) != request["step"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from anysize.core.batches import BatchPlan
@@ -11,15 +10,13 @@ from anysize.core.memory import bound_heap, bound_kernels, format_size
 from anysize.core.protocols import Opened
 from anysize.core.running import streams_of
 from anysize.core.steps import ONE_RUN, Step
-from anysize.models.network import Network, Role
+from anysize.modalities import modality_of
+from anysize.modalities.protocols import Costs
+from anysize.models.network import Network
 from anysize.models.opening.errors import sentence
 from anysize.planning import budget, climbs, synthetic
 from anysize.planning.probe import Climb
 
-# More at once was never faster on a processor.
-MOST: Mapping[Role, int] = {"text": 16384, "image": 32 * 224 * 224, "features": 16384}
-# Taken even where the probe finds less to be as fast: its rates are rough.
-ENOUGH: Mapping[Role, int] = {"text": 4096, "image": 4 * 224 * 224, "features": 4096}
 # What a stream of its own takes: more falls out of a processor's cache.
 _ENOUGH_FOR_STREAM = 1024
 # Sorting so many batches together leaves little to pad.
@@ -109,7 +106,8 @@ def plan_batches(
     if least > memory:
         what = f"predicting with {network.spec}"
         raise budget.refuse(what, memory, least, 1, ["one window at a time"])
-    wished = _wished(found, settings.role, window, most=most, streams=streams)
+    costs = modality_of(settings).costs
+    wished = _wished(found, costs, window, most=most, streams=streams)
     cost = window
     while cost * 2 <= wished and needs.peak(cost * 2, reading) <= memory:
         cost *= 2
@@ -137,14 +135,15 @@ def plan_batches(
         window=window,
         work=work,
         predicted_peak=peak,
-        whole=total_cost is None or total_cost >= MOST[settings.role],
+        whole=total_cost is None or total_cost >= costs.most,
         why=tuple(why),
     )
 
 
 def most_windows(network: Network, step: Step) -> int:
     """Whole windows at once, beyond which nothing is measured."""
-    return max(MOST[network.settings.role] // step.cost(network.settings.whole), 1)
+    most = modality_of(network.settings).costs.most
+    return max(most // step.cost(network.settings.whole), 1)
 
 
 def _probed(
@@ -209,9 +208,9 @@ class _Needs:
         return int(network + spare + reading + waiting)
 
 
-def _wished(found: Climb, role: Role, window: int, *, most: int, streams: int) -> int:
+def _wished(found: Climb, costs: Costs, window: int, *, most: int, streams: int) -> int:
     """The cost of a batch beyond which more is of no use; at least that of a window."""
     if streams > 1:
         return max(min(_ENOUGH_FOR_STREAM, most * window), window)
     efficient = found.efficient_cost() if found.measurements else 0
-    return max(efficient, min(ENOUGH[role], most * window), window)
+    return max(efficient, min(costs.enough, most * window), window)

@@ -10,9 +10,9 @@ from anysize.core.examples import Example
 from anysize.core.memory import resident, trim
 from anysize.core.protocols import Opened
 from anysize.core.steps import ONE_RUN, Step
+from anysize.modalities import modality_of
 from anysize.models.network import Network
 from anysize.planning import apart
-from anysize.planning.batching import MOST
 from anysize.planning.climbs import known_rate
 from anysize.planning.sampling import Sample
 from anysize.planning.selection import Candidate, keep, known, seconds_each
@@ -82,7 +82,11 @@ def choose(
     rate = None if thorough else known_rate(step, network, first.name, first.precision)
     if rate is not None and seen.total_cost / rate < _WORTH_SECONDS:
         return Choice(candidate=first)
-    if rate is None and not thorough and seen.total_cost < _LARGE * MOST[network.settings.role]:
+    if (
+        rate is None
+        and not thorough
+        and seen.total_cost < _LARGE * modality_of(network.settings).costs.most
+    ):
         runtime = first.open()
         try:
             seconds = _estimated_seconds(step, runtime, seen)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from anysize.core import memory as memory_sizes
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
+from anysize.modalities import foreign, modality_of
 from anysize.readers.pages import pages_problems
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
-    from anysize.models.network import ImageSettings, Network
+    from anysize.models.network import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,18 @@ class PredictOptions:
         if problems:
             raise ConfigurationError(problems)
 
+    def wishes(self) -> dict[str, Any]:
+        """What is asked of the windows, of whatever modality; None is no wish."""
+        return {
+            "window": self.window,
+            "overlap": self.overlap,
+            "tiles": self.tiles,
+            "tile": self.tile,
+            "crop": self.crop,
+            "pages": None if self.pages is None else str(self.pages),
+            "tolerant": self.tolerant or None,
+        }
+
     @property
     def budget(self) -> int:
         """``memory`` in bytes."""
@@ -138,29 +151,9 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
             another kind of input.
     """
     _check_fit(network, card, options)
-    network = dataclasses.replace(network)
-    if network.text is not None:
-        network.text = dataclasses.replace(
-            network.text,
-            **_given(window=options.window, overlap=options.overlap),
-        )
-    if network.features is not None:
-        network.features = dataclasses.replace(
-            network.features,
-            **_given(steps=options.window, overlap=options.overlap),
-        )
-    if network.image is not None:
-        network.image = dataclasses.replace(
-            network.image,
-            **_given(
-                tiles=options.tiles,
-                tile=options.tile,
-                overlap=_overlap(network.image, options),
-                crop=options.crop,
-                pages=None if options.pages is None else str(options.pages),
-                tolerant=options.tolerant or None,
-            ),
-        )
+    modality = modality_of(network.settings)
+    wishes = modality.as_options(options.wishes())
+    network = dataclasses.replace(network, settings=modality.changed(network, wishes))
     merge = options.merge or card.merge
     if merge == "attention" and network.pool is None:
         raise ConfigurationError(
@@ -170,38 +163,11 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
 
 
 def _check_fit(network: Network, card: Card, options: PredictOptions) -> None:
-    """An option that would do nothing is a misunderstanding; a window has a longest."""
-    strange = (
-        {}
-        if network.image
-        else _given(tiles=options.tiles, tile=options.tile, crop=options.crop, pages=options.pages)
-    )
-    problems = [f"{name} is for pictures, which this model does not take" for name in strange]
+    """An option that would do nothing is a misunderstanding."""
+    problems = foreign(network.settings, options.wishes())
     if options.threshold is not None and card.task not in ("object-detection", "face-recognition"):
         problems.append(f"threshold is for objects and faces, not for {card.task}")
     if options.nms_iou is not None and card.task != "object-detection":
         problems.append(f"nms_iou is for object-detection, not for {card.task}")
-    if options.window is not None and network.text is None and network.features is None:
-        problems.append("window is for texts and sequences; of pictures, tile is the counterpart")
-    elif options.window is not None and network.text is not None:
-        from anysize.models.hub_settings import longest_window
-
-        longest = longest_window(network.module.config, options.window)
-        if options.window > longest:
-            problems.append(
-                f"window must be at most {longest} tokens, the positions of the model, not "
-                f"{options.window}"
-            )
     if problems:
         raise ConfigurationError(problems)
-
-
-def _overlap(image: ImageSettings, options: PredictOptions) -> int | None:
-    """Pixels that neighbouring tiles share; where only the tile is given, they grow with it."""
-    if options.overlap is not None or options.tile is None:
-        return options.overlap
-    return options.tile * image.overlap // (image.tile or image.width)
-
-
-def _given(**settings: Any) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if value is not None}

@@ -14,6 +14,7 @@ from anysize.core.memory import resident, trim
 from anysize.core.protocols import Opened
 from anysize.core.running import is_packed
 from anysize.core.steps import ONE_RUN, Step
+from anysize.modalities import modality_of
 from anysize.models.network import Network
 from anysize.planning.batching import Batching, plan_batches
 from anysize.planning.candidates import candidates_for
@@ -207,7 +208,9 @@ def _step_cost(step: Step, seen: Sample) -> int:
 
 
 def _readers(network: Network, seen: Sample | None) -> int:
-    """Pictures are decoded beside the model; the rest is read too quickly to be worth a thread."""
-    if network.image is None or (seen is not None and len(seen.examples) < 8):
+    """What is slow to decode is decoded beside the model; the rest is not worth a thread."""
+    if not modality_of(network.settings).reads_slowly or (
+        seen is not None and len(seen.examples) < 8
+    ):
         return 0
     return 2

@@ -10,8 +10,8 @@ from anysize.core.memory import bound_heap, bound_kernels, format_size, resident
 from anysize.core.records import Source
 from anysize.core.running import is_packed
 from anysize.core.steps import ONE_RUN, Step
+from anysize.modalities import modality_of
 from anysize.models.network import Network
-from anysize.planning.batching import ENOUGH
 from anysize.planning.candidates import candidates_for
 from anysize.planning.prediction import PredictionPlan
 from anysize.planning.sampling import estimated_cost
@@ -22,7 +22,6 @@ _WINDOWS = 8
 _ROOM = 1 << 30
 # What a generator's cache may take of it.
 _CACHE = _ROOM // 4
-_LARGEST_PICTURE = 640 * 640
 
 
 def handful(source: Source, network: Network) -> int | None:
@@ -35,7 +34,8 @@ def handful(source: Source, network: Network) -> int | None:
     if len(source) > _RECORDS:
         return None
     most = _WINDOWS * network.settings.whole
-    if network.image is not None and len(source) > _WINDOWS:
+    slow = modality_of(network.settings).reads_slowly
+    if slow and len(source) > _WINDOWS:
         return None
     cost = 0
     for index in range(len(source)):
@@ -43,7 +43,7 @@ def handful(source: Source, network: Network) -> int | None:
             cost += int(estimated_cost(source, index))
         except DataError:
             continue
-        if cost > most and network.image is None:
+        if cost > most and not slow:
             return None
     return max(cost, 1)
 
@@ -73,7 +73,8 @@ def straight_plan(
     """
     settings = network.settings
     window = step.cost(settings.whole)
-    if window > (_LARGEST_PICTURE if network.image is not None else ENOUGH["text"]):
+    costs = modality_of(settings).costs
+    if window > costs.straight:
         return None
     candidate = candidates_for(network, runtime, precision, folder, needs=step.needs)[0]
     if resident() + candidate.opening + _ROOM > memory:
@@ -83,8 +84,8 @@ def straight_plan(
         bound_kernels()
     opened = candidate.open()
     # What is generated comes on top of what was read, for each record.
-    wanted = cost if window == settings.whole else ENOUGH[settings.role]
-    budget = max(min(wanted, ENOUGH[settings.role]), window)
+    wanted = cost if window == settings.whole else costs.enough
+    budget = max(min(wanted, costs.enough), window)
     if getattr(opened, "token_bytes", 0) * budget > _CACHE:
         opened.close()
         return None

@@ -18,7 +18,7 @@ import torch
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example, Outputs
 from anysize.models.network import Network
-from anysize.runtimes.feeding import Feeding, by_length, collected, graph_outputs
+from anysize.runtimes.feeding import by_shape, collected, feeding, graph_outputs, runs_apart
 from anysize.runtimes.tracing import Traceable
 from anysize.sources.cache import cache_folder
 
@@ -72,9 +72,8 @@ class CompiledRuntime:
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", kernels)
         self.precision = precision
         self._network = network
-        self._feeding = Feeding(network)
-        # Sequences of numbers are not padded but run by their lengths.
-        self.packed = network.features is not None
+        self._feeding = feeding(network)
+        self.packed = runs_apart(network)
         self._outputs = graph_outputs(network)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch deprecates functions that it calls itself
@@ -84,7 +83,7 @@ class CompiledRuntime:
             )
 
     def run(self, examples: Sequence[Example]) -> Outputs:
-        return by_length(self._results, examples)
+        return by_shape(self._network, self._results, examples)
 
     def _results(self, examples: Sequence[Example]) -> Outputs:
         inputs = [torch.from_numpy(array) for array in self._feeding(examples)]

@@ -23,14 +23,15 @@ from anysize.core.files import disk_errors, move_in, scratch
 from anysize.models.network import Network
 from anysize.runtimes.currency import is_current, note
 from anysize.runtimes.feeding import (
-    Feeding,
-    by_length,
+    by_shape,
     check_logits,
     collected,
+    feeding,
     graph_inputs,
     graph_outputs,
     has_one_size,
     in_batches,
+    runs_apart,
 )
 from anysize.runtimes.onnx_conversion import can_convert, convert
 from anysize.runtimes.tracing import weight_bytes
@@ -101,9 +102,8 @@ class OnnxRuntime:
             )
         self.precision = precision
         self._network = network
-        self._feeding = Feeding(network)
-        # Sequences of numbers are not padded but run by their lengths.
-        self.packed = network.features is not None
+        self._feeding = feeding(network)
+        self.packed = runs_apart(network)
         self.whole_only = has_one_size(network)
         self._outputs = graph_outputs(network)
         self._options = _run_options()
@@ -131,7 +131,7 @@ class OnnxRuntime:
             )
 
     def run(self, examples: Sequence[Example]) -> Outputs:
-        return by_length(self._run, examples)
+        return by_shape(self._network, self._run, examples)
 
     def _run(self, examples: Sequence[Example]) -> Outputs:
         arrays = self._feeding(examples)

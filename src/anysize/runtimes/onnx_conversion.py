@@ -18,8 +18,9 @@ import torch
 from torch import nn
 
 from anysize.core.errors import BundleError, MissingExtraError
+from anysize.modalities.protocols import BATCH, LENGTH, GraphInput
 from anysize.models.network import Network
-from anysize.runtimes.feeding import BATCH, LENGTH, GraphInput, graph_inputs, graph_outputs
+from anysize.runtimes.feeding import graph_inputs, graph_outputs
 from anysize.runtimes.tracing import Traceable, example_tensors
 
 OPSET = 18

@@ -23,19 +23,21 @@ from numpy.typing import NDArray
 from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
 from anysize.core.examples import Example, Outputs
 from anysize.core.files import disk_errors, move_in, scratch
+from anysize.modalities import modality_of
 from anysize.models.network import Network
 from anysize.models.openvino_file import last_line
 from anysize.models.quiet import quiet_transformers
 from anysize.runtimes.currency import is_current, note
 from anysize.runtimes.feeding import (
-    Feeding,
-    by_length,
+    by_shape,
     check_logits,
     collected,
+    feeding,
     graph_inputs,
     graph_outputs,
     has_one_size,
     in_batches,
+    runs_apart,
 )
 from anysize.runtimes.torch import native_bfloat16
 from anysize.runtimes.tracing import Traceable, example_tensors, weight_bytes
@@ -66,7 +68,7 @@ def streams(network: Network) -> int:
     Short texts are too little work for several threads: one thread for each of two batches was
     measured 4 to 9 percent faster than two threads for one.
     """
-    if network.text is None:
+    if not modality_of(network.settings).light:
         return 1
     affinity = hasattr(os, "sched_getaffinity")
     processors = len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
@@ -122,9 +124,8 @@ class OpenVinoRuntime:
             )
         self.precision = precision
         self._network = network
-        self._feeding = Feeding(network)
-        # Sequences of numbers are not padded but run by their lengths.
-        self.packed = network.features is not None
+        self._feeding = feeding(network)
+        self.packed = runs_apart(network)
         self.whole_only = has_one_size(network)
         self._outputs = graph_outputs(network)
         core = openvino.Core()
@@ -152,7 +153,7 @@ class OpenVinoRuntime:
             self._requests.put(self._compiled.create_infer_request())
 
     def run(self, examples: Sequence[Example]) -> Outputs:
-        return by_length(self._run, examples)
+        return by_shape(self._network, self._run, examples)
 
     def _run(self, examples: Sequence[Example]) -> Outputs:
         inputs = self._feeding(examples)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, cast
 
 import torch
 from torch import nn
 
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example, Outputs
-from anysize.models.execution import Tensors, collect, laid_beside, make_execution, with_scores
+from anysize.modalities import modality_of
+from anysize.models.execution import Tensors, collect, make_execution
 from anysize.models.network import Network
-from anysize.runtimes.packed import PackedInference
 from anysize.runtimes.torch_generation import TorchGenerator, can_generate
 
 PROVIDES = ("torch",)
@@ -89,8 +88,9 @@ def doubtful_bfloat16(device: torch.device, module: nn.Module) -> bool:
 class TorchRuntime:
     """Runs a network in torch.
 
-    Encoders of text on a processor run packed, in a form of their weights made for prediction
-    (``runtimes.packed``); everything else runs as in training, under autocast for bfloat16.
+    Where the modality has a form of the weights made for prediction, that runs (encoders of text
+    on a processor: ``runtimes.packed``); everything else runs as in training, under autocast for
+    bfloat16.
 
     Args:
         network: put into evaluation mode and moved to ``device``.
@@ -107,20 +107,16 @@ class TorchRuntime:
             raise ConfigurationError(f"precision must be float32 or bfloat16, not {precision!r}")
         self.device = torch.device(device or _device())
         self.precision = precision
-        self._pool = network.pool
-        self._names, self._per_token = network.outputs, network.per_token
-        self._beside = network.beside
+        self._network = network
         network.module.eval().to(self.device)
         self._execution = make_execution(network, self.device)
         self.packed = self._execution.packed
-        self._fused: PackedInference | None = None
-        if self.packed and network.text is not None and self.device.type == "cpu":
-            form = cast(Literal["float32", "bfloat16"], precision)
-            self._fused = PackedInference(network.module, form)
+        modality = modality_of(network.settings)
+        self._fused = modality.inference(network, self._execution, self.device, precision)
 
     def run(self, examples: Sequence[Example]) -> Outputs:
         with torch.inference_mode():
-            return collect(self._outputs(examples), examples, self._per_token)
+            return collect(self._outputs(examples), examples, self._network)
 
     def close(self) -> None:
         """Releases the form made for prediction; the weights are the network's."""
@@ -128,12 +124,7 @@ class TorchRuntime:
 
     def _outputs(self, examples: Sequence[Example]) -> Tensors:
         if self._fused is not None:
-            ids, beside = laid_beside(examples, self._beside)
-            if self._per_token:
-                return self._fused.tokens(ids, beside, self._names)
-            found = self._fused.run(ids, beside)
-            logits, features = torch.from_numpy(found.logits), torch.from_numpy(found.features)
-            return with_scores(self._pool, logits, features)
+            return self._fused(examples)
         bfloat16 = self.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
             return self._execution(examples)

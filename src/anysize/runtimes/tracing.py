@@ -23,7 +23,7 @@ class Traceable(nn.Module):
     def __init__(self, network: Network, *, lean: bool = True) -> None:
         super().__init__()
         module = network.module
-        shorter = lean and network.text is not None and reads_first_token(module)
+        shorter = lean and reads_first_token(module)
         self.module = FirstTokenClassifier(module) if shorter else module
         self.pool = network.pool  # so that its weights are traced as parameters
         self._tap = FeatureTap(network)

@@ -14,7 +14,7 @@ from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
 from anysize.heads.protocols import Family, Head, LossOptions
 from anysize.heads.single_label_classification import SingleLabel
-from anysize.models.network import Network, Role
+from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.tasks.protocols import LossBatch
 
@@ -42,7 +42,7 @@ class Classification:
     """
 
     name: str
-    role: Role
+    role: str
     unit: Unit
     columns: tuple[ColumnSpec, ...]
     family: Family = "classification"

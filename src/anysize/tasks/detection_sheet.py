@@ -67,18 +67,18 @@ def detection_sheet(
     """
     from anysize.augmentation import make
     from anysize.augmentation.object_sheet import training_sheet
+    from anysize.modalities.pictures.facts import object_side, picture_size
     from anysize.models.detector_input import input_settings
     from anysize.models.network import Network
-    from anysize.tasks.facts import object_side, picture_size
 
     task: Any = tasks.load("object-detection")
     labels = task.labels(source)
     spec = task.augmentation if augment == "auto" else augment
     made = make(spec) if isinstance(spec, str) else spec
-    settings = input_settings(picture_size(source), object_side(source), size)
+    settings = input_settings(picture_size(source, task.role), object_side(source, task.role), size)
     config = SimpleNamespace(id2label=dict(enumerate(labels)))
     module: Any = SimpleNamespace(config=config)
-    network = Network(module=module, spec="detector-small", image=settings)
+    network = Network(module=module, spec="detector-small", settings=settings)
     preprocess = task.preprocess(network, augment=made or make("hflip(p=0)"), seed=seed)
     sheet = training_sheet(source, labels, preprocess, count=count, draws=draws)
     return dataclasses.replace(sheet, augment="none" if made is None else made.spec)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from anysize.core.records import ImageField
 from anysize.core.windows import Box
-from anysize.models.network import ImageSettings
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.readers.reduced import reduced
 from anysize.readers.resize import resize
 from anysize.windows.boxes import tiles

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize import mergers
-from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.protocols import Merger, Preprocess
 from anysize.core.records import ImageField, Record
 from anysize.core.windows import Box
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.architectures import Architecture
-from anysize.models.network import ImageSettings, Network
+from anysize.models.network import Network
 from anysize.readers.alignment import align
 from anysize.readers.resize import resize
 from anysize.tasks.image_classification import IMAGE
@@ -59,12 +59,9 @@ class FaceRecognition(Recognition):
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:
-        if network.image is None:
-            raise ConfigurationError(
-                f"model {network.spec!r} reads text, {self.name} needs a picture model"
-            )
-        inner = FacePreprocess(network.image, _finder(network), augment, seed)
-        return PagedPreprocess(inner, network.image)
+        settings = network.reads(ImageSettings)
+        inner = FacePreprocess(settings, _finder(network), augment, seed)
+        return PagedPreprocess(inner, settings)
 
     def new_merger(
         self, labels: Sequence[str], rule: str, *, keep_first: bool = False

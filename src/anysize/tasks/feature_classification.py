@@ -12,14 +12,15 @@ from anysize.core.protocols import Preprocess
 from anysize.core.receipts import Facts
 from anysize.core.records import FeaturesField, Record, Source
 from anysize.core.windows import Span, Window
+from anysize.modalities.numbers.columns import learned
+from anysize.modalities.numbers.settings import FeatureSettings
 from anysize.models.architectures import Architecture
 from anysize.models.columns import TableEncoding
 from anysize.models.columns.encoder import RowEncoder
-from anysize.models.network import FeatureSettings, Network
+from anysize.models.network import Network
 from anysize.readers.cells import Cells
 from anysize.sources import ColumnSpec
 from anysize.tasks.classification import LABEL, Classification
-from anysize.tasks.table_columns import learned
 from anysize.windows.features import FeatureWindows
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class FeatureClassification(Classification):
         if settings.encoding is None and not settings.names and not settings.steps:
             encoding = learned(source, raw=True)
             if encoding is not None:
-                network.features = settings = _with_columns(settings, encoding, source)
+                network.settings = settings = _with_columns(settings, encoding, source)
         if settings.encoding is not None and not settings.encoding.raw:
             return
         first: DataError | None = None
@@ -78,7 +79,7 @@ class FeatureClassification(Classification):
                 first = first or error
                 continue
             if not settings.names and len(field.names) == settings.width:
-                network.features = dataclasses.replace(settings, names=field.names)
+                network.settings = dataclasses.replace(settings, names=field.names)
             break
         else:
             raise first or DataError(source.name, "has no record that can be read")
@@ -96,12 +97,7 @@ class FeatureClassification(Classification):
         return FeaturePreprocess(self._settings(network))
 
     def _settings(self, network: Network) -> FeatureSettings:
-        settings = network.features
-        if settings is None:
-            raise ConfigurationError(
-                f"model {network.spec!r} reads {'pictures' if network.image else 'text'}, "
-                f"{self.name} needs a model of numbers"
-            )
+        settings = network.reads(FeatureSettings)
         if bool(settings.steps) != self.sequences:
             kind, stem = ("sequences", "time-series") if settings.steps else ("vectors", "tabular")
             other = f"{stem}-{self.family}"

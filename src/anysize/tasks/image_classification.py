@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.protocols import Preprocess
 from anysize.core.records import ImageField, Record, Source
 from anysize.core.windows import Box, Window
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.architectures import Architecture
-from anysize.models.network import ImageSettings, Network
+from anysize.models.network import Network
 from anysize.readers.centre import read_centre
 from anysize.readers.resize import resize
 from anysize.sources import ColumnSpec
@@ -58,12 +58,9 @@ class ImageClassification(Classification):
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:
-        if network.image is None:
-            raise ConfigurationError(
-                f"model {network.spec!r} reads text, {self.name} needs a picture model"
-            )
-        inner = ImagePreprocess(network.image, augment, seed)
-        return PagedPreprocess(inner, network.image)
+        settings = network.reads(ImageSettings)
+        inner = ImagePreprocess(settings, augment, seed)
+        return PagedPreprocess(inner, settings)
 
 
 class ImagePreprocess:

@@ -12,6 +12,7 @@ from anysize import tasks
 from anysize.core.errors import AnysizeError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Field, Source
+from anysize.modalities.numbers.settings import FeatureSettings
 from anysize.sources import ColumnSpec, open_source
 from anysize.sources.boxes.source import without_objects
 from anysize.sources.opening import Paths, all_matching, called
@@ -128,9 +129,10 @@ def columns_of(task: Task, card: Card) -> tuple[ColumnSpec, ...]:
     """
     trained: Mapping[str, str] = (card.provenance.get("recipe") or {}).get("columns") or {}
     several: tuple[str, ...] = ()
-    if card.features is not None:
-        encoding = card.features.encoding
-        several = card.features.names if encoding is None else encoding.names
+    settings = card.settings
+    if isinstance(settings, FeatureSettings):
+        encoding = settings.encoding
+        several = settings.names if encoding is None else encoding.names
     found = []
     for spec in task.columns:
         if spec.kind == "features" and several:

@@ -18,8 +18,9 @@ from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
 from anysize.core.windows import Window
 from anysize.mergers.objects import ObjectMerger, ObjectRules
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.architectures import Architecture
-from anysize.models.network import ImageSettings, Network, Role
+from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.sources.boxes.source import ROLE
 from anysize.sources.labels.targets import targets
@@ -60,7 +61,7 @@ class ObjectDetection:
     """
 
     name = "object-detection"
-    role: Role = "image"
+    role = "image"
     unit: Unit = "pixels"
     columns: tuple[ColumnSpec, ...] = (IMAGE, OBJECTS)
     main_metric = "ap"
@@ -139,14 +140,11 @@ class ObjectDetection:
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:
-        if network.image is None:
-            raise ConfigurationError(
-                f"model {network.spec!r} reads text, object-detection needs a picture model"
-            )
+        settings = network.reads(ImageSettings)
         names = network.module.config.id2label or {}
         places = {str(name): int(place) for place, name in names.items()}
-        inner = DetectionPreprocess(network.image, places, augment, seed)
-        return PagedPreprocess(inner, network.image, annotated=True)
+        inner = DetectionPreprocess(settings, places, augment, seed)
+        return PagedPreprocess(inner, settings, annotated=True)
 
     def encode_target(self, record: Record, labels: Sequence[str]) -> int:
         """Checks the target; the windows carry what is in them."""

@@ -14,7 +14,7 @@ from anysize.core.examples import Example
 from anysize.core.protocols import Preprocess
 from anysize.core.receipts import Facts
 from anysize.core.records import ImageField, Record
-from anysize.models.network import ImageSettings
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.readers.image import Image
 from anysize.readers.pages import chosen_pages
 

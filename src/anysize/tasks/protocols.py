@@ -11,7 +11,7 @@ from anysize.core.protocols import Merger, Meter, Preprocess
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
 from anysize.core.steps import ONE_RUN, Step
-from anysize.models.network import Network, Role
+from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Task(Protocol):
 
     Attributes:
         name: the plug-in's key.
-        role: the field that is windowed, and the modality.
+        role: the field that is windowed; its column says of which modality it is.
         unit: what windows are measured in.
         columns: the fields and the target, as they are found in data.
         main_metric: what validation goes by.
@@ -81,7 +81,7 @@ class Task(Protocol):
     """
 
     name: str
-    role: Role
+    role: str
     unit: Unit
     columns: tuple[ColumnSpec, ...]
     main_metric: str

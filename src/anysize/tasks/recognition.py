@@ -12,6 +12,7 @@ from anysize.core.examples import Example
 from anysize.core.protocols import Meter
 from anysize.core.records import Record, Source
 from anysize.core.results import Result
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.network import Network
 from anysize.recognition.pairs import numbered, pair_counts, unit_vectors
 from anysize.sources import ColumnSpec
@@ -133,10 +134,10 @@ def _normalised(network: Network, examples: Sequence[Example]) -> Tensor:
     """Pictures ``[n, 3, height, width]`` as ``models.execution`` gives them to the module."""
     import torch
 
-    assert network.image is not None
+    settings = network.reads(ImageSettings)
     pixels = torch.from_numpy(np.stack([example.arrays["pixels"] for example in examples]))
-    mean = 255 * torch.tensor(network.image.mean).view(1, 3, 1, 1)
-    deviation = 255 * torch.tensor(network.image.std).view(1, 3, 1, 1)
+    mean = 255 * torch.tensor(settings.mean).view(1, 3, 1, 1)
+    deviation = 255 * torch.tensor(settings.std).view(1, 3, 1, 1)
     return (pixels.permute(0, 3, 1, 2).float() - mean) / deviation
 
 

@@ -12,6 +12,7 @@ from anysize.core.protocols import Preprocess
 from anysize.core.receipts import Facts
 from anysize.core.records import Record
 from anysize.core.windows import Window
+from anysize.modalities.texts.settings import TextSettings
 from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
@@ -55,15 +56,14 @@ class TextClassification(Classification):
             raise ConfigurationError(
                 f"augment={augment.spec!r} is for pictures; {self.name} takes 'none'"
             )
-        if network.text is None or network.tokenizer is None:
-            raise ConfigurationError(
-                f"model {network.spec!r} reads pictures, {self.name} needs a text model"
-            )
+        settings = network.reads(TextSettings)
+        if network.tokenizer is None:
+            raise ConfigurationError(f"model {network.spec!r} has no tokenizer")
         return TextPreprocess(
             TokenWindows(
                 tokenizer=network.tokenizer,
-                size=network.text.window,
-                overlap=network.text.overlap,
+                size=settings.window,
+                overlap=settings.overlap,
             )
         )
 

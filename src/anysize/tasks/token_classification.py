@@ -25,8 +25,9 @@ from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
 from anysize.core.results import Result
 from anysize.core.windows import Window
+from anysize.modalities.texts.settings import TextSettings
 from anysize.models.architectures import Architecture
-from anysize.models.network import Network, Role
+from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.tasks.protocols import LossBatch
 from anysize.tasks.text_classification import nothing_to_read, unknown_facts
@@ -67,7 +68,7 @@ class TokenClassification:
     """Windows of tokens over ``text``; the tags of tokens are joined into entities."""
 
     name = "token-classification"
-    role: Role = "text"
+    role = "text"
     unit: Unit = "tokens"
     columns: tuple[ColumnSpec, ...] = (TEXT, TAGS)
     main_metric = "f1"
@@ -118,14 +119,13 @@ class TokenClassification:
             raise ConfigurationError(
                 f"augment={augment.spec!r} is for pictures; {self.name} takes 'none'"
             )
-        if network.text is None or network.tokenizer is None:
-            raise ConfigurationError(
-                f"model {network.spec!r} reads no texts, {self.name} needs a text model"
-            )
+        settings = network.reads(TextSettings)
+        if network.tokenizer is None:
+            raise ConfigurationError(f"model {network.spec!r} has no tokenizer")
         windows = TokenWindows(
             tokenizer=network.tokenizer,
-            size=network.text.window,
-            overlap=network.text.overlap,
+            size=settings.window,
+            overlap=settings.overlap,
             places=True,
         )
         names = network.module.config.id2label or {}

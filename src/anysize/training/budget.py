@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from anysize.core.errors import BudgetError
 from anysize.core.files import write_json
 from anysize.core.memory import default_budget, format_size
+from anysize.modalities import modality_of
 from anysize.runtimes.torch import doubtful_bfloat16
-from anysize.sources.kept import worth
 from anysize.training.planning import TrainingPlan, plan_training
 from anysize.training.probing import faster_in_bfloat16, set_checkpointing
 
@@ -78,9 +78,8 @@ def _own(job: Job, objective: Objective, loaders: int) -> TrainingPlan | BudgetE
     states = (2 if recipe.optimizer == "adamw" else 1) + (1 if recipe.ema else 0)
     records = math.ceil((recipe.batch or 1) / recipe.workers)
     settings = objective.network.settings
-    pictures = 0
-    if settings.role == "image":
-        pictures = worth(job.training, memory // recipe.workers // _KEPT_SHARE)
+    most = memory // recipe.workers // _KEPT_SHARE
+    keep = modality_of(settings).worth_keeping(job.training, job.task.role, most)
     try:
         plan = plan_training(
             objective,
@@ -93,15 +92,15 @@ def _own(job: Job, objective: Objective, loaders: int) -> TrainingPlan | BudgetE
         )
     except BudgetError as error:
         return error
-    # Kept pictures are a comfort: they get what is left.
-    pictures = max(min(pictures, plan.memory - plan.predicted_peak), 0)
-    if not pictures:
+    # What is kept decoded is a comfort: it gets what is left.
+    keep = max(min(keep, plan.memory - plan.predicted_peak), 0)
+    if not keep:
         return plan
     return replace(
         plan,
-        kept=pictures,
-        predicted_peak=plan.predicted_peak + pictures,
-        why=(*plan.why, f"{format_size(pictures)} more keep decoded pictures"),
+        kept=keep,
+        predicted_peak=plan.predicted_peak + keep,
+        why=(*plan.why, f"{format_size(keep)} more keep decoded {settings.content}"),
     )
 
 

@@ -13,22 +13,22 @@ the record, so a record counts as one, however long it is, and the two passes of
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from anysize import heads
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
+from anysize.modalities import modality_of
+from anysize.modalities.numbers.facts import card_of
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.bundle import Card
 from anysize.models.execution import Execution, Tensors, make_execution
-from anysize.models.network import ImageSettings, Network
+from anysize.models.network import Network
 from anysize.models.spec import open_network
 from anysize.tasks.protocols import LossBatch, Task, head_of
 from anysize.training import soft_targets
@@ -36,7 +36,6 @@ from anysize.training.hidden_states import Comparison, Listener, Place, pairs
 from anysize.training.order import mix
 from anysize.training.pooled import Objective
 from anysize.training.recipe import Recipe
-from anysize.training.vectors import card_of
 
 TASKS = (
     "text-classification", "image-classification", "tabular-classification",
@@ -191,18 +190,17 @@ def with_teacher(objective: Objective, recipe: Recipe, labels: Sequence[str]) ->
     module: nn.Module = network.module
     module.float().eval().requires_grad_(False).to(objective.device)
     network.pool = None
-    if network.image is not None:
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if network.image is not None and _points(network) is None:
-        module.register_forward_pre_hook(_fitted(network.image), with_kwargs=True)
-    varying = network.features is not None and network.features.varying
-    # Sequences of other lengths are other calls, of which a listener would hear the last.
-    places = pairs(objective.network, network) if recipe.hidden_weight and not varying else ()
+    modality = modality_of(network.settings)
+    modality.arrange(module)
+    modality.fit_teacher(network)
+    # Shapes that are run apart are other calls, of which a listener would hear the last.
+    apart = bool(modality.one_shape) and network.settings.varying
+    places = pairs(objective.network, network) if recipe.hidden_weight and not apart else ()
     comparison = None
     if places:
         with torch.random.fork_rng():
             torch.manual_seed(mix("projections", recipe.seed))
-            comparison = Comparison(places, text=network.text is not None)
+            comparison = Comparison(places)
         comparison.projections.to(objective.device)
     teacher = _teacher(objective, network, card, labels, recipe.temperature)
     given = {each.name: getattr(objective, each.name) for each in fields(objective)}
@@ -267,8 +265,12 @@ def _teacher(
 
 def _differences(student: Network, teacher: Network) -> list[str]:
     """Why the two cannot be compared on the same examples."""
-    if student.text is not None:
-        return _text_differences(student, teacher)
+    found = modality_of(student.settings).differences(student, teacher)
+    if found or student.settings.modality != teacher.settings.modality:
+        return found or [
+            f"student and teacher must read the same: {student.spec} reads "
+            f"{student.settings.content}, and {teacher.spec} {teacher.settings.content}"
+        ]
     if student.outputs == ("logits",):
         return []
     if _points(student) != _points(teacher):
@@ -280,59 +282,17 @@ def _differences(student: Network, teacher: Network) -> list[str]:
     return []
 
 
-def _text_differences(student: Network, teacher: Network) -> list[str]:
-    found = []
-    if _tokenizer(student) != _tokenizer(teacher):
-        found.append(
-            "student and teacher must have the same tokenizer; take a student made of the teacher "
-            "(its own layers) or one pretrained with the same vocabulary"
-        )
-    assert student.text is not None
-    positions = getattr(teacher.module.config, "max_position_embeddings", None)
-    if isinstance(positions, int):
-        # RoBERTa's positions start behind the padding's.
-        behind = teacher.module.config.model_type in ("roberta", "xlm-roberta", "camembert")
-        positions -= 2 if behind else 0
-        if student.text.window > positions:
-            found.append(
-                f"window must be at most {positions} tokens, the positions of the teacher, not "
-                f"{student.text.window}"
-            )
-    return found
-
-
-def _tokenizer(network: Network) -> dict[str, Any]:
-    """What decides which tokens a text becomes."""
-    assert network.tokenizer is not None
-    entries = json.loads(network.tokenizer.to_str())
-    names = ("normalizer", "pre_tokenizer", "post_processor", "model")
-    found = {name: entries.get(name) for name in names}
-    return {**found, "vocabulary": network.tokenizer.get_vocab(with_added_tokens=True)}
-
-
 def _points(network: Network) -> tuple[int, int] | None:
     """Size of the input of a detector that predicts at points of it; None of any other."""
-    if network.image is None or network.module.config.model_type != "anysize_detector":
+    if network.module.config.model_type != "anysize_detector":
         return None
-    return network.image.width, network.image.height
+    settings = network.reads(ImageSettings)
+    return settings.width, settings.height
 
 
 def _prediction(network: Network) -> str:
     points = _points(network)
     return "a set of boxes" if points is None else f"points of {points[0]}x{points[1]} pixels"
-
-
-def _fitted(image: ImageSettings) -> Callable[..., tuple[Any, dict[str, Any]]]:
-    """A hook that gives a network pictures of the size that it was trained with."""
-    size = (image.height, image.width)
-
-    def fit(_module: nn.Module, inputs: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        pixels = named["pixel_values"]
-        if pixels.shape[2:] != size:
-            pixels = interpolate(pixels, size, mode="bilinear", antialias=True)
-        return inputs, {**named, "pixel_values": pixels}
-
-    return fit
 
 
 def _shares(batch: LossBatch, *, alone: bool) -> Tensor:

@@ -24,7 +24,9 @@ import torch
 from torch import Tensor, nn
 
 from anysize.core.examples import Example
-from anysize.models.execution import Execution, PackedText
+from anysize.modalities import modality_of
+from anysize.models.execution import Execution
+from anysize.models.layout import layout_of
 from anysize.models.network import Network
 from anysize.models.thinned import kept, layers_of
 
@@ -111,7 +113,6 @@ class Comparison:
 
     Args:
         places: of student and teacher, see `pairs`.
-        text: whether windows are token sequences.
 
     Attributes:
         count: how many places there are.
@@ -119,10 +120,9 @@ class Comparison:
         projections: of the student's states, by pair; none where widths agree.
     """
 
-    def __init__(self, places: Sequence[tuple[Place, Place]], *, text: bool) -> None:
+    def __init__(self, places: Sequence[tuple[Place, Place]]) -> None:
         self.student = Listener([first for first, _ in places])
         self.teacher = Listener([second for _, second in places])
-        self._text = text
         self.count = len(places)
         self.projections = nn.ModuleDict(
             {
@@ -147,7 +147,7 @@ class Comparison:
             others: what the teacher's caught.
             executions: of student and teacher, just run.
         """
-        views = [_view(examples, execution, self._text) for execution in executions]
+        views = [layout_of(execution, examples) for execution in executions]
         total = torch.zeros(len(examples), device=_states(own[0]).device)
         for number in range(self.count):
             states = _states(own[number])
@@ -163,67 +163,6 @@ class Comparison:
             sums = sums.index_add(1, owners, torch.stack([difference, scale]))
             total = total + sums[0] / sums[1].clamp_min(_TINY)
         return total / self.count
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """How a network's states belong to the windows.
-
-    Attributes:
-        index: the rows of text in flattened states, in the order of the windows; None takes all.
-        owners: the window of each row; for pictures made from the states.
-        first: the rows of first tokens, in flattened states.
-        short: the same, where there are states at first tokens alone.
-    """
-
-    count: int
-    index: Tensor | None = None
-    owners: Tensor | None = None
-    first: Tensor | None = None
-    short: Tensor | None = None
-    segments: int = 0
-
-    def only_first(self, states: Tensor) -> bool:
-        """Whether there are states at the first tokens alone."""
-        return self.short is not None and states.ndim == 3 and states.shape[1] == self.segments
-
-    def rows(self, states: Tensor, *, first: bool) -> tuple[Tensor, Tensor]:
-        """States ``[rows, width]`` of what is compared, and the window of each."""
-        flat = states.reshape(-1, states.shape[-1])
-        windows = torch.arange(self.count, device=states.device)
-        if states.ndim == 2:
-            return states, windows
-        if self.index is None or self.owners is None or self.first is None:
-            return flat, windows.repeat_interleave(states.shape[1])
-        if not first:
-            return flat[self.index.to(flat.device)], self.owners.to(flat.device)
-        index = self.first
-        if self.short is not None and self.only_first(states):
-            index = self.short
-        return flat[index.to(flat.device)], windows
-
-
-def _view(examples: Sequence[Example], execution: Execution, text: bool) -> _View:
-    count = len(examples)
-    if not text:
-        return _View(count)
-    lengths = torch.tensor([example.arrays["input_ids"].shape[0] for example in examples])
-    owners = torch.arange(count).repeat_interleave(lengths)
-    within = torch.arange(len(owners)) - (lengths.cumsum(0) - lengths)[owners]
-    if isinstance(execution, PackedText):
-        assert execution.row is not None
-        row = execution.row
-        first = row.packing.first[row.order]
-        return _View(
-            count,
-            index=first[owners] + within,
-            owners=owners,
-            first=first,
-            short=row.order,
-            segments=len(row.packing.first),
-        )
-    first = torch.arange(count) * int(lengths.max())
-    return _View(count, index=first[owners] + within, owners=owners, first=first)
 
 
 def _states(caught: Any) -> Tensor:
@@ -244,10 +183,8 @@ def _layers(network: Network) -> list[Place]:
 
 
 def _tokens(network: Network) -> tuple[Any, ...]:
-    """What decides how many tokens a picture becomes; text is the same to all networks."""
-    config = network.module.config
-    names = ("model_type", "image_size", "patch_size")
-    return () if network.text is not None else tuple(getattr(config, each, None) for each in names)
+    """What decides how many states an example becomes."""
+    return modality_of(network.settings).comparable(network)
 
 
 def _pyramid(network: Network) -> Place | None:

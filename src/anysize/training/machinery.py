@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import DataError
+from anysize.modalities import modality_of
 from anysize.models.convolution import guard_gradients
 from anysize.models.execution import make_execution
 from anysize.runtimes.torch import fast_bfloat16
-from anysize.sources.kept import KeptPictures
 from anysize.training.budget import agree
 from anysize.training.job import Job
 from anysize.training.layers import freeze
@@ -74,7 +74,8 @@ class Machinery:
         )
         training = job.training
         if self.budget is not None and self.budget.kept:
-            training = KeptPictures(training, self.budget.kept)
+            modality = modality_of(network.settings)
+            training = modality.keeping(training, job.task.role, self.budget.kept)
         self.stream = Stream(
             training,
             Labelled(
@@ -134,8 +135,7 @@ def make_objective(job: Job, team: Team) -> Objective:
     if network.pool is not None:
         network.pool.to(team.device)
     freeze(module, recipe.freeze)
-    if network.image is not None:
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    modality_of(network.settings).arrange(module)
     if recipe.compile:
         module.compile()
     automatic = recipe.precision == "auto" and fast_bfloat16(team.device, module)

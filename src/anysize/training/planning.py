@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from anysize.core.examples import Example
 from anysize.core.memory import bound_heap, bound_kernels, format_size, resident
-from anysize.models.network import Role
+from anysize.modalities import modality_of
 from anysize.planning import budget, synthetic
 from anysize.planning.batching import READ_AHEAD
 from anysize.planning.guard import MemoryGuard
@@ -20,8 +20,6 @@ from anysize.training.probing import REACH, probe
 if TYPE_CHECKING:
     from torch import nn
 
-# More at once was not faster on a processor.
-_MOST: Mapping[Role, int] = {"text": 8192, "image": 32 * 224 * 224, "features": 16384}
 # The loop holds this many micro-batches before it sorts them (training.machinery), and one more.
 _HELD = 17
 
@@ -116,7 +114,7 @@ def plan_training(
     if network.settings.varying:
         bound_kernels()
     window = synthetic.windows(network, 1)[0]
-    most = max(_MOST[network.settings.role] // window.cost, 1)
+    most = max(modality_of(network.settings).costs.trained // window.cost, 1)
     if step_cost is not None:
         most = max(min(most, -(-step_cost // window.cost)), 1)
     needs, loaders, why = _standing_needs(

@@ -27,9 +27,9 @@ from torch import Tensor, nn
 
 from anysize.core.batches import BatchPlan
 from anysize.core.examples import Example
+from anysize.modalities import modality_of
 from anysize.models.execution import Execution, Tensors
 from anysize.models.network import Network
-from anysize.models.padded_text import token_lengths
 from anysize.tasks.protocols import LossBatch, Mixture, Task
 
 Seeder = Callable[[int], None]
@@ -242,7 +242,8 @@ def _lengths(objective: Objective, examples: Sequence[Example]) -> Tensor | None
     """Tokens of each window, where the network gives something for each of them."""
     if not objective.network.per_token:
         return None
-    return torch.from_numpy(token_lengths(examples)).to(objective.device)
+    modality = modality_of(objective.network.settings)
+    return torch.from_numpy(modality.lengths(examples)).to(objective.device)
 
 
 def _core_sizes(examples: Sequence[Example], device: torch.device) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +12,11 @@ from anysize import heads, tasks
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Finding, Findings
 from anysize.core.records import Source
+from anysize.modalities import modality_of
 from anysize.models.network import BuildRequest, Network
 from anysize.sources.opening import called
 from anysize.sources.sample import sample_digest
-from anysize.tasks.facts import object_side, picture_size
+from anysize.tasks.fields import modality_of as modality_of_task
 from anysize.tasks.protocols import Task, head_of
 from anysize.tasks.understanding import Understood, understand
 from anysize.training.job import Job
@@ -25,7 +25,6 @@ from anysize.training.order import mix
 from anysize.training.recipe import Recipe
 from anysize.training.recipe_defaults import resolve
 from anysize.training.selection import selection_of, task_of
-from anysize.training.vectors import read_as_taught, vectors
 
 if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
@@ -34,10 +33,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("anysize")
 # Where no more of the weights are trained, it is the head.
 _HEAD = 0.1
-# Families of transformers that take pictures of any size.
-_CONVOLUTIONAL = (
-    "convnext", "convnextv2", "efficientnet", "mobilenet_v1", "mobilenet_v2", "regnet", "resnet",
-)  # fmt: skip
 
 
 def initial(recipe: Recipe) -> Path:
@@ -70,13 +65,13 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     network = _build(recipe, task, training, labels)
     task.begin(network, training, labels)
     findings.checked(strict=recipe.strict)
+    modality = modality_of(network.settings)
     resolved = resolve(
         recipe,
-        role=task.role,
+        modality=modality,
         pretrained=_pretrained(network),
         normalised=_normalised(network),
-        any_size=_any_size(network),
-        side=0 if network.image is None else min(network.image.width, network.image.height),
+        side=modality.shortest_side(network),
         records=len(training),
         own=task.recipe_defaults(pretrained=_pretrained(network)),
         head_only=trained_part(network.module, recipe.freeze) <= _HEAD,
@@ -89,9 +84,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         model=network.spec,
         merge=recipe.merge,
         selection=selection_of(recipe),
-        text=network.text,
-        image=network.image,
-        features=network.features,
+        settings=network.settings,
         licence=network.licence,
         head=_head(task),
         provenance={
@@ -220,23 +213,19 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
     from anysize.models import spec
 
     torch.manual_seed(mix("model", recipe.seed))
-    read = vectors(task, training, recipe.teacher)
     head = head_of(task)
     outputs = labels if head is None else head.outputs(labels)
+    modality = modality_of_task(task)
+    wishes = modality.as_options(_wishes(recipe))
+    facts = modality.facts(training, role=task.role, task=recipe.task, teacher=recipe.teacher)
     network = spec.build(
         recipe.model,
         BuildRequest(
             task=recipe.task,
             labels=outputs,
             head="" if head is None else head.name,
-            texts=(lambda: _texts(training)) if task.role == "text" else None,
-            tokenizer=_tokenizer(recipe.teacher) if task.role == "text" else None,
-            picture_size=picture_size(training) if task.role == "image" else None,
-            object_side=object_side(training) if task.name == "object-detection" else None,
-            feature_shape=read.shape,
-            encoding=read.encoding,
-            window=recipe.window,
-            image_size=recipe.image_size,
+            facts=facts,
+            wishes=wishes,
             options=recipe.options,
         ),
     )
@@ -248,9 +237,9 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
     network.module.float()
     if head is not None:
         network.module.config.problem_type = head.problem_type
-    if read.taught is not None:
-        read_as_taught(network, read.taught)
-    _adapt_windows(network, recipe)
+    modality.begin(network, facts)
+    if modality.key == network.settings.modality:
+        network.settings = modality.changed(network, wishes)
     if recipe.merge != "attention":
         network.pool = None
     elif network.pool is None:
@@ -261,20 +250,19 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
     return network
 
 
-def _adapt_windows(network: Network, recipe: Recipe) -> None:
-    wishes: dict[str, Any] = {} if recipe.overlap is None else {"overlap": recipe.overlap}
-    if network.text is not None:
-        network.text = dataclasses.replace(network.text, **wishes)
-    if network.features is not None:
-        network.features = dataclasses.replace(network.features, **wishes)
-    if network.image is not None:
-        # What the network comes with (a bundle, a finder of faces) stands where nothing is asked.
-        wishes |= {} if recipe.tiles == "auto" else {"tiles": recipe.tiles}
-        wishes |= {} if recipe.tile is None else {"tile": recipe.tile}
-        wishes |= {} if recipe.crop is None else {"crop": recipe.crop}
-        wishes |= {} if recipe.pages is None else {"pages": recipe.pages}
-        wishes |= {"tolerant": recipe.tolerant}
-        network.image = dataclasses.replace(network.image, **wishes)
+def _wishes(recipe: Recipe) -> dict[str, Any]:
+    """What the recipe asks of the windows, of whatever modality; None is no wish."""
+    # What the network comes with (a bundle, a finder of faces) stays where nothing is asked.
+    return {
+        "window": recipe.window,
+        "overlap": recipe.overlap,
+        "image_size": recipe.image_size,
+        "tiles": None if recipe.tiles == "auto" else recipe.tiles,
+        "tile": recipe.tile,
+        "crop": recipe.crop,
+        "pages": recipe.pages,
+        "tolerant": recipe.tolerant,
+    }
 
 
 def _feature_size(module: Any, classes: int) -> int:
@@ -289,23 +277,6 @@ def _feature_size(module: Any, classes: int) -> int:
     return sizes[-1] if sizes else classes
 
 
-def _tokenizer(teacher: str | None) -> Any:
-    """A student without a tokenizer of its own reads what its teacher reads."""
-    from transformers import AutoTokenizer
-
-    if teacher is None:
-        return None
-    return AutoTokenizer.from_pretrained(teacher, trust_remote_code=False)
-
-
-def _texts(source: Source) -> Iterator[str]:
-    for index in range(len(source)):
-        try:
-            yield from source[index].text("text").chunks()
-        except DataError:
-            continue
-
-
 def _pretrained(network: Network) -> bool:
     """Whether weights were loaded: transformers notes where from; drawn ones come from nowhere."""
     return bool(getattr(network.module, "name_or_path", ""))
@@ -318,22 +289,13 @@ def _normalised(network: Network) -> bool:
     return any(isinstance(layer, nn.BatchNorm2d) for layer in network.module.modules())
 
 
-def _any_size(network: Network) -> bool:
-    """Whether the network takes pictures of any size: convolutions with a mean on top."""
-    module = network.module
-    return bool(getattr(module, "any_size", module.config.model_type in _CONVOLUTIONAL))
-
-
 def _augmentation(recipe: Recipe, task: Task) -> Augmentation | None:
     spec = recipe.augment
     if spec == "auto":
         spec = task.augmentation
     if spec == "none":
         return None
-    if task.role != "image":
-        raise ConfigurationError(
-            f"augment must be none for {recipe.task}, not {spec!r}: it changes pictures"
-        )
+    modality_of_task(task).refuse_augmentation(spec, recipe.task)
     from anysize.augmentation import image
 
     made = image.make(spec)

@@ -37,7 +37,7 @@ class _LiveRuntime:
     def run(self, examples: Sequence[Example]) -> Outputs:
         with torch.inference_mode():
             outputs = self.objective.outputs(examples)
-            return collect(outputs, examples, self.objective.network.per_token)
+            return collect(outputs, examples, self.objective.network)
 
     def close(self) -> None:
         """Nothing to release."""

@@ -14,7 +14,10 @@ import numpy as np
 
 from anysize import heads
 from anysize.core.errors import BundleError, ConfigurationError
-from anysize.models.bundle import FORMAT, Card
+from anysize.modalities.numbers.settings import FeatureOptions
+from anysize.modalities.pictures.settings import ImageFacts, ImageOptions, ImageSettings
+from anysize.modalities.settings import Settings
+from anysize.models.bundle import Card, settings_of
 from anysize.models.keras.architecture import flatten, without_output
 from anysize.models.keras.container import KerasFile, examine
 from anysize.models.keras.graph import Graph
@@ -31,13 +34,7 @@ from anysize.models.keras_model import (
     problem_of,
     tasks_for,
 )
-from anysize.models.network import (
-    BuildRequest,
-    ImageSettings,
-    Network,
-    as_classification,
-    as_regression,
-)
+from anysize.models.network import BuildRequest, Network, as_classification, as_regression
 from anysize.models.pixels import CHOICES, parse
 
 OPTIONS = ("allow-lambda", "architecture", "pixels")
@@ -69,9 +66,10 @@ def build(spec: str, request: BuildRequest) -> Network:
         module = _module(file, request.task, request.labels, request.problem_type)
     except BundleError as error:
         raise BundleError(spec, error.problem) from error
-    network = Network(module=module, spec=spec, licence="unknown")
-    _add_settings(network, request)
-    if network.image is not None and not _add_pixels(network, file, options.get("pixels")):
+    network = Network(
+        module=module, spec=spec, licence="unknown", settings=_settings(module, request)
+    )
+    if module.feature_settings is None and not _add_pixels(network, file, options.get("pixels")):
         _log.warning(
             "%s: its graph does not say which values of pixels it was trained on; they are scaled "
             "to 0-1 (--model-options pixels=… changes that)", spec,
@@ -110,13 +108,17 @@ def open_file(
     except BundleError as error:
         raise BundleError(spec, error.problem) from error
     module.exact = True  # a file answers as it does in Keras
-    network = Network(module=module, spec=spec, licence=str(known.get("licence", "unknown")))
     if not kept.get("head"):
         head, labels = heads.load(str(module.config.problem_type)), _labels(module)
     if head.family == "regression":
         chosen = as_regression(chosen)
-    _add_settings(network, BuildRequest(task=chosen, labels=labels))
-    if network.image is not None and not _add_pixels(network, file, pixels):
+    network = Network(
+        module=module,
+        spec=spec,
+        licence=str(known.get("licence", "unknown")),
+        settings=_settings(module, BuildRequest(task=chosen, labels=labels)),
+    )
+    if module.feature_settings is None and not _add_pixels(network, file, pixels):
         network.question = (
             f"{spec}: which values of pixels was the model trained on? Its graph does not say; "
             f"give pixels (--pixels): {CHOICES}"
@@ -126,29 +128,24 @@ def open_file(
         labels=labels,
         head=heads.described(head),
         model=spec,
-        image=network.image,
-        features=network.features,
+        settings=network.settings,
         licence=network.licence,
     )
     if kept:
-        settings = {name: kept[name] for name in ("image", "features") if kept.get(name)}
-        own = card.image
-        card = Card.from_json({**card.to_json(), **settings}, spec)
-        if pixels is not None and card.image is not None and own is not None:
-            card = dataclasses.replace(
-                card, image=dataclasses.replace(card.image, mean=own.mean, std=own.std)
-            )
-        network.image, network.features = card.image, card.features
+        own, settings = network.settings, settings_of(kept, spec)
+        if pixels is not None and isinstance(own, ImageSettings):
+            assert isinstance(settings, ImageSettings)
+            settings = dataclasses.replace(settings, mean=own.mean, std=own.std)
+        card = dataclasses.replace(card, settings=settings)
+        network.settings = settings
     return network, card
 
 
 def _kept_image(file: KerasFile) -> ImageSettings | None:
     """How pictures were read for a model that anysize exported."""
     kept = file.notes.get("card")
-    if not isinstance(kept, Mapping) or not kept.get("image"):
-        return None
-    entries = {"format": FORMAT, "task": IMAGES, "labels": [], "model": "", "image": kept["image"]}
-    return Card.from_json(entries, str(file.path)).image
+    settings = settings_of(kept, str(file.path)) if isinstance(kept, Mapping) else None
+    return settings if isinstance(settings, ImageSettings) else None
 
 
 def _labels(module: KerasClassifier) -> tuple[str, ...]:
@@ -272,18 +269,16 @@ def agrees(module: KerasClassifier, keras_model: Any) -> bool:
     return bool(np.allclose(found, wanted.numpy(), atol=_CLOSE))
 
 
-def _add_settings(network: Network, request: BuildRequest) -> None:
+def _settings(module: KerasClassifier, request: BuildRequest) -> Settings:
     """How inputs become windows, from the shape that the model takes."""
-    module: Any = network.module
-    features = module.feature_settings
-    if features is not None:
-        if request.window is not None:
-            features = dataclasses.replace(features, steps=request.window)
-        network.features = features
-        return
+    numbers = module.feature_settings
+    if numbers is not None:
+        window = request.wished(FeatureOptions).window
+        return numbers if window is None else dataclasses.replace(numbers, steps=window)
     height, width = module.shape[:2]
-    wished = request.image_size or request.picture_size or (_ANY_SIDE, _ANY_SIDE)
-    network.image = ImageSettings(
+    wished = request.wished(ImageOptions).image_size or request.known(ImageFacts).size
+    wished = wished or (_ANY_SIDE, _ANY_SIDE)
+    return ImageSettings(
         width=width or wished[0],
         height=height or wished[1],
         mean=(0.0,) * 3,
@@ -300,17 +295,17 @@ def _add_pixels(network: Network, file: KerasFile, wish: str | None) -> bool:
         wish: of the caller, which comes first.
     """
     module: Any = network.module
-    assert network.image is not None
+    settings = network.reads(ImageSettings)
     kept = _kept_image(file)
     if wish is None and kept is not None:
-        network.image = dataclasses.replace(network.image, mean=kept.mean, std=kept.std)
+        network.settings = dataclasses.replace(settings, mean=kept.mean, std=kept.std)
         module.config.bgr = bool(file.notes.get("bgr"))
         return True
     named = wish or _by_graph(module)
     if named is None:
         return False
     pixels = parse(named)
-    network.image = dataclasses.replace(network.image, mean=pixels.mean, std=pixels.std)
+    network.settings = dataclasses.replace(settings, mean=pixels.mean, std=pixels.std)
     module.config.bgr = pixels.bgr
     return True
 

@@ -8,13 +8,16 @@ detector needs an adapter with a ``[decoder]``. Texts need ``tokenizer.json`` be
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from anysize.core.errors import BundleError, ConfigurationError
+from anysize.modalities.pictures.settings import ImageSettings
+from anysize.modalities.settings import Settings
+from anysize.modalities.texts.settings import TextSettings
+from anysize.modalities.texts.tokenizer import tokenizer_beside
 from anysize.models.bundle import Card
 from anysize.models.graph_metadata import GraphMetadata, read
-from anysize.models.graph_network import fitted, network_of, tokenizer_beside
-from anysize.models.network import ImageSettings, Network, TextSettings
+from anysize.models.graph_network import fitted, network_of
+from anysize.models.network import Network
 from anysize.models.onnx.adapter import (
     IMAGENET,
     Adapter,
@@ -75,14 +78,16 @@ def _foreign(path: Path, graph: OnnxGraph, task: str | None, place: Path | None)
         adapter = read_adapter(place, detector=False)
     problems: list[str] = []
     labels = _labels(graph, adapter, problems)
-    settings: dict[str, Any] = {}
+    settings: Settings | None
     if task == "image-classification":
-        settings["image"] = _image(graph, adapter, problems)
+        settings = _image(graph, adapter, problems)
     else:
-        settings["text"] = _text(graph, adapter, problems)
-    if problems:
+        settings = _text(graph, adapter, problems)
+    if problems or settings is None:
         raise BundleError(str(path), "; ".join(problems))
-    card = Card(task=task, labels=labels, model=str(path), licence=adapter.licence, **settings)
+    card = Card(
+        task=task, labels=labels, model=str(path), licence=adapter.licence, settings=settings
+    )
     padding = None if task == "image-classification" else _padding(path)
     return GraphMetadata(card=card, outputs=("logits",), pad_token_id=padding)
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from anysize import heads
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError
+from anysize.modalities import modality_of
 from anysize.models.architectures import architecture_of
 from anysize.models.bundle import Card, read_card
 from anysize.models.network import BuildRequest, Form, Network
 from anysize.models.opening.errors import loading, sentence
 from anysize.models.opening.hub import from_hub, read_configuration
-from anysize.models.opening.texts import add_tokenizer, check_window
 from anysize.models.opening.weights import model_class
 from anysize.models.quiet import quiet_transformers
 
@@ -46,7 +46,7 @@ def from_bundle(folder: Path, request: BuildRequest | None = None) -> tuple[Netw
         network = from_hub(spec, task, request, altered=card.altered, ours=True)
     if request is None:
         _check_card(spec, network, card)
-    network.text, network.image, network.features = card.text, card.image, card.features
+    network.settings = card.settings
     network.spec, network.licence = card.model, card.licence
     if (folder / _POOL).is_file():
         _add_pool(network, folder / _POOL)
@@ -70,13 +70,9 @@ def train_further(folder: Path, request: BuildRequest) -> Network:
     same = same and request.head in ("", head.name)
     network, _ = from_bundle(folder, None if same else request)
     restore(network.module)  # weights in fewer bits have no gradients
-    if network.text is not None and request.window is not None:
-        assert network.hub_tokenizer is not None
-        check_window(str(folder), network.module.config, network.hub_tokenizer, request.window)
-        network.text = dataclasses.replace(network.text, window=request.window)
-    if network.image is not None and request.image_size is not None:
-        width, height = request.image_size
-        network.image = dataclasses.replace(network.image, width=width, height=height)
+    modality = modality_of(network.settings)
+    if isinstance(request.wishes, modality.options):
+        network.settings = modality.enlarged(network, request.wishes)
     return network
 
 
@@ -115,13 +111,13 @@ def _from_form(folder: Path, card: Card, form: Form) -> Network:
         network = Network(
             module=stand_in(config),
             spec=card.model,
+            settings=card.settings,
             outputs=form.outputs,
             form=dataclasses.replace(form, file=str(path)),
         )
         network.per_token = architecture_of(card.task).per_token
         network.beside = form.beside
-        if card.text is not None:
-            add_tokenizer(network, spec, None)
+        modality_of(card.settings).restore(network, folder)
     return network
 
 
@@ -133,21 +129,12 @@ def _check_card(spec: str, network: Network, card: Card) -> None:
     wanted = len(heads.of(card.head).outputs(card.labels))
     if labels != wanted:
         problems.append(f"its card has {wanted} labels, and its config.json {labels}")
-    if card.text is not None and network.hub_tokenizer is not None:
+    own = network.settings.modality
+    if own != card.settings.modality:
+        problems.append(f"its card says nothing of {own}, which its model reads")
+    else:
         with loading(spec):
-            longest = check_window(spec, config, network.hub_tokenizer, None)
-        if card.text.window > longest:
-            problems.append(
-                f"its card has windows of {card.text.window} tokens, and the model positions for "
-                f"{longest}"
-            )
-    kind = "text" if network.text is not None else "features" if network.features else "image"
-    if network.form is None and getattr(card, kind) is None:
-        problems.append(f"its card says nothing of {kind}, which its model reads")
-    own = network.features
-    said = card.features
-    if own and said and (own.width, bool(own.steps)) != (said.width, bool(said.steps)):
-        problems.append(f"its card has {said.width} features, and its model reads {own.width}")
+            problems += modality_of(card.settings).problems(network, card.settings)
     if problems:
         raise BundleError(spec, "; ".join(problems))
 

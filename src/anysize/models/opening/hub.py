@@ -9,17 +9,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from anysize import heads
+from anysize import heads, modalities
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models import hub_settings, tensor_file
-from anysize.models.architectures import architecture_of, role_of, task_for
+from anysize.models.architectures import architecture_of, task_for
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, Network, as_classification, as_regression
 from anysize.models.opening.errors import loading
 from anysize.models.opening.limits import check_configuration, stored_tensors
 from anysize.models.opening.reaching import reached
-from anysize.models.opening.texts import add_tokenizer
 from anysize.models.opening.weights import Stored, read_weights
 
 if TYPE_CHECKING:
@@ -67,12 +66,13 @@ def from_hub(
         network = Network(
             module=module,
             spec=spec,
+            **_preprocessing(spec, module, request),
             licence=hub_settings.licence(spec),
             altered=dict(altered),
             new=new,
         )
         architecture.apply(network)
-        _add_inputs(network, task, request)
+        _adapt(network, task)
     return network
 
 
@@ -99,9 +99,7 @@ def open_folder(spec: str, task: str | None) -> tuple[Network, Card]:
         head=head,
         labels=names,
         model=spec,
-        text=network.text,
-        image=network.image,
-        features=network.features,
+        settings=network.settings,
         licence=network.licence,
     )
     return network, card
@@ -179,14 +177,18 @@ def head_of(config: PretrainedConfig) -> str:
     return str(config.problem_type or heads.SINGLE)
 
 
-def _add_inputs(network: Network, task: str, request: BuildRequest | None) -> None:
-    """How inputs become windows, and what differs from task to task."""
-    if role_of(task) == "text":
-        add_tokenizer(network, network.spec, request)
-    elif getattr(network.module, "feature_settings", None) is not None:
-        network.features = network.module.feature_settings  # type: ignore[assignment]
-    else:
-        network.image = hub_settings.image_settings(network.spec, network.module.config, request)
+def _preprocessing(spec: str, module: Any, request: BuildRequest | None) -> Mapping[str, Any]:
+    """How inputs become windows, by what the module takes, as arguments of ``Network``."""
+    taken = module.main_input_name
+    for key in plugins.keys("modalities"):
+        modality = modalities.load(key)
+        if modality.main_input == taken:
+            return modality.opened(spec, module, None if request is None else request.wishes)
+    raise BundleError(spec, f"its model takes {taken!r}, which is of no modality that is known")
+
+
+def _adapt(network: Network, task: str) -> None:
+    """What differs from task to task."""
     adapt = getattr(plugins.load("tasks", task), "adapt", None)
     if adapt is not None:
         adapt(network)

@@ -23,11 +23,13 @@ class KeptPictures:
 
     Args:
         source: where the records come from.
+        role: the field that is a picture.
         capacity: bytes that may be held.
     """
 
-    def __init__(self, source: Source, capacity: int) -> None:
+    def __init__(self, source: Source, role: str, capacity: int) -> None:
         self._source = source
+        self._role = role
         self._free = capacity
         self._kept: dict[int, Record] = {}
         self._lock = threading.Lock()
@@ -48,7 +50,7 @@ class KeptPictures:
         if self._free <= 0:
             return record
         try:
-            image = record.image("image")
+            image = record.image(self._role)
             width, height = image.extent
             size = 3 * width * height
             if size > LARGEST or (isinstance(image, Image) and image.pages > 1):
@@ -56,7 +58,7 @@ class KeptPictures:
             pixels = image.resized(width, height)
         except DataError:
             return record  # whoever reads it says what is wrong, or reads over it
-        fields = {**record.fields, "image": Image.from_pixels(pixels, origin=record.id)}
+        fields = {**record.fields, self._role: Image.from_pixels(pixels, origin=record.id)}
         record = dataclasses.replace(record, fields=fields)
         with self._lock:
             if index not in self._kept and self._free >= size + _RECORD:
@@ -73,7 +75,7 @@ class KeptPictures:
         return self._source.fingerprint()
 
 
-def worth(source: Source, most: int) -> int:
+def worth(source: Source, role: str, most: int) -> int:
     """Bytes that keeping a source's pictures takes, at most ``most``; 0 where they are large.
 
     Judged by its first readable records.
@@ -81,7 +83,7 @@ def worth(source: Source, most: int) -> int:
     sizes = []
     for index in range(min(len(source), 16)):
         try:
-            width, height = source[index].image("image").extent
+            width, height = source[index].image(role).extent
         except DataError:
             continue
         sizes.append(3 * width * height)

@@ -3,58 +3,45 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.records import Source
+from anysize.modalities.numbers.columns import learned
+from anysize.modalities.numbers.settings import FeatureFacts, FeatureSettings
 from anysize.models.bundle import Card, is_bundle, read_card
 from anysize.models.columns import TableEncoding
-from anysize.models.network import FeatureSettings, Network, as_classification
+from anysize.models.keras_model import VECTORS
+from anysize.models.network import Network, as_classification
 from anysize.models.spec import open_network
-from anysize.tasks.protocols import Task
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vectors:
-    """What is known of the vectors before the model is built.
-
-    Attributes:
-        shape: of a record, ``(features,)`` or ``(steps, features)``; None where it is not known.
-        encoding: how rows of a table become vectors; None where records are numbers already.
-        taught: what the teacher reads; None without a teacher of numbers.
-    """
-
-    shape: tuple[int, ...] | None = None
-    encoding: TableEncoding | None = None
-    taught: FeatureSettings | None = None
-
-
-def vectors(task: Task, training: Source, teacher: str | None) -> Vectors:
-    """What a model of the task reads of the training data, or what its teacher reads.
+def facts(source: Source, *, role: str, task: str, teacher: str | None) -> FeatureFacts:
+    """What a model of numbers is told of the training data, or of what its teacher reads.
 
     Teacher and student see the same numbers, so the teacher's encoding of columns is not learned
     again, even where this data would give another one.
 
     Args:
-        task: any; of other things than numbers nothing is said.
-        training: the data.
+        source: the training data.
+        role: the field that is windowed.
+        task: the task's name.
         teacher: spec of a trained model; None without one.
     """
-    if task.role != "features":
-        return Vectors()
-    taught = None if teacher is None else card_of(teacher, task.name).features
+    taught = None if teacher is None else _taught(teacher, task)
     if taught is not None:
         shape = (taught.steps, taught.width) if taught.steps else (taught.width,)
         encoding = taught.encoding
         # A network that scales its numbers itself is built without an encoding.
         given = None if encoding is None or encoding.raw else encoding
-        return Vectors(shape=shape, encoding=given, taught=taught)
-    encoding = None
-    if as_classification(task.name) == "tabular-classification":
-        from anysize.tasks.table_columns import learned
+        return FeatureFacts(shape=shape, encoding=given, taught=taught)
+    encoding = learned(source) if as_classification(task) == VECTORS else None
+    return FeatureFacts(shape=_shape(source, role, encoding), encoding=encoding)
 
-        encoding = learned(training)
-    return Vectors(shape=_shape(training, encoding), encoding=encoding)
+
+def _taught(teacher: str, task: str) -> FeatureSettings | None:
+    """What a teacher reads; None where it is no numbers, which is refused with the task."""
+    settings = card_of(teacher, task).settings
+    return settings if isinstance(settings, FeatureSettings) else None
 
 
 def card_of(model: str, task: str) -> Card:
@@ -76,8 +63,8 @@ def read_as_taught(student: Network, taught: FeatureSettings) -> None:
     Raises:
         ConfigurationError: the student cannot read them.
     """
-    own = student.features
-    if own is None:
+    own = student.settings
+    if not isinstance(own, FeatureSettings):
         return  # refused with the task
     if (own.width, bool(own.steps)) != (taught.width, bool(taught.steps)):
         raise ConfigurationError(
@@ -98,7 +85,7 @@ def read_as_taught(student: Network, taught: FeatureSettings) -> None:
             f"{own.least} to {own.steps} steps, its teacher {taught.least} to {taught.steps}"
         )
     lengths = {"least": least, "steps": steps} if own.steps else {}
-    student.features = dataclasses.replace(
+    student.settings = dataclasses.replace(
         own, encoding=taught.encoding, names=taught.names, **lengths
     )
 
@@ -108,13 +95,13 @@ def _said(settings: FeatureSettings) -> str:
     return f"{kind} of {settings.width} numbers{' a step' if settings.steps else ''}"
 
 
-def _shape(source: Source, encoding: TableEncoding | None) -> tuple[int, ...] | None:
+def _shape(source: Source, role: str, encoding: TableEncoding | None) -> tuple[int, ...] | None:
     """Of a table's vectors, else the shape of the first record whose numbers can be read."""
     if encoding is not None:
         return (encoding.width,)
     for index in range(len(source)):
         try:
-            return source[index].features("features").shape
+            return source[index].features(role).shape
         except DataError:
             continue
     return None

@@ -1,0 +1,51 @@
+"""Modalities: texts, pictures, numbers. One file each; what it needs besides is in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from anysize.core import plugins
+
+if TYPE_CHECKING:
+    from anysize.modalities.protocols import Modality
+    from anysize.modalities.settings import Settings
+
+
+@cache
+def load(key: str) -> Modality:
+    """A modality by its key.
+
+    Raises:
+        ConfigurationError: no such modality; near names are suggested.
+    """
+    return cast("Modality", plugins.load("modalities", key).make(key))
+
+
+def foreign(settings: Settings, wishes: Mapping[str, Any]) -> list[str]:
+    """What is wrong with wishes for the windows of a model: those that are of other modalities.
+
+    Args:
+        settings: of the model.
+        wishes: by name; None is no wish.
+    """
+    own = load(settings.modality).options.__dataclass_fields__
+    found = []
+    for name, value in wishes.items():
+        if value in (None, False) or name in own:
+            continue
+        others = [load(key) for key in plugins.keys("modalities")]
+        readers = [one for one in others if name in one.options.__dataclass_fields__]
+        contents = " and ".join(one.settings.content for one in readers)
+        hint = load(settings.modality).instead.get(name)
+        found.append(
+            f"{name} is for {contents}, and this model reads {settings.content}"
+            + ("" if hint is None else f"; {hint} is the counterpart")
+        )
+    return found
+
+
+def modality_of(settings: Settings) -> Modality:
+    """The modality of a model's settings."""
+    return load(settings.modality)

@@ -1,0 +1,1 @@
+"""Numbers: what the modality is made of."""

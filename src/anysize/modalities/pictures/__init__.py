@@ -1,0 +1,1 @@
+"""Pictures: what the modality is made of."""

@@ -1,0 +1,1 @@
+"""Texts: what the modality is made of."""

@@ -1,0 +1,83 @@
+"""Texts: how they become windows, what may be asked of it, and what builders know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from anysize.core.errors import ConfigurationError
+from anysize.core.receipts import Unit
+from anysize.modalities.settings import LARGEST_WINDOW, Settings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextSettings(Settings):
+    """How text becomes windows.
+
+    Attributes:
+        window: tokens that the model reads at once, special tokens included.
+        overlap: tokens that neighbouring windows share.
+    """
+
+    modality: ClassVar[str] = "text"
+    content: ClassVar[str] = "texts"
+
+    window: int
+    overlap: int = 0
+
+    @property
+    def unit(self) -> Unit:
+        """What an input's extent counts."""
+        return "tokens"
+
+    @property
+    def varying(self) -> bool:
+        """Whether windows come in many sizes."""
+        return True
+
+    @property
+    def whole(self) -> int:
+        """The cost of one whole window."""
+        return self.window
+
+    def __post_init__(self) -> None:
+        if not 4 <= self.window <= LARGEST_WINDOW:
+            raise ConfigurationError(
+                f"window must be at least 4 tokens and at most {LARGEST_WINDOW}, not {self.window}"
+            )
+        if not 0 <= self.overlap < self.window - 2:
+            raise ConfigurationError(
+                f"overlap must be from 0 to below window - 2 ({self.window - 2}), "
+                f"not {self.overlap}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextOptions:
+    """What a user may ask of the windows; None leaves it to the model.
+
+    Attributes:
+        window: tokens that the model reads at once, special tokens included.
+        overlap: tokens that neighbouring windows share.
+    """
+
+    window: int | None = None
+    overlap: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFacts:
+    """What a model builder knows of the training texts.
+
+    Attributes:
+        texts: streams them, for a tokenizer trained from scratch; None where there are none.
+        tokenizer: takes the place of one trained from scratch, for a student that is to read what
+            its teacher reads.
+    """
+
+    texts: Callable[[], Iterator[str]] | None = None
+    tokenizer: PreTrainedTokenizerBase | None = None

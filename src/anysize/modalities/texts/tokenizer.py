@@ -1,0 +1,159 @@
+"""Tokenizers: read, written, compared; and the longest window that their model has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anysize.core.errors import BundleError, ConfigurationError
+from anysize.modalities.texts.settings import TextSettings
+from anysize.models import hub_settings
+from anysize.models.network import Network
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+_USUAL = 512
+
+
+def opened(spec: str, config: PretrainedConfig, wish: int | None) -> dict[str, Any]:
+    """Tokenizer and window of a folder or hub id, as arguments of ``Network``.
+
+    Args:
+        spec: the folder or hub id.
+        config: of its model.
+        wish: the window that was asked for.
+
+    Raises:
+        BundleError: there is no fast tokenizer, or it has tokens that the model has not.
+        ConfigurationError: the window that was asked for is longer than the model's.
+    """
+    tokenizer = _loaded(spec, config)
+    longest = check_window(spec, config, tokenizer, wish)
+    return {
+        "settings": TextSettings(window=wish or min(longest, _USUAL)),
+        "tokenizer": tokenizer.backend_tokenizer,
+        "hub_tokenizer": tokenizer,
+    }
+
+
+def restore(network: Network, place: Path) -> None:
+    """Gives a network without weights its tokenizer.
+
+    Args:
+        network: changed.
+        place: a bundle, or a graph file that the tokenizer lies beside.
+
+    Raises:
+        BundleError: there is none, or it is damaged.
+    """
+    if place.is_dir():
+        tokenizer = _loaded(str(place), network.module.config)
+        network.hub_tokenizer, network.tokenizer = tokenizer, tokenizer.backend_tokenizer
+        check_window(str(place), network.module.config, tokenizer, None)
+    else:
+        network.tokenizer = tokenizer_beside(place)
+        network.module.config.update({"vocab_size": network.tokenizer.get_vocab_size()})
+
+
+def save(folder: Path, network: Network) -> None:
+    """Writes the tokenizer as transformers reads it, where the network has one."""
+    from anysize.models.tokenizers import wrap_tokenizer
+
+    if network.tokenizer is None:
+        return
+    tokenizer = network.hub_tokenizer
+    if tokenizer is None:
+        tokenizer = wrap_tokenizer(network.tokenizer, window=network.reads(TextSettings).window)
+    tokenizer.save_pretrained(folder)
+
+
+def tokenizer_beside(path: Path) -> Any:
+    """The tokenizer beside a graph file, with truncation and padding off.
+
+    Raises:
+        BundleError: there is none, or it is damaged.
+    """
+    from tokenizers import Tokenizer
+
+    file = path.parent / "tokenizer.json"
+    if not file.is_file():
+        raise BundleError(str(path), "reads texts, and there is no tokenizer.json beside it")
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:
+        raise BundleError(str(file), f"is not a tokenizer: {error}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _loaded(spec: str, config: PretrainedConfig) -> Any:
+    """The fast tokenizer of a folder or hub id."""
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(spec, trust_remote_code=False)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise BundleError(spec, "has no fast tokenizer (tokenizer.json)")
+    # Padding and truncation are done elsewhere, and no input is ever cut.
+    backend.no_truncation()
+    backend.no_padding()
+    _check_tokens(spec, config, backend)
+    return tokenizer
+
+
+def check_window(spec: str, config: PretrainedConfig, tokenizer: Any, wish: int | None) -> int:
+    """The longest window that there are positions for, once the wish is found to fit."""
+    longest = hub_settings.longest_window(config, tokenizer.model_max_length)
+    if wish is not None and wish > longest:
+        raise ConfigurationError(
+            f"window must be at most {longest} tokens, the positions of {spec!r}, not {wish}"
+        )
+    return longest
+
+
+def _check_tokens(spec: str, config: PretrainedConfig, tokenizer: Any) -> None:
+    rows = getattr(config, "vocab_size", None)
+    numbers = tokenizer.get_vocab(with_added_tokens=False).values()
+    highest = max(numbers, default=-1)
+    if highest < 0:
+        raise BundleError(spec, "its tokenizer.json has no tokens")
+    if isinstance(rows, int) and highest >= rows:
+        raise BundleError(
+            spec,
+            f"its tokenizer.json has a token number {highest}, and its model knows {rows} tokens "
+            "(vocab_size): they do not belong together",
+        )
+
+
+def differences(student: Network, teacher: Network) -> list[str]:
+    """Why two networks do not read the same tokens."""
+    found = []
+    if _recipe_of(student) != _recipe_of(teacher):
+        found.append(
+            "student and teacher must have the same tokenizer; take a student made of the teacher "
+            "(its own layers) or one pretrained with the same vocabulary"
+        )
+    positions = getattr(teacher.module.config, "max_position_embeddings", None)
+    if isinstance(positions, int):
+        # RoBERTa's positions start behind the padding's.
+        behind = teacher.module.config.model_type in ("roberta", "xlm-roberta", "camembert")
+        positions -= 2 if behind else 0
+        window = student.reads(TextSettings).window
+        if window > positions:
+            found.append(
+                f"window must be at most {positions} tokens, the positions of the teacher, not "
+                f"{window}"
+            )
+    return found
+
+
+def _recipe_of(network: Network) -> dict[str, Any]:
+    """What decides which tokens a text becomes."""
+    assert network.tokenizer is not None
+    entries = json.loads(network.tokenizer.to_str())
+    names = ("normalizer", "pre_tokenizer", "post_processor", "model")
+    found = {name: entries.get(name) for name in names}
+    return {**found, "vocabulary": network.tokenizer.get_vocab(with_added_tokens=True)}
