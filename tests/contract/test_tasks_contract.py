@@ -280,7 +280,7 @@ def test_options_of_another_kind_of_input_are_refused() -> None:
     network = network_for("image-classification")
     model = anysize.Model(network, card_for("image-classification", network))
     picture = np.zeros((16, 16, 3), np.uint8)
-    with pytest.raises(ConfigurationError, match="window is for texts"):
+    with pytest.raises(ConfigurationError, match="window is for numbers and texts, and this model reads pictures; tile"):
         list(model.predict([picture], anysize.PredictOptions(window=16)))
 
 
@@ -358,7 +358,7 @@ def test_damaged_bundles_are_refused(tmp_path: Path) -> None:
     folder = bundle.save(tmp_path / "b", network, card_for("image-classification", network))
     card = folder / "anysize.json"
     text = card.read_text()
-    card.write_text(text.replace('"format": 1', '"format": 7'))
+    card.write_text(text.replace('"format": 2', '"format": 7'))
     with pytest.raises(BundleError, match="format 7"):
         anysize.load(folder)
     card.write_text(text[:50])

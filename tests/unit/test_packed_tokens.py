@@ -13,8 +13,9 @@ from torch import Tensor
 
 from anysize.core.examples import Example, Ragged
 from anysize.core.windows import Span, Window
+from anysize.modalities.texts.execution import PackedTokens, PaddedText
 from anysize.modalities.texts.settings import TextSettings
-from anysize.models.execution import PackedTokens, PaddedText, make_execution
+from anysize.models.execution import make_execution
 from anysize.models.network import Network
 from anysize.models.packed_tokens import supports_packed_tokens
 from anysize.runtimes.torch import TorchRuntime

@@ -33,7 +33,7 @@ def foreign(settings: Settings, wishes: Mapping[str, Any]) -> list[str]:
     own = load(settings.modality).options.__dataclass_fields__
     found = []
     for name, value in wishes.items():
-        if value in (None, False) or name in own:
+        if value is None or value is False or name in own:
             continue
         others = [load(key) for key in plugins.keys("modalities")]
         readers = [one for one in others if name in one.options.__dataclass_fields__]
