@@ -280,7 +280,7 @@ def test_options_of_another_kind_of_input_are_refused() -> None:
     network = network_for("image-classification")
     model = anysize.Model(network, card_for("image-classification", network))
     picture = np.zeros((16, 16, 3), np.uint8)
-    with pytest.raises(ConfigurationError, match="window is for numbers and texts, .*; tile is"):
+    with pytest.raises(ConfigurationError, match=r"window is for numbers and texts, .*; tile is"):
         list(model.predict([picture], anysize.PredictOptions(window=16)))
 
 
