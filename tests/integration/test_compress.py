@@ -203,10 +203,10 @@ def test_where_nothing_passes_the_table_says_why_and_the_exit_code_is_one(
     assert sorted(path.name for path in out.iterdir()) == ["compression.html", "compression.json"]
     # A second try may go to the same place, but for what is no report of the first.
     again = {"model": str(trained), "out": out, "memory": 1 << 30, "methods": ("int8",)}
-    judging.Order(**again, data=str(digits))
+    judging.CompressionOrder(**again, data=str(digits))
     (out / "mine.txt").touch()
     with pytest.raises(anysize.ConfigurationError, match="holds something already"):
-        judging.Order(**again, data=str(digits))
+        judging.CompressionOrder(**again, data=str(digits))
 
 
 def test_faults_are_told_before_anything_is_measured(trained: Path, tmp_path: Path) -> None:

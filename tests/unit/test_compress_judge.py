@@ -121,8 +121,8 @@ def bundle(tmp_path: Path) -> Path:
     return save(tmp_path / "original", network, card)
 
 
-def order(bundle: Path, *methods: str) -> judge.Order:
-    return judge.Order(
+def order(bundle: Path, *methods: str) -> judge.CompressionOrder:
+    return judge.CompressionOrder(
         model=str(bundle), out=bundle.parent / "out", memory=1 << 30, data=str(bundle.parent),
         methods=methods,
     )  # fmt: skip

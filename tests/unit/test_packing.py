@@ -16,7 +16,8 @@ from torch import Tensor
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.models.first_token import FirstTokenClassifier, reads_first_token
-from anysize.models.packed_attention import Packing, ladder_width, packed_attention
+from anysize.models.packed_attention import packed_attention
+from anysize.models.packed_layout import Packing, ladder_width
 from anysize.models.packing import PackedClassifier, pack, supports_packing
 from anysize.runtimes.packed import PackedInference, native_bfloat16
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anysize.models import packed_attention as attention
-from anysize.models.packed_attention import Packing, packed_attention
+from anysize.models.packed_attention import packed_attention
 from anysize.models.packed_dropout import (
     LEVELS,
     DropBits,
@@ -20,6 +20,7 @@ from anysize.models.packed_dropout import (
     replace_dropout,
     survivor_scale,
 )
+from anysize.models.packed_layout import Packing
 
 
 @pytest.mark.parametrize("probability", [0.0, 1e-4, 0.1, 0.25, 0.5, 0.9, 1.0])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from anysize.core import memory
 from anysize.planning import probe
-from anysize.planning.probe import Line, Measurement, Meter, climb, extrapolate, fit
+from anysize.planning.probe import Line, Measurement, PeakMeter, climb, extrapolate, fit
 
 MIB = 1 << 20
 
@@ -19,7 +19,7 @@ def measurement(cost: int, peak: float, seconds: float = 1.0) -> Measurement:
 
 
 def test_meter_sees_a_peak_that_is_gone_at_the_end() -> None:
-    with Meter() as meter:
+    with PeakMeter() as meter:
         array = np.ones(48 * MIB, dtype=np.uint8)
         del array
     assert 46 * MIB < meter.growth < 64 * MIB
@@ -28,7 +28,7 @@ def test_meter_sees_a_peak_that_is_gone_at_the_end() -> None:
 
 def test_meter_samples_where_the_kernel_forbids_a_reset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "reset_peak", lambda: False)
-    with Meter() as meter:
+    with PeakMeter() as meter:
         for _ in range(20):
             array = np.ones(48 * MIB, dtype=np.uint8)
             array += 1

@@ -50,9 +50,9 @@ def compress_report(
     Raises:
         ConfigurationError, DataError, BundleError: before anything is measured.
     """
-    from anysize.compression.judge import Order, compress
+    from anysize.compression.judge import CompressionOrder, compress
 
-    order = Order(
+    order = CompressionOrder(
         model=str(spec),
         out=Path(out),
         task=task,

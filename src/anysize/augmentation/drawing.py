@@ -15,7 +15,7 @@ _COLOURS = (
     (230, 57, 70), (29, 132, 181), (42, 157, 84), (244, 162, 40), (131, 56, 176), (0, 150, 150),
     (200, 60, 140), (110, 110, 20),
 )  # fmt: skip
-_IGNORED = (150, 150, 150)
+_IGNORED = (110, 110, 110)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,24 +33,28 @@ class Drawn:
     place: int = 0
 
 
-def with_boxes(pixels: Pixels, boxes: Sequence[Drawn]) -> Pixels:
+def with_boxes(
+    pixels: Pixels, boxes: Sequence[Drawn], *, text: int = 11, line: int | None = None
+) -> Pixels:
     """The picture with boxes on it.
 
     Args:
         pixels: uint8 ``[height, width, 3]``.
         boxes: what is drawn, the first at the bottom.
+        text: height of names, in pixels.
+        line: thickness of boxes, in pixels; None derives it from the picture's size.
     """
     found = pillow()
     picture = found.Image.fromarray(np.ascontiguousarray(pixels))
     pen = found.ImageDraw.Draw(picture)
-    thick = max(round(max(pixels.shape[:2]) / 160), 1)
+    thick = max(round(max(pixels.shape[:2]) / 160), 1) if line is None else line
     for each in boxes:
         colour = _COLOURS[each.place % len(_COLOURS)] if each.place >= 0 else _IGNORED
         left, top, right, bottom = each.box
         right, bottom = max(right - 1, left), max(bottom - 1, top)
         pen.rectangle((left, top, right, bottom), outline=colour, width=thick)
         if each.name:
-            font = font_for(each.name, 11)
+            font = font_for(each.name, text)
             across, down = pen.textbbox((0, 0), each.name, font=font)[2:]
             high = max(top - down - 2, 0.0)
             pen.rectangle((left, high, left + across + 3, high + down + 2), fill=colour)

@@ -65,8 +65,7 @@ _scratch = threading.local()
 @cache
 def _normalising(normalisation: Normalisation) -> NDArray[np.float32]:
     """The 3x4 matrix."""
-    scale = 1 / (255 * np.array(normalisation.std))
-    shift = -np.array(normalisation.mean) / np.array(normalisation.std)
+    scale, shift = normalisation.affine()
     return np.column_stack((np.diag(scale), shift)).astype(np.float32)
 
 
@@ -130,9 +129,7 @@ def _done(pixels: Pixels, stage: Stage, border: str | int) -> Pixels:
 
 def _looked_up(pixels: Pixels, stage: Tables, normalisation: Normalisation) -> NDArray[np.float32]:
     """Tables, the conversion to float32 and the normalisation in one look."""
-    levels = np.broadcast_to(table(pixels, stage), (3, 256)) / 255
-    mean, std = np.array(normalisation.mean), np.array(normalisation.std)
-    values = ((levels - mean[:, None]) / std[:, None]).astype(np.float32)
+    values = normalisation.values(np.broadcast_to(table(pixels, stage), (3, 256)))
     found: NDArray[np.float32] = opencv().LUT(pixels, _interleaved(values))
     return found
 

@@ -25,6 +25,17 @@ class Normalisation:
                 f"{self.std}"
             )
 
+    def affine(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scale and shift of each channel: values are ``level * scale + shift``."""
+        scale = 1 / (255 * np.array(self.std))
+        return scale, -255 * np.array(self.mean) * scale
+
+    def values(self, levels: NDArray[Any]) -> NDArray[np.float32]:
+        """The values ``[3, n]`` of levels ``[n]``, or of ``[3, n]`` for each channel its own."""
+        mean, std = np.array(self.mean)[:, None], np.array(self.std)[:, None]
+        found: NDArray[np.float32] = ((levels / 255 - mean) / std).astype(np.float32)
+        return found
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:

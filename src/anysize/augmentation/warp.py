@@ -7,6 +7,7 @@ shrunk first where the result is coarser than the picture.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,28 +84,51 @@ class _Side(NamedTuple):
     after: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Axes:
+    """A geometry that only cuts, resizes, pads, mirrors and turns by quarters.
+
+    Attributes:
+        rows, columns: of the picture, which become rows and columns of the result before it is
+            mirrored and turned.
+        mirrored: whether the result's columns, and its rows, go backwards.
+        turned: whether rows and columns change places in the end.
+    """
+
+    rows: _Side
+    columns: _Side
+    mirrored: tuple[bool, bool]
+    turned: bool
+
+    @classmethod
+    def of(cls, part: Part, geometry: Geometry) -> _Axes | None:
+        """None where that is not all that is asked for."""
+        matrix = _from_part(part, geometry.matrix)
+        (a, b, x), (c, d, y), last = matrix.tolist()
+        if tuple(last) != (0.0, 0.0, 1.0):
+            return None
+        width, height = geometry.width, geometry.height
+        turned = abs(a) < 1e-12 and abs(d) < 1e-12
+        if turned:
+            a, x, d, y, width, height = c, y, b, x, height, width
+        elif abs(b) > 1e-12 or abs(c) > 1e-12:
+            return None
+        mirrored = a < 0, d < 0
+        if mirrored[0]:
+            a, x = -a, width - x
+        if mirrored[1]:
+            d, y = -d, height - y
+        columns = _side(a, x, part.pixels.shape[1], width)
+        rows = _side(d, y, part.pixels.shape[0], height)
+        return None if columns is None or rows is None else cls(rows, columns, mirrored, turned)
+
+
 def _along_axes(part: Part, geometry: Geometry, border: str | int) -> Pixels | None:
     """The result by slicing and resizing; None where that is not all that is asked for."""
-    matrix = _from_part(part, geometry.matrix)
-    (a, b, x), (c, d, y), (e, f, g) = matrix.tolist()
-    if (e, f, g) != (0.0, 0.0, 1.0):
+    axes = _Axes.of(part, geometry)
+    if axes is None:
         return None
-    width, height = geometry.width, geometry.height
-    turned = abs(a) < 1e-12 and abs(d) < 1e-12
-    if turned:
-        # Rows and columns of the result change places, and back again in the end.
-        a, x, d, y, width, height = c, y, b, x, height, width
-    elif abs(b) > 1e-12 or abs(c) > 1e-12:
-        return None
-    flips = a < 0, d < 0
-    if flips[0]:
-        a, x = -a, width - x
-    if flips[1]:
-        d, y = -d, height - y
-    columns = _side(a, x, part.pixels.shape[1], width)
-    rows = _side(d, y, part.pixels.shape[0], height)
-    if columns is None or rows is None:
-        return None
+    rows, columns = axes.rows, axes.columns
     if border == "reflect" and not (_mirrors_itself(rows) and _mirrors_itself(columns)):
         return None
     pixels = _three(part.pixels[rows.start : rows.stop, columns.start : columns.stop])
@@ -112,11 +136,11 @@ def _along_axes(part: Part, geometry: Geometry, border: str | int) -> Pixels | N
         pixels = resampled(pixels, columns.size, rows.size)
     margins = (rows.before, rows.after, columns.before, columns.after)
     if any(margins):
-        cv2 = opencv()
         kind, level = _border(border)
-        pixels = cv2.copyMakeBorder(pixels, *margins, borderType=kind, value=level)
-    pixels = pixels[:: -1 if flips[1] else 1, :: -1 if flips[0] else 1]
-    return _own(pixels.swapaxes(0, 1) if turned else pixels, part.pixels)
+        pixels = opencv().copyMakeBorder(pixels, *margins, borderType=kind, value=level)
+    across, down = axes.mirrored
+    pixels = pixels[:: -1 if down else 1, :: -1 if across else 1]
+    return _own(pixels.swapaxes(0, 1) if axes.turned else pixels, part.pixels)
 
 
 def _own(pixels: Pixels, source: Pixels) -> Pixels:

@@ -12,7 +12,6 @@ import textwrap
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from anysize.core import progress
@@ -183,7 +182,7 @@ def show_passes() -> PassHandler:
     return handler
 
 
-class Meter:
+class ProgressLine:
     """Progress with rate and time left: a bar on a terminal, a plain line now and then otherwise.
 
     Args:
@@ -202,18 +201,13 @@ class Meter:
         self._said = self._start
         self._bar: Progress | None = None
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> ProgressLine:
         if sys.stderr.isatty():
             self._bar = self._make_bar()
             self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 

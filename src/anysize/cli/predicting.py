@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize.cli.ending import Reported, ending
-from anysize.cli.output import Meter, say
+from anysize.cli.output import ProgressLine, say
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import is_same_file, is_special
 from anysize.core.findings import Findings
@@ -95,7 +95,7 @@ def run(
     plan = model.plan(left, settings)
     for line in plan.why:
         say(line)
-    with Meter("records", len(left)) as meter:
+    with ProgressLine("records", len(left)) as meter:
         results = model.predict(left, settings, plan=plan, on_windows=meter.windows)
         for ordinal, result in enumerate(results, sink.done):
             row = rows.row(ordinal, result)

@@ -17,6 +17,7 @@ from torch import nn
 from anysize.compression.flops import LAYERS
 from anysize.compression.groups import Group, Reader, Side, step_of
 from anysize.core.errors import MissingExtraError
+from anysize.models.classifier import last_linear
 from anysize.models.execution import make_execution
 from anysize.models.network import Network
 from anysize.planning import synthetic
@@ -134,10 +135,4 @@ def _pooled_features(network: Network) -> nn.Module | None:
     """The layer whose inputs learned pooling reads as well; their number must stay."""
     if network.pool is None:
         return None
-    classes = int(network.module.config.num_labels or 0)
-    linears = [
-        layer
-        for layer in network.module.modules()
-        if isinstance(layer, nn.Linear) and layer.out_features == classes
-    ]
-    return linears[-1] if linears else None
+    return last_linear(network.module, int(network.module.config.num_labels or 0))

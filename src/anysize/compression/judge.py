@@ -34,7 +34,7 @@ _DEFAULT = ("bf16", "int8", "int8-dynamic", "int8-weights")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class CompressionOrder:
     """What is to be compressed, by what, and what it may cost.
 
     Attributes:
@@ -78,7 +78,7 @@ class Order:
             raise ConfigurationError(problems)
 
 
-def compress(order: Order, say: Callable[[str], None] = lambda _line: None) -> Judgement:
+def compress(order: CompressionOrder, say: Callable[[str], None] = lambda _line: None) -> Judgement:
     """Tries, measures, and ships the fastest that passes.
 
     ``compression.json`` and ``compression.html`` are written into ``order.out`` whether or not
@@ -112,7 +112,7 @@ def compress(order: Order, say: Callable[[str], None] = lambda _line: None) -> J
     return judgement
 
 
-def _chains(order: Order, network: Network, card: Card) -> list[tuple[Step, ...]]:
+def _chains(order: CompressionOrder, network: Network, card: Card) -> list[tuple[Step, ...]]:
     """The chains to try, each known to fit the model by its first method.
 
     Raises:
@@ -162,7 +162,7 @@ def _check_place(out: Path) -> None:
         ) from error
 
 
-def _as_bundle(order: Order, network: Network, card: Card, work: Path) -> Path:
+def _as_bundle(order: CompressionOrder, network: Network, card: Card, work: Path) -> Path:
     """The model as a bundle's folder, written where it is none."""
     if bundle.is_bundle(order.model):
         return Path(order.model)

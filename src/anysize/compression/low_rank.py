@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anysize.compression.fitting import tuning_problems, weight_problems
+from anysize.compression.altering import Altering
+from anysize.compression.fitting import tuning_problems
 from anysize.compression.protocols import Context, Method
 from anysize.core.errors import ConfigurationError
 
@@ -52,24 +53,16 @@ def make(key: str) -> Method:
     return LowRank(key)
 
 
-class LowRank:
+class LowRank(Altering):
     """Factored linear layers."""
 
     needs_data = False
-    compiles = False
     options = Options
 
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-    def problems(self, network: Network, card: Card) -> list[str]:
-        if found := weight_problems(network):
-            return found
+    def unfit(self, network: Network) -> list[str]:
         return [] if _layers(network) else ["it has no linear layers that could be factored"]
 
-    def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
-        from anysize.compression.tuning import tuned_afterwards
-        from anysize.models import bundle
+    def altered(self, source: Path, options: Any, context: Context) -> tuple[Network, Card]:
         from anysize.models.spec import open_network
 
         network, card = open_network(str(source))
@@ -82,11 +75,7 @@ class LowRank:
             )
         after = sum(weight.numel() for weight in network.module.parameters())
         context.say(f"{layers} linear layers factored, {after / before:.3f} of the weights left")
-        with tuned_afterwards(
-            out, context, epochs=options.epochs, learning_rate=options.learning_rate
-        ) as place:
-            bundle.save(place, network, card)
-            del network
+        return network, card
 
 
 def factor(network: Network, energy: float) -> int:

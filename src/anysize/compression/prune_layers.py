@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anysize.compression.fitting import tuning_problems, weight_problems
+from anysize.compression.altering import Altering
+from anysize.compression.fitting import tuning_problems
 from anysize.compression.protocols import Context, Method
 from anysize.core.errors import ConfigurationError
 
@@ -65,21 +66,14 @@ def make(key: str) -> Method:
     return Layers(key)
 
 
-class Layers:
+class Layers(Altering):
     """Fewer layers."""
 
-    needs_data = True
-    compiles = False
     options = Options
 
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-    def problems(self, network: Network, card: Card) -> list[str]:
+    def unfit(self, network: Network) -> list[str]:
         from anysize.models.thinned import layers_of
 
-        if found := weight_problems(network):
-            return found
         layers = layers_of(network.module)
         if layers is None or len({type(layer) for layer in layers[1]}) != 1:
             return ["it is not a stack of transformer layers that could be left out"]
@@ -87,10 +81,8 @@ class Layers:
             return ["it has one layer only"]
         return []
 
-    def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
+    def altered(self, source: Path, options: Any, context: Context) -> tuple[Network, Card]:
         from anysize.compression.calibration import windows
-        from anysize.compression.tuning import tuned_afterwards
-        from anysize.models import bundle
         from anysize.models.spec import open_network
         from anysize.models.thinned import keep, layers_of
 
@@ -118,11 +110,7 @@ class Layers:
         # Rating has prepared the module for execution; what is kept is as it was stored.
         network, card = open_network(str(source))
         keep(network, places)
-        with tuned_afterwards(
-            out, context, epochs=options.epochs, learning_rate=options.learning_rate
-        ) as place:
-            bundle.save(place, network, card)
-            del network
+        return network, card
 
 
 def least_missed(network: Network, examples: Sequence[Example], wanted: int) -> list[int]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anysize.compression.fitting import tuning_problems, weight_problems
+from anysize.compression.altering import Altering
+from anysize.compression.fitting import tuning_problems
 from anysize.compression.protocols import Context, Method
 from anysize.core.errors import ConfigurationError, MissingExtraError
 
@@ -67,28 +68,19 @@ def make(key: str) -> Method:
     return Structured(key)
 
 
-class Structured:
+class Structured(Altering):
     """Fewer channels, heads and units."""
 
-    needs_data = True
-    compiles = False
     options = Options
 
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-    def problems(self, network: Network, card: Card) -> list[str]:
-        if found := weight_problems(network):
-            return found
+    def unfit(self, network: Network) -> list[str]:
         try:
             removable(network, Options().multiple)
         except ConfigurationError as error:
             return list(error.problems)
         return []
 
-    def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
-        from anysize.compression.tuning import tuned_afterwards
-        from anysize.models import bundle
+    def altered(self, source: Path, options: Any, context: Context) -> tuple[Network, Card]:
         from anysize.models.altered import describe
         from anysize.models.spec import open_network
 
@@ -98,11 +90,7 @@ class Structured:
         remove(network, groups, chosen)
         network.altered = describe(network.module)
         context.say(_described(network, flops))
-        with tuned_afterwards(
-            out, context, epochs=options.epochs, learning_rate=options.learning_rate
-        ) as place:
-            bundle.save(place, network, card)
-            del network, groups
+        return network, card
 
 
 def select(

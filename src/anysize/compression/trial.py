@@ -23,7 +23,7 @@ from anysize.models.spec import open_network
 from anysize.training import Stopped
 
 if TYPE_CHECKING:
-    from anysize.compression.judge import Order
+    from anysize.compression.judge import CompressionOrder
     from anysize.models.bundle import Card
 
 _SENSITIVITY = "sensitivity.json"
@@ -33,7 +33,12 @@ class Trial:
     """The candidates of one order, one after the other."""
 
     def __init__(
-        self, order: Order, original: Path, card: Card, work: Path, say: Callable[[str], None]
+        self,
+        order: CompressionOrder,
+        original: Path,
+        card: Card,
+        work: Path,
+        say: Callable[[str], None],
     ) -> None:
         self._order, self._original, self._work, self._say = order, original, work, say
         self._task = tasks.of(card)

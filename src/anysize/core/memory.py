@@ -1,4 +1,4 @@
-"""Memory as the operating system counts it, and sizes as people write them."""
+"""Memory and processors as the operating system counts them; sizes as people write them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ _UNITS = {
     "g": 2**30, "gib": 2**30, "gb": 10**9,
     "t": 2**40, "tib": 2**40, "tb": 10**12,
 }  # fmt: skip
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def parse_size(text: str | int, parameter: str = "memory") -> int:

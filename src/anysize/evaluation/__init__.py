@@ -5,8 +5,9 @@ Importing this package loads nothing.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from anysize.core.lazy import attributes
 
 if TYPE_CHECKING:
     from anysize.evaluation.evaluation import Evaluation, EvaluationOptions, evaluate
@@ -38,25 +39,22 @@ __all__ = [
     "write_report",
 ]
 
-_HOMES = {
-    "ClassificationMetrics": "metrics",
-    "Evaluation": "evaluation",
-    "EvaluationOptions": "evaluation",
-    "ImageStatistics": "statistics",
-    "PairedCounts": "intervals",
-    "TextStatistics": "statistics",
-    "evaluate": "evaluation",
-    "image_statistics": "statistics",
-    "paired_difference": "intervals",
-    "render": "rendering",
-    "render_report": "report",
-    "text_statistics": "statistics",
-    "wilson": "intervals",
-    "write_report": "report",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"anysize.evaluation.{_HOMES[name]}"), name)
+__getattr__ = attributes(
+    __name__,
+    {
+        "ClassificationMetrics": "evaluation.metrics",
+        "Evaluation": "evaluation.evaluation",
+        "EvaluationOptions": "evaluation.evaluation",
+        "ImageStatistics": "evaluation.statistics",
+        "PairedCounts": "evaluation.intervals",
+        "TextStatistics": "evaluation.statistics",
+        "evaluate": "evaluation.evaluation",
+        "image_statistics": "evaluation.statistics",
+        "paired_difference": "evaluation.intervals",
+        "render": "evaluation.rendering",
+        "render_report": "evaluation.report",
+        "text_statistics": "evaluation.statistics",
+        "wilson": "evaluation.intervals",
+        "write_report": "evaluation.report",
+    },
+)

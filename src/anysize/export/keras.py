@@ -76,9 +76,10 @@ def keras_model(network: Network) -> Any:
     Raises:
         RunError: the weights do not fit the layers.
     """
-    from anysize.models.keras.architecture import flatten, with_output, with_sizes
+    from anysize.models.keras.architecture import flatten
     from anysize.models.keras.graph import Graph
     from anysize.models.keras.library import from_json, layer_at
+    from anysize.models.keras.rewriting import with_output, with_sizes
 
     module: Any = network.module
     entries = module.config.entries

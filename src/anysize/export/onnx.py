@@ -14,8 +14,8 @@ from anysize.export.refusing import refuse_forms, refuse_other_tokenizer, save_t
 from anysize.models.bundle import Card
 from anysize.models.graph_metadata import PREFIX, describe
 from anysize.models.network import Network
+from anysize.models.onnx.session import open_session
 from anysize.runtimes.feeding import graph_inputs
-from anysize.runtimes.onnx import open_session
 from anysize.runtimes.onnx_conversion import OPSET, OPSETS, convert
 
 PROVIDES = ("onnx",)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.core.activations import softmax
 from anysize.core.errors import BundleError, DataError
 from anysize.core.findings import Findings
 from anysize.core.protocols import Meter
@@ -163,13 +164,6 @@ class AccuracyMeter:
 
     def score(self) -> tuple[float, float]:
         return self.right / self.count, self.loss / self.count
-
-
-def softmax(logits: Logits) -> Logits:
-    """Over the last axis."""
-    shifted = np.exp(logits - logits.max())
-    result: Logits = shifted / shifted.sum()
-    return result
 
 
 def place_of(target: Any, labels: Sequence[str], record: str) -> int:

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from anysize.core.activations import softmax
 from anysize.core.protocols import Merger
 from anysize.core.receipts import Receipt, Unit
 from anysize.core.results import Result
 from anysize.core.windows import Box, Window
-from anysize.heads.single_label_classification import softmax
 from anysize.mergers.coverage import Coverage
 from anysize.mergers.pool import Decide
 

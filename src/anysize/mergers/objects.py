@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.core.activations import sigmoid, softmax
 from anysize.core.objects import Detections, ObjectResult
 from anysize.core.receipts import Unit
 from anysize.core.windows import Box, Window
@@ -87,12 +88,8 @@ def decode(output: Mapping[str, Any], classes: int, region: Box, floor: float = 
 
 def _scores(logits: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
     if logits.shape[1] == classes:
-        # Far below zero the exponential overflows to infinity and the score to 0, as it should.
-        with np.errstate(over="ignore"):
-            return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)
-    return shares[:, :classes]
+        return np.asarray(sigmoid(logits), np.float32)
+    return softmax(logits)[:, :classes]
 
 
 @dataclass(frozen=True, slots=True)

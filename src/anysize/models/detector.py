@@ -19,6 +19,7 @@ from transformers.utils.generic import ModelOutput
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.modalities.pictures.settings import ImageFacts, ImageOptions
+from anysize.models.classifier import name_classes
 from anysize.models.detection_targets import detection_targets
 from anysize.models.detector_input import STRIDES, input_settings
 from anysize.models.detector_layers import Backbone, Head, Pyramid, points
@@ -251,8 +252,7 @@ def build(key: str, request: BuildRequest) -> Network:
         image_size=(settings.height, settings.width),
         **given_options(detector_small, key, request.options),
     )
-    module.config.id2label = dict(enumerate(request.labels))
-    module.config.label2id = {label: index for index, label in enumerate(request.labels)}
+    name_classes(module.config, request.labels)
     return Network(
         module=module,
         spec=key,

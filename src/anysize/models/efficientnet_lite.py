@@ -21,6 +21,7 @@ from torch.nn import functional
 from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
 from anysize.modalities.pictures.settings import ImageOptions, ImageSettings
 from anysize.models.bundle import Card
+from anysize.models.classifier import name_classes
 from anysize.models.network import BuildRequest, Network
 from anysize.models.vision import PictureClassifier, PictureClassifierConfig, register
 from anysize.sources.imagenet.classes import labels
@@ -299,8 +300,7 @@ def settings() -> ImageSettings:
 
 
 def _label(module: EfficientNetLiteForImageClassification, names: tuple[str, ...]) -> None:
-    module.config.id2label = dict(enumerate(names))
-    module.config.label2id = {label: index for index, label in enumerate(names)}
+    name_classes(module.config, names)
 
 
 def _number(options: Mapping[str, str]) -> dict[str, float]:

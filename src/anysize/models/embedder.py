@@ -21,6 +21,7 @@ from transformers.utils.generic import ModelOutput
 
 from anysize.core.errors import ConfigurationError
 from anysize.modalities.pictures.settings import ImageOptions, ImageSettings
+from anysize.models.classifier import class_entries
 from anysize.models.margin import MarginHead, margin_problems
 from anysize.models.mtcnn import MtcnnConfig, MtcnnModel, pretrained
 from anysize.models.network import BuildRequest, Network
@@ -241,8 +242,7 @@ def build(key: str, request: BuildRequest) -> Network:
             trunk=_TRUNKS[key],
             image_size=(height, width),
             finder=None if finder is None else _settings(finder),
-            id2label=dict(enumerate(request.labels)),
-            label2id={label: index for index, label in enumerate(request.labels)},
+            **class_entries(request.labels),
             **options,
         )
     )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from anysize.core.examples import Example, Outputs, Ragged, Rows
 from anysize.modalities import modality_of
+from anysize.models.classifier import last_linear
 from anysize.models.network import Network
 
 Tensors: TypeAlias = dict[str, Tensor]
@@ -52,14 +53,9 @@ class FeatureTap:
         self._caught: Tensor | None = None
         if network.pool is None:
             return
-        classes = int(network.module.config.num_labels or 0)
-        linears = [
-            layer
-            for layer in network.module.modules()
-            if isinstance(layer, nn.Linear) and layer.out_features == classes
-        ]
-        if linears:
-            linears[-1].register_forward_pre_hook(self._catch)
+        layer = last_linear(network.module, int(network.module.config.num_labels or 0))
+        if layer is not None:
+            layer.register_forward_pre_hook(self._catch)
 
     def _catch(self, _layer: nn.Module, inputs: tuple[Any, ...]) -> None:
         self._caught = inputs[0]

@@ -15,6 +15,7 @@ from transformers import PretrainedConfig
 
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.modalities import modality_of
+from anysize.models.classifier import class_entries
 from anysize.models.compiled import stand_in
 from anysize.models.graph_metadata import GraphMetadata
 from anysize.models.network import Form, Network
@@ -40,8 +41,7 @@ def network_of(
     """
     card = known.card
     config = PretrainedConfig(
-        id2label=dict(enumerate(card.labels)),
-        label2id={label: place for place, label in enumerate(card.labels)},
+        **class_entries(card.labels),
     )
     # The digest tells one file from another where measurements are remembered.
     weights = path.with_suffix(".bin")

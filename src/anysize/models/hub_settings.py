@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from anysize.modalities.pictures.settings import ImageSettings
+from anysize.models.positions import position_count
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -22,10 +23,7 @@ def longest_window(config: PretrainedConfig, tokenizer_limit: int) -> int:
         config: of the model.
         tokenizer_limit: what its tokenizer allows.
     """
-    positions = getattr(config, "max_position_embeddings", None) or tokenizer_limit
-    if config.model_type in ("roberta", "xlm-roberta", "camembert", "longformer"):
-        positions -= 2  # their positions start at padding_idx + 1
-    return int(min(positions, tokenizer_limit))
+    return int(min(position_count(config) or tokenizer_limit, tokenizer_limit))
 
 
 def image_settings(

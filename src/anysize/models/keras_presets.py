@@ -11,15 +11,11 @@ import torch
 
 from anysize.core.errors import ConfigurationError
 from anysize.modalities.numbers.settings import FeatureFacts, FeatureOptions
+from anysize.models.classifier import class_entries
 from anysize.models.keras.graph import Graph
+from anysize.models.keras.heads import SEQUENCES, VECTORS, output_of
 from anysize.models.keras.norms import Normalization
-from anysize.models.keras_model import (
-    SEQUENCES,
-    VECTORS,
-    KerasClassifier,
-    KerasConfig,
-    output_of,
-)
+from anysize.models.keras_model import KerasClassifier, KerasConfig
 from anysize.models.network import BuildRequest, Network, as_regression
 
 PROVIDES = ("dense", "conv1d")
@@ -88,8 +84,7 @@ def build(key: str, request: BuildRequest) -> Network:
         task=task,
         output=output_of(request.problem_type),
         problem_type=request.problem_type,
-        id2label=dict(enumerate(request.labels)),
-        label2id={label: number for number, label in enumerate(request.labels)},
+        **class_entries(request.labels),
     )
     module = FreshClassifier(config)
     settings = module.feature_settings

@@ -13,9 +13,11 @@ from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
+from anysize.augmentation.sample import Normalisation
 from anysize.core.errors import BundleError
 from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.bundle import Card
+from anysize.models.classifier import class_names
 from anysize.models.network import Network
 from anysize.models.onnx.adapter import Adapter, find_adapter, read_adapter
 from anysize.models.onnx.decoders import Decoder, make_decoder
@@ -80,11 +82,7 @@ class OnnxDetector(PreTrainedModel):
         super().__init__(config)
         self._session = session
         self._size = image.width, image.height
-        levels = np.arange(256) / 255
-        self._tables = [
-            ((levels - mean) / std).astype(np.float32)
-            for mean, std in zip(image.mean, image.std, strict=True)
-        ]
+        self._tables = Normalisation(mean=image.mean, std=image.std).values(np.arange(256))
         self._decoder = decoder
         self._swapped = swapped
 
@@ -96,7 +94,7 @@ class OnnxDetector(PreTrainedModel):
             pixels = np.stack([resize(each, width, height) for each in pixels])
         outputs = self._session.run(pixels, self._normalised)
         scores, boxes = self._decoder(outputs, self._size)
-        classes = len(self.config.id2label or {})
+        classes = len(class_names(self.config))
         if scores.shape[-1] != classes:
             raise BundleError(
                 "adapter", f"names {classes} labels, but the model scores {scores.shape[-1]}"

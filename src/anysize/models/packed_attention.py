@@ -1,12 +1,7 @@
 """Attention inside segments that lie side by side in one row, without a padded batch.
 
-The segments of a `Packing` are sorted from the longest to the shortest. Neighbours whose lengths
-round up to the same width become one batched attention call: on a view of the row where nothing
-has to be rounded, else on a slightly padded copy whose padding is masked. Widths and counts come
-from a short ladder of values, because oneDNN compiles a kernel for each new shape (about 1 ms) and
-keeps a thousand of them.
-
-Three ways to compute a block, the fastest measured for each purpose on a CPU:
+Three ways to compute a block of segments (`packed_layout`), the fastest measured for each purpose
+on a CPU:
 
 - torch's fused ``scaled_dot_product_attention``: float32, or gradients without dropout;
 - batched matrix products in bfloat16 for prediction: twice as fast as the fused kernel there;
@@ -16,13 +11,10 @@ Three ways to compute a block, the fastest measured for each purpose on a CPU:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
@@ -34,132 +26,7 @@ from anysize.models.packed_dropout import (
     negate_dropped_,
     survivor_scale,
 )
-
-ATTENTION_NAME = "anysize_packed"
-
-_SCORES_PER_BLOCK = 1 << 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """Neighbouring segments that share one attention call.
-
-    Attributes:
-        start: first token of the block in the row.
-        lengths: tokens of each segment, from long to short.
-        segments: how many the call takes, with dummies after the real ones.
-        width: tokens that the call has room for in each segment.
-        gather: ``int64[segments * width]``, row positions relative to ``start`` that fill the
-            padded block; None when nothing is padded.
-        scatter: ``int64[tokens]``, where each token of the row stands in the padded block.
-        real: ``bool[segments, width]``, true where a token stands and not padding. A dummy
-            segment repeats tokens of the block; its keys count as tokens for attention.
-        keys: ``float32[segments, 1, 1, width]``, 0 where a key takes part and -inf where not.
-    """
-
-    start: int
-    lengths: tuple[int, ...]
-    segments: int
-    width: int
-    gather: Tensor | None = None
-    scatter: Tensor | None = None
-    real: Tensor | None = None
-    keys: Tensor | None = None
-
-    @property
-    def tokens(self) -> int:
-        return sum(self.lengths)
-
-
-class Packing:
-    """How the segments of one row share attention calls.
-
-    Args:
-        lengths: tokens per segment, from long to short, each at least 1.
-        heads: attention heads of the model; with the width it bounds the scores of one call.
-
-    Attributes:
-        blocks: the calls; together they cover the row in order.
-        first: ``int64[segments]``, where the first token of each segment stands in the row.
-    """
-
-    def __init__(self, lengths: Sequence[int], heads: int) -> None:
-        self.lengths = tuple(lengths)
-        self.tokens = sum(self.lengths)
-        self.blocks = tuple(_blocks(self.lengths, heads))
-        ends = np.cumsum(self.lengths, dtype=np.int64)
-        self.first = torch.from_numpy(ends - np.asarray(self.lengths, dtype=np.int64))
-
-    def __repr__(self) -> str:
-        return f"Packing({len(self.lengths)} segments, {self.tokens} tokens)"
-
-
-def ladder_width(length: int) -> int:
-    """The next width that calls have room for: steps of 16 to 64, then coarser."""
-    step = 16 if length <= 64 else 32
-    while step * 8 < length:
-        step *= 2
-    return -(-length // step) * step
-
-
-def ladder_count(count: int) -> int:
-    """The next number of segments that calls take: 1, 2, 3, 4, 6, 8, 12, 16, 24, ..."""
-    power = 1 << max(0, count - 1).bit_length()
-    return power * 3 // 4 if power >= 4 and count <= power * 3 // 4 else power
-
-
-def _blocks(lengths: tuple[int, ...], heads: int) -> Iterator[Block]:
-    first = start = 0
-    while first < len(lengths):
-        width = ladder_width(lengths[first])
-        room = max(1, _SCORES_PER_BLOCK // (heads * width * width))
-        most = 1 << (room.bit_length() - 1)
-        last = first
-        while last < len(lengths) and last - first < most and ladder_width(lengths[last]) == width:
-            last += 1
-        block = _block(start, lengths[first:last], width)
-        yield block
-        start += block.tokens
-        first = last
-
-
-def _block(start: int, lengths: tuple[int, ...], width: int) -> Block:
-    segments = ladder_count(len(lengths))
-    if lengths[-1] == width and segments == len(lengths):
-        return Block(start=start, lengths=lengths, segments=segments, width=width)
-    sizes = np.full((segments, 1), width, dtype=np.int64)
-    sizes[: len(lengths), 0] = lengths
-    column = np.arange(width, dtype=np.int64)[None, :]
-    begins = np.cumsum(sizes, axis=0) - sizes
-    keys = column < sizes
-    real = keys.copy()
-    real[len(lengths) :] = False
-    gather = np.where(keys, begins + column, 0)
-    gather[len(lengths) :] = 0
-    bias = np.where(keys, np.float32(0), np.float32(-np.inf))[:, None, None, :]
-    return Block(
-        start=start,
-        lengths=lengths,
-        segments=segments,
-        width=width,
-        gather=torch.from_numpy(gather.reshape(-1)),
-        scatter=torch.from_numpy(np.flatnonzero(real)),
-        real=torch.from_numpy(real),
-        keys=torch.from_numpy(bias),
-    )
-
-
-def _padded(row: Tensor, block: Block) -> Tensor:
-    """``[tokens, heads, size]`` of one block as ``[segments, heads, width, size]``."""
-    if block.gather is not None:
-        row = row.index_select(0, block.gather)
-    return row.view(block.segments, block.width, *row.shape[1:]).transpose(1, 2)
-
-
-def _unpadded(batch: Tensor, block: Block) -> Tensor:
-    """``[segments, heads, width, size]`` back as ``[tokens, heads, size]``."""
-    row = batch.transpose(1, 2).reshape(-1, batch.shape[1], batch.shape[3])
-    return row if block.scatter is None else row.index_select(0, block.scatter)
+from anysize.models.packed_layout import Block, Packing, padded, unpadded
 
 
 def packed_attention(
@@ -190,13 +57,13 @@ def packed_attention(
         packing.blocks, query.split(sizes), key.split(sizes), value.split(sizes), strict=True
     ):
         attended = functional.scaled_dot_product_attention(
-            _padded(q, block),
-            _padded(k, block),
-            _padded(v, block),
+            padded(q, block),
+            padded(k, block),
+            padded(v, block),
             attn_mask=None if block.keys is None else block.keys.to(q.dtype),
             scale=scale,
         )
-        parts.append(_unpadded(attended, block))
+        parts.append(unpadded(attended, block))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
@@ -225,26 +92,26 @@ def first_token_attention(
     ):
         dummies = block.segments - len(block.lengths)
         q = functional.pad(q * scale, (0, 0, 0, 0, 0, dummies)).unsqueeze(2)
-        scores = q @ _padded(k, block).transpose(2, 3)
+        scores = q @ padded(k, block).transpose(2, 3)
         if block.keys is not None:
             scores = scores + block.keys.to(scores.dtype)
         probabilities = scores.softmax(-1)
         if level:
             probabilities = dropped(probabilities, level)
-        attended = probabilities.to(v.dtype) @ _padded(v, block)
+        attended = probabilities.to(v.dtype) @ padded(v, block)
         parts.append(attended.squeeze(2)[: len(block.lengths)])
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _matrices(row: Tensor, block: Block) -> Tensor:
     """One block of a row as contiguous ``[segments * heads, width, size]``."""
-    part = _padded(row[block.start : block.start + block.tokens], block)
+    part = padded(row[block.start : block.start + block.tokens], block)
     return part.reshape(-1, part.shape[2], part.shape[3])
 
 
 def _into(row: Tensor, block: Block, matrices: Tensor) -> None:
     batch = matrices.view(block.segments, -1, block.width, matrices.shape[-1])
-    row[block.start : block.start + block.tokens] = _unpadded(batch, block)
+    row[block.start : block.start + block.tokens] = unpadded(batch, block)
 
 
 def _probabilities(query: Tensor, key: Tensor, block: Block) -> Tensor:
@@ -324,41 +191,3 @@ class _DropoutAttention(torch.autograd.Function):
             _into(grad_query, block, torch.bmm(d_scores, k).mul_(scale * survivors))
             _into(grad_key, block, torch.bmm(d_scores.transpose(1, 2), q).mul_(survivors))
         return grad_query, grad_key, grad_value, None, None, None
-
-
-def attention_forward(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    dropout: float = 0.0,
-    scaling: float | None = None,
-    packing: Packing | None = None,
-    **others: Any,
-) -> tuple[Tensor, Tensor | None]:
-    """The function registered with transformers' attention interface as ``anysize_packed``.
-
-    Without ``packing`` it is transformers' own ``sdpa``, so that a model set to this
-    implementation still takes padded batches with a mask.
-    """
-    if packing is None:
-        from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
-        padded: tuple[Tensor, None] = sdpa_attention_forward(
-            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **others
-        )
-        return padded
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    query, key, value = (each.squeeze(0).transpose(0, 1) for each in (query, key, value))
-    return packed_attention(query, key, value, packing, scale, dropout).unsqueeze(0), None
-
-
-def register() -> None:
-    """Makes ``anysize_packed`` known to transformers; harmless to repeat."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
-
-    AttentionInterface.register(ATTENTION_NAME, attention_forward)
-    # Without a mask function of this name, padded calls would lose their mask in silence.
-    AttentionMaskInterface.register(ATTENTION_NAME, sdpa_mask)

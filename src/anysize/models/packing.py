@@ -20,10 +20,12 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from anysize.core.errors import ConfigurationError, DataError
-from anysize.models import packed_attention
 from anysize.models.first_token import FAMILIES
-from anysize.models.packed_attention import Packing
+from anysize.models.packed_attention import first_token_attention
 from anysize.models.packed_dropout import replace_dropout
+from anysize.models.packed_interface import ATTENTION_NAME, register
+from anysize.models.packed_layout import Packing
+from anysize.models.positions import after_padding, position_count
 from anysize.models.row_embedding import replace_embeddings
 
 TokenIds = Sequence[int] | NDArray[np.integer[Any]]
@@ -46,8 +48,6 @@ class PackedOutput(NamedTuple):
 Beside: TypeAlias = Mapping[str, Sequence[TokenIds]]
 """Arrays of each sequence by name, as long as its token ids."""
 NOTHING_BESIDE: Beside = MappingProxyType({})
-
-_POSITIONS_AFTER_PADDING = ("roberta", "xlm-roberta", "camembert")
 
 
 def supports_packing(model: PreTrainedModel) -> bool:
@@ -165,18 +165,15 @@ class Layout(NamedTuple):
 
 def prepared(model: PreTrainedModel) -> Layout:
     """Makes a model take packed rows, in place, and says how its sequences lie in them."""
-    packed_attention.register()
-    model.set_attn_implementation(packed_attention.ATTENTION_NAME)
+    register()
+    model.set_attn_implementation(ATTENTION_NAME)
     replace_dropout(model)
     replace_embeddings(model)
     config = model.config
-    after = config.model_type in _POSITIONS_AFTER_PADDING
-    padding = int(config.pad_token_id) if after else None
-    used = 0 if padding is None else padding + 1
     return Layout(
         heads=int(config.num_attention_heads),
-        longest=int(config.max_position_embeddings) - used,
-        padding=padding,
+        longest=int(position_count(config) or 0),
+        padding=int(config.pad_token_id) if after_padding(config) else None,
     )
 
 
@@ -193,9 +190,7 @@ def _attend(packing: Packing, attention: Any, query: Tensor, key: Tensor, value:
         each.view(each.shape[1], -1, attention.attention_head_size) for each in (query, key, value)
     )
     dropout = attention.dropout.p if attention.training else 0.0
-    attended = packed_attention.first_token_attention(
-        query, key, value, packing, attention.scaling, dropout
-    )
+    attended = first_token_attention(query, key, value, packing, attention.scaling, dropout)
     return attended.reshape(1, attended.shape[0], -1)
 
 

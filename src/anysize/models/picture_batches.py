@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anysize.augmentation.sample import Normalisation
+
 # Values that are worked on at a time: they stay in the cache, and torch does not divide so few
 # among threads, whose cores are the readers' by then.
 _VALUES = (1 << 15) - 1
@@ -35,9 +37,8 @@ class PictureBatches:
         self, mean: Sequence[float], std: Sequence[float], device: torch.device | str = "cpu"
     ) -> None:
         self._device = torch.device(device)
-        scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
-        shift = -255 * torch.tensor(mean, dtype=torch.float64) * scale
-        self._affine = scale.to(torch.float32), shift.to(torch.float32)
+        scale, shift = Normalisation(mean=tuple(mean), std=tuple(std)).affine()
+        self._affine = torch.from_numpy(scale).float(), torch.from_numpy(shift).float()
         self._memory = _Memory()
 
     def __call__(self, pictures: Sequence[NDArray[np.uint8]]) -> Tensor:

@@ -29,6 +29,7 @@ from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
 from anysize.modalities.texts.settings import TextFacts, TextOptions, TextSettings
 from anysize.models.architectures import architecture_of
+from anysize.models.classifier import class_entries
 from anysize.models.network import BuildRequest, Network
 from anysize.models.tokenizers import PADDING, train_tokenizer
 
@@ -247,8 +248,7 @@ def labelled(request: BuildRequest) -> dict[str, Any]:
     """The configuration entries that name the classes."""
     return {
         "num_labels": len(request.labels),
-        "id2label": dict(enumerate(request.labels)),
-        "label2id": {label: index for index, label in enumerate(request.labels)},
+        **class_entries(request.labels),
     }
 
 

@@ -22,6 +22,7 @@ from transformers.utils.generic import ModelOutput
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.modalities.pictures.settings import ImageFacts, ImageOptions, ImageSettings
+from anysize.models.classifier import name_classes
 from anysize.models.network import BuildRequest, Network
 
 
@@ -193,8 +194,7 @@ def build_network(
         image_size=(size[1], size[0]),
         **given_options(builder, key, request.options),
     )
-    module.config.id2label = dict(enumerate(request.labels))
-    module.config.label2id = {label: index for index, label in enumerate(request.labels)}
+    name_classes(module.config, request.labels)
     return Network(
         module=module,
         spec=key,

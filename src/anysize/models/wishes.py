@@ -9,6 +9,7 @@ from pathlib import Path
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.bundle import Card
+from anysize.models.classifier import name_classes
 from anysize.models.network import Network
 from anysize.models.pixels import parse
 
@@ -64,8 +65,7 @@ def apply(
             )
         card = dataclasses.replace(card, labels=tuple(labels))
         config = network.module.config
-        config.id2label = dict(enumerate(labels))
-        config.label2id = {label: number for number, label in enumerate(labels)}
+        name_classes(config, labels)
     if pixels is None:
         return network, card
     settings = network.settings

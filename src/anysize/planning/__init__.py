@@ -5,8 +5,9 @@ Importing this package loads nothing heavy.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from anysize.core.lazy import attributes
 
 if TYPE_CHECKING:
     from anysize.planning.guard import MemoryGuard
@@ -14,14 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MemoryGuard", "PredictionPlan", "plan_prediction"]
 
-_HOMES = {
-    "MemoryGuard": "anysize.planning.guard",
-    "PredictionPlan": "anysize.planning.prediction",
-    "plan_prediction": "anysize.planning.prediction",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = attributes(
+    __name__,
+    {
+        "MemoryGuard": "planning.guard",
+        "PredictionPlan": "planning.prediction",
+        "plan_prediction": "planning.prediction",
+    },
+)

@@ -79,24 +79,10 @@ def choose(
     if answer is not None:
         why = f"{' '.join(answer)} was the fastest here when it was measured"
         return _named(candidates, answer, why, fits=fits)
-    rate = None if thorough else known_rate(step, network, first.name, first.precision)
-    if rate is not None and seen.total_cost / rate < _WORTH_SECONDS:
-        return Choice(candidate=first)
-    if (
-        rate is None
-        and not thorough
-        and seen.total_cost < _LARGE * modality_of(network.settings).costs.most
-    ):
-        runtime = first.open()
-        try:
-            seconds = _estimated_seconds(step, runtime, seen)
-        except BaseException:
-            runtime.close()
-            raise
-        if seconds < _WORTH_SECONDS:
-            return Choice(candidate=first, opened=runtime)
-        runtime.close()
-        trim()
+    if not thorough:
+        quick = _small_job(first, network, seen, step)
+        if quick is not None:
+            return quick
     obstacle = apart.obstacle(network, folder, memory)
     if obstacle is not None:
         why = f"{first.name}, because {obstacle}"
@@ -115,6 +101,27 @@ def choose(
     rates = ", ".join(f"{key} {rate:,.0f}" for key, rate in measured.rates.items())
     why = f"{measured.name} {measured.precision} is the fastest ({unit} a second: {rates})"
     return _named(candidates, (measured.name, measured.precision), why, fits=fits)
+
+
+def _small_job(first: Candidate, network: Network, seen: Sample, step: Step) -> Choice | None:
+    """The first candidate where a job is too small for a measurement; None where it is not."""
+    rate = known_rate(step, network, first.name, first.precision)
+    if rate is not None:
+        small = seen.total_cost / rate < _WORTH_SECONDS
+        return Choice(candidate=first) if small else None
+    if seen.total_cost >= _LARGE * modality_of(network.settings).costs.most:
+        return None
+    runtime = first.open()
+    try:
+        seconds = _estimated_seconds(step, runtime, seen)
+    except BaseException:
+        runtime.close()
+        raise
+    if seconds < _WORTH_SECONDS:
+        return Choice(candidate=first, opened=runtime)
+    runtime.close()
+    trim()
+    return None
 
 
 def _named(

@@ -11,14 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 
 import numpy as np
 
 from anysize.core import memory
 
 
-class Meter:
+class PeakMeter:
     """Measures a block: ``peak`` resident bytes while it ran, and its ``seconds``.
 
     Freed heap is given back to the system first, so that ``floor`` is what was really held. The
@@ -33,7 +32,7 @@ class Meter:
         self._sampler: _Sampler | None = None
         self._started = 0.0
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> PeakMeter:
         memory.trim()
         self.floor = memory.resident()
         if not memory.reset_peak():
@@ -41,12 +40,7 @@ class Meter:
         self._started = time.perf_counter()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.seconds = time.perf_counter() - self._started
         self.peak = memory.peak() if self._sampler is None else self._sampler.stop()
         self.peak = max(self.peak, self.floor)
@@ -128,13 +122,13 @@ class Estimated(float):
 
 
 def measure(work: Callable[[], object], cost: int) -> Measurement:
-    """Runs ``work`` once under a `Meter`.
+    """Runs ``work`` once under a `PeakMeter`.
 
     Args:
         work: what is measured; where it gives `Estimated`, these are its seconds.
         cost: of the work.
     """
-    with Meter() as meter:
+    with PeakMeter() as meter:
         found = work()
     seconds = float(found) if isinstance(found, Estimated) else meter.seconds
     return Measurement(cost=cost, peak=meter.peak, seconds=seconds)

@@ -9,7 +9,7 @@ from anysize.core.examples import Example, Failure
 from anysize.core.pipeline import Position, examples
 from anysize.core.protocols import Preprocess
 from anysize.core.records import FeaturesField, ImageField, Source, TextField
-from anysize.planning.probe import Meter
+from anysize.planning.probe import PeakMeter
 
 _RECORDS = 48
 _WINDOWS = 192
@@ -49,7 +49,7 @@ def sample(
     costs: list[float] = []
     step = max(len(source) // _RECORDS, 1)
     started = time.perf_counter()
-    with Meter() as meter:
+    with PeakMeter() as meter:
         for index in range(0, len(source), step):
             windows, whole = _first_windows(source, index, preprocess, draw)
             if windows:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ from anysize.core.batches import BatchPlan, cut
 from anysize.core.errors import AnysizeError
 from anysize.core.examples import Example
 from anysize.core.files import write_json
+from anysize.core.memory import processors
 from anysize.core.protocols import Opened
 from anysize.core.running import is_packed, run_through, streams_of
 from anysize.core.steps import ONE_RUN, Step
@@ -199,7 +199,7 @@ def machine_key(network: Network, *more: str) -> str:
     """What a measurement of a network holds for: processor, architecture, versions, ``more``."""
     parts = [
         _processor(),
-        str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        str(processors()),
         network.module.config.to_json_string(use_diff=False),
         repr(network.settings),
         *more,

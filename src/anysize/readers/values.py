@@ -13,11 +13,14 @@ NumberForm: TypeAlias = Literal["plain", "point", "comma", "thousands", "either"
 """How a number is written: ``plain`` digits; with a decimal ``point``; with a decimal ``comma``;
 with commas between ``thousands``; or so that a comma could be ``either`` (``1,234``)."""
 
-MISSING = frozenset({
-    "", "-", "--", ".", "?", "#n/a", "#na", "<na>", "n/a", "na", "nan", "-nan", "nat", "nil",
-    "none", "null", "(null)", "missing",
-})  # fmt: skip
-"""Words for a value that is not there, in lower case."""
+NULLS = frozenset({"", "nan", "-nan", "<na>", "#n/a", "#na", "nat", "null"})
+"""What programs write for a value that is not there, in lower case: it is never anything else."""
+
+WORDS = frozenset({"none", "na", "n/a", "-", "--", "?"})
+"""What people write for it. As a label such a word may also be a class (``sources.labels``)."""
+
+MISSING = NULLS | WORDS | {".", "nil", "(null)", "missing"}
+"""What means that a cell which is learned from holds no value, in lower case."""
 
 _BOOLEANS = {
     "true": True, "false": False, "yes": True, "no": False, "y": True, "n": False, "t": True,

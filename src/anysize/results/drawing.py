@@ -7,9 +7,10 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from anysize.augmentation.captions import font_for, pillow
+from anysize.augmentation.captions import pillow
+from anysize.augmentation.drawing import Drawn, with_boxes
+from anysize.augmentation.operations import Pixels
 from anysize.core.errors import DataError
 from anysize.core.files import write_bytes
 from anysize.core.records import Record
@@ -18,7 +19,6 @@ from anysize.core.results import Result
 LONGEST = 2000
 """Pixels of the longer side; larger pictures are drawn reduced."""
 
-_COLOURS = ("#e11d48", "#2563eb", "#16a34a", "#d97706", "#7c3aed", "#0891b2", "#be185d", "#4d7c0f")
 _QUALITY = 90
 _LONGEST_NAME = 150
 _MOST_BOXES = 2000
@@ -62,8 +62,9 @@ class Drawing:
         except DataError:
             self.failures += 1
             return
-        picture = pillow().Image.fromarray(pixels)
-        _draw(picture, result, (size[0] / width, size[1] / height))
+        picture = pillow().Image.fromarray(
+            _drawn(pixels, result, (size[0] / width, size[1] / height))
+        )
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=_QUALITY)
         write_bytes(self.folder / self._file(name), buffer.getvalue(), durable=False)
@@ -94,25 +95,19 @@ class Drawing:
         return f"{short}.jpg"
 
 
-def _draw(picture: Any, result: Result, scale: tuple[float, float]) -> None:
-    pen = pillow().ImageDraw.Draw(picture)
-    size = max(12, min(picture.size) // 40)
-    boxes = list(_boxes(result))
-    for box, words in boxes:
-        colour = _colour(words.rpartition(" ")[0])
-        left, top, right, bottom = (value * scale[place % 2] for place, value in enumerate(box))
-        pen.rectangle(
-            (left, top, max(right, left), max(bottom, top)), outline=colour, width=max(size // 6, 2)
+def _drawn(pixels: Pixels, result: Result, scale: tuple[float, float]) -> Pixels:
+    text = max(12, min(pixels.shape[:2]) // 40)
+    boxes = [
+        Drawn(
+            box=(box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]),
+            name=words,
+            place=_place(words.rpartition(" ")[0]),
         )
-        _caption(pen, (left, max(top - size - 4, 0)), words, colour, size)
+        for box, words in _boxes(result)
+    ]
     if not boxes:
-        _caption(pen, (0, 0), _headline(result), "#111827", size)
-
-
-def _caption(pen: Any, place: tuple[float, float], words: str, colour: str, size: int) -> None:
-    font = font_for(words, size)
-    pen.rectangle(pen.textbbox(place, words, font=font), fill=colour)
-    pen.text(place, words, fill="white", font=font)
+        boxes.append(Drawn(box=(0, 0, 0, 0), name=_headline(result), place=-1))
+    return with_boxes(pixels, boxes, text=text, line=max(text // 6, 2))
 
 
 def _boxes(result: Result) -> Iterator[tuple[list[float], str]]:
@@ -134,6 +129,6 @@ def _headline(result: Result) -> str:
     return "nothing found"
 
 
-def _colour(label: str) -> str:
-    digest = hashlib.blake2b(label.encode("utf-8", "replace"), digest_size=1).digest()[0]
-    return _COLOURS[digest % len(_COLOURS)]
+def _place(label: str) -> int:
+    """A number of a label's own, for its colour."""
+    return hashlib.blake2b(label.encode("utf-8", "replace"), digest_size=1).digest()[0]

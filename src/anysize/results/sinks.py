@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, Protocol, TextIO
 
 from anysize.core.errors import ConfigurationError, UsageError
@@ -31,10 +30,7 @@ class Sink(Protocol):
     def __enter__(self) -> Sink: ...
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, *_: object
     ) -> None: ...
 
 
@@ -124,10 +120,7 @@ class Document:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, *_: object
     ) -> None:
         found = None if error is None else self._ending(error)
         if isinstance(error, BrokenPipeError) or (error is not None and found is None):
@@ -177,10 +170,7 @@ class OneFile:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, *_: object
     ) -> None:
         try:
             self._end(error)

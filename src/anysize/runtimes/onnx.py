@@ -21,6 +21,7 @@ from anysize.core.errors import BundleError, ConfigurationError, MissingExtraErr
 from anysize.core.examples import Example, Outputs
 from anysize.core.files import disk_errors, move_in, scratch
 from anysize.models.network import Network
+from anysize.models.onnx.session import open_session
 from anysize.runtimes.currency import is_current, note
 from anysize.runtimes.feeding import (
     by_shape,
@@ -156,26 +157,6 @@ class OnnxRuntime:
     def close(self) -> None:
         """Releases the session and its memory."""
         self._session = None
-
-
-def open_session(path: Path, threads: int) -> Any:
-    """An ``onnxruntime.InferenceSession`` on the processor.
-
-    Raises:
-        BundleError: ONNX Runtime cannot load the file.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # What is wrong is raised; it need not be written to standard error as well.
-    options.log_severity_level = 4
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        lines = str(error).strip().splitlines() or [repr(error)]
-        raise BundleError(str(path), f"ONNX Runtime cannot load it: {lines[0]}") from error
 
 
 def _places(session: Any, network: Network, origin: str) -> dict[str, int | None]:

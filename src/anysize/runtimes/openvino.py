@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
 from anysize.core.examples import Example, Outputs
 from anysize.core.files import disk_errors, move_in, scratch
+from anysize.core.memory import processors
 from anysize.modalities import modality_of
 from anysize.models.network import Network
 from anysize.models.openvino_file import last_line
@@ -70,9 +71,7 @@ def streams(network: Network) -> int:
     """
     if not modality_of(network.settings).light:
         return 1
-    affinity = hasattr(os, "sched_getaffinity")
-    processors = len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
-    return min(processors, _MOST_STREAMS)
+    return min(processors(), _MOST_STREAMS)
 
 
 def open_runtime(

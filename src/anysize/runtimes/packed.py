@@ -22,7 +22,8 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from anysize.core.errors import ConfigurationError
-from anysize.models.packed_attention import Packing, first_token_attention, packed_attention
+from anysize.models.packed_attention import first_token_attention, packed_attention
+from anysize.models.packed_layout import Packing
 from anysize.models.packed_tokens import PackedTokenModel, token_head
 from anysize.models.packing import (
     NOTHING_BESIDE,

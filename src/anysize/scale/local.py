@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from anysize.core.errors import AnysizeError, RunError
 from anysize.core.files import scratch
+from anysize.core.memory import processors
 from anysize.scale.child import LAUNCHER, REPORTS
 
 if TYPE_CHECKING:
@@ -105,11 +106,10 @@ def _raise_ending(
 
 
 def _settings(folder: str, workers: int) -> dict[str, str]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     settings = {
         LAUNCHER: str(os.getpid()),
         REPORTS: folder,
-        "OMP_NUM_THREADS": str(max((cores or 1) // workers, 1)),
+        "OMP_NUM_THREADS": str(max(processors() // workers, 1)),
     }
     # All workers are here: the loopback interface needs no name to be resolved.
     loopback = {name for _, name in socket.if_nameindex()} & {"lo", "lo0"}

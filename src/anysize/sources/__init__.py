@@ -7,8 +7,9 @@ in ``PROVIDES`` which file suffixes it opens (``csv``, ``parquet``, …) and has
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from anysize.core.lazy import attributes
 
 if TYPE_CHECKING:
     from anysize.core.records import Source
@@ -28,18 +29,15 @@ __all__ = [
     "target_counts",
 ]
 
-_HOMES = {
-    "ColumnSpec": "anysize.sources.columns",
-    "Source": "anysize.core.records",
-    "Splits": "anysize.sources.splits",
-    "Subset": "anysize.sources.subset",
-    "open_source": "anysize.sources.opening",
-    "open_splits": "anysize.sources.splits",
-    "target_counts": "anysize.sources.labels.targets",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = attributes(
+    __name__,
+    {
+        "ColumnSpec": "sources.columns",
+        "Source": "core.records",
+        "Splits": "sources.splits",
+        "Subset": "sources.subset",
+        "open_source": "sources.opening",
+        "open_splits": "sources.splits",
+        "target_counts": "sources.labels.targets",
+    },
+)

@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.core.mixing import finalised, finalised_without_first
 from anysize.core.records import Source, record_id
 
 
@@ -27,12 +28,16 @@ def id_hashes(source: Source, start: int, stop: int) -> NDArray[np.uint64]:
     return np.frombuffer(data, dtype="<u8")
 
 
+def row_hashes(name: str, start: int, stop: int) -> NDArray[np.uint64]:
+    """A hash of each row ``[start, stop)`` of a file: BLAKE2 of its name, mixed with the number."""
+    seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+    value = np.arange(start, stop, dtype=np.uint64)
+    value *= np.uint64(0x9E3779B97F4A7C15)
+    value += np.uint64(seed)
+    return finalised(value)
+
+
 def mixed(hashes: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
-    """Hashes drawn anew for a seed: one round of SplitMix64's finaliser."""
+    """Hashes drawn anew for a seed."""
     key = int.from_bytes(hashlib.blake2b(b"%d" % seed, digest_size=8).digest(), "little")
-    value = hashes ^ np.uint64(key)
-    value *= np.uint64(0xBF58476D1CE4E5B9)
-    value ^= value >> np.uint64(27)
-    value *= np.uint64(0x94D049BB133111EB)
-    value ^= value >> np.uint64(31)
-    return value
+    return finalised_without_first(hashes ^ np.uint64(key))

@@ -18,6 +18,7 @@ from anysize.readers.encodings import advice, printable
 from anysize.readers.text import Text
 from anysize.sources.columns import CONTENTS, Kind, Request, Role, assign
 from anysize.sources.digests import digest_of_contents, digest_of_files
+from anysize.sources.hashes import row_hashes
 from anysize.sources.numbers import cell_features, names_file
 from anysize.sources.offsets import Offsets, RandomFile
 from anysize.sources.profile import Profile
@@ -145,21 +146,8 @@ class TableSource:
         return f"{self._id}:{index}"
 
     def id_hashes(self, start: int, stop: int) -> NDArray[np.uint64]:
-        """A hash of each id ``[start, stop)``.
-
-        BLAKE2 of the file's part, and the row's number, mixed as SplitMix64 does (Steele et al.,
-        2014).
-        """
-        seed = int.from_bytes(hashlib.blake2b(self._id.encode(), digest_size=8).digest(), "little")
-        value = np.arange(start, stop, dtype=np.uint64)
-        value *= np.uint64(0x9E3779B97F4A7C15)
-        value += np.uint64(seed)
-        value ^= value >> np.uint64(30)
-        value *= np.uint64(0xBF58476D1CE4E5B9)
-        value ^= value >> np.uint64(27)
-        value *= np.uint64(0x94D049BB133111EB)
-        value ^= value >> np.uint64(31)
-        return value
+        """A hash of each id ``[start, stop)``."""
+        return row_hashes(self._id, start, stop)
 
     def targets(self) -> Iterator[str | None]:
         """Every row's target in order; None for rows without one and those that cannot be read."""
@@ -238,30 +226,21 @@ class TableSource:
         target: str | None = None
         used = set(self._keys.values())
         for role in self._roles:
-            name, kind = role.spec.role, role.spec.kind
+            name = role.spec.role
             if role.place < 0:
                 cells = self._cells(row, origin)
                 used.update(cells.names)
                 fields[name] = cells
-            elif kind in CONTENTS:
-                several = self._joined.get(name, ())
-                used.update(several)
-                field = self._field(role, row, several or (self._keys[name],), origin)
+            elif role.spec.kind in CONTENTS:
+                used.update(self._joined.get(name, ()))
+                field = self._content(role, row, origin)
                 if field is not None:
                     fields[name] = field
-                elif role.spec.required and kind == "text":
-                    raise DataError(origin, f"has no value in the column {self._keys[name]!r}")
             else:
-                key = self._keys[name]
-                value = cell_string(row.get(key), origin, key)
-                if kind == "target" and value is not None:
-                    value = role.spec.reading(value)
-                if value is None:
-                    if role.spec.required:
-                        raise DataError(origin, f"has no value in the column {key!r}")
-                elif kind == "target":
+                value = self._value(role, row, origin)
+                if value is not None and role.spec.kind == "target":
                     target = value
-                else:
+                elif value is not None:
                     values[name] = value
         for key, cell in row.items():
             if key not in used and not isinstance(cell, bytes | Unreadable):
@@ -269,6 +248,24 @@ class TableSource:
                 if value is not None:
                     values[key] = value
         return Record(id=origin, fields=fields, target=target, values=values)
+
+    def _value(self, role: Role, row: Row, origin: str) -> str | None:
+        """A short value of a record, a label in its one spelling; None where its cell is empty."""
+        key = self._keys[role.spec.role]
+        value = cell_string(row.get(key), origin, key)
+        if role.spec.kind == "target" and value is not None:
+            value = role.spec.reading(value)
+        if value is None and role.spec.required:
+            raise DataError(origin, f"has no value in the column {key!r}")
+        return value
+
+    def _content(self, role: Role, row: Row, origin: str) -> Field | None:
+        """The content of a record; None where its cell is empty and may be."""
+        key = self._keys[role.spec.role]
+        field = self._field(role, row, self._joined.get(role.spec.role, ()) or (key,), origin)
+        if field is None and role.spec.required and role.spec.kind == "text":
+            raise DataError(origin, f"has no value in the column {key!r}")
+        return field
 
     def _field(self, role: Role, row: Row, columns: Sequence[str], origin: str) -> Field | None:
         """The content of a record; None where its cell is empty."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from anysize.core.lazy import attributes
 
 if TYPE_CHECKING:
     from anysize.training.job import TrainReport
@@ -13,16 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Recipe", "Stopped", "TrainReport", "make_plan", "run"]
 
-_HOMES = {
-    "Recipe": "anysize.training.recipe",
-    "TrainReport": "anysize.training.job",
-    "Stopped": "anysize.training.stopping",
-    "make_plan": "anysize.training.session",
-    "run": "anysize.training.session",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = attributes(
+    __name__,
+    {
+        "Recipe": "training.recipe",
+        "TrainReport": "training.job",
+        "Stopped": "training.stopping",
+        "make_plan": "training.session",
+        "run": "training.session",
+    },
+)

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from anysize.core.examples import Example
 from anysize.modalities import modality_of
+from anysize.models.classifier import last_linear
 from anysize.models.execution import Execution
 from anysize.models.layout import layout_of
 from anysize.models.network import Network
@@ -195,10 +196,5 @@ def _pyramid(network: Network) -> Place | None:
 
 
 def _last_linear(network: Network) -> Place | None:
-    classes = int(network.module.config.num_labels or 0)
-    linears = [
-        layer
-        for layer in network.module.modules()
-        if isinstance(layer, nn.Linear) and layer.out_features == classes
-    ]
-    return Place(linears[-1], linears[-1].in_features, given=True) if linears else None
+    layer = last_linear(network.module, int(network.module.config.num_labels or 0))
+    return None if layer is None else Place(layer, layer.in_features, given=True)

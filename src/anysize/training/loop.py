@@ -20,8 +20,8 @@ from anysize.training import checkpoint
 from anysize.training.checkpoint import MOST_NAMED, State
 from anysize.training.job import Job
 from anysize.training.limits import limit_of
+from anysize.training.log_interval import LogInterval
 from anysize.training.machinery import Machinery
-from anysize.training.meter import Meter
 from anysize.training.optimization import (
     load_optimizer,
     optimizer_tensors,
@@ -91,15 +91,15 @@ class Loop:
                 "no validation: no records were kept out for it, so the last weights are kept, "
                 "and nothing says how good they are"
             )
-        meter = Meter()
+        interval = LogInterval()
         ended = self._limit.name
         try:
             self._rehearse()
             while not self._reached():
                 totals, rate = self._step(trace)
-                meter.add(totals)
+                interval.add(totals)
                 if self._every(self._recipe.log_every) or self._reached():
-                    moment = meter.moment(self.state, self._limit, rate, self._reserve())
+                    moment = interval.moment(self.state, self._limit, rate, self._reserve())
                     self._display.show(moment)
                     if journal is not None:
                         journal.moment(moment)

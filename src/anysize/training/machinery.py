@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import DataError
+from anysize.core.memory import processors
 from anysize.modalities import modality_of
 from anysize.models.convolution import guard_gradients
 from anysize.models.execution import make_execution
@@ -170,9 +170,8 @@ def readers(recipe: Recipe) -> int:
     """
     if recipe.loaders is not None:
         return recipe.loaders
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     shared = recipe.workers if torch.cuda.is_available() else 2 * recipe.workers
-    return max(1, min(_MOST_READERS, cores // shared))
+    return max(1, min(_MOST_READERS, processors() // shared))
 
 
 def _mixing(job: Job, team: Team, *, at_once: int) -> Mixing | None:

@@ -25,11 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError
+from anysize.core.mixing import finalised, finalised_number
 
 _ROUNDS = 8
-_MASK = (1 << 64) - 1
-_FIRST_FACTOR = 0xBF58476D1CE4E5B9
-_SECOND_FACTOR = 0x94D049BB133111EB
 
 
 def mix(*values: int | str) -> int:
@@ -81,9 +79,9 @@ class Permutation:
         row, column = divmod(value, self._columns)
         for number, key in enumerate(self._keys):
             if number % 2:
-                row = (row + _scrambled(column, key)) % self._rows
+                row = (row + finalised_number(column + key)) % self._rows
             else:
-                column = (column + _scrambled(row, key)) % self._columns
+                column = (column + finalised_number(row + key)) % self._columns
         return row * self._columns + column
 
     def _all(self, values: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -92,24 +90,10 @@ class Permutation:
         for number, key in enumerate(self._keys):
             # The addends are reduced first: a sum of two 64-bit numbers would wrap around.
             if number % 2:
-                row = (row + _all_scrambled(column, key) % rows) % rows
+                row = (row + finalised(column + np.uint64(key)) % rows) % rows
             else:
-                column = (column + _all_scrambled(row, key) % columns) % columns
+                column = (column + finalised(row + np.uint64(key)) % columns) % columns
         return row * columns + column
-
-
-def _scrambled(value: int, key: int) -> int:
-    value = (value + key) & _MASK
-    value = ((value ^ (value >> 30)) * _FIRST_FACTOR) & _MASK
-    value = ((value ^ (value >> 27)) * _SECOND_FACTOR) & _MASK
-    return value ^ (value >> 31)
-
-
-def _all_scrambled(values: NDArray[np.uint64], key: int) -> NDArray[np.uint64]:
-    values = values + np.uint64(key)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(_FIRST_FACTOR)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(_SECOND_FACTOR)
-    return values ^ (values >> np.uint64(31))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

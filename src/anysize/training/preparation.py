@@ -13,6 +13,7 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Finding, Findings
 from anysize.core.records import Source
 from anysize.modalities import modality_of
+from anysize.models.classifier import last_linear
 from anysize.models.network import BuildRequest, Network
 from anysize.sources.opening import called
 from anysize.sources.sample import sample_digest
@@ -243,7 +244,8 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
     if recipe.merge != "attention":
         network.pool = None
     elif network.pool is None:
-        network.pool = nn.Linear(_feature_size(network.module, len(outputs)), 1)
+        last = last_linear(network.module, len(outputs))
+        network.pool = nn.Linear(last.in_features if last is not None else len(outputs), 1)
         # All windows weigh the same at first.
         nn.init.zeros_(network.pool.weight)
         nn.init.zeros_(network.pool.bias)

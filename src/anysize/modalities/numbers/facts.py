@@ -10,7 +10,7 @@ from anysize.modalities.numbers.columns import learned
 from anysize.modalities.numbers.settings import FeatureFacts, FeatureSettings
 from anysize.models.bundle import Card, is_bundle, read_card
 from anysize.models.columns import TableEncoding
-from anysize.models.keras_model import VECTORS
+from anysize.models.keras.heads import VECTORS
 from anysize.models.network import Network, as_classification
 from anysize.models.spec import open_network
 

@@ -10,6 +10,7 @@ from anysize.core.errors import BundleError, ConfigurationError
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models import hub_settings
 from anysize.models.network import Network
+from anysize.models.positions import position_count
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -136,17 +137,12 @@ def differences(student: Network, teacher: Network) -> list[str]:
             "student and teacher must have the same tokenizer; take a student made of the teacher "
             "(its own layers) or one pretrained with the same vocabulary"
         )
-    positions = getattr(teacher.module.config, "max_position_embeddings", None)
-    if isinstance(positions, int):
-        # RoBERTa's positions start behind the padding's.
-        behind = teacher.module.config.model_type in ("roberta", "xlm-roberta", "camembert")
-        positions -= 2 if behind else 0
-        window = student.reads(TextSettings).window
-        if window > positions:
-            found.append(
-                f"window must be at most {positions} tokens, the positions of the teacher, not "
-                f"{window}"
-            )
+    most = position_count(teacher.module.config)
+    window = student.reads(TextSettings).window
+    if most is not None and window > most:
+        found.append(
+            f"window must be at most {most} tokens, the positions of the teacher, not {window}"
+        )
     return found
 
 

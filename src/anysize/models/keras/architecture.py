@@ -7,21 +7,13 @@ are laid open, so that what follows sees one flat graph. What the last layer doe
 
 from __future__ import annotations
 
-import copy
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from anysize.core.errors import BundleError
 
-Output: TypeAlias = Literal["softmax", "log_softmax", "sigmoid", "linear"]
-"""What the last layer of the file does to its scores."""
-
 _MODELS = ("Sequential", "Functional", "Model")
-# A layer's own module; what Keras itself writes as the module of classes that it has.
-_OWN_MODULES = re.compile(r"(keras|builtins)(\.[\w.]+)?")
-LAMBDAS = ("Lambda", "__lambda__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,53 +46,6 @@ class Architecture:
     calls: tuple[Call, ...]
     output: int
     input_shape: tuple[int | None, ...]
-
-
-def check_code(entries: Any, origin: str, *, allow_lambda: bool) -> None:
-    """Refuses what would run code that a file carries or names, before Keras sees it.
-
-    Args:
-        entries: the file's JSON.
-        origin: for messages.
-        allow_lambda: whether lambda layers are allowed.
-
-    Raises:
-        BundleError: a lambda that is not allowed, or a class that is not of Keras.
-    """
-    for found in _objects(entries):
-        name, module = found.get("class_name"), found.get("module")
-        if name in LAMBDAS and not allow_lambda:
-            raise BundleError(
-                origin,
-                "has a lambda layer, which is program code in the file and could do anything: "
-                "allow it only if you trust whoever made the file (--model-options "
-                "allow-lambda=yes)",
-            )
-        custom = found.get("registered_name")
-        if isinstance(module, str) and not _OWN_MODULES.fullmatch(module):
-            custom = custom or f"{module}.{name}"
-        if isinstance(custom, str) and (">" in custom or "." in custom) and name not in LAMBDAS:
-            raise BundleError(
-                origin,
-                f"has the class {custom!r}, which is not one of Keras's own; rebuild the model "
-                "with Keras's layers and save it again",
-            )
-
-
-def has_code(entries: Any) -> bool:
-    """Whether there is a lambda in it."""
-    return any(found.get("class_name") in LAMBDAS for found in _objects(entries))
-
-
-def _objects(entries: Any) -> Iterator[Mapping[str, Any]]:
-    stack = [entries]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, Mapping):
-            yield item
-            stack.extend(item.values())
-        elif isinstance(item, list | tuple):
-            stack.extend(item)
 
 
 def flatten(entries: Mapping[str, Any], origin: str) -> Architecture:
@@ -258,103 +203,3 @@ def _layer(
         return list(inputs)
     calls.append(Call((*path, name), kind, config, tuple(inputs)))
     return [len(calls) - 1]
-
-
-def without_output(
-    entries: Mapping[str, Any], architecture: Architecture
-) -> tuple[dict[str, Any], Output]:
-    """The JSON without what the last layer does to its scores, and what that was.
-
-    Args:
-        entries: a model's JSON.
-        architecture: of it.
-    """
-    last = architecture.calls[architecture.output]
-    stripped = copy.deepcopy(dict(entries))
-    layer = _find(stripped, last.path)
-    config = layer["config"]
-    if last.kind == "Softmax" and _last_axis(config.get("axis", -1)):
-        layer["class_name"] = "Activation"
-        layer["config"] = {
-            **{key: config[key] for key in ("name", "trainable", "dtype") if key in config},
-            "activation": "linear",
-        }
-        return stripped, "softmax"
-    found = activation_name(config.get("activation"))
-    for kind in ("softmax", "log_softmax", "sigmoid"):
-        if found == kind:
-            config["activation"] = "linear"
-            return stripped, kind
-    return stripped, "linear"
-
-
-def _last_axis(axis: Any) -> bool:
-    return axis in (-1, [-1])
-
-
-def activation_name(entries: Any) -> str | None:
-    """The name of an activation as configurations write it; None where it is not a plain one."""
-    if entries is None:
-        return "linear"
-    if isinstance(entries, str):
-        return entries
-    if isinstance(entries, Mapping) and entries.get("class_name") == "function":
-        return str(entries.get("config"))
-    return None
-
-
-def _find(entries: dict[str, Any], path: Sequence[str]) -> dict[str, Any]:
-    """The JSON of the layer at a path."""
-    config = entries["config"]
-    layers = config["layers"] if isinstance(config, dict) else config
-    for layer in layers:
-        if (layer.get("name") or layer["config"].get("name")) == path[0]:
-            found: dict[str, Any] = layer if len(path) == 1 else _find(layer, path[1:])
-            return found
-    raise KeyError(path[0])
-
-
-def resized_head(
-    entries: Mapping[str, Any], architecture: Architecture, classes: int
-) -> tuple[dict[str, Any], tuple[str, ...]] | None:
-    """The JSON with another number of classes, and the path of the layer that gives them.
-
-    None where the last layers are not a dense one, with nothing but activations and dropout behind.
-    """
-    place = architecture.output
-    while architecture.calls[place].kind in ("Activation", "Softmax", "Dropout"):
-        (place,) = architecture.calls[place].inputs
-    call = architecture.calls[place]
-    shared = sum(each.path == call.path for each in architecture.calls) > 1
-    if call.kind != "Dense" or shared:
-        return None
-    resized = copy.deepcopy(dict(entries))
-    _find(resized, call.path)["config"]["units"] = classes
-    return resized, call.path
-
-
-def with_output(
-    entries: Mapping[str, Any], architecture: Architecture, output: Output
-) -> dict[str, Any]:
-    """The JSON with what the last layer did to its scores put back; see `without_output`."""
-    restored = copy.deepcopy(dict(entries))
-    if output != "linear":
-        path = architecture.calls[architecture.output].path
-        _find(restored, path)["config"]["activation"] = output
-    return restored
-
-
-def with_sizes(
-    entries: Mapping[str, Any], sizes: Mapping[tuple[str, ...], Mapping[str, Any]]
-) -> dict[str, Any]:
-    """The JSON with other settings of some layers, by their paths.
-
-    The shapes that layers were built for are left out: Keras finds them anew.
-    """
-    changed = copy.deepcopy(dict(entries))
-    for found in list(_objects(changed["config"])):
-        if "class_name" in found and isinstance(found, dict):
-            found.pop("build_config", None)
-    for path, values in sizes.items():
-        _find(changed, path)["config"].update(values)
-    return changed

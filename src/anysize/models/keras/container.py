@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from anysize.core.errors import BundleError, MissingExtraError
-from anysize.models.keras.architecture import check_code
+from anysize.models.keras.code import check_code
 
 MOST_TEXT = 1 << 26
 """Bytes of an architecture at most (64 MiB)."""

@@ -18,22 +18,17 @@ from anysize.modalities.numbers.settings import FeatureOptions
 from anysize.modalities.pictures.settings import ImageFacts, ImageOptions, ImageSettings
 from anysize.modalities.settings import Settings
 from anysize.models.bundle import Card, settings_of
-from anysize.models.keras.architecture import flatten, without_output
+from anysize.models.classifier import class_names, name_classes
+from anysize.models.keras.architecture import flatten
 from anysize.models.keras.container import KerasFile, examine
 from anysize.models.keras.graph import Graph
+from anysize.models.keras.heads import IMAGES, count_classes, outputs_of, problem_of, tasks_for
 from anysize.models.keras.layers import NoCounterpart
 from anysize.models.keras.library import ALLOW, KerasBody, arrays_of
 from anysize.models.keras.pixels import normalising, wanted
+from anysize.models.keras.rewriting import without_output
 from anysize.models.keras.weights import load
-from anysize.models.keras_model import (
-    IMAGES,
-    KerasClassifier,
-    KerasConfig,
-    count_classes,
-    outputs_of,
-    problem_of,
-    tasks_for,
-)
+from anysize.models.keras_model import KerasClassifier, KerasConfig
 from anysize.models.network import BuildRequest, Network, as_classification, as_regression
 from anysize.models.pixels import CHOICES, parse
 
@@ -109,7 +104,7 @@ def open_file(
         raise BundleError(spec, error.problem) from error
     module.exact = True  # a file answers as it does in Keras
     if not kept.get("head"):
-        head, labels = heads.load(str(module.config.problem_type)), _labels(module)
+        head, labels = heads.load(str(module.config.problem_type)), class_names(module.config)
     if head.family == "regression":
         chosen = as_regression(chosen)
     network = Network(
@@ -146,11 +141,6 @@ def _kept_image(file: KerasFile) -> ImageSettings | None:
     kept = file.notes.get("card")
     settings = settings_of(kept, str(file.path)) if isinstance(kept, Mapping) else None
     return settings if isinstance(settings, ImageSettings) else None
-
-
-def _labels(module: KerasClassifier) -> tuple[str, ...]:
-    named: Any = module.config.id2label
-    return tuple(str(named[number]) for number in range(len(named)))
 
 
 def _checked(options: Mapping[str, str]) -> Mapping[str, str]:
@@ -200,8 +190,7 @@ def _module(
         width = int(keras_model.output_shape[-1])
     config.problem_type = problem_type or problem_of(output, width)  # type: ignore[assignment]
     names = labels or tuple(str(number) for number in range(count_classes(config, width)))
-    config.id2label = dict(enumerate(names))
-    config.label2id = {label: number for number, label in enumerate(names)}
+    name_classes(config, names)
     module = KerasClassifier(config)
     has = count_classes(config, width) if module.replaced is None else len(names)
     if has != len(names):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -172,46 +172,23 @@ class Graph(nn.Module):
     @torch.no_grad()
     def _build(self, architecture: Architecture) -> None:
         """Makes the layers one by one, and runs each on zeros to know what the next one gets."""
-        sizes = tuple(SAMPLE if size is None else size for size in architecture.input_shape)
-        values: list[Tensor] = [torch.zeros(1, sizes[-1], *sizes[:-1])]
-        spatial: list[Sizes] = [()]
+        trial = _Trial(self.layers, architecture.input_shape)
         places = [0]  # of the calls' results, behind the modules that reorder
-        inputs: list[tuple[str, tuple[int, ...]]] = []
-
-        def run(name: str, given: tuple[int, ...], flat: Sizes) -> int:
-            layer = getattr(self.layers, name).eval()
-            try:
-                values.append(layer(*(values[place] for place in given)))
-            except (RuntimeError, IndexError) as error:
-                raise NoCounterpart(f"layer {name!r}: {error}") from error
-            layer.train()
-            inputs.append((name, given))
-            spatial.append(flat)
-            return len(values) - 1
-
         for call in architecture.calls[1:]:
             given = [places[place] for place in call.inputs]
             keeps = call.kind == "Dense" or (call.kind in _TRANSPARENT and len(given) == 1)
             if not keeps:
-                given = [self._reordered(place, spatial, run) for place in given]
-            if not given or (call.kind != "Concatenate" and not _alike(values, given)):
+                given = [trial.reordered(place) for place in given]
+            if not given or (call.kind != "Concatenate" and not trial.alike(given)):
                 raise NoCounterpart(f"{call.kind} of inputs of several ranks")
-            name = self._layer(call, tuple(values[given[0]].shape[1:]), spatial[given[0]])
-            flat: Sizes = spatial[given[0]] if keeps and call.kind != "Dense" else ()
+            shape, spatial = tuple(trial.values[given[0]].shape[1:]), trial.spatial[given[0]]
+            name = self._layer(call, shape, spatial)
+            flat: Sizes = spatial if keeps and call.kind != "Dense" else ()
             if call.kind == "Flatten":
-                flat = tuple(values[given[0]].shape[2:])
-            places.append(run(name, tuple(given), flat))
-        last = self._reordered(places[architecture.output], spatial, run)
-        self._steps = _steps(inputs, last)
-
-    def _reordered(
-        self, place: int, spatial: list[Sizes], run: Callable[[str, tuple[int, ...], Sizes], int]
-    ) -> int:
-        if prod(spatial[place]) == 1:
-            return place
-        name = f"order_{place}"
-        self.layers.add_module(name, KerasOrder(spatial[place]))
-        return run(name, (place,), ())
+                flat = shape[1:]
+            places.append(trial.run(name, tuple(given), flat))
+        last = trial.reordered(places[architecture.output])
+        self._steps = _steps(trial.calls, last)
 
     def _layer(self, call: Call, shape: Sizes, spatial: Sizes) -> str:
         if call.path in self.by_path:
@@ -234,8 +211,53 @@ class Graph(nn.Module):
         return name
 
 
-def _alike(values: list[Tensor], places: list[int]) -> bool:
-    return len({values[place].ndim for place in places}) == 1
+class _Trial:
+    """One record of zeros on its way through the layers, while they are made.
+
+    Args:
+        layers: that run, by name; those that reorder are added.
+        shape: of the input.
+
+    Attributes:
+        values: the input and each call's result, one record each.
+        spatial: of each value that was flattened, what it had been; else empty.
+        calls: names of the layers, and the places of the values that they took.
+    """
+
+    def __init__(self, layers: nn.Module, shape: Sequence[int | None]) -> None:
+        sizes = tuple(SAMPLE if size is None else size for size in shape)
+        self._layers = layers
+        self.values: list[Tensor] = [torch.zeros(1, sizes[-1], *sizes[:-1])]
+        self.spatial: list[Sizes] = [()]
+        self.calls: list[tuple[str, tuple[int, ...]]] = []
+
+    def run(self, name: str, given: tuple[int, ...], flat: Sizes) -> int:
+        """Calls a layer; returns the place of its result.
+
+        Raises:
+            NoCounterpart: it cannot take these values.
+        """
+        layer = getattr(self._layers, name).eval()
+        try:
+            self.values.append(layer(*(self.values[place] for place in given)))
+        except (RuntimeError, IndexError) as error:
+            raise NoCounterpart(f"layer {name!r}: {error}") from error
+        layer.train()
+        self.calls.append((name, given))
+        self.spatial.append(flat)
+        return len(self.values) - 1
+
+    def reordered(self, place: int) -> int:
+        """The place of a value in Keras's order: what was flattened has channels last there."""
+        if prod(self.spatial[place]) == 1:
+            return place
+        name = f"order_{place}"
+        self._layers.add_module(name, KerasOrder(self.spatial[place]))
+        return self.run(name, (place,), ())
+
+    def alike(self, places: Sequence[int]) -> bool:
+        """Whether the values have one rank."""
+        return len({self.values[place].ndim for place in places}) == 1
 
 
 def _steps(inputs: list[tuple[str, tuple[int, ...]]], last: int) -> list[_Step]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anysize.models.keras.architecture import activation_name
+from anysize.models.keras.rewriting import activation_name
 
 Arrays: TypeAlias = Sequence[NDArray[Any]]
 Sizes: TypeAlias = tuple[int, ...]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
-from anysize.models.keras.architecture import has_code
+from anysize.models.keras.code import has_code
 
 ALLOW = "ANYSIZE_KERAS_LAMBDA"
 """Environment variable that allows lambda layers in this process and its workers (``allow``)."""
@@ -61,8 +61,9 @@ def from_json(entries: Mapping[str, Any], origin: str) -> Any:
             f"you trust whoever made the model, by setting {ALLOW}=allow",
         )
     try:
-        with keras.src.saving.serialization_lib.SafeModeScope(not lambdas_allowed()):
-            return keras.models.model_from_json(json.dumps(entries))
+        return keras.saving.deserialize_keras_object(
+            json.loads(json.dumps(entries)), safe_mode=not lambdas_allowed()
+        )
     except (ValueError, TypeError, KeyError, RuntimeError, ImportError, AttributeError) as error:
         raise BundleError(origin, f"Keras cannot build it: {first_line(error)}") from error
 

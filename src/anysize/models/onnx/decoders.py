@@ -18,6 +18,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.core.activations import sigmoid, softmax
+
 Array: TypeAlias = NDArray[np.float32]
 
 
@@ -38,18 +40,8 @@ def _plain(values: Array) -> Array:
     return values
 
 
-def _sigmoid(values: Array) -> Array:
-    with np.errstate(over="ignore"):
-        return np.asarray(1 / (1 + np.exp(-values)), np.float32)
-
-
-def _softmax(values: Array) -> Array:
-    shifted = np.exp(values - values.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), np.float32)
-
-
 _ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
-    "none": _plain, "sigmoid": _sigmoid, "softmax": _softmax, "tanh": np.tanh,
+    "none": _plain, "sigmoid": sigmoid, "softmax": softmax, "tanh": np.tanh,
 }  # fmt: skip
 _FORMS = ("corners", "centre")
 _UNITS = ("parts", "pixels")

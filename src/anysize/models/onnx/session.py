@@ -92,23 +92,33 @@ class OnnxSession:
 def _open(path: Path, threads: int, at_once: int) -> Opened:
     """Opens a network for so many threads, which work on so many inputs at once."""
     try:
-        import onnxruntime
+        session = open_session(path, max(threads // at_once, 1))
     except ImportError:
         return _openvino(path, threads, at_once)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = max(threads // at_once, 1)
-    options.inter_op_num_threads = 1
-    try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:
-        raise BundleError(str(path), f"ONNX Runtime cannot load it: {_first(error)}") from error
     (entry, *_) = session.get_inputs()
     names = tuple(output.name for output in session.get_outputs())
     shape = tuple(side if isinstance(side, int) else 0 for side in entry.shape)
     return Opened(lambda pixels: session.run(names, {entry.name: pixels}), shape, names)
+
+
+def open_session(path: Path, threads: int) -> Any:
+    """An ``onnxruntime.InferenceSession`` on the processor.
+
+    Raises:
+        BundleError: ONNX Runtime cannot load the file.
+        ImportError: ONNX Runtime is not installed.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # What is wrong is raised; it need not be written to standard error as well.
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise BundleError(str(path), f"ONNX Runtime cannot load it: {_first(error)}") from error
 
 
 def _openvino(path: Path, threads: int, at_once: int) -> Opened:

@@ -15,6 +15,7 @@ from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models import hub_settings, tensor_file
 from anysize.models.architectures import architecture_of, task_for
 from anysize.models.bundle import Card
+from anysize.models.classifier import class_names, name_classes
 from anysize.models.network import BuildRequest, Network, as_classification, as_regression
 from anysize.models.opening.errors import loading
 from anysize.models.opening.limits import check_configuration, stored_tensors
@@ -54,8 +55,7 @@ def from_hub(
         architecture = architecture_of(task)
         if request is not None:
             config.problem_type = None  # of its old head; number and kind are checked together
-            config.id2label = dict(enumerate(request.labels))
-            config.label2id = {label: index for index, label in enumerate(request.labels)}
+            name_classes(config, request.labels)
         stored = Stored(spec=spec, altered=altered, shapes=shapes, ours=ours)
         head = getattr(transformers, architecture.auto)
         module, new = read_weights(stored, head, config, new_head=request is not None)
@@ -88,8 +88,7 @@ def open_folder(spec: str, task: str | None) -> tuple[Network, Card]:
     """
     network = from_hub(spec, task, None)
     with loading(spec):
-        labels: Mapping[Any, Any] = network.module.config.id2label or {}
-        names = tuple(str(label) for _, label in sorted(labels.items(), key=lambda x: int(x[0])))
+        names = class_names(network.module.config)
     task = task or task_of(network.module.config, spec)
     head: dict[str, Any] = {}
     if as_classification(task) != task or as_regression(task) != task:

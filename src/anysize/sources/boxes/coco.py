@@ -6,31 +6,18 @@ no picture is left out and counted.
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections import Counter
-from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-from anysize.core.errors import DataError
-from anysize.core.objects import Annotation
-from anysize.readers.encodings import printable
-from anysize.sources.boxes.annotation_files import is_there, number, shown, storable
+from anysize.sources.boxes.annotation_files import is_there
+from anysize.sources.boxes.coco_entries import CocoEntries
 from anysize.sources.boxes.coco_places import Places
-from anysize.sources.boxes.described import Described, corners
 from anysize.sources.boxes.source import DetectionSource
 from anysize.sources.columns import Request
-from anysize.sources.json_stream import sections
 
-_TABLES = """
-CREATE TABLE images (key TEXT, name BLOB, width REAL, height REAL);
-CREATE TABLE objects (place INTEGER, image TEXT, category TEXT, l REAL, t REAL, r REAL, b REAL,
-    crowd INTEGER, problem TEXT);
-"""
-# The longest id or name that is taken for one.
-_LONGEST = 4096
+# So many names of pictures show where the pictures are.
+_NAMES = 1000
 
 
 def looks_like_coco(path: Path) -> bool:
@@ -56,11 +43,10 @@ def open_coco(path: Path, request: Request) -> DetectionSource:
         DataError: not COCO, or none of its pictures is there.
     """
     with closing(sqlite3.connect("")) as database:
-        database.executescript(_TABLES)
-        reading = _Reading(database, path)
-        reading.fill()
-        reading.tell(request)
-        places = Places.of(path, [os.fsdecode(name) for (name,) in database.execute(_NAMES)])
+        entries = CocoEntries(database, path)
+        entries.fill()
+        entries.report(request)
+        places = Places.of(path, entries.first_names(_NAMES))
         if places.guessed:
             request.findings.add(
                 "picture-place-guessed",
@@ -74,279 +60,6 @@ def open_coco(path: Path, request: Request) -> DetectionSource:
         return DetectionSource(
             str(path),
             root=places.root,
-            found=((places.of_name(name), "", entry) for name, entry in reading.described()),
+            found=((places.of_name(name), "", entry) for name, entry in entries.described()),
             request=request,
         )
-
-
-_NAMES = "SELECT DISTINCT name FROM images ORDER BY rowid LIMIT 1000"
-_ORDERED = """
-SELECT images.name, width, height, many, place, category, problem, crowd, l, t, r, b
-FROM (
-    SELECT min(rowid) AS first, name AS same FROM images GROUP BY name
-) JOIN images ON images.name = same
-JOIN (SELECT key AS id, count(DISTINCT name) AS many FROM images GROUP BY key) ON id = images.key
-LEFT JOIN objects ON objects.image = images.key
-ORDER BY first, images.rowid, objects.place
-"""
-
-
-class _Reading:
-    """One file on its way through the database."""
-
-    def __init__(self, database: sqlite3.Connection, path: Path) -> None:
-        self._database = database
-        self._path = path
-        self._categories: dict[str, str] = {}
-        self._ambiguous: set[str] = set()
-        self._faults: Counter[tuple[str, str]] = Counter()
-        self._examples: dict[tuple[str, str], list[str]] = {}
-
-    def fill(self) -> None:
-        """Puts pictures and objects into the database.
-
-        Raises:
-            DataError: the file is no COCO annotation file.
-        """
-        seen, boxes, others = set(), 0, ""
-        for section, place, entry in sections(self._path, ("images", "annotations", "categories")):
-            seen.add(section)
-            where = f"{section}[{place}]"
-            if place < 0:
-                continue
-            if not isinstance(entry, Mapping):
-                self._fault(
-                    "annotation-unusable", f"entries of {section} that are no objects", where
-                )
-            elif section == "images":
-                self._image(entry, where)
-            elif section == "annotations":
-                boxes += "bbox" in entry
-                others = others or next((key for key in _WITHOUT_BOXES if key in entry), "")
-                self._object(entry, place)
-            else:
-                self._category(entry, where)
-        missing = [name for name in ("images", "annotations", "categories") if name not in seen]
-        if others and not boxes:
-            raise DataError(
-                str(self._path),
-                f"holds {_WITHOUT_BOXES[others]}, not boxes (no annotation has a 'bbox'); give the "
-                "file with the instances",
-            )
-        if missing:
-            raise DataError(
-                str(self._path),
-                f"is no COCO annotation file: it has no {' and no '.join(missing)} at its top "
-                "level",
-            )
-        self._database.execute("CREATE INDEX by_key ON images (key)")
-        self._database.execute("CREATE INDEX by_name ON images (name)")
-        self._database.execute("CREATE INDEX by_image ON objects (image)")
-
-    def tell(self, request: Request) -> None:
-        """Adds what was found to the findings."""
-        orphans = self._database.execute(
-            "SELECT place, image FROM objects WHERE image NOT IN (SELECT key FROM images)"
-        )
-        for place, image in orphans:
-            self._fault(
-                "annotation-without-picture",
-                "annotations whose image_id is not among the images are left out",
-                f"annotations[{place}] image_id {image[1:]}",
-            )
-        twice = self._database.execute(
-            "SELECT name FROM images GROUP BY name HAVING count(*) > 1 ORDER BY min(rowid)"
-        )
-        for (name,) in twice:
-            self._fault(
-                "picture-named-twice",
-                "pictures that are named more than once are read once, with all their objects",
-                os.fsdecode(name),
-            )
-        names = Counter(self._categories.values())
-        for name, count in names.items():
-            if count > 1:
-                self._fault(
-                    "categories-share-a-name", "categories of one name are read as one class", name
-                )
-        for (code, kind), count in self._faults.items():
-            request.findings.add(
-                code,
-                f"{self._path}: {kind}",
-                count=count,
-                unit="entries",
-                examples=self._examples[code, kind],
-            )
-
-    def described(self) -> Iterator[tuple[str, Described]]:
-        """Each picture's name and what is said of it; of one named twice all that is said."""
-        current, held = "", _Picture(self._path, "")
-        for raw, width, height, many, *entry in self._database.execute(_ORDERED):
-            name = os.fsdecode(raw)
-            if name != current:
-                if current:
-                    yield current, held.finish()
-                current, held = name, _Picture(self._path, name)
-            held.sized(width, height, many)
-            if entry[0] is not None:
-                self._add(held, *entry)
-        if current:
-            yield current, held.finish()
-
-    def _add(
-        self,
-        held: _Picture,
-        place: int,
-        category: str,
-        problem: str,
-        crowd: int,
-        *box: float,
-    ) -> None:
-        if problem:
-            held.problem(place, problem)
-        elif category in self._ambiguous:
-            held.problem(place, f"categories of different names share its id {category[1:]}")
-        elif category not in self._categories:
-            held.problem(place, f"category_id {category[1:]} is not among the categories")
-        else:
-            left, top, right, bottom = box
-            held.object(
-                Annotation(
-                    self._categories[category], (left, top, right, bottom), crowd=bool(crowd)
-                )
-            )
-
-    def _image(self, entry: Mapping[str, Any], where: str) -> None:
-        name, key = entry.get("file_name"), _key(entry.get("id"))
-        if not isinstance(name, str) or not name or len(name) > _LONGEST or key is None:
-            self._fault(
-                "picture-unusable",
-                "pictures without a file_name or an id are left out",
-                where,
-            )
-            return
-        if not storable(name):
-            self._fault("picture-unusable", "names that no file can have are left out", where)
-            return
-        width, height = number(entry.get("width")), number(entry.get("height"))
-        known = width is not None and height is not None and width > 0 and height > 0
-        sides = (width, height) if known else (None, None)
-        self._database.execute(
-            "INSERT INTO images VALUES (?, ?, ?, ?)", (key, os.fsencode(_plain(name)), *sides)
-        )
-
-    def _object(self, entry: Mapping[str, Any], place: int) -> None:
-        image, category = _key(entry.get("image_id")), _key(entry.get("category_id"))
-        if image is None:
-            self._fault(
-                "annotation-without-picture",
-                "annotations without a usable image_id are left out",
-                f"annotations[{place}]",
-            )
-            return
-        problem = "" if category is not None else "category_id must be a number or a name"
-        box = entry.get("bbox")
-        sides: Any = (None,) * 4
-        if not isinstance(box, list):
-            problem = problem or "it has no bbox [left, top, width, height]"
-        else:
-            found = corners(box, from_sides=True)
-            if isinstance(found, str):
-                problem = problem or f"bbox {shown(box)}: {found}"
-            else:
-                sides = found
-        crowd = int(bool(entry.get("iscrowd", 0) or entry.get("ignore", 0)))
-        self._database.execute(
-            "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (place, image, category or "", *sides, crowd, problem),
-        )
-
-    def _category(self, entry: Mapping[str, Any], where: str) -> None:
-        key, name = _key(entry.get("id")), entry.get("name")
-        if isinstance(name, int | float) and not isinstance(name, bool):
-            name = shown(name)
-        if key is None or not isinstance(name, str) or not name.strip() or len(name) > _LONGEST:
-            self._fault(
-                "category-unusable", "categories need an id and a name; those without are left out",
-                where,
-            )  # fmt: skip
-            return
-        name = printable(name.strip())
-        if self._categories.setdefault(key, name) != name:
-            self._ambiguous.add(key)
-            self._fault(
-                "category-unusable",
-                "categories of different names share an id; pictures with them are left out",
-                f"{where} id {key[1:]}",
-            )
-
-    def _fault(self, code: str, kind: str, where: str) -> None:
-        self._faults[code, kind] += 1
-        named = self._examples.setdefault((code, kind), [])
-        if len(named) < 5:
-            named.append(printable(where))
-
-
-_WITHOUT_BOXES = {
-    "caption": "captions",
-    "segments_info": "panoptic segments",
-    "question": "questions",
-}
-
-
-class _Picture:
-    """What is gathered of one picture."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self._origin = f"{path} ({printable(name)})"
-        self._objects: dict[Annotation, None] = {}
-        self._problems: list[str] = []
-        self._size: tuple[float, float] | None = None
-        self._count = 0
-
-    def sized(self, width: float | None, height: float | None, many: int) -> None:
-        """Takes a size, and notes that other pictures have its id."""
-        if many > 1 and not self._problems:
-            self._problems.append("another picture has the same id, so its objects are not known")
-        if width is not None and height is not None:
-            self._size = (width, height)
-
-    def object(self, annotation: Annotation) -> None:
-        """Takes an object; one that is there already is the same one."""
-        self._objects[annotation] = None
-
-    def problem(self, place: int, words: str) -> None:
-        self._count += 1
-        if self._count <= 3:
-            self._problems.append(f"annotations[{place}]: {words}")
-
-    def finish(self) -> Described:
-        more = f"; … ({self._count} in all)" if self._count > 3 else ""
-        return Described(
-            objects=() if self._problems else tuple(self._objects),
-            size=self._size,
-            problem="; ".join(self._problems) + more,
-            origin=self._origin,
-        )
-
-
-def _key(value: Any) -> str | None:
-    """An id as text: ``i5`` for 5 and 5.0, ``s5`` for "5"; None for what is no id."""
-    if isinstance(value, str):
-        return "s" + printable(value) if len(value) <= _LONGEST else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if isinstance(value, float):
-        if not value.is_integer():
-            return None
-        value = int(value)
-    return f"i{value}" if value.bit_length() < 1024 else None
-
-
-def _plain(name: str) -> str:
-    """A file name with forward slashes and without ``./``."""
-    if "\\" in name and "/" not in name:
-        name = name.replace("\\", "/")
-    while name.startswith("./"):
-        name = name[2:]
-    return name

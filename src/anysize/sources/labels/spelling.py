@@ -15,10 +15,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-ALWAYS_MISSING = frozenset({"", "nan", "-nan", "<na>", "#n/a", "#na", "nat", "null", "\\n"})
+from anysize.readers.values import NULLS, WORDS
+
+ALWAYS_MISSING = NULLS | {"\\n"}
 """What means "no label" wherever it stands, in lower case."""
 
-MISSING_WORDS = frozenset({"none", "na", "n/a", "n.a.", "-", "--", "?"})
+MISSING_WORDS = WORDS | {"n.a."}
 """What means "no label" unless it is a class of the data, in lower case."""
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)\.0+")

@@ -10,7 +10,7 @@ from anysize.training.progress import Moment
 from anysize.training.step import Totals
 
 
-class Meter:
+class LogInterval:
     """Sums what steps report until the next line."""
 
     def __init__(self) -> None:
