@@ -18,14 +18,15 @@ from anysize.core.batches import BatchPlan
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.windows import Box, Span, Window
+from anysize.heads.soft import divergence
 from anysize.modalities.pictures.settings import ImageOptions
 from anysize.modalities.texts.settings import TextSettings
-from anysize.models import bundle
+from anysize.models import bundle, detector_soft
 from anysize.models.bundle import Card
 from anysize.models.execution import make_execution
 from anysize.models.network import BuildRequest, Network
 from anysize.models.spec import build, open_network
-from anysize.training import Recipe, soft_targets
+from anysize.training import Recipe
 from anysize.training.distillation import DistillingObjective, with_teacher
 from anysize.training.mixing import Mixing
 from anysize.training.order import mix
@@ -171,12 +172,12 @@ def test_gradient_of_soft_targets_is_the_formula() -> None:
     student = torch.randn(5, 4, dtype=torch.float64, generator=generator, requires_grad=True)
     teacher = torch.randn(5, 4, dtype=torch.float64, generator=generator)
     temperature = 3.0
-    soft_targets.divergence(student, teacher, temperature).sum().backward()
+    divergence(student, teacher, temperature).sum().backward()
     formula = temperature * (
         torch.softmax(student.detach() / temperature, -1) - torch.softmax(teacher / temperature, -1)
     )
     torch.testing.assert_close(student.grad, formula, rtol=1e-12, atol=1e-14)
-    high = soft_targets.divergence(student.detach(), teacher, 1e4)
+    high = divergence(student.detach(), teacher, 1e4)
     centred = (student - teacher) - (student - teacher).mean(-1, keepdim=True)
     # At high temperatures half the mean of the squared differences (ibid., equation 4).
     torch.testing.assert_close(high, centred.square().mean(-1).detach() / 2, rtol=1e-3, atol=1e-6)
@@ -452,11 +453,11 @@ def test_sets_of_boxes_are_compared_whatever_their_order(nothing: bool) -> None:
     boxes = 0.2 + 0.5 * torch.rand(2, 7, 4, generator=generator)
     order = torch.randperm(7, generator=generator)
     turned = logits[:, order].requires_grad_(), boxes[:, order].requires_grad_()
-    same = soft_targets.box_sets(*turned, logits, boxes, nothing=nothing)
+    same = detector_soft.box_sets(*turned, logits, boxes, nothing=nothing)
     torch.testing.assert_close(same, torch.zeros(2), rtol=0, atol=1e-5)
-    moved = soft_targets.box_sets(turned[0], turned[1] + 0.05, logits, boxes, nothing=nothing)
+    moved = detector_soft.box_sets(turned[0], turned[1] + 0.05, logits, boxes, nothing=nothing)
     assert (moved > 0.1).all()
-    fewer = soft_targets.box_sets(
+    fewer = detector_soft.box_sets(
         turned[0][:, :5], turned[1][:, :5], logits, boxes, nothing=nothing
     )
     assert fewer.shape == (2,)

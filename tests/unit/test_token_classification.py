@@ -18,12 +18,15 @@ from anysize.core.entities import tag_names
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.records import Record
+from anysize.heads.soft import divergence
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models.execution import make_execution
 from anysize.models.network import Network
 from anysize.models.tokenizers import train_tokenizer
 from anysize.readers.text import Text
 from anysize.sources import open_source
+from anysize.tasks.distilling import Side
+from anysize.tasks.protocols import LossBatch
 from anysize.tasks.token_classification import TokenClassification
 from anysize.training.pooled import Objective, Windows, one_graph, split
 
@@ -187,3 +190,39 @@ def test_a_file_of_words_without_tags_is_refused(tmp_path: Path) -> None:
     path.write_text("\n\n", encoding="utf-8")
     with pytest.raises(DataError, match="no line with a word and a tag"):
         open_source(path, columns=TokenClassification().columns)
+
+
+def test_a_student_is_compared_at_the_words_that_its_windows_own() -> None:
+    """Nothing where it agrees, whatever the order of labels; else the mean over the words."""
+    task, one = TokenClassification(), record(120, seed=5)
+    student, teacher = network(24, 6), network(24, 6)
+    order = [0, 3, 4, 1, 2]
+    with torch.no_grad():
+        teacher_module: Any = teacher.module
+        teacher_module.mix.weight.copy_(teacher_module.mix.weight[order].clone())
+        teacher_module.mix.bias.copy_(teacher_module.mix.bias[order].clone())
+    other = tuple(LABELS[place] for place in order)
+    soft = task.soft_targets(
+        Side(network=student, labels=LABELS, head={}),
+        Side(network=teacher, labels=other, head={}),
+        2.0,
+    )
+    examples = list(task.preprocess(student)(0, one, 0))
+    own, wanted = (make_execution(each)(examples) for each in (student, teacher))
+    assert float(soft.loss(own, wanted, examples).detach().abs().max()) < 1e-9
+    moved = {"logits": own["logits"] + torch.linspace(0, 3, 5)}
+    words = task.encode_target(one, LABELS)
+    batch = LossBatch(
+        examples=examples,
+        owners=torch.zeros(len(examples), dtype=torch.int64),
+        weights=torch.ones(len(examples)),
+        targets=[words],
+    )
+    total = float((soft.loss(moved, wanted, examples) * soft.shares(batch)).sum().detach())
+    whole = network(4096, 0)
+    (at_once,) = task.preprocess(whole)(0, one, 0)
+    logits = make_execution(whole)([at_once])["logits"]
+    tags = torch.from_numpy(at_once.aside["tags"])
+    rows = logits[1 : 1 + len(tags)][tags != -100]
+    expected = divergence(rows + torch.linspace(0, 3, 5), rows, 2.0)
+    assert total == pytest.approx(float(expected.mean().detach()), rel=1e-6)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anysize import heads
+from anysize import tasks
 from anysize.compression.fitting import tuning_problems
 from anysize.compression.narrower import narrower
 from anysize.compression.protocols import Context
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from anysize.models.network import Network
 
 PROVIDES = ("distil",)
-
-_THINNED = ("text-classification", "image-classification", "text-regression", "image-regression")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +83,7 @@ class Distil:
     def problems(self, network: Network, card: Card) -> list[str]:
         from anysize.training.distillation import problems
 
-        return problems(card.task, card, card.labels, heads.of(card.head).name)
+        return problems(tasks.of(card), card, card.labels)
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
         assert isinstance(options, DistilOptions)
@@ -125,9 +123,9 @@ def _layers(source: Path, wanted: int) -> int:
     from anysize.models.spec import open_network
     from anysize.models.thinned import layers_of
 
-    network, card = open_network(str(source))
+    network, _ = open_network(str(source))
     found = layers_of(network.module)
-    if found is None or card.task not in _THINNED:
+    if found is None or network.outputs != ("logits",):
         raise ConfigurationError(
             f"distil: {source} is not a stack of transformer layers that could be thinned out; "
             "name a smaller model: distil(student=SPEC)"

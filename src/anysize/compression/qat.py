@@ -81,7 +81,7 @@ class Qat:
         from anysize.models import fake_quantization as fake
         from anysize.models.spec import open_network
         from anysize.runtimes.openvino import convert
-        from anysize.training.distillation import TASKS
+        from anysize.tasks.distilling import distillable
 
         assert isinstance(options, QatOptions)
         records = context.calibration(self.key)
@@ -92,7 +92,7 @@ class Qat:
         )
         ranges = fake.calibrate(network, examples)
         teaching: dict[str, Any] = {}
-        if options.distil and card.task in TASKS:
+        if options.distil and distillable(context.task) is not None:
             teaching = {
                 "teacher": str(source), "distil_weight": options.distil, "hidden_weight": 0.0
             }  # fmt: skip

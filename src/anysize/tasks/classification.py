@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from anysize import mergers
+from anysize import heads, mergers
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.protocols import Merger, Meter
@@ -16,6 +16,7 @@ from anysize.heads.protocols import Family, Head, LossOptions
 from anysize.heads.single_label_classification import SingleLabel
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
+from anysize.tasks.distilling import Side, SoftTargets
 from anysize.tasks.protocols import LossBatch
 
 if TYPE_CHECKING:
@@ -122,6 +123,17 @@ class Classification:
         mixed = [targets[partner] for partner in partners]
         own, other = (self.head.loss(pooled, each, options) for each in (targets, mixed))
         return share * own + (1.0 - share) * other
+
+    def soft_targets(self, student: Side, teacher: Side, temperature: float) -> SoftTargets:
+        """The head's, of each window's logits."""
+        head, theirs = self.head, heads.of(teacher.head)
+        outputs = theirs.outputs(teacher.labels)
+        places = [outputs.index(name) for name in head.outputs(student.labels)]
+
+        def loss(own: Tensors, wanted: Tensors, _examples: Sequence[Example]) -> Tensor:
+            return head.soft_loss(own["logits"], wanted["logits"][:, places], theirs, temperature)
+
+        return SoftTargets(loss=loss)
 
     def new_meter(self, labels: Sequence[str]) -> Meter:
         return self.head.new_meter(labels, self.main_metric)

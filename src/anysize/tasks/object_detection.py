@@ -36,6 +36,7 @@ from anysize.tasks.detection_windows import (
     place_of_whole,
     views,
 )
+from anysize.tasks.distilling import Side, SoftTargets, alone
 from anysize.tasks.facts import shown_pictures
 from anysize.tasks.image_classification import IMAGE
 from anysize.tasks.pages import PagedPreprocess
@@ -185,6 +186,34 @@ class ObjectDetection:
         label_smoothing: float,
     ) -> Tensor:
         return outputs["loss"].sum()
+
+    def soft_targets(self, student: Side, teacher: Side, temperature: float) -> SoftTargets:
+        """Scores and boxes, at points or as sets; see ``models.detector_soft``."""
+        from anysize.models import detector_soft
+
+        own_points, points = (detector_soft.points(each.network) for each in (student, teacher))
+        if own_points != points:
+            raise ConfigurationError(
+                "student and teacher must predict alike: at the same points (detector-small, "
+                "pictures of the same size) or as a set of boxes (DETR and what came of it); found "
+                f"{detector_soft.prediction(student.network)} and "
+                f"{detector_soft.prediction(teacher.network)}"
+            )
+        order = [teacher.labels.index(label) for label in student.labels]
+        queries = int(getattr(student.network.module.config, "num_queries", 0))
+
+        def loss(own: Tensors, wanted: Tensors, _examples: Sequence[Example]) -> Tensor:
+            logits, boxes = own["logits"], own["pred_boxes"]
+            nothing = wanted["logits"].shape[-1] > len(order)
+            places = [*order, len(order)] if nothing else list(order)
+            target = wanted["logits"][..., places], wanted["pred_boxes"]
+            if points is not None:
+                return detector_soft.dense_boxes(logits, boxes, *target)
+            # Denoising queries come before the model's own (arXiv:2203.01305).
+            own_queries = logits[:, -queries:], boxes[:, -queries:]
+            return detector_soft.box_sets(*own_queries, *target, nothing=nothing)
+
+        return SoftTargets(loss=loss, shares=alone, whole=True)
 
     def new_meter(self, labels: Sequence[str]) -> Meter:
         return PrecisionMeter(labels)

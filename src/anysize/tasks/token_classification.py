@@ -29,6 +29,7 @@ from anysize.modalities.texts.settings import TextSettings
 from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
+from anysize.tasks.distilling import Side, SoftTargets
 from anysize.tasks.protocols import LossBatch
 from anysize.tasks.text_classification import nothing_to_read, unknown_facts
 from anysize.tasks.token_targets import entities_in, labels_in, reading, words_of
@@ -185,8 +186,32 @@ class TokenClassification:
             ignore_index=_IGNORED,
             label_smoothing=label_smoothing,
         )
-        words = torch.tensor(batch.targets, dtype=torch.float32, device=logits.device)
-        return (losses / words[batch.owners].repeat_interleave(batch.lengths)).sum()
+        return (losses * by_words(batch).repeat_interleave(batch.lengths)).sum()
+
+    def soft_targets(self, student: Side, teacher: Side, temperature: float) -> SoftTargets:
+        """Divergence at the first tokens of words, where the tags are learned too."""
+        order = [teacher.labels.index(label) for label in student.labels]
+
+        def loss(own: Tensors, wanted: Tensors, examples: Sequence[Example]) -> Tensor:
+            import torch
+
+            from anysize.heads.soft import divergence
+            from anysize.modalities.texts.padding import token_lengths
+
+            counted = [example.aside["tags"] != _IGNORED for example in examples]
+            lengths = token_lengths(examples)
+            rows, begin = [], 0
+            for example, tags, length in zip(examples, counted, lengths.tolist(), strict=True):
+                rows.append(begin + int(example.aside["first"]) + np.flatnonzero(tags))
+                begin += length
+            device = own["logits"].device
+            index = torch.from_numpy(np.concatenate(rows)).to(device)
+            owners = np.repeat(np.arange(len(examples)), [len(each) for each in rows])
+            found = divergence(own["logits"][index], wanted["logits"][index][:, order], temperature)
+            totals = torch.zeros(len(examples), dtype=found.dtype, device=device)
+            return totals.index_add(0, torch.from_numpy(owners).to(device), found)
+
+        return SoftTargets(loss=loss, shares=by_words)
 
     def new_meter(self, labels: Sequence[str]) -> Meter:
         return EntityMeter()
@@ -200,6 +225,14 @@ class TokenClassification:
                 "the window that owns it"
             )
         return mergers.maker(labels, "entities", self.unit)
+
+
+def by_words(batch: LossBatch) -> Tensor:
+    """One over the words of each window's record, ``[windows]``: what a word counts."""
+    import torch
+
+    words = torch.tensor(batch.targets, dtype=torch.float32, device=batch.owners.device)
+    return 1 / words[batch.owners]
 
 
 class TokenPreprocess:

@@ -13,39 +13,31 @@ the record, so a record counts as one, however long it is, and the two passes of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
 
-from anysize import heads
+from anysize import heads, tasks
+from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.modalities import modality_of
 from anysize.modalities.numbers.facts import card_of
-from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.bundle import Card
 from anysize.models.execution import Execution, Tensors, make_execution
 from anysize.models.network import Network
 from anysize.models.spec import open_network
+from anysize.tasks.distilling import Side, SoftTargets, distillable
 from anysize.tasks.protocols import LossBatch, Task, head_of
-from anysize.training import soft_targets
 from anysize.training.hidden_states import Comparison, Listener, Place, pairs
 from anysize.training.order import mix
 from anysize.training.pooled import Objective
 from anysize.training.recipe import Recipe
 
-TASKS = (
-    "text-classification", "image-classification", "tabular-classification",
-    "time-series-classification", "text-regression", "image-regression", "tabular-regression",
-    "time-series-regression", "object-detection",
-)  # fmt: skip
 _SOFT, _HIDDEN = "soft", "hidden"
-
-SoftLoss = Callable[[Tensors, Tensors], Tensor]
-"""From the student's and the teacher's outputs to one number a window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +47,13 @@ class Teacher:
     Attributes:
         network: in evaluation mode, on the student's device.
         execution: of it.
-        loss: of the student's outputs against its own.
+        soft: how the student's outputs are compared with its own.
         listener: to the student's whole output, where the execution gives the loss alone.
     """
 
     network: Network
     execution: Execution
-    loss: SoftLoss
+    soft: SoftTargets
     listener: Listener | None
 
 
@@ -110,14 +102,14 @@ class DistillingObjective(Objective):
                 torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16),
             ):
                 wanted = teacher.execution(examples)
-        outputs[_SOFT] = teacher.loss(vars(whole[0]) if whole else outputs, wanted)
+        outputs[_SOFT] = teacher.soft.loss(vars(whole[0]) if whole else outputs, wanted, examples)
         if compared is not None:
             executions = self.execution, teacher.execution
             outputs[_HIDDEN] = compared(examples, own, others, executions)
         return outputs
 
     def loss(self, outputs: Tensors, batch: LossBatch) -> Tensor:
-        shares = _shares(batch, alone=self.task.separable)
+        shares = self.teacher.soft.shares(batch)
         loss = (1.0 - self.weight) * Objective.loss(self, outputs, batch)
         loss = loss + self.weight * (outputs[_SOFT] * shares).sum()
         if _HIDDEN in outputs:
@@ -125,22 +117,24 @@ class DistillingObjective(Objective):
         return loss
 
 
-def problems(task: str, card: Card, labels: Sequence[str], head: str = heads.SINGLE) -> list[str]:
+def problems(task: Task, card: Card, labels: Sequence[str]) -> list[str]:
     """Why a bundle cannot teach, one sentence each.
 
     Args:
         task: of the student.
         card: of the teacher.
         labels: of the student.
-        head: of the student, by its key.
     """
     found = []
-    if task not in TASKS:
-        found.append(f"there is no distillation for {task} yet; it is for {', '.join(TASKS)}")
-    if card.task != task:
-        found.append(f"teacher is for {card.task}, not for {task}")
-    elif heads.of(card.head).name != head:
-        found.append(f"teacher has the head {heads.of(card.head).name}, and the student {head}")
+    head = head_of(task)
+    own = heads.SINGLE if head is None else head.name
+    if distillable(task) is None:
+        known = [each for each in plugins.keys("tasks") if distillable(tasks.load(each))]
+        found.append(f"there is no distillation for {task.name}; it is for {', '.join(known)}")
+    if card.task != task.name:
+        found.append(f"teacher is for {card.task}, not for {task.name}")
+    elif heads.of(card.head).name != own:
+        found.append(f"teacher has the head {heads.of(card.head).name}, and the student {own}")
     elif sorted(card.labels) != sorted(labels):
         missing = sorted(set(labels) ^ set(card.labels))
         found.append(
@@ -165,7 +159,7 @@ def check(task: Task, teacher: str, labels: Sequence[str]) -> None:
     Raises:
         ConfigurationError, BundleError: as named.
     """
-    if found := problems(task.name, card_of(teacher, task.name), labels, _head(task)):
+    if found := problems(task, card_of(teacher, task.name), labels):
         raise ConfigurationError(found)
 
 
@@ -182,7 +176,7 @@ def with_teacher(objective: Objective, recipe: Recipe, labels: Sequence[str]) ->
     """
     assert recipe.teacher is not None
     network, card = open_network(recipe.teacher, recipe.task)
-    found = problems(recipe.task, card, labels, _head(objective.task))
+    found = problems(objective.task, card, labels)
     if not found:
         found = _differences(objective.network, network)
     if found:
@@ -215,12 +209,6 @@ def with_teacher(objective: Objective, recipe: Recipe, labels: Sequence[str]) ->
     )
 
 
-def _head(task: Task) -> str:
-    """The key of a task's head; of a task without one that of one label, as in its card."""
-    head = head_of(task)
-    return heads.SINGLE if head is None else head.name
-
-
 def _teacher(
     objective: Objective,
     network: Network,
@@ -232,73 +220,23 @@ def _teacher(
     # of the last layer only the student then has the first tokens alone.
     packed = None if objective.execution.packed else False
     execution = make_execution(network, objective.device, packed=packed)
-    head = head_of(objective.task)
-    if head is not None:
-        theirs = heads.of(card.head)
-        outputs = theirs.outputs(card.labels)
-        places = [outputs.index(name) for name in head.outputs(labels)]
-
-        def by_head(own: Tensors, wanted: Tensors) -> Tensor:
-            logits = wanted["logits"][:, places]
-            return head.soft_loss(own["logits"], logits, theirs, temperature)
-
-        return Teacher(network, execution, by_head, None)
-
-    order = [card.labels.index(label) for label in labels]
-    module = objective.network.module
-    dense = _points(network) is not None
-    queries = int(getattr(module.config, "num_queries", 0))
-
-    def by_box(own: Tensors, wanted: Tensors) -> Tensor:
-        logits, boxes = own["logits"], own["pred_boxes"]
-        nothing = wanted["logits"].shape[-1] > len(order)
-        places = [*order, len(order)] if nothing else list(order)
-        target = wanted["logits"][..., places], wanted["pred_boxes"]
-        if dense:
-            return soft_targets.dense_boxes(logits, boxes, *target)
-        # Denoising queries come before the model's own (arXiv:2203.01305).
-        own_queries = logits[:, -queries:], boxes[:, -queries:]
-        return soft_targets.box_sets(*own_queries, *target, nothing=nothing)
-
-    return Teacher(network, execution, by_box, Listener([Place(module, 0)]))
+    task = distillable(objective.task)
+    assert task is not None
+    soft = task.soft_targets(
+        Side(network=objective.network, labels=labels, head={}),
+        Side(network=network, labels=card.labels, head=card.head),
+        temperature,
+    )
+    listener = Listener([Place(objective.network.module, 0)]) if soft.whole else None
+    return Teacher(network, execution, soft, listener)
 
 
 def _differences(student: Network, teacher: Network) -> list[str]:
-    """Why the two cannot be compared on the same examples."""
+    """Why the two cannot be given the same examples."""
     found = modality_of(student.settings).differences(student, teacher)
     if found or student.settings.modality != teacher.settings.modality:
         return found or [
             f"student and teacher must read the same: {student.spec} reads "
             f"{student.settings.content}, and {teacher.spec} {teacher.settings.content}"
         ]
-    if student.outputs == ("logits",):
-        return []
-    if _points(student) != _points(teacher):
-        return [
-            "student and teacher must predict alike: at the same points (detector-small, pictures "
-            "of the same size) or as a set of boxes (DETR and what came of it); found "
-            f"{_prediction(student)} and {_prediction(teacher)}"
-        ]
     return []
-
-
-def _points(network: Network) -> tuple[int, int] | None:
-    """Size of the input of a detector that predicts at points of it; None of any other."""
-    if network.module.config.model_type != "anysize_detector":
-        return None
-    settings = network.reads(ImageSettings)
-    return settings.width, settings.height
-
-
-def _prediction(network: Network) -> str:
-    points = _points(network)
-    return "a set of boxes" if points is None else f"points of {points[0]}x{points[1]} pixels"
-
-
-def _shares(batch: LossBatch, *, alone: bool) -> Tensor:
-    """How much each window counts: its share of the record, or 1 where it is ``alone``."""
-    weights = batch.weights.float().clamp_min(1)
-    if alone:
-        return torch.ones_like(weights)
-    totals = torch.zeros(len(batch.targets), device=weights.device)
-    return weights / totals.index_add(0, batch.owners, weights)[batch.owners]

@@ -1,8 +1,6 @@
-"""Losses that have a teacher's outputs for a target, one number a window.
+"""Losses of detectors that have a teacher's outputs for a target, one number a window.
 
-Each is zero where the student's outputs equal the teacher's. What is summed over the windows, and
-with which weight, is the business of ``training.distillation``. A task with other outputs, such as
-one prediction a token, takes ``heads.soft.divergence`` over its own axes.
+Each is zero where the student's outputs equal the teacher's.
 """
 
 from __future__ import annotations
@@ -14,13 +12,29 @@ from torch.nn import functional
 
 from anysize.core.errors import MissingExtraError
 from anysize.heads.soft import divergence, wide
+from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.detector_loss import overlaps
+from anysize.models.network import Network
 
 # Of a teacher's detections, those that are meant.
 _CONFIDENT = 0.1
 # Weights of the box against the class, as detectors are trained themselves.
 _DENSE_BOX = 2.0
 _SET_DISTANCE, _SET_OVERLAP = 5.0, 2.0
+
+
+def points(network: Network) -> tuple[int, int] | None:
+    """Size of the input of a detector that predicts at points of it; None of any other."""
+    if network.module.config.model_type != "anysize_detector":
+        return None
+    settings = network.reads(ImageSettings)
+    return settings.width, settings.height
+
+
+def prediction(network: Network) -> str:
+    """How a detector predicts, in words."""
+    found = points(network)
+    return "a set of boxes" if found is None else f"points of {found[0]}x{found[1]} pixels"
 
 
 def dense_boxes(
