@@ -122,23 +122,32 @@ class Record:
     target: Any = None
     values: Mapping[str, str] = field(default_factory=dict)
 
+    def _field(self, role: str) -> Field:
+        if role not in self.fields:
+            raise DataError(
+                self.id,
+                f"has no {role}; it has {', '.join(self.fields) or 'nothing'}: give a table with a "
+                f"column for it, or name the column with --columns {role}=NAME",
+            )
+        return self.fields[role]
+
     def text(self, role: str) -> TextField:
         """The field of that role, which must be text."""
-        value = self.fields[role]
+        value = self._field(role)
         if not hasattr(value, "chunks"):
             raise TypeError(f"field {role!r} of record {self.id!r} is not text")
         return cast(TextField, value)
 
     def image(self, role: str) -> ImageField:
         """The field of that role, which must be a picture."""
-        value = self.fields[role]
+        value = self._field(role)
         if not hasattr(value, "regions"):
             raise TypeError(f"field {role!r} of record {self.id!r} is not a picture")
         return cast(ImageField, value)
 
     def features(self, role: str) -> FeaturesField:
         """The field of that role, which must be numbers."""
-        value = self.fields[role]
+        value = self._field(role)
         if not isinstance(value, FeaturesField):
             raise TypeError(f"field {role!r} of record {self.id!r} is not numbers")
         return value

@@ -114,6 +114,7 @@ class Text(Modality):
             span = Span(0, length)
             window = Window(record=f"probe-{ordinal}", index=0, region=span, core=span, last=True)
             arrays = {"input_ids": ids}
+            arrays |= {name: np.zeros(length, np.int32) for name in network.beside}
             found.append(Example(ordinal=ordinal, window=window, arrays=arrays, cost=length))
         return found
 
