@@ -5,14 +5,14 @@ A head is keyed as transformers' ``problem_type`` is; ``--head`` also takes a sh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError
 
 if TYPE_CHECKING:
-    from anysize.heads.protocols import Head
+    from anysize.heads.protocols import Family, Head
 
 SINGLE = "single_label_classification"
 """The head of a card that names none."""
@@ -27,6 +27,17 @@ def load(name: str) -> Head:
         ConfigurationError: no such head.
     """
     return cast("Head", plugins.load("heads", name).make())
+
+
+def of_family(family: Family) -> Iterator[Head]:
+    """Every head of a family, each once."""
+    seen = set()
+    for key, module in plugins.keys("heads").items():
+        if module not in seen:
+            seen.add(module)
+            head = load(key)
+            if head.family == family:
+                yield head
 
 
 def of(entries: Mapping[str, Any], origin: str = "the card") -> Head:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,8 +13,6 @@ from anysize.core.findings import Findings
 from anysize.core.records import Source, record_id
 from anysize.readers.values import Decimal, is_missing, number, number_form
 from anysize.sources.labels.findings import short
-from anysize.sources.labels.tally import tally, tally_parts
-from anysize.sources.subset import Subset
 
 MOST_KEPT = 1 << 17
 """Numbers of which the median is taken, drawn evenly from all of them where there are more."""
@@ -152,25 +150,6 @@ class NumberTally:
         return self.commas if decimal == "," else self.points
 
 
-def tallied(parts: Mapping[str, Source]) -> dict[str, tuple[NumberTally, Source]]:
-    """The cells of each part, and the source in which its records are numbered."""
-    groups: dict[int, dict[str, Source]] = {}
-    for name, part in parts.items():
-        groups.setdefault(id(_whole(part)), {})[name] = part
-    found: dict[str, tuple[NumberTally, Source]] = {}
-    for several in groups.values():
-        source = _whole(next(iter(several.values())))
-        cut = {name: part for name, part in several.items() if isinstance(part, Subset)}
-        each = tally_parts(source, cut, NumberTally) if cut else {}
-        each |= {name: tally(source, NumberTally()) for name in several if name not in cut}
-        found |= {name: (each[name], source) for name in several}
-    return found
-
-
-def _whole(part: Source) -> Source:
-    return part.source if isinstance(part, Subset) else part
-
-
 def tell(found: NumberTally, source: Source, decimal: Decimal, findings: Findings) -> None:
     """Says what is odd about the cells of a target: missing ones, words, decimal commas."""
     where = short(source)
@@ -232,6 +211,3 @@ def name_of_target(source: Source, otherwise: str) -> str:
     roles: Mapping[str, str] = getattr(whole, "roles", {})
     role = getattr(whole, "target_role", None)
     return roles.get(role or "", otherwise)
-
-
-Cut = Callable[[Source], Source]

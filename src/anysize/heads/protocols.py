@@ -35,9 +35,13 @@ class LossOptions:
 
     Attributes:
         label_smoothing: probability mass spread over all classes.
+        weights: how much each class counts, in the order of the labels; empty weighs all alike.
+        focal: exponent of the focal loss (Lin et al. 2017, arXiv:1708.02002); 0 is none.
     """
 
     label_smoothing: float = 0.0
+    weights: tuple[float, ...] = ()
+    focal: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +105,16 @@ class Head(Protocol):
 
     def column(self, spec: ColumnSpec) -> ColumnSpec:
         """The target's column as this head reads its cells."""
+        ...
+
+    def claims(self, cells: Sequence[str]) -> str:
+        """Why cells of a target look as if they were for this head; empty where they do not.
+
+        Where no head is asked for, the first that claims the data has them.
+
+        Args:
+            cells: of some records, as they are written.
+        """
         ...
 
     def settle(

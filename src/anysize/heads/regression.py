@@ -27,7 +27,6 @@ from anysize.heads.numbers import (
     Reading,
     name_of_target,
     plain_number,
-    tallied,
     tell,
 )
 from anysize.heads.protocols import Family, Head, Logits, LossOptions, ProblemType, Targets
@@ -35,7 +34,7 @@ from anysize.readers.values import Decimal
 from anysize.sources.columns import ColumnSpec
 from anysize.sources.labels.findings import short
 from anysize.sources.labels.named import Labelled, Named
-from anysize.sources.labels.tally import tally
+from anysize.sources.labels.tally import tallied_parts, tally
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,10 +84,13 @@ class Number:
     def column(self, spec: ColumnSpec) -> ColumnSpec:
         return dataclasses.replace(spec, reading=plain_number)
 
+    def claims(self, cells: Sequence[str]) -> str:
+        return ""
+
     def settle(
         self, parts: Mapping[str, Source], findings: Findings, preferred: Sequence[str] = ()
     ) -> Targets:
-        found = tallied(parts)
+        found = tallied_parts(parts, NumberTally)
         training, where = found["train"]
         decimal = training.decimal(self.decimal)
         for each, source in found.values():
@@ -153,7 +155,7 @@ class Number:
             )
 
     def inspected(self, source: Source, parts: Mapping[str, Source], findings: Findings) -> Source:
-        found = tallied(parts)
+        found = tallied_parts(parts, NumberTally)
         training, where = found["train"]
         decimal = training.decimal(self.decimal)
         for each, whole in found.values():

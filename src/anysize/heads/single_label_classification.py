@@ -50,6 +50,9 @@ class SingleLabel:
     def column(self, spec: ColumnSpec) -> ColumnSpec:
         return spec
 
+    def claims(self, cells: Sequence[str]) -> str:
+        return ""
+
     def settle(
         self, parts: Mapping[str, Source], findings: Findings, preferred: Sequence[str] = ()
     ) -> Targets:

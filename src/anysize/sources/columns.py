@@ -139,7 +139,8 @@ class Role:
 
     ``place`` is -1 for features that are spread over several columns: those in ``several``, or
     where none is named, all that can be learned from. ``asked`` is whether the user named them. A
-    text of several columns is in the column at ``place`` and those that follow in ``several``.
+    text of several columns is in the column at ``place`` and those that follow in ``several``, and
+    so is a target, whose columns say yes or no to a label each.
     """
 
     spec: ColumnSpec
@@ -262,14 +263,14 @@ def _given(request: Request, header: _Header) -> dict[str, Role]:
         if wanted is None:
             continue
         asked = f"{header.origin}: --columns {spec.role}={wanted} names"
-        if spec.kind in ("features", "text") and "+" in wanted and wanted not in header:
+        if spec.kind in ("features", "text", "target") and "+" in wanted and wanted not in header:
             several = tuple(name.strip() for name in wanted.split("+"))
             wrong += [
                 f"{asked} the column {name!r}, which is not there. The columns are: {header.shown}"
                 for name in several
                 if name not in header
             ]
-            first = header.place(several[0]) if spec.kind == "text" else None
+            first = None if spec.kind == "features" else header.place(several[0])
             found[spec.role] = Role(
                 spec=spec,
                 column="" if first is None else several[0],

@@ -32,11 +32,11 @@ from anysize.sources.rows import (
     RowError,
     RowFormat,
     Unreadable,
-    as_string,
 )
 from anysize.sources.tables.cell_fields import CellFiles, cell_string, cell_text
 from anysize.sources.tables.leftover import report_unused
 from anysize.sources.tables.noted import NotedText
+from anysize.sources.tables.target_cells import target_cell
 
 _BLOCK = 8192
 _MOST_READ = 1 << 24
@@ -94,13 +94,13 @@ class TableSource:
         self.target_role = next((spec.role for spec in request.of_kind("target")), None)
         self.findings = request.findings
         self._profile: Profile | None = None
-        self.spread = self._spread_columns()
-        self._numbers: tuple[str, ...] | None = None
         self._joined = {
             role.spec.role: tuple(self._column(name) for name in role.several)
             for role in self._roles
             if role.place >= 0 and role.several
         }
+        self.spread = self._spread_columns()
+        self._numbers: tuple[str, ...] | None = None
         if self.spread is None:
             used = {*self._keys.values(), *itertools.chain(*self._joined.values())}
             report_unused(self._id, self.columns, self._roles, used, self._first_rows(), request)
@@ -164,9 +164,13 @@ class TableSource:
         if role is None:
             yield from ("" for _ in range(len(self)))
             return
-        key = self._keys[role.spec.role]
+        name = role.spec.role
+        columns = self._joined.get(name) or (self._keys[name],)
         for row in self.rows():
-            yield None if row is None else as_string(row.get(key)) or ""
+            try:
+                yield None if row is None else target_cell(row, columns, self._id) or ""
+            except DataError:
+                yield None
 
     def rows(self, start: int = 0, stop: int | None = None) -> Iterator[Row | None]:
         """Rows ``[start, stop)`` in order, read in large blocks; None for those that cannot be."""
@@ -231,8 +235,9 @@ class TableSource:
                 cells = self._cells(row, origin)
                 used.update(cells.names)
                 fields[name] = cells
-            elif role.spec.kind in CONTENTS:
-                used.update(self._joined.get(name, ()))
+                continue
+            used.update(self._joined.get(name, ()))
+            if role.spec.kind in CONTENTS:
                 field = self._content(role, row, origin)
                 if field is not None:
                     fields[name] = field
@@ -250,9 +255,9 @@ class TableSource:
         return Record(id=origin, fields=fields, target=target, values=values)
 
     def _value(self, role: Role, row: Row, origin: str) -> str | None:
-        """A short value of a record, a label in its one spelling; None where its cell is empty."""
+        """A short value of a record, a target in its one spelling; None where its cell is empty."""
         key = self._keys[role.spec.role]
-        value = cell_string(row.get(key), origin, key)
+        value = target_cell(row, self._joined.get(role.spec.role) or (key,), origin)
         if role.spec.kind == "target" and value is not None:
             value = role.spec.reading(value)
         if value is None and role.spec.required:
@@ -303,7 +308,7 @@ class TableSource:
         if role.several:
             self._check_several(role)
             return Spread(names=role.several, chosen=True)
-        taken = set(self._keys.values())
+        taken = {*self._keys.values(), *itertools.chain(*self._joined.values())}
         names = tuple(name for name in self.columns if name not in taken)
         known = self.profile().columns
         if not any(known[name].usable for name in names):
@@ -319,7 +324,7 @@ class TableSource:
         missing = [name for name in role.several if name not in self.columns]
         if missing:
             raise lacking(self.name, missing, self.columns)
-        used = {*role.several, *self._keys.values()}
+        used = {*role.several, *self._keys.values(), *itertools.chain(*self._joined.values())}
         more = [name for name in self.columns if name not in used]
         if more and not role.asked:
             self.findings.add(

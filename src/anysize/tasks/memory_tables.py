@@ -15,6 +15,7 @@ from anysize.core.findings import Findings
 from anysize.core.records import Field, Record
 from anysize.readers.cells import Cells, lacking
 from anysize.sources.columns import CONTENTS, ColumnSpec, Request, assign
+from anysize.sources.tables.target_cells import target_cell
 
 if TYPE_CHECKING:
     from anysize.readers.image import Image
@@ -143,6 +144,7 @@ class RowsSource:
         self._first = first
         self._roles = assign(NAME, rows.names, request)
         taken = {rows.names[role.place] for role in self._roles if role.place >= 0}
+        taken |= {name for role in self._roles if role.place >= 0 for name in role.several}
         self._others = tuple(name for name in rows.names if name not in taken)
         for role in self._roles:
             missing = [name for name in role.several if name not in rows.names]
@@ -165,7 +167,9 @@ class RowsSource:
                 fields[role.spec.role] = Cells({n: cells.get(n) for n in names}, names, origin)
                 continue
             cell = cells.get(self._rows.names[role.place])
-            if role.spec.kind == "target":
+            if role.spec.kind == "target" and role.several:
+                target = role.spec.reading(target_cell(cells, role.several, origin) or "")
+            elif role.spec.kind == "target":
                 target = None if cell is None else role.spec.reading(str(cell))
             elif role.spec.kind not in CONTENTS:
                 continue

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from anysize import heads
 from anysize.core.errors import DataError
 from anysize.core.findings import Finding, Findings
 from anysize.core.records import Source
@@ -15,6 +17,7 @@ from anysize.sources import Splits, open_splits
 from anysize.sources.concat import Concat
 from anysize.sources.copies import seen_in, tell_seen
 from anysize.sources.inputs import Chosen
+from anysize.sources.labels.targets import spellings
 from anysize.sources.opening import NOTHING, Paths, called
 from anysize.sources.profile.reading import spread_of
 from anysize.sources.splits import SHARE
@@ -22,6 +25,7 @@ from anysize.tasks.protocols import Headed, Task, head_of
 
 _LEFT_OUT = re.compile(r"left out|passed over|not (read|used|counted)|ignored|skipped")
 _MOST_SHOWN = 3
+_LOOKED_AT = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,16 +122,27 @@ def understand(
         ConfigurationError: as ``open_splits``.
     """
     name = Path(data).name or str(data) if isinstance(data, str | Path) else called(data)
-    splits = open_splits(
-        data,
-        columns=task.columns,
-        rename=rename,
-        encoding=encoding,
-        validation=validation,
-        test=test,
-        by_target=task.by_target,
-        findings=findings,
-    )
+
+    def opened(task: Task, findings: Findings) -> Splits:
+        return open_splits(
+            data,
+            columns=task.columns,
+            rename=rename,
+            encoding=encoding,
+            validation=validation,
+            test=test,
+            by_target=task.by_target,
+            findings=findings,
+        )
+
+    first = Findings()
+    splits = opened(task, first)
+    claimed = None if labels is not None else _claimed(task, splits, findings)
+    if claimed is None:
+        findings.join(first)
+    else:
+        task = claimed
+        splits = opened(task, findings)
     if splits.train is None or not len(splits.train):
         raise DataError(called(data), "has no training records")
     _tell_across(splits, task, findings)
@@ -144,6 +159,25 @@ def understand(
         counts=found.counts,
         learns=found.summary,
     )
+
+
+def _claimed(task: Task, splits: Splits, findings: Findings) -> Task | None:
+    """The task with the head that the data look made for, where none was named."""
+    if not isinstance(task, Headed) or task.by_target or task.chosen or splits.train is None:
+        return None
+    cells = itertools.islice(spellings(_cut_from(splits.train)), _LOOKED_AT)
+    some = [cell for cell in cells if cell]
+    for head in heads.of_family(task.head.family):
+        why = head.claims(some)
+        if why:
+            findings.add(
+                "head-chosen",
+                f"the head {head.name} is taken, because {why}",
+                level="note",
+                remedy="name another one with --head if that is not meant",
+            )
+            return task.headed(head)
+    return None
 
 
 def inspected(
@@ -171,6 +205,9 @@ def inspected(
         by_target=task.by_target,
         findings=findings,
     )
+    claimed = _claimed(task, splits, findings)
+    if claimed is not None:
+        return inspected(data, claimed, rename=rename, encoding=encoding, findings=findings)
     _tell_across(splits, task, findings)
     parts = splits.named()
     named = splits.how != "hash"

@@ -23,7 +23,7 @@ def tell_joined(counts: Mapping[str, int], where: str, findings: Findings) -> No
                 count=sum(counts[name] for name in joined),
                 unit="records",
                 examples=[repr(name) for name in joined],
-                remedy="keep one label a record if that is not meant",
+                remedy="train with --head several if a record may have several of them",
             )
             return
 

@@ -113,6 +113,28 @@ def tally_parts(
     return dict(zip(parts, found, strict=False))
 
 
+def tallied_parts(
+    parts: Mapping[str, Source], new: Callable[[], AnyTally]
+) -> dict[str, tuple[AnyTally, Source]]:
+    """What is counted in each part, and the source whose places are counted; each is read once.
+
+    Args:
+        parts: by name.
+        new: makes what counts those of a part.
+    """
+    groups: dict[int, tuple[Source, dict[str, Source]]] = {}
+    for name, part in parts.items():
+        source = part.source if isinstance(part, Subset) else part
+        groups.setdefault(id(source), (source, {}))[1][name] = part
+    found: dict[str, tuple[AnyTally, Source]] = {}
+    for source, several in groups.values():
+        cut = {name: part for name, part in several.items() if isinstance(part, Subset)}
+        each = tally_parts(source, cut, new) if cut else {}
+        each |= {name: tally(source, new()) for name in several if name not in cut}
+        found |= {name: (each[name], source) for name in several}
+    return found
+
+
 def joined(tallies: Iterable[Tally]) -> Tally:
     """The counts of several parts of one source together."""
     whole = Tally()
