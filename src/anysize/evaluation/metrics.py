@@ -96,6 +96,12 @@ class ClassificationSummary:
     confusion: NDArray[np.int64] | None
     calibration: tuple[CalibrationBin, ...]
 
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean recall of the classes that occur in the data."""
+        found = [row.recall for row in self.classes if row.support]
+        return sum(found) / len(found)
+
     def main(self) -> dict[str, float]:
         """The metrics that are one number, by their names in ``metrics.json``."""
         values = {
@@ -103,6 +109,7 @@ class ClassificationSummary:
             "macro_f1": self.macro_f1,
             "ece": self.ece,
             "log_loss": self.log_loss,
+            "balanced_accuracy": self.balanced_accuracy,
         }
         if self.top5 is not None:
             values["top5"] = self.top5

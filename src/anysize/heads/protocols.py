@@ -220,6 +220,24 @@ class Head(Protocol):
         """
         ...
 
+    def weights(self, counts: Mapping[str, int], labels: Sequence[str]) -> tuple[float, ...]:
+        """Weights of the classes in the loss with which they count alike; empty where none are.
+
+        Args:
+            counts: records by label, and under the empty name all of them.
+            labels: in the order of the weights.
+        """
+        ...
+
+    def stratum(self, target: Any, counts: Mapping[str, int]) -> str:
+        """What a record is balanced by when sampling; empty where targets cannot be balanced.
+
+        Args:
+            target: as `encode` takes it.
+            counts: records by label.
+        """
+        ...
+
     def new_meter(self, labels: Sequence[str], metric: str) -> Meter:
         """Counts up validation results; its score is the metric of that name."""
         ...

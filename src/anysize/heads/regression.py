@@ -210,6 +210,12 @@ class Number:
         value = teacher.float() * teachers.deviation + teachers.mean
         return (student.float() - (value - self.mean) / self.deviation).square().sum(-1)
 
+    def weights(self, counts: Mapping[str, int], labels: Sequence[str]) -> tuple[float, ...]:
+        return ()
+
+    def stratum(self, target: Any, counts: Mapping[str, int]) -> str:
+        return ""
+
     def new_meter(self, labels: Sequence[str], metric: str) -> Meter:
         return NumberMeter(metric=metric, deviation=self.deviation, level=self.level)
 

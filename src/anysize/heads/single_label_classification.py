@@ -16,6 +16,7 @@ from anysize.core.findings import Findings
 from anysize.core.protocols import Meter
 from anysize.core.records import Source
 from anysize.core.results import Decision, Result
+from anysize.heads.class_meter import METRICS, ClassMeter
 from anysize.heads.protocols import Family, Head, Logits, LossOptions, ProblemType, Targets
 from anysize.sources import target_counts
 from anysize.sources.columns import ColumnSpec
@@ -43,8 +44,8 @@ class SingleLabel:
     family: ClassVar[Family] = "classification"
     problem_type: ClassVar[ProblemType] = "single_label_classification"
     main_metric: ClassVar[str] = "accuracy"
-    metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
-    lower: ClassVar[frozenset[str]] = frozenset()
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy", *METRICS)
+    lower: ClassVar[frozenset[str]] = frozenset({"log_loss"})
     by_window: ClassVar[bool] = True
 
     def column(self, spec: ColumnSpec) -> ColumnSpec:
@@ -110,9 +111,19 @@ class SingleLabel:
 
     def loss(self, pooled: Tensor, targets: Sequence[Any], options: LossOptions) -> Tensor:
         import torch
-        from torch.nn.functional import cross_entropy
+        from torch.nn.functional import cross_entropy, log_softmax
 
         wanted = torch.tensor(targets, device=pooled.device)
+        if options.weights or options.focal:
+            each = cross_entropy(
+                pooled, wanted, reduction="none", label_smoothing=options.label_smoothing
+            )
+            if options.focal:
+                right = log_softmax(pooled, 1).gather(1, wanted[:, None])[:, 0].exp()
+                each = each * (1 - right) ** options.focal
+            if options.weights:
+                each = each * torch.tensor(options.weights, device=pooled.device)[wanted]
+            return each.sum()
         return cross_entropy(
             pooled, wanted, reduction="sum", label_smoothing=options.label_smoothing
         )
@@ -124,8 +135,14 @@ class SingleLabel:
 
         return divergence(student, teacher, temperature)
 
+    def weights(self, counts: Mapping[str, int], labels: Sequence[str]) -> tuple[float, ...]:
+        return balanced(counts, labels)
+
+    def stratum(self, target: Any, counts: Mapping[str, int]) -> str:
+        return str(target)
+
     def new_meter(self, labels: Sequence[str], metric: str) -> Meter:
-        return AccuracyMeter()
+        return AccuracyMeter() if metric == self.main_metric else ClassMeter(labels, metric)
 
     def decide(self, logits: Logits, labels: Sequence[str]) -> Decision:
         share = softmax(logits).tolist()
@@ -167,6 +184,15 @@ class AccuracyMeter:
 
     def score(self) -> tuple[float, float]:
         return self.right / self.count, self.loss / self.count
+
+
+def balanced(counts: Mapping[str, int], labels: Sequence[str]) -> tuple[float, ...]:
+    """Weights with which all classes count alike and a mean record counts 1.
+
+    As ``class_weight="balanced"`` of scikit-learn: records / (classes * records of the class).
+    """
+    known = [max(counts.get(label, 0), 1) for label in labels]
+    return tuple(sum(known) / (len(known) * each) for each in known)
 
 
 def place_of(target: Any, labels: Sequence[str], record: str) -> int:

@@ -196,6 +196,9 @@ class _Header:
             return spread
         names = [*spec.names, spec.role, *([FILE_COLUMN] if spec.kind in CONTENTS else [])]
         for name in names:
+            joined = self._joined(spec, name)
+            if joined is not None:
+                return joined
             folded = name.lower()
             if folded in self._folded and (place := self._folded.index(folded)) not in taken:
                 return self.role(spec, place)
@@ -203,6 +206,18 @@ class _Header:
         if inner is not None:
             return self.role(spec, inner)
         return spread if spec.kind == "features" else None
+
+    def _joined(self, spec: ColumnSpec, name: str) -> Role | None:
+        """The role of several columns (``a+b``) that are all here; None where they are not."""
+        several = tuple(part.strip() for part in name.split("+"))
+        if spec.kind not in ("text", "target") or len(several) < 2 or name in self.columns:
+            return None
+        if not all(part in self.columns for part in several):
+            return None
+        place = self.columns.index(several[0])
+        return Role(
+            spec=spec, column=several[0], place=place, from_file=False, several=several, asked=True
+        )
 
     def _inner(self, names: Sequence[str], taken: Collection[int]) -> int | None:
         """The only column of that name which is a value in an object (``data.text``)."""

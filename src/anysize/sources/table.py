@@ -238,14 +238,12 @@ class TableSource:
                 continue
             used.update(self._joined.get(name, ()))
             if role.spec.kind in CONTENTS:
-                field = self._content(role, row, origin)
-                if field is not None:
+                if (field := self._content(role, row, origin)) is not None:
                     fields[name] = field
-            else:
-                value = self._value(role, row, origin)
-                if value is not None and role.spec.kind == "target":
+            elif (value := self._value(role, row, origin)) is not None:
+                if role.spec.kind == "target":
                     target = value
-                elif value is not None:
+                else:
                     values[name] = value
         for key, cell in row.items():
             if key not in used and not isinstance(cell, bytes | Unreadable):
