@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from anysize import tasks
+from anysize import heads, tasks
 from anysize.core.errors import DataError
 from anysize.core.findings import Finding, Findings
 from anysize.sources import open_source
@@ -45,10 +45,11 @@ def counts(found: Understood) -> Counter[str]:
     return Counter(part[index].target for part in parts for index in range(len(part)))
 
 
-def refused(path: Path) -> str:
+def refused(path: Path, head: str = "") -> str:
+    task: Any = tasks.load(TASK)
     findings = Findings()
     with pytest.raises(DataError) as error:
-        understand(path, tasks.load(TASK), findings=findings)
+        understand(path, task.headed(heads.load(head)) if head else task, findings=findings)
     return str(error.value)
 
 
@@ -128,9 +129,13 @@ def test_label_unreadable_row(tmp_path: Path) -> None:
 
 def test_label_list(tmp_path: Path) -> None:
     several = table(tmp_path / "a.jsonl", [["good"], ["bad", "short"], ["good", "long"]] * 20)
-    message = refused(several)
+    message = refused(several, "one")
     assert "several labels for a record" in message
+    assert "--head several" in message
     assert "--columns label=NAME" in message
+    found, codes = learned(several)
+    assert found.labels == ("bad", "good", "long", "short")
+    assert codes["head-chosen"].level == "note"
     found, _ = learned(table(tmp_path / "b.jsonl", [["good"], ["bad"]] * 40))
     assert found.labels == ("bad", "good")
 

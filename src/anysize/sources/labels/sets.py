@@ -42,14 +42,15 @@ def parts_of(cell: str, separator: str) -> list[str]:
 def separator_of(cells: Iterable[str]) -> str:
     """What stands between the labels of cells that are no lists; empty where nothing does.
 
-    The first of ``SEPARATORS`` that is in some cells and cuts them into fewer different labels than
-    there are different cells, so that labels come again.
+    The first of ``SEPARATORS`` that is in some cells, and cuts them so that at least half of the
+    labels come again in another cell.
     """
     texts = {cell.strip() for cell in cells if listed(cell.strip()) is None}
     for separator in SEPARATORS:
         joined = [text for text in texts if separator in text]
-        parts = {label for text in texts for label in parts_of(text, separator)}
-        if len(joined) > 1 and len(parts) < len(texts):
+        parts = Counter(label.casefold() for text in texts for label in parts_of(text, separator))
+        again = sum(1 for count in parts.values() if count > 1)
+        if len(joined) > 1 and 2 * again >= len(parts):
             return separator
     return ""
 
