@@ -335,15 +335,36 @@ def test_a_task_that_the_input_is_not_for(
 
 
 @pytest.mark.parametrize(
-    ("units", "activation", "problem"),
-    [(1, None, "regression"), (3, "sigmoid", "several labels")],
+    ("units", "activation", "task", "head"),
+    [
+        (1, None, "tabular-regression", "regression"),
+        (3, "sigmoid", "tabular-classification", "multi_label_classification"),
+    ],
 )
-def test_outputs_that_are_no_classifier(
-    units: int, activation: str | None, problem: str, keras: Any, tmp_path: Path
+def test_numbers_and_several_labels_are_read_as_such(
+    units: int, activation: str | None, task: str, head: str, keras: Any, tmp_path: Path
 ) -> None:
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, activation=activation)])
-    with pytest.raises(BundleError, match=problem):
-        spec.open_network(saved(model, tmp_path / "m.keras"))
+    model = randomised(
+        keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, activation=activation)])
+    )
+    network, card = spec.open_network(saved(model, tmp_path / "m.keras"))
+    assert (card.task, card.head["name"]) == (task, head)
+    rows = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
+    found = anysize.Model(network, card)(rows, runtime="torch", precision="float32")
+    for result, wanted in zip(found, model(rows).detach().numpy(), strict=True):
+        assert isinstance(result, anysize.Result)
+        if units == 1:
+            assert result.prediction == pytest.approx(float(wanted[0]), abs=1e-5)
+        else:
+            shares = list(result.details["probabilities"].values())
+            assert shares == pytest.approx(wanted.tolist(), abs=1e-5)
+            assert result.prediction == [str(n) for n in range(3) if wanted[n] >= 0.5]
+
+
+def test_several_numbers_are_refused_where_one_is_estimated(keras: Any, tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    with pytest.raises(BundleError, match="ends in 3 numbers; one can be estimated"):
+        spec.open_network(saved(model, tmp_path / "m.keras"), "tabular-regression")
 
 
 def test_grey_pictures_and_pictures_without_channels(keras: Any, tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def _take(module: KerasClassifier, keras_model: Any) -> None:
 
 
 def agrees(module: KerasClassifier, keras_model: Any) -> bool:
-    """Whether module and Keras model give the same probabilities for noise."""
+    """Whether module and Keras model give the same probabilities, or numbers, for noise."""
     import torch
 
     random = np.random.default_rng(0)
@@ -248,14 +248,21 @@ def agrees(module: KerasClassifier, keras_model: Any) -> bool:
         given = {"features": torch.from_numpy(own)}
     module.train(False)
     with torch.no_grad():
-        found = torch.softmax(module(**given).logits, 1).numpy()
+        logits = module(**given).logits
         wanted = keras_model(own, training=False).cpu()
     output = module.config.output
-    if output == "sigmoid":
-        found = found[:, 1:]
-    elif output != "softmax":
-        wanted = torch.softmax(wanted, 1)
-    return bool(np.allclose(found, wanted.numpy(), atol=_CLOSE))
+    if module.config.problem_type == "regression":
+        found = logits
+    elif module.config.problem_type == "multi_label_classification":
+        found = logits.sigmoid()
+        wanted = wanted if output == "sigmoid" else wanted.sigmoid()
+    else:
+        found = torch.softmax(logits, 1)
+        if output == "sigmoid":
+            found = found[:, 1:]
+        elif output != "softmax":
+            wanted = torch.softmax(wanted, 1)
+    return bool(np.allclose(found.numpy(), wanted.numpy(), atol=_CLOSE))
 
 
 def _settings(module: KerasClassifier, request: BuildRequest) -> Settings:
