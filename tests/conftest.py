@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-_THREADS = max(1, len(os.sched_getaffinity(0)) // _WORKERS)
-
+# One thread a process. xdist's workers inherit what the controller sets, so that the number must
+# not depend on which of them this is; two workers of two threads each, on two processors, wait for
+# each other most of the time. Tests of threads set them themselves.
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, str(_THREADS))
+    os.environ.setdefault(_name, "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["MPLBACKEND"] = "Agg"

@@ -111,3 +111,73 @@ def test_the_list_documents_every_step() -> None:
     assert entries["imagenet"]["steps"] == "random_resized_crop, hflip"
     assert entries["rotate"]["parameters"][0]["default"] == "-30..30"
     assert set(found["augmentations"]) == set(entries)
+
+
+def pages_file(path: Path, count: int) -> Path:
+    """A TIFF whose pages are grey, each darker than the one before."""
+    pages = [pillow.new("RGB", (60, 40), (250 - 20 * page,) * 3) for page in range(count)]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    return path
+
+
+def test_every_page_has_a_row(tmp_path: Path) -> None:
+    scan, sheet = pages_file(tmp_path / "scan.tif", 5), tmp_path / "sheet.png"
+    for options, shown in (((), [1, 2, 3, 4, 5]), (("--pages", "first"), [1]),
+                           (("--pages", "3"), [1, 3, 5])):  # fmt: skip
+        said = json.loads(run(str(scan), "--out", str(sheet), "--draws", "1", *options, "--json"))
+        assert said["records"] == ["scan.tif"]
+        assert said["rows"] == [f"scan.tif, page {page} of 5" for page in shown]
+        pixels = anysize.augment(scan, pages=options[-1] if options else None, draws=1).pixels
+        # The middle of the first picture of each row, whose place is the same on every sheet.
+        step = (pixels.shape[0] - 24) // len(shown)
+        found = [int(pixels[24 + row * step + 80, 86, 0]) for row in range(len(shown))]
+        assert found == [250 - 20 * (page - 1) for page in shown]
+    with pytest.raises(ConfigurationError, match="--pages must be all, first or a number"):
+        run(str(scan), "--out", str(sheet), "--pages", "none")
+
+
+def test_a_sheet_has_a_hundred_rows_at_most(tmp_path: Path) -> None:
+    pages_file(tmp_path / "scan.tif", 120)
+    sheet = anysize.augment(tmp_path / "scan.tif", draws=1, size=(8, 8))
+    assert len(sheet.rows) == 100
+    (failure,) = sheet.failures
+    assert failure.startswith("scan.tif: 20 of its 120 pages")
+
+
+def test_several_paths_and_patterns(folder: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    both = (str(folder / "cats"), str(folder / "dogs" / "*.png"))
+    said = json.loads(run(*both, "--out", str(sheet), "--json"))
+    assert len(said["records"]) == 4
+    made = anysize.augment([folder / "cats", str(folder / "dogs" / "*.png")])
+    assert list(made.records) == said["records"]
+    with pytest.raises(DataError, match="matches nothing"):
+        run(*both, str(folder / "*.gif"), "--out", str(sheet))
+    with pytest.raises(ConfigurationError, match="is an input itself"):
+        run(str(folder / "*" / "*.png"), "--out", str(folder / "cats" / "0.png"))
+
+
+def test_what_is_odd_about_the_data_is_said(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "cats" / "notes.xyz").write_text("mine")
+    sheet = tmp_path / "sheet.png"
+    said = json.loads(run(str(folder), "--out", str(sheet), "--json"))
+    (finding,) = said["findings"]
+    assert "notes.xyz" in " ".join(finding["examples"])
+    made = anysize.augment(folder)
+    assert [each.to_json() for each in made.findings] == [finding]
+    assert sum(finding["message"] in message for message in caplog.messages) == 2
+    sheet.unlink()
+    with pytest.raises(DataError, match=r"notes\.xyz"):
+        run(str(folder), "--out", str(sheet), "--strict")
+    assert not sheet.exists()
+
+
+def test_a_damaged_picture_is_read_as_far_as_it_goes(folder: Path, tmp_path: Path) -> None:
+    path = folder / "cats" / "0.jpg"
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 600, 3), dtype=np.uint8)
+    pillow.fromarray(pixels).save(path, quality=95)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert len(anysize.augment(path.parent).failures) == 1
+    assert anysize.augment(path.parent, tolerant=True).failures == ()

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from anysize.cli import compress as command
+from anysize.cli.main import app
 from anysize.compression import chain, judge, report, trial, verdict
 from anysize.compression.pace import Pace, Ratio
 from anysize.compression.protocols import Context
@@ -187,6 +189,28 @@ def test_what_cannot_be_is_told_before_anything_is_measured(
     # What is named does: half of what this process leaves is what one needs.
     assert trial.budget_of_one(caught.value.smallest) == pytest.approx(500 << 20, rel=0.02)
     assert calls == []
+
+
+def test_the_command_line_takes_several_files_and_patterns(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.csv", "b1.csv", "b2.csv"):
+        (bundle.parent / name).write_text("text,label\n")
+    orders: list[judge.Order] = []
+
+    def noted(order: judge.Order, _say: Any) -> Judgement:
+        orders.append(order)
+        return judged("accuracy", None)
+
+    monkeypatch.setattr(judge, "compress", noted)
+    monkeypatch.chdir(bundle.parent)
+    arguments = ["compress", str(bundle), "--out", "out", "--method", "int8", "--data", "a.csv"]
+    for more in ([], ["--data", "b*.csv"]):
+        done = CliRunner().invoke(app, [*arguments, *more])
+        assert done.exit_code == 1, done.output
+    done = CliRunner().invoke(app, [*arguments, "--data", "c*.csv"])
+    assert str(done.exception) == "c*.csv: matches nothing"
+    assert [order.data for order in orders] == ["a.csv", ("a.csv", "b*.csv")]
 
 
 def judged(metric: str, answers: Answers | None) -> Judgement:

@@ -216,6 +216,12 @@ def private_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 args=[ast.Name(id=owner), ast.Constant(value=str(name)), *_],
             ):
                 pass
+            case ast.Call(
+                func=ast.Attribute(attr="setattr" | "delattr"),
+                args=[ast.Constant(value=str(path)), *_],
+            ) if path.startswith("anysize."):
+                owner, _, name = path.rpartition(".")
+                ours.add(owner)
             case _:
                 continue
         if owner in ours and is_private(name):
@@ -243,6 +249,7 @@ def test_tests_use_public_names() -> None:
         "import anysize\nprint(anysize._HOMES)",
         "from anysize.cli import train as command\ncommand._given({})",
         "from anysize.core import progress\nmonkeypatch.setattr(progress, '_FIRST', 0)",
+        "monkeypatch.setattr('anysize.core.progress._FIRST', 0)",
     ],
 )
 def test_a_private_name_is_found(statement: str) -> None:

@@ -40,13 +40,13 @@ def test_what_is_not_in_the_cache_is_refused_at_once(
 def test_what_is_in_the_cache_is_loaded_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *_: "/cache/config.json")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("anysize.models.opening.reaching._answers", lambda _: False)
+    monkeypatch.setattr("anysize.models.opening.reaching.answers", lambda _: False)
     with reached("somebody/something"):
         assert constants.HF_HUB_OFFLINE
     assert not constants.HF_HUB_OFFLINE
 
 
 def test_folders_ask_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anysize.models.opening.reaching._answers", None)
+    monkeypatch.setattr("anysize.models.opening.reaching.answers", None)
     with reached(str(tmp_path)):
         pass

@@ -358,7 +358,7 @@ def test_a_decoder_with_other_habits_is_started_anew(
     expected = whole(path)
     monkeypatch.setattr(reader, "WHOLE_PIXELS", 0)
     monkeypatch.setattr("anysize.readers.strips.BLOCK_BYTES", 1)
-    monkeypatch.setattr("anysize.readers.strips._DECODER_ROWS", 10)
+    monkeypatch.setattr("anysize.readers.strips.DECODER_ROWS", 10)
     boxes = list(tiles((320, 200), 64, 8))
     for box, found in zip(boxes, Image(path).regions(boxes), strict=True):
         assert np.array_equal(found, expected[box.top : box.bottom, box.left : box.right]), box

@@ -166,7 +166,7 @@ def test_a_part_is_chosen_among_files_by_their_names(tmp_path: Path) -> None:
 def test_quiet_passes_say_nothing(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anysize.core.progress._FIRST_SECONDS", 0.0)
+    monkeypatch.setattr("anysize.core.progress.FIRST_SECONDS", 0.0)
     logger = logging.getLogger(NAME)
     monkeypatch.setattr(logger, "propagate", True)
     caplog.set_level(logging.INFO, NAME)

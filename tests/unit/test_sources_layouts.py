@@ -170,7 +170,7 @@ def test_natural_order() -> None:
 
 
 def test_rows_spill_to_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anysize.sources.stores._MEMORY", 50)
+    monkeypatch.setattr("anysize.sources.stores.MEMORY", 50)
     generator = random.Random(3)
     expected = [generator.randbytes(generator.randrange(30)) for _ in range(300)]
     rows = ByteRows()

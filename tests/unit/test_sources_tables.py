@@ -102,7 +102,7 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("the second opening must not read the file again")
 
-    monkeypatch.setattr("anysize.sources.tables.columnar._spool", refuse)
+    monkeypatch.setattr("anysize.sources.tables.columnar.spool", refuse)
     assert shown(open_source(path, columns=[TEXT, LABEL])) == shown(source)  # type: ignore[arg-type]
     os.utime(path, (1, 1))
     with pytest.raises(AssertionError, match="second opening"):
@@ -416,7 +416,7 @@ def test_targets_are_the_records_targets_however_rows_are_read(
 ) -> None:
     source = open_source(large(tmp_path / "a.csv"), columns=[TEXT, LABEL], cache=tmp_path / "cache")
     assert list(source.targets()) == [str(index) for index in range(30_000)]  # type: ignore[attr-defined]
-    monkeypatch.setattr("anysize.sources.table._MOST_READ", 0)
+    monkeypatch.setattr("anysize.sources.table.MOST_READ", 0)
     assert list(source.targets()) == [str(index) for index in range(30_000)]  # type: ignore[attr-defined]
 
 

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anysize.planning.options import PredictOptions
+from anysize.tasks.inputs import as_paths
 
 if TYPE_CHECKING:
     from anysize.compression.verdict import Judgement
+    from anysize.sources.opening import Paths
 
 
 def compress_report(
     spec: str | Path,
     out: str | Path,
     *,
-    data: str | Path | None = None,
+    data: Paths | None = None,
     methods: Sequence[str] = (),
     max_drop: float = 0.01,
     records: int = 0,
@@ -32,7 +34,8 @@ def compress_report(
     Args:
         spec: a bundle, a Hugging Face folder or a hub id.
         out: folder for the bundle and its report; must not hold anything yet.
-        data: labelled data to calibrate, to train and to judge on.
+        data: labelled data to calibrate, to train and to judge on: a table or a folder, a pattern
+            (``data/*.csv``), or several of these.
         methods: chains such as ``prune-structured(flops=0.5), int8``; none tries those that need
             no training.
         max_drop: what the task's main metric may lose.
@@ -56,7 +59,7 @@ def compress_report(
         model=str(spec),
         out=Path(out),
         task=task,
-        data=None if data is None else str(data),
+        data=None if data is None else _as_text(data),
         methods=tuple(methods),
         max_drop=max_drop,
         memory=PredictOptions(memory=memory).budget,
@@ -66,3 +69,9 @@ def compress_report(
         seed=seed,
     )
     return compress(order, say)
+
+
+def _as_text(data: Paths) -> str | tuple[str, ...]:
+    given = as_paths(data)
+    several = (str(given),) if isinstance(given, str | Path) else tuple(map(str, given))
+    return several[0] if len(several) == 1 else several

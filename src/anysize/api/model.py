@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from anysize.models.network import Network
     from anysize.planning.prediction import PredictionPlan
     from anysize.planning.session import Session
+    from anysize.sources.opening import Paths
     from anysize.tasks.protocols import Task
 
 
@@ -230,7 +231,7 @@ class Model(People):
         self,
         out: str | Path,
         *,
-        data: str | Path | None = None,
+        data: Paths | None = None,
         methods: Sequence[str] = (),
         max_drop: float = 0.01,
         **settings: Any,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize.api.model import Model, load
-from anysize.core.errors import BundleError
+from anysize.core.errors import BundleError, ConfigurationError
 from anysize.core.progress import silenced
 from anysize.tasks.inputs import as_paths, task_of
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def augment(
-    data: str | Path,
+    data: Paths,
     out: str | Path | None = None,
     augment: str | Augmentation = "auto",
     *,
@@ -31,6 +31,10 @@ def augment(
     seed: int = 0,
     size: tuple[int, int] | None = None,
     columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+    pages: str | int | None = None,
+    tolerant: bool = False,
+    strict: bool = False,
 ) -> Sheet:
     """Draws a contact sheet: pictures as they are, and as they come in training.
 
@@ -38,7 +42,7 @@ def augment(
     without distortion, with the boxes where the augmentation moves them.
 
     Args:
-        data: a folder, a table or a picture.
+        data: a folder, a table or a picture, a pattern (``photos/*.png``), or several of these.
         out: PNG file; None writes nothing.
         augment: a policy, a list of steps, or what was made of one; ``auto`` is what training uses
             unless it is told otherwise.
@@ -48,34 +52,66 @@ def augment(
         size: ``(width, height)`` of the model's input in pixels; None is 224 x 224, and for
             pictures with objects what ``detector-small`` chooses.
         columns: column of a table for each role.
+        encoding: of tables.
+        pages: which pages or frames of a picture are shown, a row each: ``all`` (as None),
+            ``first``, or a number: so many, evenly spread. Pictures with objects show their first
+            page, which the objects are of.
+        tolerant: read damaged pictures as far as possible.
+        strict: whatever opening the data guesses, repairs or leaves out stops it.
 
     Returns:
-        The sheet: ``pixels``, uint8 ``[height, width, 3]``, the ids of the ``records`` shown, and
-        ``failures``, what could not be shown.
+        The sheet: ``pixels``, uint8 ``[height, width, 3]``, the ids of the ``records`` shown,
+        ``failures``, what could not be shown, and ``findings``, what opening the data guessed,
+        repaired or left out.
 
     Raises:
-        ConfigurationError: the augmentation is wrong; all faults at once.
-        DataError: none of the pictures can be read, or ``out`` cannot be written.
+        ConfigurationError: the augmentation or ``pages`` is wrong; all faults at once.
+        DataError: none of the pictures can be read, or ``out`` cannot be written; with ``strict``
+            also whatever is odd about the data.
     """
+    from anysize import tasks
     from anysize.augmentation import Augmentation
     from anysize.augmentation.sheet import contact_sheet, write_png
+    from anysize.core.findings import Findings
+    from anysize.readers.pages import pages_problems
     from anysize.sources import open_source
     from anysize.tasks.detection_sheet import detection_sheet, objects_in
     from anysize.tasks.image_classification import IMAGE
 
-    objects = objects_in(data, columns or {})
-    if objects is not None:
-        sheet = detection_sheet(objects, augment, count=count, draws=draws, seed=seed, size=size)
-    else:
-        spec = "standard" if augment == "auto" else augment
+    wish = "all" if pages is None else str(pages)
+    problems = pages_problems(wish)
+    spec = "standard" if augment == "auto" else augment
+    try:
         chosen = Augmentation(spec) if isinstance(spec, str) else spec
-        source = open_source(data, columns=(IMAGE,), rename=columns or {})
-        sheet = contact_sheet(
-            source, chosen, count=count, draws=draws, seed=seed, size=size or (224, 224)
+    except ConfigurationError as error:
+        problems = [*error.problems, *problems]
+    if problems:
+        raise ConfigurationError(problems)
+    findings = Findings()
+    reading: dict[str, Any] = {"rename": columns or {}, "encoding": encoding, "findings": findings}
+    if objects_in(data, columns or {}) is not None:
+        source = open_source(data, columns=tasks.load("object-detection").columns, **reading)
+        if wish not in ("all", "first") or pages == "all":
+            findings.add(
+                "pages-without-effect",
+                f"pages is {wish}, but the objects are of the first page, which alone is shown",
+                unit="options",
+                remedy="leave it out",
+            )
+        findings.checked(strict=strict)
+        sheet = detection_sheet(
+            source, augment, count=count, draws=draws, seed=seed, size=size, tolerant=tolerant
         )
+    else:
+        source = open_source(data, columns=(IMAGE,), **reading)
+        findings.checked(strict=strict)
+        sheet = contact_sheet(
+            source, chosen, count=count, draws=draws, seed=seed, size=size or (224, 224),
+            pages=wish, tolerant=tolerant,
+        )  # fmt: skip
     if out is not None:
         write_png(sheet.pixels, Path(out))
-    return sheet
+    return dataclasses.replace(sheet, findings=tuple(findings))
 
 
 def boxes_sheet(

@@ -13,6 +13,7 @@ from anysize.core.errors import DataError
 from anysize.core.objects import Annotation
 from anysize.core.protocols import Preprocess
 from anysize.core.records import Record, Source
+from anysize.readers.image import Image
 from anysize.readers.resize import resize
 
 _COLUMNS = 4
@@ -57,6 +58,7 @@ def training_sheet(
     count: int = 6,
     draws: int = 6,
     side: int = 160,
+    tolerant: bool = False,
 ) -> Sheet:
     """One row a record: the picture with its boxes, then the model's input in each of some epochs.
 
@@ -70,6 +72,7 @@ def training_sheet(
         count: rows at most.
         draws: epochs shown.
         side: largest side of a picture on the sheet, in pixels.
+        tolerant: read damaged pictures as far as possible.
 
     Raises:
         DataError: none of the pictures can be read.
@@ -78,6 +81,9 @@ def training_sheet(
     names: list[str] = []
     failures: list[str] = []
     for record in _chosen(source, count, failures):
+        image = record.image("image")
+        if tolerant and isinstance(image, Image):
+            image.tolerant()
         try:
             row = [_as_it_is(record, labels, side)]
             row += [_as_trained(record, labels, preprocess, epoch, side) for epoch in range(draws)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,14 @@ from anysize.augmentation.image import Augmentation
 from anysize.augmentation.operations import Pixels
 from anysize.core.errors import DataError
 from anysize.core.files import write_bytes
-from anysize.core.records import Record, Source
+from anysize.core.findings import Finding
+from anysize.core.records import ImageField, Record, Source
+from anysize.readers.image import Image
+from anysize.readers.pages import chosen_pages
 from anysize.readers.resize import resize
+
+MOST_ROWS = 100
+"""Rows of a sheet, with all pages."""
 
 _GAP = 6
 _LINE = 18
@@ -33,12 +39,16 @@ class Sheet:
         records: ids of the records shown, from top to bottom.
         failures: what could not be shown, one sentence each.
         augment: specification of the augmentation; empty where there is none.
+        rows: what each row shows, where it is not a record each: a page of a picture of several.
+        findings: what opening the data guessed, repaired or left out.
     """
 
     pixels: Pixels
     records: tuple[str, ...]
     failures: tuple[str, ...]
     augment: str = ""
+    rows: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def contact_sheet(
@@ -50,29 +60,38 @@ def contact_sheet(
     seed: int = 0,
     size: tuple[int, int] = (224, 224),
     side: int = 160,
+    pages: str = "all",
+    tolerant: bool = False,
 ) -> Sheet:
-    """One row a record: the picture as it is, then as it comes in each of some epochs.
+    """One row a page: the picture as it is, then as it comes in each of some epochs.
 
     Args:
         source: records with a field ``image``; those shown are spread evenly over it.
         augmentation: what is shown.
-        count: rows at most.
+        count: records at most.
         draws: epochs shown.
         seed: of the draws.
         size: ``(width, height)`` of the model's input.
         side: largest side of a picture on the sheet, in pixels.
+        pages: which pages or frames of a picture are shown: ``all``, ``first``, or a number of
+            them; at most ``MOST_ROWS`` in all.
+        tolerant: read damaged pictures as far as possible.
 
     Raises:
         DataError: none of the pictures can be read.
     """
     rows: list[list[Pixels]] = []
     names: list[str] = []
+    shown: list[str] = []
     failures: list[str] = []
     for place in range(min(count, len(source))):
         try:
             record = source[place * len(source) // min(count, len(source))]
-            rows.append(_row(record, augmentation, draws, seed, size, side))
-            names.append(record.id)
+            found = _pages(record, pages, tolerant, MOST_ROWS - len(rows), failures)
+            for name, key, image in found:
+                rows.append(_row(image, key, augmentation, draws, seed, size, side))
+                names.append(name)
+                shown += [record.id] if shown[-1:] != [record.id] else []
         except DataError as error:
             failures.append(str(error))
     if not rows:
@@ -81,10 +100,34 @@ def contact_sheet(
     pixels = laid_out(rows, [[name] for name in names], heads, side)
     return Sheet(
         pixels=pixels,
-        records=tuple(names),
+        records=tuple(shown),
         failures=tuple(failures),
         augment=augmentation.spec,
+        rows=tuple(names),
     )
+
+
+def _pages(
+    record: Record, wish: str, tolerant: bool, most: int, failures: list[str]
+) -> Iterator[tuple[str, str, ImageField]]:
+    """The caption of each page that is shown, what its changes are drawn by, and the page."""
+    image = record.image("image")
+    if isinstance(image, Image) and tolerant:
+        image.tolerant()
+    if not isinstance(image, Image) or image.pages == 1:
+        yield record.id, record.id, image
+        return
+    numbers = chosen_pages(image.pages, wish)
+    if len(numbers) > most:
+        failures.append(
+            f"{record.id}: {len(numbers) - most:,} of its {image.pages:,} pages, because a sheet "
+            f"has {MOST_ROWS} rows at most; --pages first, or a number, shows fewer"
+        )
+    numbers = numbers[:most]
+    for number, page in zip(numbers, image.read_pages(numbers), strict=True):
+        # As in training: a page has changes of its own, and the first those of the picture.
+        key = f"{record.id}#{number}" if number else record.id
+        yield f"{record.id}, page {number + 1} of {image.pages}", key, page
 
 
 def write_png(pixels: Pixels, path: Path) -> None:
@@ -95,17 +138,17 @@ def write_png(pixels: Pixels, path: Path) -> None:
 
 
 def _row(
-    record: Record,
+    image: ImageField,
+    key: str,
     augmentation: Augmentation,
     draws: int,
     seed: int,
     size: tuple[int, int],
     side: int,
 ) -> list[Pixels]:
-    image = record.image("image")
     found = [image.resized(*fitted(image.extent, side))]
     for epoch in range(draws):
-        pixels = augmentation.read(image, (seed, epoch, record.id, 0), size=size).pixels
+        pixels = augmentation.read(image, (seed, epoch, key, 0), size=size).pixels
         found.append(resize(pixels, *fitted((pixels.shape[1], pixels.shape[0]), side)))
     return found
 

@@ -13,7 +13,10 @@ from anysize.core.errors import ConfigurationError
 
 
 def command(
-    data: Annotated[str, typer.Argument(help="A folder, a table or a picture.")],
+    data: Annotated[
+        list[str],
+        typer.Argument(help="Folders, tables or pictures, or a pattern such as 'photos/*.png'."),
+    ],
     sheet: Annotated[Path, typer.Option("--out", help="PNG file that is written.")],
     augment: Annotated[
         str,
@@ -31,27 +34,37 @@ def command(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    pages: options.Pages = None,
+    tolerant: options.Tolerant = False,
     columns: options.Columns = None,
+    encoding: options.Encoding = "utf-8",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 2 where there is a warning.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Write a contact sheet: pictures as they are, and as they come in training."""
     from anysize import api
     from anysize.augmentation import Augmentation
+    from anysize.readers.pages import pages_problems
     from anysize.sources.inputs import check_paths
+    from anysize.sources.opening import all_matching
 
-    check_paths([data])
+    check_paths(data)
     wanted, problems = _checked(sheet, count, draws, size)
+    problems += [] if pages is None else [f"--{each}" for each in pages_problems(pages)]
     try:
         augmentation = augment if augment == "auto" else Augmentation(augment)
     except ConfigurationError as error:
         problems += error.problems
     if problems:
         raise ConfigurationError(problems)
-    check_not_input(sheet, [data])
+    check_not_input(sheet, all_matching(data))
     renamed = options.pairs(columns, "--columns")
     made = api.augment(
-        data, sheet, augmentation, count=count, draws=draws, seed=seed, size=wanted, columns=renamed
-    )
+        data, sheet, augmentation, count=count, draws=draws, seed=seed, size=wanted,
+        columns=renamed, encoding=encoding, pages=pages, tolerant=tolerant, strict=strict,
+    )  # fmt: skip
     for failure in made.failures:
         say(f"anysize: not shown: {failure}")
     if as_json:
@@ -64,7 +77,9 @@ def command(
                 "draws": draws,
                 "width": made.pixels.shape[1],
                 "height": made.pixels.shape[0],
+                "rows": list(made.rows),
                 "failures": list(made.failures),
+                "findings": [each.to_json() for each in made.findings],
             }
         )
         return

@@ -28,7 +28,11 @@ def command(
         ),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Labelled data, to calibrate, to train and to judge on.")
+        list[str] | None,
+        typer.Option(
+            help="Labelled data, to calibrate, to train and to judge on: a table, a folder or a "
+            "pattern such as 'data/*.csv'; may be given several times."
+        ),
     ] = None,
     max_drop: Annotated[
         float, typer.Option(help="What the metric may lose: 0.01 is one point of accuracy.")
@@ -50,11 +54,11 @@ def command(
     from anysize import api
     from anysize.sources.inputs import check_paths
 
-    check_paths([] if data is None else [data])
+    check_paths(data or [])
     judgement = api.compress_report(
-        bundle, out, data=data, methods=tuple(method or ()), max_drop=max_drop, records=records,
-        memory=memory, columns=options.pairs(columns, "--columns"), encoding=encoding, task=task,
-        seed=seed, say=say,
+        bundle, out, data=data or None, methods=tuple(method or ()), max_drop=max_drop,
+        records=records, memory=memory, columns=options.pairs(columns, "--columns"),
+        encoding=encoding, task=task, seed=seed, say=say,
     )  # fmt: skip
     if as_json:
         document(judgement.to_json())

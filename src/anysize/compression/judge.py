@@ -41,7 +41,8 @@ class CompressionOrder:
         model: a bundle, a Hugging Face folder, or another spec with a ready head.
         out: folder of the compressed bundle; must not hold anything yet.
         task: where the model does not tell it.
-        data: to calibrate, train and judge on; None judges size and speed alone.
+        data: a path, a pattern or several, to calibrate, train and judge on; None judges size and
+            speed alone.
         methods: chains to try, each as ``method(name=value), method, …``; none tries those that
             need no training.
         max_drop: what the task's main metric may lose.
@@ -56,7 +57,7 @@ class CompressionOrder:
     out: Path
     memory: int
     task: str | None = None
-    data: str | None = None
+    data: str | tuple[str, ...] | None = None
     methods: tuple[str, ...] = ()
     max_drop: float = 0.01
     columns: Mapping[str, str] = field(default_factory=dict)

@@ -26,7 +26,7 @@ class Context:
         memory: budget in bytes.
         seed: of everything random.
         say: tells the user what goes on, a line at a time.
-        data: path of the data, for training; None where none was given.
+        data: path of the data, a pattern or several, for training; None where none was given.
         columns: column of a table for each role.
         encoding: of text files.
         training: the records to calibrate on, never those that are judged by; None without data.
@@ -38,7 +38,7 @@ class Context:
     memory: int
     seed: int = 0
     say: Callable[[str], None] = field(default=lambda _line: None)
-    data: str | None = None
+    data: str | tuple[str, ...] | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     encoding: str = "utf-8"
     training: Source | None = None

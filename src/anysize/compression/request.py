@@ -17,13 +17,14 @@ from anysize.core.records import Source
 from anysize.evaluation.learned import divided_for_training
 from anysize.models.bundle import Card, read_card
 from anysize.sources import Subset, open_splits
+from anysize.sources.opening import Paths, called
 from anysize.sources.splits import SHARE, Splits
 from anysize.tasks.inputs import columns_of
 from anysize.tasks.understanding import with_classes
 from anysize.training.order import Permutation
 
 
-def shares(card: Card, data: str | None) -> tuple[float, float]:
+def shares(card: Card, data: Paths | None) -> tuple[float, float]:
     """The parts for validation and for test: of a model's own training data those kept out."""
     if data is not None and divided_for_training(card, data):
         return card.shares()
@@ -38,7 +39,8 @@ class Judging:
         task: the task's name.
         original: folder of the bundle that is compressed, which knows its columns; empty where
             there is none.
-        data: path; None measures speed on made-up windows and judges nothing else.
+        data: a path, a pattern or several; None measures speed on made-up windows and judges
+            nothing else.
         columns: column of a table for each role.
         encoding: of text files.
         records: how many records decide, at most; 0 is all of them.
@@ -52,7 +54,7 @@ class Judging:
     """
 
     task: str
-    data: str | None
+    data: Paths | None
     columns: Mapping[str, str] = field(default_factory=dict)
     encoding: str = "utf-8"
     records: int = 0
@@ -75,7 +77,7 @@ class Judging:
             return None
         found = self._splits()
         if found.train is None or not len(found.train):
-            raise DataError(self.data, "has no training records to calibrate on")
+            raise DataError(called(self.data), "has no training records to calibrate on")
         return found.train
 
     def deciding(self, findings: Findings | None = None) -> Source | None:
@@ -91,7 +93,7 @@ class Judging:
         if source is None or not len(source):
             kept = "; the model learned from all of it" if not self.test + self.validation else ""
             raise DataError(
-                self.data,
+                called(self.data),
                 f"has no test or validation records to judge by{kept}; give data with a test part",
             )
         if not 0 < self.records < len(source):

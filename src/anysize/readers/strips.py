@@ -35,7 +35,7 @@ _TYPES = {
     "uint": np.uint32, "float": np.float32, "double": np.float64,
 }  # fmt: skip
 _CONVERTED = ("lab", "labq", "labs", "xyz", "cmc", "lch", "hsv", "yxy", "oklab", "oklch")
-_DECODER_ROWS = 16
+DECODER_ROWS = 16
 _CHUNK = 256
 # Of a TIFF whose strips are larger, libvips reads single rows.
 _LARGEST_STRIP = 128
@@ -113,9 +113,9 @@ class StripReader:
             width, height = header.tile
             tiles = max(1, BLOCK_BYTES // (width * height * self._pixel))
             return min(tiles * width, self.width), min(height, self.height), True
-        unit = _DECODER_ROWS
+        unit = DECODER_ROWS
         if 0 < header.strip <= _LARGEST_STRIP:
-            unit = max(1, _DECODER_ROWS // header.strip) * header.strip
+            unit = max(1, DECODER_ROWS // header.strip) * header.strip
         units = max(1, BLOCK_BYTES // (unit * self.width * self._pixel))
         dropped = header.strip <= _LARGEST_STRIP and not header.whole
         return self.width, min(units * unit, self.height), dropped

@@ -25,7 +25,7 @@ _MOST_BOXES = 2000
 
 
 class Drawing:
-    """Writes a picture for each result into a folder.
+    """Writes a picture for each result into a folder; of several pages the first.
 
     Args:
         folder: made where there is none.
@@ -34,12 +34,13 @@ class Drawing:
         drawn: how many there are.
         reduced: how many of them are smaller than the original.
         failures: how many could not be drawn.
+        elsewhere: boxes on further pages of their pictures, which are not drawn.
     """
 
     def __init__(self, folder: Path) -> None:
         pillow()
         self.folder = folder
-        self.drawn = self.reduced = self.failures = 0
+        self.drawn = self.reduced = self.failures = self.elsewhere = 0
         self._taken: set[str] = set()
 
     def add(self, name: str, record: Record, result: Result) -> None:
@@ -62,9 +63,9 @@ class Drawing:
         except DataError:
             self.failures += 1
             return
-        picture = pillow().Image.fromarray(
-            _drawn(pixels, result, (size[0] / width, size[1] / height))
-        )
+        drawn, elsewhere = _drawn(pixels, result, (size[0] / width, size[1] / height))
+        self.elsewhere += elsewhere
+        picture = pillow().Image.fromarray(drawn)
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=_QUALITY)
         write_bytes(self.folder / self._file(name), buffer.getvalue(), durable=False)
@@ -78,6 +79,11 @@ class Drawing:
             yield (
                 f"{self.reduced} of them reduced to {LONGEST:,} pixels on the longer side; the "
                 "boxes in the results are those of the whole picture"
+            )
+        if self.elsewhere:
+            yield (
+                f"not drawn: {self.elsewhere:,} on further pages, because the first page of a "
+                "picture is drawn; the results have all of them"
             )
         if self.failures:
             yield f"{self.failures} pictures could not be drawn"
@@ -95,38 +101,49 @@ class Drawing:
         return f"{short}.jpg"
 
 
-def _drawn(pixels: Pixels, result: Result, scale: tuple[float, float]) -> Pixels:
+def _drawn(
+    pixels: Pixels, result: Result, scale: tuple[float, float]
+) -> tuple[Pixels, int]:
+    """The first page with what is on it, and how much is on other pages."""
     text = max(12, min(pixels.shape[:2]) // 40)
-    boxes = [
-        Drawn(
-            box=(box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]),
-            name=words,
-            place=_place(words.rpartition(" ")[0]),
-        )
-        for box, words in _boxes(result)
-    ]
+    boxes: list[Drawn] = []
+    elsewhere = 0
+    for page, box, words in _boxes(result):
+        if page > 1:
+            elsewhere += 1
+        elif len(boxes) < _MOST_BOXES:
+            left, top, right, bottom = (value * scale[at % 2] for at, value in enumerate(box))
+            place = _place(words.rpartition(" ")[0])
+            boxes.append(Drawn(box=(left, top, right, bottom), name=words, place=place))
     if not boxes:
-        boxes.append(Drawn(box=(0, 0, 0, 0), name=_headline(result), place=-1))
-    return with_boxes(pixels, boxes, text=text, line=max(text // 6, 2))
+        boxes.append(Drawn(box=(0, 0, 0, 0), name=_headline(result, elsewhere), place=-1))
+    return with_boxes(pixels, boxes, text=text, line=max(text // 6, 2)), elsewhere
 
 
-def _boxes(result: Result) -> Iterator[tuple[list[float], str]]:
-    """What has a box: objects of a detector, faces of a recogniser, regions of a large picture."""
+def _boxes(result: Result) -> Iterator[tuple[int, list[float], str]]:
+    """The page, from 1, the box and the caption of all that has a box.
+
+    Objects of a detector, faces of a recogniser, regions of a large picture.
+    """
     found = result.details.get("found", result.details.get("regions", result.prediction))
-    for entry in (found if isinstance(found, list) else [])[:_MOST_BOXES]:
+    for entry in found if isinstance(found, list) else []:
         box = entry.get("box", entry.get("core")) if isinstance(entry, Mapping) else None
         if box is None or len(box) != 4:
             continue
         name = entry.get("label", entry.get("name", "face"))
         score = entry.get("score", entry.get("similarity", entry.get("confidence", 0.0)))
-        yield [float(value) for value in box], f"{name} {float(score):.2f}"
+        yield (
+            int(entry.get("page", 1)),
+            [float(value) for value in box],
+            f"{name} {float(score):.2f}",
+        )
 
 
-def _headline(result: Result) -> str:
+def _headline(result: Result, elsewhere: int) -> str:
     if isinstance(result.prediction, str):
         sure = "" if result.score is None else f" {result.score:.2f}"
         return f"{result.prediction}{sure}"
-    return "nothing found"
+    return "nothing found on this page" if elsewhere else "nothing found"
 
 
 def _place(label: str) -> int:

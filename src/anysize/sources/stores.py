@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator
 from typing import IO
 
-_MEMORY = 1 << 23
+MEMORY = 1 << 23
 
 
 class ByteRows:
@@ -35,7 +35,7 @@ class ByteRows:
         self._end += len(row)
         self._bounds.append(self._end)
         self._count += 1
-        if len(self._blob) >= _MEMORY:
+        if len(self._blob) >= MEMORY:
             self._flush()
 
     def __getitem__(self, index: int) -> bytes:

@@ -39,7 +39,7 @@ from anysize.sources.tables.noted import NotedText
 from anysize.sources.tables.target_cells import target_cell
 
 _BLOCK = 8192
-_MOST_READ = 1 << 24
+MOST_READ = 1 << 24
 _LOOKED_AT = 20
 
 
@@ -180,7 +180,7 @@ class TableSource:
                 at + self._first, min(at + _BLOCK, stop) + self._first
             ).tolist()
             low, size = bounds[0], bounds[-1] - bounds[0]
-            block = self._data.read(low, size) if size <= _MOST_READ else None
+            block = self._data.read(low, size) if size <= MOST_READ else None
             for index, (begin, end) in enumerate(pairwise(bounds), at):
                 try:
                     if block is None:

@@ -50,6 +50,7 @@ def detection_sheet(
     draws: int,
     seed: int,
     size: tuple[int, int] | None,
+    tolerant: bool = False,
 ) -> Sheet:
     """One row a picture: as it is, and as the model's input in each of some epochs, with boxes.
 
@@ -60,6 +61,7 @@ def detection_sheet(
         draws: epochs shown.
         seed: of the draws.
         size: ``(width, height)`` of the model's input; None chooses as ``detector-small`` does.
+        tolerant: read damaged pictures as far as possible.
 
     Raises:
         ConfigurationError: the augmentation is wrong.
@@ -76,9 +78,10 @@ def detection_sheet(
     spec = task.augmentation if augment == "auto" else augment
     made = make(spec) if isinstance(spec, str) else spec
     settings = input_settings(picture_size(source, task.role), object_side(source, task.role), size)
+    settings = dataclasses.replace(settings, tolerant=tolerant)
     config = SimpleNamespace(id2label=dict(enumerate(labels)))
     module: Any = SimpleNamespace(config=config)
     network = Network(module=module, spec="detector-small", settings=settings)
     preprocess = task.preprocess(network, augment=made or make("hflip(p=0)"), seed=seed)
-    sheet = training_sheet(source, labels, preprocess, count=count, draws=draws)
+    sheet = training_sheet(source, labels, preprocess, count=count, draws=draws, tolerant=tolerant)
     return dataclasses.replace(sheet, augment="none" if made is None else made.spec)

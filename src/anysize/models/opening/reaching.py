@@ -31,7 +31,7 @@ def reached(spec: str) -> Iterator[None]:
     from huggingface_hub import constants, try_to_load_from_cache
 
     asked_for = constants.HF_HUB_OFFLINE
-    if not asked_for and _answers(constants.ENDPOINT):
+    if not asked_for and answers(constants.ENDPOINT):
         yield
         return
     if not isinstance(try_to_load_from_cache(spec, "config.json"), str):
@@ -48,7 +48,7 @@ def reached(spec: str) -> Iterator[None]:
         constants.HF_HUB_OFFLINE = asked_for
 
 
-def _answers(endpoint: str) -> bool:
+def answers(endpoint: str) -> bool:
     """Whether somebody listens there; through a proxy nothing can be known, so that it counts."""
     address = urllib.parse.urlsplit(endpoint)
     if urllib.request.getproxies().get(address.scheme) or address.hostname is None:

@@ -58,7 +58,7 @@ def open_spooled(
         with replacing(target, durable=False) as out:
             limit = limit_of(size)
             limited = cast(BinaryIO, LimitedFile(out, path, limit))
-            facts = _spool(path, kind, lambda: batches(file, limit // _LEAST), limited)
+            facts = spool(path, kind, lambda: batches(file, limit // _LEAST), limited)
             write_facts(out, signed, **facts)
     rows, base = facts["rows"], facts["positions"]
     data = RandomFile(target, base + WORD * (rows + 1), name=path)
@@ -106,7 +106,18 @@ def too_many(path: Path, values: int) -> DataError:
     return too_large(path, values * _LEAST)
 
 
-def _spool(path: Path, kind: str, opened: Callable[[], Batches], out: BinaryIO) -> dict[str, int]:
+def spool(path: Path, kind: str, opened: Callable[[], Batches], out: BinaryIO) -> dict[str, int]:
+    """Writes the rows of a columnar file one after the other, so that each can be read alone.
+
+    Args:
+        path: the file, for messages.
+        kind: what it is, for messages.
+        opened: gives its batches.
+        out: where the rows go.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
     import pyarrow
 
     out.write(b" " * HEAD)
