@@ -2,11 +2,14 @@
 
 A process that starts from nothing spends six seconds of processor time on those imports, many
 times what the commands under test do. A fork has everything else of a process of its own: working
-folder, environment, streams, memory, threads and exit code.
+folder, environment, streams, signals, memory, threads and exit code.
 
-One JSON object a line on standard input: ``arguments`` (of ``anysize``, or, where the first ends in
-``.py``, a script and its own), ``folder``, ``environment`` and ``streams``, the files that stand
-for standard input, output and error. One exit code a line on standard output.
+One JSON object a line on standard input, one line of JSON on standard output:
+
+- ``{"start": {…}}`` gives the process id of a program. Its ``arguments`` are those of ``anysize``,
+  or, where the first ends in ``.py``, a script and its own; ``folder``, ``environment`` and
+  ``streams``, the files that stand for standard input, output and error.
+- ``{"ended": PID}`` gives its exit code (the number of a signal, negative); null while it runs.
 """
 
 from __future__ import annotations
@@ -35,11 +38,17 @@ IMPORTED = (
 def next_order() -> dict[str, Any]:
     """In the fork that is to fulfil it; the server itself stays inside and ends with its input."""
     for line in sys.stdin:
-        if (child := os.fork()) == 0:
-            found: dict[str, Any] = json.loads(line)
-            return found
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        request: dict[str, Any] = json.loads(line)
+        order = request.get("start")
+        if order is not None:
+            answer: int | None = os.fork()
+            if answer == 0:
+                found: dict[str, Any] = order
+                return found
+        else:
+            pid, status = os.waitpid(request["ended"], os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if pid else None
+        print(json.dumps(answer), flush=True)
     sys.exit()
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -104,39 +101,24 @@ def save_tiny_encoder(folder: Path) -> None:
     ).save_pretrained(folder)
 
 
-PROGRAM = """
-import json, sys
-from anysize.training import Recipe, run
-options = json.loads(sys.argv[1])
-run(Recipe(**options), resume=sys.argv[2] == "resume")
-"""
+Train: TypeAlias = Callable[..., Any]
 
 
-def start(recipe: dict[str, Any], *, resume: bool) -> subprocess.Popen[bytes]:
-    source = Path(__file__).resolve().parents[2] / "src"
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, json.dumps(recipe), "resume" if resume else "start"],
-        env={**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-    )
+def finish(train: Train, recipe: dict[str, Any], *, resume: bool) -> None:
+    done = train(recipe, resume=resume).wait()
+    assert done.returncode == 0, done.stderr
 
 
-def finish(recipe: dict[str, Any], *, resume: bool) -> None:
-    process = start(recipe, resume=resume)
-    _, messages = process.communicate(timeout=240)
-    assert process.returncode == 0, messages.decode()
-
-
-def kill_at(recipe: dict[str, Any], step: int, *, resume: bool) -> None:
+def kill_at(train: Train, recipe: dict[str, Any], step: int, *, resume: bool) -> None:
     """Runs until ``step`` steps are noted in the trace, then ends it with SIGKILL."""
-    process = start(recipe, resume=resume)
+    process = train(recipe, resume=resume)
     try:
         while process.poll() is None and last_step(Path(recipe["trace"])) < step:
             time.sleep(0.005)
     finally:
-        process.kill()
-        _, messages = process.communicate()
-    assert process.returncode == -signal.SIGKILL, messages.decode()
+        process.send(signal.SIGKILL)
+        done = process.wait()
+    assert done.returncode == -signal.SIGKILL, done.stderr
 
 
 def lines(trace: Path) -> Iterator[dict[str, Any]]:
@@ -158,7 +140,7 @@ def committed(out: Path) -> int:
 
 
 def test_exactly_once_across_three_kills_and_other_workers(
-    texts: dict[str, Any], tmp_path: Path
+    train: Train, texts: dict[str, Any], tmp_path: Path
 ) -> None:
     out, trace = tmp_path / "run", tmp_path / "trace.jsonl"
     recipe = {
@@ -170,9 +152,9 @@ def test_exactly_once_across_three_kills_and_other_workers(
     for number, (workers, loaders) in enumerate(segments):
         target = generator.randrange(4 + 12 * number, 12 + 12 * number)
         changed = {**recipe, "workers": workers, "loaders": loaders}
-        kill_at(changed, target, resume=number > 0)
+        kill_at(train, changed, target, resume=number > 0)
         assert 0 < committed(out) <= last_step(trace) < 2 * steps_per_epoch
-    finish({**recipe, "workers": 2, "loaders": 2}, resume=True)
+    finish(train, {**recipe, "workers": 2, "loaders": 2}, resume=True)
 
     written = list(lines(trace))
     assert [line["step"] for line in written] == list(range(1, 2 * steps_per_epoch + 1))
@@ -189,6 +171,7 @@ def test_resumed_weights_equal_the_uninterrupted_bit_for_bit(
     kind: str,
     workers: int,
     kills: tuple[int, ...],
+    train: Train,
     request: pytest.FixtureRequest,
     tmp_path: Path,
 ) -> None:
@@ -197,11 +180,11 @@ def test_resumed_weights_equal_the_uninterrupted_bit_for_bit(
         "tensorboard": False, "seed": 3,
     }  # fmt: skip
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    finish({**recipe, "out": str(straight)}, resume=False)
+    finish(train, {**recipe, "out": str(straight)}, resume=False)
     broken = {**recipe, "out": str(killed), "trace": str(tmp_path / "trace.jsonl")}
     for number, step in enumerate(kills):
-        kill_at({**broken, "loaders": number}, step, resume=number > 0)
-    finish(broken, resume=True)
+        kill_at(train, {**broken, "loaders": number}, step, resume=number > 0)
+    finish(train, broken, resume=True)
 
     files = [
         "model.safetensors",

@@ -6,12 +6,10 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -47,30 +45,10 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     }
 
 
-PROGRAM = """
-import json, sys
-from anysize.core.errors import AnysizeError
-from anysize.training import Recipe, run
-try:
-    run(Recipe(**json.loads(sys.argv[1])), resume=sys.argv[2] == "resume")
-except AnysizeError as error:
-    print(f"{type(error).__name__}: {error}")
-    sys.exit(error.exit_code)
-"""
+Train: TypeAlias = Callable[..., Any]
 
 
-def start(recipe: dict[str, Any], *, resume: bool = False) -> subprocess.Popen[str]:
-    source = Path(__file__).resolve().parents[2] / "src"
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, json.dumps(recipe), "resume" if resume else "start"],
-        env={**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -105,16 +83,17 @@ def weights(folder: Path) -> dict[str, np.ndarray]:
     return load_file(folder / "model.safetensors")
 
 
-def test_two_workers_learn_what_one_learns(recipe: dict[str, Any], tmp_path: Path) -> None:
+def test_two_workers_learn_what_one_learns(
+    train: Train, recipe: dict[str, Any], tmp_path: Path
+) -> None:
     """Gradients are divided by the global count, also where a worker has no record."""
     from anysize.training import Recipe, run
     from anysize.training.preparation import prepare
 
     for workers in (1, 2):
         changed = {**recipe, "workers": workers, "epochs": 2.0, "out": str(tmp_path / f"{workers}")}
-        process = start(changed)
-        output, _ = process.communicate(timeout=240)
-        assert process.returncode == 0, output
+        done = train(changed).wait()
+        assert done.returncode == 0, done.stdout + done.stderr
     one, two = weights(tmp_path / "1"), weights(tmp_path / "2")
     begun = prepare(
         Recipe(**recipe, out=str(tmp_path / "begun")), started=0.0
@@ -143,16 +122,19 @@ def test_two_workers_learn_what_one_learns(recipe: dict[str, Any], tmp_path: Pat
     assert max(float(np.abs(one[name] - alone[name]).max()) for name in one) > 1e-3
 
 
-def test_a_stop_leaves_a_checkpoint_and_no_process(recipe: dict[str, Any], tmp_path: Path) -> None:
+def test_a_stop_leaves_a_checkpoint_and_no_process(
+    train: Train, recipe: dict[str, Any], tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     endless = {**recipe, "workers": 2, "steps": 10**6, "out": str(out), "log_every": 1}
-    process = start(endless)
+    process = train(endless)
     wait_until(lambda: steps(out) > 2 or process.poll() is not None)
     workers = children(process.pid)
     assert len(workers) == 2
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 130
+    process.send(signal.SIGINT)
+    done = process.wait()
+    output = done.stdout
+    assert done.returncode == 130
     assert output.startswith("Stopped: stopped by SIGINT after step ")
     assert "--resume" in output
     wait_until(lambda: not {pid for pid, _ in processes()} & set(workers))
@@ -161,27 +143,28 @@ def test_a_stop_leaves_a_checkpoint_and_no_process(recipe: dict[str, Any], tmp_p
 
 
 def test_workers_die_with_a_killed_launcher_and_their_own_death_is_reported(
-    recipe: dict[str, Any], tmp_path: Path
+    train: Train, recipe: dict[str, Any], tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     endless = {
         **recipe, "workers": 2, "steps": 10**6, "out": str(out), "log_every": 1,
         "checkpoint_steps": 1,
     }  # fmt: skip
-    process = start(endless)
+    process = train(endless)
     wait_until(lambda: steps(out) > 2 or process.poll() is not None)
     workers = children(process.pid)
     assert len(workers) == 2
-    process.kill()
-    process.communicate()
+    process.send(signal.SIGKILL)
+    process.wait()
     wait_until(lambda: not {pid for pid, _ in processes()} & set(workers))
 
     before = steps(out)
-    process = start(endless, resume=True)
+    process = train(endless, resume=True)
     wait_until(lambda: steps(out) > before + 2 or process.poll() is not None)
     os.kill(random.choice(children(process.pid)), signal.SIGKILL)
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 1
+    done = process.wait()
+    output = done.stdout
+    assert done.returncode == 1
     assert output.startswith("RunError: worker ") and "was ended by SIGKILL" in output
 
 

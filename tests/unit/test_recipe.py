@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.progress import worth_telling
 from anysize.modalities import load
 from anysize.training import recipe as recipes
-from anysize.training import toml
+from anysize.training import run, toml
 from anysize.training.layers import trained_part
 from anysize.training.optimization import side_factor
 from anysize.training.progress import Moment
@@ -181,3 +182,21 @@ def test_only_what_is_learned_must_stay_for_resuming() -> None:
     assert same.differences(recipe) == []
     changed = dataclasses.replace(recipe, seed=1)
     assert changed.differences(recipe) == ["seed is 1, but the run was started with 0"]
+
+
+def test_a_path_that_the_recipe_cannot_name_is_refused_before_work_starts(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    data = folder / "data.csv"
+    data.write_text("text,label\na,x\nb,y\n")
+    out = tmp_path / "run"
+    recipe = Recipe(
+        task="text-classification", data=("ok.csv", str(data)), model="lstm", out=str(out), steps=1,
+        trace=str(folder / "trace"),
+    )  # fmt: skip
+    with pytest.raises(ConfigurationError) as caught:
+        run(recipe, quiet=True)
+    assert [problem.split()[0] for problem in caught.value.problems] == ["data", "trace"]
+    assert "must be in UTF-8, because recipe.toml names it" in caught.value.problems[0]
+    str(caught.value).encode()  # it can be printed anywhere
+    assert not out.exists()
