@@ -185,6 +185,10 @@ def save(
             else:
                 network.module.config.save_pretrained(beside)
                 write_weights(beside)
+                if card.form is not None:
+                    from anysize.models.outside import write_outside
+
+                    write_outside(beside, network.module)
         modality_of(network.settings).save(beside, network)
         if network.pool is not None:
             from anysize.models.tensor_file import write_tensors

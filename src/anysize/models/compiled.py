@@ -10,7 +10,10 @@ from anysize.core.errors import ConfigurationError
 
 
 class CompiledModel(PreTrainedModel):
-    """Has a configuration and no parameters; the runtime that reads the form does the work."""
+    """Has a configuration; the runtime that reads the form does the work.
+
+    Its only parameters are of parts that run before the form; see ``outside``.
+    """
 
     config_class = PretrainedConfig
 

@@ -108,6 +108,10 @@ class EmbedderConfig(PretrainedConfig):
         if problems:
             raise ConfigurationError(problems)
 
+    def outside(self) -> dict[str, nn.Module]:
+        """What runs before ``forward``, untrained: the face finder."""
+        return {} if self.finder is None else {"finder": MtcnnModel(MtcnnConfig(**self.finder))}
+
 
 class GradientHistograms(nn.Module):
     """Histograms of oriented gradients, of soft votes so that they are smooth; no weights.
@@ -169,7 +173,7 @@ class EmbedderModel(PreTrainedModel):
         self.head = MarginHead(
             config.width, config.num_labels or 0, margin=config.margin, scale=config.scale
         )
-        self.finder = None if config.finder is None else MtcnnModel(MtcnnConfig(**config.finder))
+        self.finder = config.outside().get("finder")
         if self.finder is not None:
             self.finder.requires_grad_(False)
         self.post_init()  # type: ignore[no-untyped-call]

@@ -101,6 +101,7 @@ def outline(folder: Path) -> PreTrainedModel:
 def _from_form(folder: Path, card: Card, form: Form) -> Network:
     """A bundle that holds a compiled form: configuration, tokenizer, no weights."""
     from anysize.models.compiled import stand_in
+    from anysize.models.outside import read_outside
 
     path = folder / form.file
     if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
@@ -108,8 +109,10 @@ def _from_form(folder: Path, card: Card, form: Form) -> Network:
     spec = str(folder)
     with loading(spec):
         config, _ = read_configuration(spec)
+        module = stand_in(config)
+        read_outside(folder, module)
         network = Network(
-            module=stand_in(config),
+            module=module,
             spec=card.model,
             settings=card.settings,
             outputs=form.outputs,
