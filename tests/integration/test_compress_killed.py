@@ -25,7 +25,9 @@ def hub_folder(place: Path) -> Path:
         task="text-classification", labels=("no", "yes"), texts=lambda: iter(["red green"] * 9)
     )
     network = spec.build("transformer", request)
-    card = Card(task=request.task, labels=request.labels, model="transformer", settings=network.settings)
+    card = Card(
+        task=request.task, labels=request.labels, model="transformer", settings=network.settings
+    )
     bundle.save(place, network, card)
     (place / "anysize.json").unlink()
     return place

@@ -39,7 +39,9 @@ def embedder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         options={"width": "16"},
     )  # fmt: skip
     network = build("face-gradients", request)
-    card = Card(task=request.task, labels=request.labels, model=network.spec, settings=network.settings)
+    card = Card(
+        task=request.task, labels=request.labels, model=network.spec, settings=network.settings
+    )
     return bundle.save(tmp_path / "whole", network, card)
 
 
