@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import pytest
 import torch
 
+from anysize.modalities.texts.settings import TextFacts
 from anysize.models import bundle, spec
 from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest
@@ -22,7 +23,9 @@ def hub_folder(place: Path) -> Path:
     """A model in the layout of Hugging Face, which is compressed from a copy made as a bundle."""
     torch.manual_seed(0)
     request = BuildRequest(
-        task="text-classification", labels=("no", "yes"), texts=lambda: iter(["red green"] * 9)
+        task="text-classification",
+        labels=("no", "yes"),
+        facts=TextFacts(texts=lambda: iter(["red green"] * 9)),
     )
     network = spec.build("transformer", request)
     card = Card(

@@ -9,6 +9,7 @@ import pytest
 
 from anysize.compression.request import Judging, shares
 from anysize.core.errors import DataError
+from anysize.modalities.texts.settings import TextSettings
 from anysize.models.bundle import Card
 from anysize.sources import open_splits
 from anysize.tasks import load
@@ -20,7 +21,10 @@ def card(data: Path | list[str], **recipe: Any) -> Card:
     parts = open_splits(data, columns=task.columns, **recipe)
     assert parts.train is not None
     provenance = {"data": parts.train.name, "recipe": recipe | {"data": data}}
-    return Card(task=task.name, labels=("a", "b"), model="mlp", provenance=provenance)
+    return Card(
+        task=task.name, labels=("a", "b"), model="lstm", settings=TextSettings(window=16),
+        provenance=provenance,
+    )  # fmt: skip
 
 
 def judging(of: Card, data: Path) -> Judging:

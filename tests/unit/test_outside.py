@@ -15,6 +15,7 @@ from anysize import tasks
 from anysize.compression.chain import parse
 from anysize.compression.protocols import Context
 from anysize.core.errors import BundleError
+from anysize.modalities.pictures.settings import ImageOptions
 from anysize.models import bundle
 from anysize.models import embedder as embedder_module
 from anysize.models.bundle import Card, files_of
@@ -35,8 +36,8 @@ def embedder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     finder = MtcnnModel(MtcnnConfig(thresholds=(0.01, 0.01, 0.01)))
     monkeypatch.setattr(embedder_module, "pretrained", lambda: finder)
     request = BuildRequest(
-        task="face-recognition", labels=("Ann", "Bob"), image_size=(32, 32),
-        options={"width": "16"},
+        task="face-recognition", labels=("Ann", "Bob"), options={"width": "16"},
+        wishes=ImageOptions(image_size=(32, 32)),
     )  # fmt: skip
     network = build("face-gradients", request)
     card = Card(
