@@ -101,9 +101,7 @@ class Drawing:
         return f"{short}.jpg"
 
 
-def _drawn(
-    pixels: Pixels, result: Result, scale: tuple[float, float]
-) -> tuple[Pixels, int]:
+def _drawn(pixels: Pixels, result: Result, scale: tuple[float, float]) -> tuple[Pixels, int]:
     """The first page with what is on it, and how much is on other pages."""
     text = max(12, min(pixels.shape[:2]) // 40)
     boxes: list[Drawn] = []
