@@ -127,7 +127,7 @@ def test_prediction(name: str, tmp_path: Path) -> None:
     (example,) = task.preprocess(network)(0, record(0))
     with torch.inference_mode():
         outputs = make_execution(network)([example])
-    merger = task.new_merger(card.labels, "mean")("0")
+    merger = task.new_merger(card.labels)("0")
     merger.add(example.window, {name: value[0].numpy() for name, value in outputs.items()})
     result = merger.finish()
     assert isinstance(result, ObjectResult)
@@ -162,7 +162,7 @@ def test_training_on_tiles_with_a_head_of_the_right_size(name: str, tmp_path: Pa
     for _ in range(12):
         torch.manual_seed(1)
         outputs = execution(examples)
-        loss = task.loss(network, outputs, batch, rule="mean", label_smoothing=0.0)
+        loss = task.loss(network, outputs, batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

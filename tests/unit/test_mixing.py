@@ -14,7 +14,7 @@ from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.network import Network
 from anysize.models.resnet import ResNetConfig, ResNetForImageClassification
 from anysize.tasks import load
-from anysize.tasks.protocols import LossBatch, Mixture
+from anysize.tasks.protocols import LossBatch, LossOptions, Mixture
 from anysize.training.mixing import Mixing
 from anysize.training.pooled import Windows
 
@@ -93,8 +93,9 @@ def test_the_loss_is_that_of_the_mixed_targets(smoothing: float) -> None:
         weights=torch.ones(4),
         targets=targets,
         mixture=Mixture(partners=partners, share=share),
+        options=LossOptions(label_smoothing=smoothing),
     )
-    loss = task.loss(network, {"logits": logits}, batch, rule="mean", label_smoothing=smoothing)
+    loss = task.loss(network, {"logits": logits}, batch)
     own = one_hot(torch.tensor(targets), 3).float()
     soft = share * own + (1 - share) * own[list(partners)]
     expected = cross_entropy(logits, soft, reduction="sum", label_smoothing=smoothing)

@@ -26,7 +26,7 @@ from anysize.models.tokenizers import train_tokenizer
 from anysize.readers.text import Text
 from anysize.sources import open_source
 from anysize.tasks.distilling import Side
-from anysize.tasks.protocols import LossBatch
+from anysize.tasks.protocols import LossBatch, MergeOptions
 from anysize.tasks.token_classification import TokenClassification
 from anysize.training.pooled import Objective, Windows, one_graph, split
 
@@ -152,7 +152,7 @@ def test_unknown_labels_and_rules_are_named() -> None:
     ):
         TokenClassification().encode_target(one, LABELS)
     with pytest.raises(ConfigurationError, match="merge must be left out"):
-        TokenClassification().new_merger(LABELS, "max")
+        TokenClassification().new_merger(LABELS, MergeOptions(rule="max"))
 
 
 def conll_lines() -> Iterator[str]:

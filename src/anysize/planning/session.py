@@ -18,7 +18,7 @@ from anysize.planning.prediction import PredictionPlan, plan_prediction
 from anysize.planning.sampling import Sample, sample
 from anysize.planning.straight import handful, straight_plan
 from anysize.sources.stream import StreamSource
-from anysize.tasks.protocols import Selective, step_of
+from anysize.tasks.protocols import MergeOptions, Selective, step_of
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -144,7 +144,7 @@ class Session:
                 _in_order(source) if stream is None else stream.positions(),
                 task.preprocess(network),
                 runtime,
-                task.new_merger(self.card.labels, merge, keep_first=keep_first),
+                task.new_merger(self.card.labels, MergeOptions(rule=merge, keep_first=keep_first)),
                 plan.batches,
                 step=step,
                 strict=options.strict,

@@ -12,12 +12,13 @@ from anysize.core.examples import Example
 from anysize.core.protocols import Merger, Meter
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
-from anysize.heads.protocols import Family, Head, LossOptions
+from anysize.heads.protocols import Family, Head
+from anysize.heads.protocols import LossOptions as HeadOptions
 from anysize.heads.single_label_classification import SingleLabel
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.tasks.distilling import Side, SoftTargets
-from anysize.tasks.protocols import LossBatch
+from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,18 +95,10 @@ class Classification:
     def made_up(self, example: Example, labels: int) -> tuple[Example, Any]:
         return example, self.head.made_up(labels)
 
-    def loss(
-        self,
-        network: Network,
-        outputs: Tensors,
-        batch: LossBatch,
-        *,
-        rule: str,
-        label_smoothing: float,
-    ) -> Tensor:
+    def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
         from anysize.tasks.pooling import pool_windows
 
-        targets = batch.targets
+        targets, rule = batch.targets, batch.options.rule
         pooled = pool_windows(
             outputs["logits"],
             outputs["scores"] if rule == "attention" else None,
@@ -114,7 +107,7 @@ class Classification:
             len(targets),
             rule,
         )
-        options = LossOptions(label_smoothing=label_smoothing)
+        options = HeadOptions(label_smoothing=batch.options.label_smoothing)
         if batch.mixture is None:
             return self.head.loss(pooled, targets, options)
         # Cross entropy is linear in its target: that of a mixed target is the mixture of both. The
@@ -139,9 +132,9 @@ class Classification:
         return self.head.new_meter(labels, self.main_metric)
 
     def new_merger(
-        self, labels: Sequence[str], rule: str, *, keep_first: bool = False
+        self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
     ) -> Callable[[str], Merger]:
-        head = self.head
+        head, rule = self.head, options.rule
         if rule == "grid" and not head.by_window:
             raise ConfigurationError(
                 f"merge must not be 'grid' with the head {head.name}: windows are not answered one "
@@ -151,6 +144,6 @@ class Classification:
             labels,
             rule,
             self.unit,
-            keep_first=keep_first,
+            keep_first=options.keep_first,
             decide=lambda logits: head.decide(logits, labels),
         )

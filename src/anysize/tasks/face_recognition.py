@@ -23,6 +23,7 @@ from anysize.readers.alignment import align
 from anysize.readers.resize import resize
 from anysize.tasks.image_classification import IMAGE
 from anysize.tasks.pages import PagedPreprocess
+from anysize.tasks.protocols import MERGED_AS_USUAL, MergeOptions
 from anysize.tasks.recognition import IDENTITY, Recognition
 from anysize.windows.faces import Face, FaceWindow, face_windows
 
@@ -64,7 +65,7 @@ class FaceRecognition(Recognition):
         return PagedPreprocess(inner, settings)
 
     def new_merger(
-        self, labels: Sequence[str], rule: str, *, keep_first: bool = False
+        self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
     ) -> Callable[[str], Merger]:
         def new(record: str) -> Merger:
             return mergers.make(record, labels, "faces", self.unit)

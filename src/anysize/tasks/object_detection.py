@@ -40,7 +40,7 @@ from anysize.tasks.distilling import Side, SoftTargets, alone
 from anysize.tasks.facts import shown_pictures
 from anysize.tasks.image_classification import IMAGE
 from anysize.tasks.pages import PagedPreprocess
-from anysize.tasks.protocols import LossBatch
+from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -176,15 +176,7 @@ class ObjectDetection:
         )
         return made, 8
 
-    def loss(
-        self,
-        network: Network,
-        outputs: Tensors,
-        batch: LossBatch,
-        *,
-        rule: str,
-        label_smoothing: float,
-    ) -> Tensor:
+    def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
         return outputs["loss"].sum()
 
     def soft_targets(self, student: Side, teacher: Side, temperature: float) -> SoftTargets:
@@ -219,7 +211,7 @@ class ObjectDetection:
         return PrecisionMeter(labels)
 
     def new_merger(
-        self, labels: Sequence[str], rule: str, *, keep_first: bool = False
+        self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
     ) -> Callable[[str], Merger]:
         def new(record: str) -> Merger:
             return ObjectMerger(record, labels, self._rules)

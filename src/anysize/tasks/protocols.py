@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from anysize.core.examples import Example
@@ -36,6 +36,22 @@ class Mixture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LossOptions:
+    """What a recipe asks of a loss.
+
+    Attributes:
+        rule: how a record's windows are joined, as in its merger, where they are.
+        label_smoothing: probability mass spread over all classes, where there are classes.
+    """
+
+    rule: str = "mean"
+    label_smoothing: float = 0.0
+
+
+_AS_USUAL = LossOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LossBatch:
     """What a loss is taken of, beside the network's outputs.
 
@@ -49,6 +65,7 @@ class LossBatch:
         mixture: None where the records are as they were read.
         lengths: of a network with outputs for each token, how many rows of them each window has,
             int64 ``[windows]``; else None.
+        options: what was asked of the loss; a task takes of it what its loss has.
     """
 
     examples: Sequence[Example]
@@ -57,6 +74,24 @@ class LossBatch:
     targets: Sequence[Any]
     mixture: Mixture | None = None
     lengths: Tensor | None = None
+    options: LossOptions = field(default_factory=lambda: _AS_USUAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeOptions:
+    """What is asked of a merger.
+
+    Attributes:
+        rule: key of the merge rule, where a task leaves it to the user.
+        keep_first: whether the result also has what the first window alone would have given, where
+            that makes sense.
+    """
+
+    rule: str = "mean"
+    keep_first: bool = False
+
+
+MERGED_AS_USUAL = MergeOptions()
 
 
 class Task(Protocol):
@@ -145,23 +180,13 @@ class Task(Protocol):
         """
         ...
 
-    def loss(
-        self,
-        network: Network,
-        outputs: Tensors,
-        batch: LossBatch,
-        *,
-        rule: str,
-        label_smoothing: float,
-    ) -> Tensor:
+    def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
         """The sum (not the mean) of the records' losses, a scalar.
 
         Args:
             network: that gave the outputs.
             outputs: of all windows of these records.
-            batch: whose the windows are, and the targets.
-            rule: how a record's windows are joined, as in its merger.
-            label_smoothing: probability mass spread over all classes.
+            batch: whose the windows are, the targets, and what was asked of the loss.
         """
         ...
 
@@ -170,15 +195,16 @@ class Task(Protocol):
         ...
 
     def new_merger(
-        self, labels: Sequence[str], rule: str, *, keep_first: bool = False
+        self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
     ) -> Callable[[str], Merger]:
         """Makes the merger of a record from its id.
 
         Args:
-            labels: of the network.
-            rule: the merge rule.
-            keep_first: whether the result also tells what the first window alone would have given,
-                where that makes sense.
+            labels: of the network; empty where it has none.
+            options: what was asked; a task takes of it what its merger has.
+
+        Raises:
+            ConfigurationError: a rule was asked for that the task does not have.
         """
         ...
 

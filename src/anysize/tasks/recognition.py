@@ -101,15 +101,7 @@ class Recognition(Classification):
         projection, centres = statistics.projection(module.config.width)
         module.start_from(torch.from_numpy(projection).float(), torch.from_numpy(centres).float())
 
-    def loss(
-        self,
-        network: Network,
-        outputs: Tensors,
-        batch: LossBatch,
-        *,
-        rule: str,
-        label_smoothing: float,
-    ) -> Tensor:
+    def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
         import torch
         from torch.nn.functional import cross_entropy
 
@@ -124,7 +116,9 @@ class Recognition(Classification):
         directions = mean_directions(embeddings, batch.weights, batch.owners, len(targets))
         head: Any = network.module.head
         logits = head(directions, targets)
-        return cross_entropy(logits, targets, reduction="sum", label_smoothing=label_smoothing)
+        return cross_entropy(
+            logits, targets, reduction="sum", label_smoothing=batch.options.label_smoothing
+        )
 
     def new_meter(self, labels: Sequence[str]) -> Meter:
         return VerificationMeter()

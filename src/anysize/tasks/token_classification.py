@@ -30,7 +30,7 @@ from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.tasks.distilling import Side, SoftTargets
-from anysize.tasks.protocols import LossBatch
+from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.text_classification import nothing_to_read, unknown_facts
 from anysize.tasks.token_targets import entities_in, labels_in, reading, words_of
 from anysize.windows.tokens import TokenWindow, TokenWindows
@@ -157,15 +157,7 @@ class TokenClassification:
         aside = {"first": np.array(0), "tags": tags}
         return dataclasses.replace(example, aside=aside), length
 
-    def loss(
-        self,
-        network: Network,
-        outputs: Tensors,
-        batch: LossBatch,
-        *,
-        rule: str,
-        label_smoothing: float,
-    ) -> Tensor:
+    def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
         """The mean over a record's words of the cross entropy, summed over the records."""
         import torch
         from torch.nn.functional import cross_entropy
@@ -184,7 +176,7 @@ class TokenClassification:
             torch.from_numpy(wanted).to(logits.device),
             reduction="none",
             ignore_index=_IGNORED,
-            label_smoothing=label_smoothing,
+            label_smoothing=batch.options.label_smoothing,
         )
         return (losses * by_words(batch).repeat_interleave(batch.lengths)).sum()
 
@@ -217,12 +209,12 @@ class TokenClassification:
         return EntityMeter()
 
     def new_merger(
-        self, labels: Sequence[str], rule: str, *, keep_first: bool = False
+        self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
     ) -> Callable[[str], Merger]:
-        if rule != "mean":
+        if options.rule != MERGED_AS_USUAL.rule:
             raise ConfigurationError(
-                f"merge must be left out for {self.name}, not {rule!r}: each token is taken from "
-                "the window that owns it"
+                f"merge must be left out for {self.name}, not {options.rule!r}: each token is "
+                "taken from the window that owns it"
             )
         return mergers.maker(labels, "entities", self.unit)
 

@@ -30,7 +30,7 @@ from anysize.core.examples import Example
 from anysize.modalities import modality_of
 from anysize.models.execution import Execution, Tensors
 from anysize.models.network import Network
-from anysize.tasks.protocols import LossBatch, Mixture, Task
+from anysize.tasks.protocols import LossBatch, LossOptions, Mixture, Task
 
 Seeder = Callable[[int], None]
 """Seeds torch for the micro-batch of that number, within the step."""
@@ -43,7 +43,7 @@ class Objective:
     Attributes:
         task, network, execution: what runs.
         rule: how a record's windows are pooled.
-        label_smoothing: see ``Task.loss``.
+        label_smoothing: see ``LossOptions``.
         device: where it runs.
         bfloat16: whether the forward pass computes in bfloat16 (autocast).
         extra: what is trained besides the network and is no part of what is saved, by name.
@@ -76,9 +76,8 @@ class Objective:
 
     def loss(self, outputs: Tensors, batch: LossBatch) -> Tensor:
         """Sum over the records of their losses."""
-        return self.task.loss(
-            self.network, outputs, batch, rule=self.rule, label_smoothing=self.label_smoothing
-        )
+        options = LossOptions(rule=self.rule, label_smoothing=self.label_smoothing)
+        return self.task.loss(self.network, outputs, replace(batch, options=options))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from anysize.core.protocols import Calibrating, Preprocess
 from anysize.core.records import Record, Source
 from anysize.core.results import Result
 from anysize.models.execution import collect
-from anysize.tasks.protocols import target_of
+from anysize.tasks.protocols import MergeOptions, target_of
 from anysize.training.checkpoint import Score
 from anysize.training.pooled import Objective
 from anysize.training.team import Team
@@ -134,7 +134,7 @@ def validate(
             (Position(ordinal, index) for ordinal, index in enumerate(indices)),
             targets,
             _LiveRuntime(objective),
-            objective.task.new_merger(labels, objective.rule),
+            objective.task.new_merger(labels, MergeOptions(rule=objective.rule)),
             plan,
             threads=threads,
         )
