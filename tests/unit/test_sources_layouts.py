@@ -61,6 +61,20 @@ def test_texts_in_class_folders(tmp_path: Path) -> None:
     assert source[0].text("text").read(0, 99) == "content of 1.txt"
 
 
+def test_pictures_that_cannot_be_read_are_named_with_a_remedy(tmp_path: Path) -> None:
+    root = tree(tmp_path, "a/1.png", "b/1.png", "a/2.heic", "b/2.svg", "b/notes.md")
+    findings = Findings()
+    open_source(root, columns=[IMAGE, NEEDED], findings=findings)
+    (found,) = (one for one in findings if one.code == "files-passed-over")
+    assert found.count == 3
+    assert found.remedy == "convert what cannot be read (HEIC, SVG) to PNG or JPEG"
+    findings = Findings()
+    root = tree(tmp_path / "texts", "a/1.txt", "b/1.txt", "a/2.pdf")
+    open_source(root, columns=[TEXT, NEEDED], findings=findings)
+    (found,) = (one for one in findings if one.code == "files-passed-over")
+    assert found.remedy == ""
+
+
 def test_files_beside_class_folders(tmp_path: Path) -> None:
     root = tree(tmp_path, "a/1.txt", "b/1.txt", "README.txt")
     findings = Findings()

@@ -23,9 +23,6 @@ from anysize.evaluation.numbers import between, counted, percent, points, probab
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-BASE = "evaluation/templates/page.html"
-"""The template that pages extend."""
-
 
 def page(template: str, *, title: str, subtitle: str = "", **values: Any) -> str:
     """A whole page as text; the same values give the same page.

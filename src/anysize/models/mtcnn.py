@@ -18,7 +18,6 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 
 from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
 
-LICENCE = "MIT"
 INSTALL = "pip install --no-deps facenet-pytorch==2.6.0"
 
 _PACKAGE = "facenet_pytorch"

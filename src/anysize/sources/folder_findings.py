@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from anysize.sources.columns import Kind, Request
-from anysize.sources.files import SUFFIXES
+from anysize.sources.files import SUFFIXES, UNREAD_PICTURES
 from anysize.sources.listing import Skipped, entry_kind, suffix_of
 from anysize.sources.split_names import SplitName
 
@@ -25,6 +25,11 @@ def tell_skipped(folder: Path, skipped: Skipped, used: int, request: Request) ->
     """
     count = skipped.suffixes.total()
     if count:
+        unread = dict.fromkeys(
+            UNREAD_PICTURES[suffix]
+            for suffix in skipped.suffixes
+            if suffix in UNREAD_PICTURES and request.of_kind("image")
+        )
         request.findings.add(
             "files-passed-over",
             f"{folder}: files of other kinds are passed over ({skipped})",
@@ -32,6 +37,9 @@ def tell_skipped(folder: Path, skipped: Skipped, used: int, request: Request) ->
             count=count,
             unit="files",
             examples=skipped.names,
+            remedy=f"convert what cannot be read ({', '.join(unread)}) to PNG or JPEG"
+            if unread
+            else "",
         )
     by_kind: dict[str, list[str]] = {}
     for path, kind in skipped.specials.items():

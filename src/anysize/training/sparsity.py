@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-PATTERNS = ("global", "2:4")
 # The part of the run over which weights are pruned, and in how many turns.
 _RISING = 0.5
 _TURNS = 20

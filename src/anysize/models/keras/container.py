@@ -19,7 +19,6 @@ MOST_GROWTH = 200
 """How many times its size a file may take unpacked."""
 
 _SPARE = 1 << 20
-_WEIGHTS = "model.weights.h5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
