@@ -26,9 +26,9 @@ from anysize.mergers.faces import FacesMerger
 from anysize.mergers.objects import ObjectMerger
 from anysize.mergers.pool import PoolMerger
 from anysize.modalities.pictures.settings import ImageSettings
+from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES, UNREAD_PICTURES
 from anysize.readers.image import Image
 from anysize.readers.orientation import ORIENTATIONS, oriented
-from anysize.sources.files import IMAGE_SUFFIXES, UNREAD_PICTURES
 from anysize.sources.memory import FieldSource
 from anysize.tasks.image_classification import ImagePreprocess
 from anysize.tasks.pages import PagedPreprocess

@@ -156,7 +156,7 @@ def test_text_half_character(model: Model, text: str, tmp_path: Path) -> None:
 
 def test_text_half_character_stdin(model: Model) -> None:
     lines = [b'{"text": "a good film"}\n', b'{"text": "half \\ud83d"}\n', b"a bad film\n"]
-    with standard_input(io.BytesIO(b"".join(lines)), "text") as path:
+    with standard_input(io.BytesIO(b"".join(lines)), "text", strings=True) as path:
         kinds = [type(found) for found in model.predict(path)]
     assert kinds == [Result, ErrorResult, Result]
 

@@ -15,6 +15,7 @@ from anysize.core.examples import Example
 from anysize.core.objects import Annotation
 from anysize.core.records import Record
 from anysize.core.windows import Box, Window
+from anysize.modalities.pictures.facts import object_side
 from anysize.modalities.pictures.settings import ImageFacts
 from anysize.models.detection_targets import detection_targets
 from anysize.models.detector import DetectorConfig, DetectorForObjectDetection, build
@@ -23,7 +24,6 @@ from anysize.models.detector_layers import points
 from anysize.models.detector_loss import Objects, assign, detection_loss, overlaps
 from anysize.models.network import BuildRequest
 from anysize.readers.image import Image
-from anysize.tasks.facts import object_side
 
 TINY = {"hidden_sizes": (8, 8, 16, 16), "depths": (1, 1, 1, 1), "neck_size": 16, "head_depth": 1}
 
@@ -251,11 +251,11 @@ def test_the_side_of_the_smaller_objects(side: int, expected: float) -> None:
     records: Any = [
         Record(id=str(place), fields={"image": image}, target=target) for place in range(4)
     ]
-    assert object_side(records) == pytest.approx(expected)
+    assert object_side(records, "image") == pytest.approx(expected)
     # A class that is rare counts like the others.
     rare = Record(id="r", fields={"image": image}, target=(Annotation("b", (0.0, 0.0, 4.0, 9.0)),))
-    assert object_side(cast(Any, [*records, rare])) == pytest.approx(0.06)
-    assert object_side(cast(Any, [Record(id="x", fields={"image": image})])) is None
+    assert object_side(cast(Any, [*records, rare]), "image") == pytest.approx(0.06)
+    assert object_side(cast(Any, [Record(id="x", fields={"image": image})]), "image") is None
 
 
 def test_first_filters_come_from_the_pictures() -> None:

@@ -16,9 +16,9 @@ from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Source
+from anysize.modalities import load
 from anysize.sources import ColumnSpec, Subset, open_source, open_splits, target_counts
 from anysize.sources.division import divide
-from anysize.sources.files import IMAGE_SUFFIXES, TEXT_SUFFIXES
 from anysize.sources.listing import Skipped, natural, sorted_rows, walk
 from anysize.sources.stores import ByteRows
 
@@ -207,7 +207,9 @@ def test_a_walk_counts_what_it_skips(tmp_path: Path) -> None:
 def test_every_suffix_has_its_module() -> None:
     known = plugins.keys("sources")
     for suffix in (
-        IMAGE_SUFFIXES | TEXT_SUFFIXES | {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"}
+        load("image").suffixes
+        | load("text").suffixes
+        | {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"}
     ):
         assert hasattr(plugins.load("sources", suffix[1:]), "open_path")
         assert suffix[1:] in known

@@ -153,6 +153,7 @@ def paths_of(
     stack: ExitStack, inputs: Sequence[str], model: Model, encoding: str
 ) -> tuple[list[Path], dict[Path, str]]:
     """The paths to read, standard input spooled to one; and what temporary ones are called."""
+    from anysize.modalities import modality_of
     from anysize.sources.inputs import standard_input
 
     paths: list[Path] = []
@@ -164,7 +165,8 @@ def paths_of(
             else:
                 paths.append(Path(item))
             continue
-        spooled = standard_input(sys.stdin.buffer, model.task.role, encoding)
+        strings = modality_of(model.network.settings).strings
+        spooled = standard_input(sys.stdin.buffer, model.task.role, encoding, strings=strings)
         paths.append(stack.enter_context(spooled))
         renamed[paths[-1]] = "stdin.jsonl"
     return paths, renamed
@@ -192,7 +194,9 @@ def drawing_for(folder: Path | None, model: Model) -> Drawing | None:
     """
     if folder is None:
         return None
-    if model.task.role != "image":
+    from anysize.modalities.pictures.settings import ImageSettings
+
+    if not isinstance(model.network.settings, ImageSettings):
         raise ConfigurationError(f"--draw is for pictures, and this model is for {model.task.name}")
     if folder.exists() and not folder.is_dir():
         raise ConfigurationError(f"--draw must be a folder, but {folder} is a file")

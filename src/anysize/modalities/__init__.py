@@ -46,6 +46,18 @@ def foreign(settings: Settings, wishes: Mapping[str, Any]) -> list[str]:
     return found
 
 
+@cache
+def is_content(kind: str) -> bool:
+    """Whether a kind of column becomes a field that is read: whether it is a modality."""
+    return kind in plugins.keys("modalities")
+
+
+@cache
+def file_suffixes() -> frozenset[str]:
+    """Of files whose whole content is one field, of all modalities."""
+    return frozenset().union(*(load(key).suffixes for key in plugins.keys("modalities")))
+
+
 def modality_of(settings: Settings) -> Modality:
     """The modality of a model's settings."""
     return load(settings.modality)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.core.examples import Example
-from anysize.core.records import Source
+from anysize.core.records import Field, Source
 from anysize.core.windows import Span, Window
 from anysize.modalities.numbers.settings import FeatureFacts, FeatureOptions, FeatureSettings
 from anysize.modalities.protocols import BATCH, LENGTH, Defaults, Feeding, GraphInput, Modality
@@ -35,7 +36,36 @@ class Features(Modality):
     settings = FeatureSettings
     options = FeatureOptions
     main_input = "features"
+    noun = "numbers"
+    suffixes = frozenset({".npy"})
+    spread = True
     one_shape = "features"
+
+    def file(self, path: Path, *, encoding: str = "utf-8") -> Field:
+        from anysize.readers.features import Features
+
+        return Features(path)
+
+    def holds(self, cell: Any) -> bool:
+        from anysize.sources.numbers import names_file
+
+        return not names_file(cell)
+
+    def cells(
+        self, cells: Mapping[str, Any], origin: str, notes: Sequence[str] = ()
+    ) -> Field | None:
+        from anysize.sources.numbers import cell_features
+
+        ((column, cell),) = cells.items()
+        return cell_features(cell, f"{origin} column {column!r}")
+
+    def memory(self, item: Any, origin: str) -> Field:
+        from anysize.readers.features import Features
+
+        return Features(item, origin=origin)
+
+    def estimated_cost(self, field: Any) -> float:
+        return float(field.shape[0])
 
     def facts(self, source: Source, *, role: str, task: str, teacher: str | None) -> FeatureFacts:
         from anysize.modalities.numbers.facts import facts

@@ -11,9 +11,10 @@ import numpy as np
 
 from anysize.core.examples import Example
 from anysize.core.files import write_json
-from anysize.core.records import Source
+from anysize.core.records import Field, Source
 from anysize.core.windows import Box, Window
 from anysize.modalities.pictures.settings import ImageFacts, ImageOptions, ImageSettings
+from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES
 from anysize.modalities.protocols import BATCH, Costs, Defaults, Feeding, GraphInput, Modality
 from anysize.modalities.settings import Settings
 
@@ -47,9 +48,38 @@ class Image(Modality):
     )
     instead: ClassVar[Mapping[str, str]] = {"window": "tile"}
     main_input = "pixel_values"
+    noun = "picture"
+    suffixes = IMAGE_SUFFIXES
+    in_files = True
     reads_slowly = True
     augmented = True
     growth = 4
+
+    def file(self, path: Path, *, encoding: str = "utf-8") -> Field:
+        from anysize.readers.image import Image
+
+        return Image(path)
+
+    def packed(self, content: bytes, origin: str) -> Field:
+        from anysize.readers.image import Image
+
+        return Image(content, origin)
+
+    def memory(self, item: Any, origin: str) -> Field:
+        from anysize.modalities.pictures.memory import picture
+
+        return picture(item, origin)
+
+    def is_one(self, item: Any, axes: int) -> bool:
+        """A picture of Pillow, or an array ``[height, width]`` or ``[height, width, channels]``."""
+        if hasattr(item, "getbands"):
+            return True
+        dimensions = getattr(item, "ndim", None)
+        return (dimensions == 3 and item.shape[2] <= 4) or dimensions == 2
+
+    def estimated_cost(self, field: Any) -> float:
+        width, height = field.extent
+        return float(width * height * getattr(field, "pages", 1))
 
     def facts(self, source: Source, *, role: str, task: str, teacher: str | None) -> ImageFacts:
         from anysize.modalities.pictures.facts import object_side, picture_size

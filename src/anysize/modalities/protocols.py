@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.records import Source
+from anysize.modalities.reading import Reading
 from anysize.modalities.settings import Settings
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class NoOptions:
     """Of a modality whose windows cannot be asked for otherwise."""
 
 
-class Modality(ABC):
+class Modality(Reading):
     """One modality: everything that differs between modalities is behind these methods.
 
     A plug-in module of ``anysize.modalities`` has ``PROVIDES`` and ``make(key) -> Modality``. It
@@ -148,7 +149,7 @@ class Modality(ABC):
         """
         return None
 
-    def begin(self, network: Network, facts: object | None) -> None:  # noqa: B027
+    def begin(self, network: Network, facts: object | None) -> None:
         """Changes a network that was just built, by what is known of the data."""
 
     def changed(self, network: Network, wishes: Any) -> Settings:
@@ -167,7 +168,7 @@ class Modality(ABC):
         """The settings of a bundle's network that is trained further; see ``changed``."""
         return self.changed(network, wishes)
 
-    def save(self, folder: Path, network: Network) -> None:  # noqa: B027
+    def save(self, folder: Path, network: Network) -> None:
         """Writes the files of the preprocessing that ``transformers`` reads into a folder."""
 
     def opened(self, spec: str, module: Any, wishes: Any) -> dict[str, Any]:
@@ -187,7 +188,7 @@ class Modality(ABC):
         """
         raise BundleError(spec, f"has no settings for {self.settings.content}")
 
-    def restore(self, network: Network, place: Path) -> None:  # noqa: B027
+    def restore(self, network: Network, place: Path) -> None:
         """Reads what a network without weights needs beside its settings: a tokenizer.
 
         Args:
@@ -296,7 +297,7 @@ class Modality(ABC):
 
     # Training.
 
-    def arrange(self, module: nn.Module) -> None:  # noqa: B027
+    def arrange(self, module: nn.Module) -> None:
         """Lays a module's weights out as they are trained the fastest."""
 
     def defaults(self, *, pretrained: bool, normalised: bool = False) -> Defaults:
@@ -331,7 +332,7 @@ class Modality(ABC):
         """A source that keeps a field that it has decoded, within so many bytes."""
         return source
 
-    def fit_teacher(self, network: Network) -> None:  # noqa: B027
+    def fit_teacher(self, network: Network) -> None:
         """Makes a teacher take the windows of its student."""
 
     def differences(self, student: Network, teacher: Network) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
-from anysize.core.records import Source
+from anysize.core.records import Field, Source
 from anysize.core.windows import Span, Window
 from anysize.modalities.protocols import (
     BATCH,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 PROVIDES = ("text",)
 
 _SEED = 20
+_CHARACTERS_PER_TOKEN = 4
 
 
 class Text(Modality):
@@ -45,7 +46,33 @@ class Text(Modality):
     options = TextOptions
     costs = Costs(most=16384, enough=4096, trained=8192)
     main_input = "input_ids"
+    noun = "text"
+    suffixes = frozenset({".txt", ".text"})
+    bare = True
+    strings = True
+    joined = True
+    longest_column = True
     light = True
+
+    def file(self, path: Path, *, encoding: str = "utf-8") -> Field:
+        from anysize.readers.text import Text
+
+        return Text(path, encoding=encoding)
+
+    def cells(
+        self, cells: Mapping[str, Any], origin: str, notes: Sequence[str] = ()
+    ) -> Field | None:
+        from anysize.modalities.texts.cells import field_of
+
+        return field_of(cells, origin, notes)
+
+    def memory(self, item: Any, origin: str) -> Field:
+        from anysize.modalities.texts.cells import in_memory
+
+        return in_memory(item, origin)
+
+    def estimated_cost(self, field: Any) -> float:
+        return float(field.size_hint / _CHARACTERS_PER_TOKEN)
 
     def facts(self, source: Source, *, role: str, task: str, teacher: str | None) -> TextFacts:
         return TextFacts(texts=lambda: _texts(source, role), tokenizer=_tokenizer(teacher))

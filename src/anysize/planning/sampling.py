@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from anysize.core.examples import Example, Failure
 from anysize.core.pipeline import Position, examples
 from anysize.core.protocols import Preprocess
-from anysize.core.records import FeaturesField, ImageField, Source, TextField
+from anysize.core.records import Source
+from anysize.modalities import load
 from anysize.planning.probe import PeakMeter
+from anysize.sources import ColumnSpec
 
 _RECORDS = 48
 _WINDOWS = 192
 _WINDOWS_OF_ONE = 16
-_CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +36,19 @@ class Sample:
 
 
 def sample(
-    source: Source, preprocess: Preprocess, *, draw: int | None = None, seconds: float = 1.0
+    source: Source,
+    preprocess: Preprocess,
+    windowed: ColumnSpec,
+    *,
+    draw: int | None = None,
+    seconds: float = 1.0,
 ) -> Sample:
     """Reads a few records, evenly spread; of long ones only the first windows.
 
     Args:
         source: the data.
         preprocess: makes windows.
+        windowed: the column of the field that it makes them of.
         draw: as in `core.pipeline.examples`.
         seconds: no further record is begun after so long.
     """
@@ -54,7 +61,7 @@ def sample(
             windows, whole = _first_windows(source, index, preprocess, draw)
             if windows:
                 cost = sum(window.cost for window in windows)
-                costs.append(cost if whole else max(cost, estimated_cost(source, index)))
+                costs.append(cost if whole else max(cost, estimated_cost(source, index, windowed)))
                 found += windows
             if len(found) >= _WINDOWS or time.perf_counter() - started > seconds:
                 break
@@ -80,15 +87,13 @@ def _first_windows(
     return found, True
 
 
-def estimated_cost(source: Source, index: int) -> float:
-    """The cost of a record by its size, unread."""
-    total = 0.0
-    for value in source[index].fields.values():
-        if isinstance(value, TextField):
-            total += value.size_hint / _CHARACTERS_PER_TOKEN
-        elif isinstance(value, ImageField):
-            width, height = value.extent
-            total += width * height * getattr(value, "pages", 1)
-        elif isinstance(value, FeaturesField):
-            total += value.shape[0]
-    return total
+def estimated_cost(source: Source, index: int, windowed: ColumnSpec) -> float:
+    """The cost of a record by its size, unread.
+
+    Args:
+        source: the data.
+        index: of the record.
+        windowed: the column of the field that is windowed.
+    """
+    field = source[index].fields.get(windowed.role)
+    return 0.0 if field is None else load(windowed.kind).estimated_cost(field)

@@ -18,6 +18,7 @@ from anysize.planning.prediction import PredictionPlan, plan_prediction
 from anysize.planning.sampling import Sample, sample
 from anysize.planning.straight import handful, straight_plan
 from anysize.sources.stream import StreamSource
+from anysize.tasks.fields import windowed
 from anysize.tasks.protocols import MergeOptions, Selective, step_of
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Session:
         """Some records; None of a stream, which can be read only once."""
         if source is None or isinstance(source, StreamSource):
             return None
-        return sample(source, self.task.preprocess(network))
+        return sample(source, self.task.preprocess(network), windowed(self.task))
 
     def _new_plan(
         self, network: Network, seen: Sample | None, options: PredictOptions, *, thorough: bool
@@ -86,7 +87,11 @@ class Session:
         """The plan that was kept, where it holds for this source, else a new one that is kept."""
         step = step_of(self.task, network)
         key = plan_key(network, options, step)
-        cost = None if isinstance(source, StreamSource) else handful(source, network)
+        cost = (
+            None
+            if isinstance(source, StreamSource)
+            else handful(source, network, windowed(self.task))
+        )
         plan: PredictionPlan | None = None
         if cost is not None:
             plan = self._kept.get(key) or straight_plan(

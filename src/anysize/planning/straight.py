@@ -15,6 +15,7 @@ from anysize.models.network import Network
 from anysize.planning.candidates import candidates_for
 from anysize.planning.prediction import PredictionPlan
 from anysize.planning.sampling import estimated_cost
+from anysize.sources import ColumnSpec
 
 _RECORDS = 64
 _WINDOWS = 8
@@ -24,12 +25,13 @@ _ROOM = 1 << 30
 _CACHE = _ROOM // 4
 
 
-def handful(source: Source, network: Network) -> int | None:
+def handful(source: Source, network: Network, windowed: ColumnSpec) -> int | None:
     """The cost of all records, about, where they are few and short; else None.
 
     Args:
         source: what will be predicted.
         network: whose windows they are counted in.
+        windowed: the column of the field that is windowed.
     """
     if len(source) > _RECORDS:
         return None
@@ -40,7 +42,7 @@ def handful(source: Source, network: Network) -> int | None:
     cost = 0
     for index in range(len(source)):
         try:
-            cost += int(estimated_cost(source, index))
+            cost += int(estimated_cost(source, index, windowed))
         except DataError:
             continue
         if cost > most and not slow:

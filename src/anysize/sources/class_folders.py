@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from anysize import modalities
 from anysize.core.errors import DataError
 from anysize.sources.columns import Request
-from anysize.sources.files import SUFFIXES, FileSource, file_content
+from anysize.sources.files import FileSource, file_content
 from anysize.sources.folder_findings import tell_empty_class, tell_skipped
 from anysize.sources.listing import Skipped, entry_kind, sorted_rows, suffix_of, walk
 
@@ -43,9 +44,10 @@ class Listing:
             DataError: there is none.
         """
         content = file_content(str(self.folder), request)
-        suffixes = SUFFIXES[content.kind]
+        modality = modalities.load(content.kind)
+        suffixes = modality.suffixes
         source = self._opened(suffixes, request)
-        if not len(source) and content.kind == "text":
+        if not len(source) and modality.bare:
             source = self._opened(_NO_SUFFIX, request)
             if len(source):
                 request.findings.add(

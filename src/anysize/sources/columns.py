@@ -6,18 +6,13 @@ import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
 
+from anysize import modalities
 from anysize.core.errors import ColumnError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.readers.encodings import printable
 from anysize.sources.labels.spelling import plain_label
 from anysize.sources.rows import shown_names
-
-Kind: TypeAlias = Literal["text", "image", "features", "target", "value"]
-
-CONTENTS: tuple[Kind, ...] = ("text", "image", "features")
-"""Kinds that become lazy fields."""
 
 FILE_COLUMN = "file_name"
 """A table's column that names a file beside it: the picture, or the text where no text column is.
@@ -30,22 +25,24 @@ class ColumnSpec:
 
     Attributes:
         role: the field's name in ``Record.fields`` (``text``, ``image``, …).
-        kind: ``text``, ``image`` and ``features`` become lazy fields, ``target`` the record's
-            target, ``value`` an entry of ``Record.values`` under the role's name. ``features``
-            without a column of its name are all columns that can be learned from and play no other
-            role.
+        kind: a modality (``text``, ``image``, ``features``, …) becomes a lazy field, ``target``
+            the record's target, ``value`` an entry of ``Record.values`` under the role's name.
+            Where a modality is spread over columns, one without a column of its name is made of all
+            columns that can be learned from and play no other role.
         names: column names that are taken for it, the likeliest first; case does not matter.
         required: whether data without it is an error.
         several: of features, the columns of a table that a model was trained with. A table must
             have them all, unless it has one of ``names`` instead.
+        axes: of the array in memory that is one record of it; 0 leaves it to the modality.
         reading: of a target, what makes one spelling of a cell; None where it says nothing.
     """
 
     role: str
-    kind: Kind
+    kind: str
     names: tuple[str, ...]
     required: bool = True
     several: tuple[str, ...] = ()
+    axes: int = 0
     reading: Callable[[str], str | None] = plain_label
 
 
@@ -89,7 +86,7 @@ class Request:
         if problems:
             raise ConfigurationError(problems)
 
-    def of_kind(self, kind: Kind) -> list[ColumnSpec]:
+    def of_kind(self, kind: str) -> list[ColumnSpec]:
         return [spec for spec in self.columns if spec.kind == kind]
 
     def named(self, path: Path) -> str:
@@ -125,7 +122,11 @@ def _wrong(table: Mapping[str, str]) -> list[str]:
 
 def usual_names(request: Request) -> set[str]:
     """All names, in lower case, by which a request's columns are found."""
-    found = {FILE_COLUMN} if any(spec.kind in CONTENTS for spec in request.columns) else set()
+    found = (
+        {FILE_COLUMN}
+        if any(modalities.is_content(spec.kind) for spec in request.columns)
+        else set()
+    )
     for spec in request.columns:
         found.update(name.lower() for name in (*spec.names, spec.role))
     for wanted in request.rename.values():
@@ -148,6 +149,7 @@ class Role:
     place: int
     from_file: bool
     several: tuple[str, ...] = ()
+    axes: int = 0
     asked: bool = False
 
 
@@ -181,12 +183,13 @@ class _Header:
 
     def role(self, spec: ColumnSpec, place: int) -> Role:
         """The role played by the column at a place."""
-        named_file = spec.kind == "text" and self._folded[place] == FILE_COLUMN
+        named_file = self._folded[place] == FILE_COLUMN
+        content = modalities.is_content(spec.kind)
         return Role(
             spec=spec,
             column=self.columns[place],
             place=place,
-            from_file=spec.kind == "image" or named_file,
+            from_file=content and (named_file or modalities.load(spec.kind).in_files),
         )
 
     def usual(self, spec: ColumnSpec, taken: Collection[int]) -> Role | None:
@@ -194,7 +197,11 @@ class _Header:
         spread = Role(spec=spec, column="", place=-1, from_file=False, several=spec.several)
         if any(name in self.columns for name in spec.several):
             return spread
-        names = [*spec.names, spec.role, *([FILE_COLUMN] if spec.kind in CONTENTS else [])]
+        names = [
+            *spec.names,
+            spec.role,
+            *([FILE_COLUMN] if modalities.is_content(spec.kind) else []),
+        ]
         for name in names:
             joined = self._joined(spec, name)
             if joined is not None:
@@ -205,7 +212,7 @@ class _Header:
         inner = self._inner([name.lower() for name in names], taken)
         if inner is not None:
             return self.role(spec, inner)
-        return spread if spec.kind == "features" else None
+        return spread if _reading(spec, "spread") else None
 
     def _joined(self, spec: ColumnSpec, name: str) -> Role | None:
         """The role of several columns (``a+b``) that are all here; None where they are not."""
@@ -278,14 +285,15 @@ def _given(request: Request, header: _Header) -> dict[str, Role]:
         if wanted is None:
             continue
         asked = f"{header.origin}: --columns {spec.role}={wanted} names"
-        if spec.kind in ("features", "text", "target") and "+" in wanted and wanted not in header:
+        joined = spec.kind == "target" or _reading(spec, "joined")
+        if (joined or _reading(spec, "spread")) and "+" in wanted and wanted not in header:
             several = tuple(name.strip() for name in wanted.split("+"))
             wrong += [
                 f"{asked} the column {name!r}, which is not there. The columns are: {header.shown}"
                 for name in several
                 if name not in header
             ]
-            first = None if spec.kind == "features" else header.place(several[0])
+            first = header.place(several[0]) if joined else None
             found[spec.role] = Role(
                 spec=spec,
                 column="" if first is None else several[0],
@@ -305,6 +313,11 @@ def _given(request: Request, header: _Header) -> dict[str, Role]:
     if wrong:
         raise ConfigurationError(wrong)
     return found
+
+
+def _reading(spec: ColumnSpec, name: str) -> bool:
+    """What a column's modality says of reading it; False where it is no content."""
+    return modalities.is_content(spec.kind) and bool(getattr(modalities.load(spec.kind), name))
 
 
 def _not_found(missing: Sequence[ColumnSpec], header: _Header) -> str:

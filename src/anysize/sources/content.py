@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from anysize.core.errors import DataError
 from anysize.core.progress import counted
 from anysize.core.records import FeaturesField, Record, Source, TextField
+from anysize.modalities import is_content
 from anysize.readers.cells import Cells
 from anysize.readers.files import open_regular
-from anysize.sources.columns import CONTENTS
 from anysize.sources.rows import Row, as_string
 
 MOST_ROWS = 2_000_000
@@ -123,7 +123,7 @@ def _rows(table: Any) -> Iterator[int]:
 def _columns(table: Any) -> tuple[str, ...]:
     """What is learned from: not identifiers, and not the label."""
     kinds = table.kinds
-    found = [column for role, column in table.roles.items() if kinds[role] in CONTENTS]
+    found = [column for role, column in table.roles.items() if is_content(kinds[role])]
     spread = table.spread
     if spread is not None:
         known = table.profile().columns

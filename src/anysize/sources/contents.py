@@ -11,12 +11,10 @@ from pathlib import Path
 
 from anysize.core import plugins
 from anysize.core.errors import DataError
-from anysize.sources.files import SUFFIXES
 from anysize.sources.listing import Skipped, entry_kind, natural, suffix_of
 from anysize.sources.split_names import SplitName, by_part, split_of_name, split_of_words
 from anysize.sources.tables.packing import inner_suffix
 
-_FILES = frozenset(suffix[1:] for each in SUFFIXES.values() for suffix in each)
 _ARCHIVES = frozenset({"tar"})
 # Beside ImageNet's archives lie tables of boxes, and pictures whose classes are not published.
 _NOT_DATA = re.compile(r"LOC_(train|val|sample)_\w+\.csv|ILSVRC\d{4}_img_test\w*\.tar")
@@ -116,7 +114,7 @@ def _holds_more(folder: Path) -> bool:
 
 def table_keys() -> frozenset[str]:
     """Suffixes of tables, without their dots."""
-    return frozenset(plugins.keys("sources").keys() - _FILES - _ARCHIVES)
+    return frozenset(plugins.keys("sources").keys() - _ARCHIVES)
 
 
 def contents(folder: Path) -> Contents:

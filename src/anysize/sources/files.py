@@ -4,49 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize import modalities
 from anysize.core.errors import DataError
 from anysize.core.records import Field, Record
 from anysize.readers.encodings import printable
-from anysize.readers.features import Features
-from anysize.readers.text import Text
-from anysize.sources.columns import CONTENTS, ColumnSpec, Kind, Request
+from anysize.sources.columns import ColumnSpec, Request
 from anysize.sources.digests import digest_of_files, evenly
 from anysize.sources.labels.spelling import plain_label
 from anysize.sources.stores import ByteRows
-
-PROVIDES = (
-    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "tif", "tiff", "bmp", "webp", "gif", "avif",
-    "jp2", "j2k", "jpx", "jpf", "jpc", "ppm", "pgm", "pbm", "pnm", "pfm", "tga", "icb", "vda",
-    "vst", "ico", "qoi", "pcx", "sgi", "dds", "psd",
-    "txt", "text", "npy",
-)  # fmt: skip
-
-TEXT_SUFFIXES = frozenset({".txt", ".text"})
-FEATURE_SUFFIXES = frozenset({".npy"})
-IMAGE_SUFFIXES = frozenset("." + key for key in PROVIDES) - TEXT_SUFFIXES - FEATURE_SUFFIXES
-SUFFIXES: Mapping[Kind, frozenset[str]] = {
-    "text": TEXT_SUFFIXES,
-    "image": IMAGE_SUFFIXES,
-    "features": FEATURE_SUFFIXES,
-}
-"""Of files whose whole content is one field."""
-
-UNREAD_PICTURES: Mapping[str, str] = {
-    ".heic": "HEIC", ".heif": "HEIC", ".hif": "HEIC", ".jxl": "JPEG XL", ".svg": "SVG",
-    ".svgz": "SVG", ".pdf": "PDF", ".eps": "PostScript", ".exr": "OpenEXR", ".hdr": "Radiance HDR",
-    ".dcm": "DICOM", ".fits": "FITS", ".psb": "Photoshop", ".xcf": "GIMP", ".djvu": "DjVu",
-    ".mp4": "video", ".mov": "video", ".avi": "video", ".mkv": "video", ".webm": "video",
-    **dict.fromkeys((
-        ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw",
-    ), "raw photograph"),
-}  # fmt: skip
-"""Pictures that are not read, by suffix, and what people call them."""
 
 
 def without_suffix(suffix: str) -> bool:
@@ -148,13 +119,7 @@ class FileSource:
         return any(target is not None for target in self.targets())
 
     def _field(self, path: Path) -> Field:
-        if self._content.kind == "text":
-            return Text(path, encoding=self._encoding)
-        if self._content.kind == "features":
-            return Features(path)
-        from anysize.readers.image import Image
-
-        return Image(path)
+        return modalities.load(self._content.kind).file(path, encoding=self._encoding)
 
 
 def open_path(path: Path, request: Request) -> FileSource:
@@ -164,8 +129,9 @@ def open_path(path: Path, request: Request) -> FileSource:
         DataError: the task does not take files of this kind, or needs targets.
     """
     content = file_content(str(path), request)
-    usable = SUFFIXES[content.kind]
-    plain = content.kind == "text" and without_suffix(path.suffix) and _reads_like_text(path)
+    modality = modalities.load(content.kind)
+    usable = modality.suffixes
+    plain = modality.bare and without_suffix(path.suffix) and _reads_like_text(path)
     if path.suffix.lower() not in usable and not plain:
         raise DataError(
             str(path),
@@ -193,7 +159,7 @@ def file_content(origin: str, request: Request) -> ColumnSpec:
     Raises:
         DataError: the task needs several contents a record, which only a table can give.
     """
-    contents = [spec for spec in request.columns if spec.kind in CONTENTS]
+    contents = [spec for spec in request.columns if modalities.is_content(spec.kind)]
     needed = [spec for spec in contents if spec.required] or contents[:1]
     others = [spec for spec in request.columns if spec.kind == "value" and spec.required]
     if len(needed) != 1 or others:

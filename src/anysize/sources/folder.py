@@ -7,6 +7,7 @@ from pathlib import Path
 from anysize.core import plugins
 from anysize.core.errors import DataError
 from anysize.core.records import Source
+from anysize.modalities import file_suffixes
 from anysize.sources import files
 from anysize.sources.class_folders import Listing
 from anysize.sources.columns import Request
@@ -102,13 +103,13 @@ def open_file(path: Path, request: Request) -> Source:
         raise DataError(
             str(path), f"holds a {suffix or 'file without a suffix'}; only tables are read packed"
         )
-    if without_suffix(suffix):
+    if without_suffix(suffix) or suffix in file_suffixes():
         return files.open_path(path, request)
     if suffix[1:] not in known:
         raise DataError(
             str(path),
             f"the suffix {path.suffix} is not known; known are "
-            f"{', '.join('.' + key for key in known)}",
+            f"{', '.join(sorted({*('.' + key for key in known), *file_suffixes()}))}",
         )
     opened: Source = plugins.load("sources", suffix[1:]).open_path(path, request)
     return opened

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from anysize.sources.columns import Kind, Request
-from anysize.sources.files import SUFFIXES, UNREAD_PICTURES
+from anysize import modalities
+from anysize.modalities.pictures.suffixes import UNREAD_PICTURES
+from anysize.sources.columns import Request
 from anysize.sources.listing import Skipped, entry_kind, suffix_of
 from anysize.sources.split_names import SplitName
 
@@ -92,13 +93,14 @@ def tell_passed_over(
         )
 
 
-def tell_beside(folder: Path, kind: Kind, request: Request) -> None:
+def tell_beside(folder: Path, kind: str, request: Request) -> None:
     """Files beside the folders of classes, which have no class."""
+    suffixes = modalities.load(kind).suffixes
     with os.scandir(folder) as entries:
         names = [
             entry.name
             for entry in entries
-            if suffix_of(entry.name) in SUFFIXES[kind]
+            if suffix_of(entry.name) in suffixes
             and not entry.name.startswith((".", "__"))
             and entry_kind(entry) == "file"
         ]

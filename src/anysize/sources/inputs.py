@@ -154,15 +154,18 @@ def open_split(
 
 
 @contextlib.contextmanager
-def standard_input(stream: Iterable[bytes], role: str, encoding: str = "utf-8") -> Iterator[Path]:
+def standard_input(
+    stream: Iterable[bytes], role: str, encoding: str = "utf-8", *, strings: bool
+) -> Iterator[Path]:
     """Spools standard input to a table: a record a line, plain or JSON Lines.
 
     A line that cannot be decoded stays what it is, so that its record fails alone.
 
     Args:
         stream: the lines. Blank ones are no records.
-        role: what a plain line is: ``text``, or for ``image`` and ``features`` the path of a file.
+        role: the field that a plain line is.
         encoding: of the lines, and of the table.
+        strings: whether a plain line is the content itself, and not the path of a file.
 
     Yields:
         The path of a temporary ``stdin.jsonl``, removed afterwards.
@@ -176,7 +179,7 @@ def standard_input(stream: Iterable[bytes], role: str, encoding: str = "utf-8") 
         path = folder / "stdin.jsonl"
         with path.open("wb") as file:
             for line in stream:
-                row = _row(line, role, encoding)
+                row = _row(line, role, encoding, strings=strings)
                 if row:
                     file.write(row + b"\n")
         if path.stat().st_size == 0:
@@ -184,7 +187,7 @@ def standard_input(stream: Iterable[bytes], role: str, encoding: str = "utf-8") 
         yield path
 
 
-def _row(line: bytes, role: str, encoding: str) -> bytes:
+def _row(line: bytes, role: str, encoding: str, *, strings: bool) -> bytes:
     """A line of standard input as a row of JSON Lines; empty where the line is blank."""
     line = line.removeprefix(codecs.BOM_UTF8).strip(b"\r\n")
     try:
@@ -194,4 +197,4 @@ def _row(line: bytes, role: str, encoding: str) -> bytes:
     if not words.strip() or words.lstrip().startswith("{"):
         return line.strip()
     # ASCII is the same in every encoding that a table may have.
-    return json.dumps({role: words if role == "text" else str(Path(words).absolute())}).encode()
+    return json.dumps({role: words if strings else str(Path(words).absolute())}).encode()

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
 from anysize.core.records import Record
+from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES
 from anysize.readers.encodings import printable
 from anysize.readers.image import Image
 from anysize.sources.columns import Request
 from anysize.sources.digests import digest_of_files
-from anysize.sources.files import IMAGE_SUFFIXES, file_content
+from anysize.sources.files import file_content
 from anysize.sources.imagenet import class_names, truth
 from anysize.sources.imagenet.class_names import ClassNames
 from anysize.sources.imagenet.classes import SYNSET

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import ColumnError, DataError
 from anysize.core.records import Field, Record
+from anysize.modalities import is_content, load
 from anysize.readers.cells import Cells, lacking
 from anysize.readers.encodings import advice, printable
-from anysize.readers.text import Text
-from anysize.sources.columns import CONTENTS, Kind, Request, Role, assign
+from anysize.sources.columns import Request, Role, assign
 from anysize.sources.digests import digest_of_contents, digest_of_files
 from anysize.sources.hashes import row_hashes
-from anysize.sources.numbers import cell_features, names_file
 from anysize.sources.offsets import Offsets, RandomFile
 from anysize.sources.profile import Profile
 from anysize.sources.profile.kept import Place, table_profile
@@ -33,9 +32,8 @@ from anysize.sources.rows import (
     RowFormat,
     Unreadable,
 )
-from anysize.sources.tables.cell_fields import CellFiles, cell_string, cell_text
+from anysize.sources.tables.cell_fields import CellFiles, cell_string
 from anysize.sources.tables.leftover import report_unused
-from anysize.sources.tables.noted import NotedText
 from anysize.sources.tables.target_cells import target_cell
 
 _BLOCK = 8192
@@ -111,7 +109,7 @@ class TableSource:
         return tuple(self._format.columns)
 
     @property
-    def kinds(self) -> Mapping[str, Kind]:
+    def kinds(self) -> Mapping[str, str]:
         """Role to kind, for the roles that have a column."""
         return {role.spec.role: role.spec.kind for role in self._roles if role.place >= 0}
 
@@ -237,7 +235,7 @@ class TableSource:
                 fields[name] = cells
                 continue
             used.update(self._joined.get(name, ()))
-            if role.spec.kind in CONTENTS:
+            if is_content(role.spec.kind):
                 if (field := self._content(role, row, origin)) is not None:
                     fields[name] = field
             elif (value := self._value(role, row, origin)) is not None:
@@ -266,27 +264,18 @@ class TableSource:
         """The content of a record; None where its cell is empty and may be."""
         key = self._keys[role.spec.role]
         field = self._field(role, row, self._joined.get(role.spec.role, ()) or (key,), origin)
-        if field is None and role.spec.required and role.spec.kind == "text":
+        if field is None and role.spec.required and not role.from_file:
             raise DataError(origin, f"has no value in the column {key!r}")
         return field
 
     def _field(self, role: Role, row: Row, columns: Sequence[str], origin: str) -> Field | None:
         """The content of a record; None where its cell is empty."""
-        key, kind = columns[0], role.spec.kind
+        key, modality = columns[0], load(role.spec.kind)
         cell = row.get(key)
-        if kind == "features" and not names_file(cell):
-            return cell_features(cell, f"{origin} column {key!r}")
-        if kind != "text" or role.from_file:
+        if role.from_file or not modality.holds(cell):
             return self._files.field(role.spec, key, cell, origin)
-        text = cell_text({name: row.get(name) for name in columns}, origin)
-        if text is None:
-            return None
-        origin = f"{origin} column {key!r}"
-        return (
-            NotedText(text, origin, (row.note,))
-            if isinstance(row, RepairedRow)
-            else Text(text, origin)
-        )
+        notes = (row.note,) if isinstance(row, RepairedRow) else ()
+        return modality.cells({name: row.get(name) for name in columns}, origin, notes)
 
     def profile(self) -> Profile:
         """What its columns are, by all rows."""

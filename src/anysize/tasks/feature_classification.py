@@ -50,6 +50,7 @@ class FeatureClassification(Classification):
         self.name = name
         self.sequences = name.startswith("time-series")
         self.unit = "steps" if self.sequences else "features"
+        self.columns = (dataclasses.replace(FEATURES, axes=2 if self.sequences else 1), LABEL)
 
     def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
         """Notes the columns that the network is trained with, and gives it their statistics.

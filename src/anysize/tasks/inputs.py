@@ -18,7 +18,8 @@ from anysize.sources.boxes.source import without_objects
 from anysize.sources.opening import Paths, all_matching, called
 from anysize.sources.profile.reading import tables_of
 from anysize.tasks.detection_sheet import objects_in
-from anysize.tasks.memory_tables import Rows, RowsSource, field_of, one_row, rows_of
+from anysize.tasks.fields import modality_of, windowed
+from anysize.tasks.memory_tables import Rows, RowsSource, one_row, rows_of
 from anysize.tasks.protocols import Task
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def columns_of(task: Task, card: Card) -> tuple[ColumnSpec, ...]:
         several = settings.names if encoding is None else encoding.names
     found = []
     for spec in task.columns:
-        if spec.kind == "features" and several:
+        if several and spec.kind == settings.modality:
             found.append(dataclasses.replace(spec, several=several))
         elif spec.role in trained:
             found.append(dataclasses.replace(spec, names=(trained[spec.role], *spec.names)))
@@ -182,10 +183,10 @@ def task_of(data: Paths, name: str | None, **arguments: Any) -> Task:
 
 def _misread(source: Source, task: Task) -> str:
     """Why a source that could be opened for a task is none for it; empty where it is one."""
-    if task.role != "text":
+    if not modality_of(task).strings:
         return ""
     for table in tables_of(source):
-        column = table.profile().columns.get(table.roles.get("text", ""))
+        column = table.profile().columns.get(table.roles.get(task.role, ""))
         if column is not None and column.kind in ("number", "boolean"):
             return f"its column {column.name!r} holds no text ({column.kind})"
     return ""
@@ -198,7 +199,7 @@ def is_source(item: object) -> bool:
 
 def _warn_of_names(items: Sequence[Any], task: Task, findings: Findings | None) -> None:
     """A string is a text: one that is the name of a file was probably meant as the file."""
-    if task.role != "text" or findings is None:
+    if not modality_of(task).strings or findings is None:
         return
     for item in items[:_LOOKED_AT]:
         if not isinstance(item, str) or len(item) > _LONGEST_NAME or not _is_file(item):
@@ -220,18 +221,13 @@ def _is_file(name: str) -> bool:
 
 def _is_single(item: Any, task: Task) -> bool:
     """Whether it is one record: a text, a file's bytes, a picture, or an array of one."""
-    if isinstance(item, str | bytes) or hasattr(item, "getbands"):
+    if isinstance(item, str | bytes):
         return True
-    dimensions = getattr(item, "ndim", None)
-    if task.role == "image":
-        return (dimensions == 3 and item.shape[2] <= 4) or dimensions == 2
-    if task.role == "features":
-        return dimensions == (2 if getattr(task, "sequences", False) else 1)
-    return False
+    return modality_of(task).is_one(item, windowed(task).axes)
 
 
 def _is_path(item: object, task: Task) -> bool:
-    return isinstance(item, Path) or (isinstance(item, str) and task.role != "text")
+    return isinstance(item, Path) or (isinstance(item, str) and not modality_of(task).strings)
 
 
 def _in_memory(task: Task, items: Sequence[Any]) -> Source:
@@ -267,5 +263,5 @@ def _stream(
 
 def _field(task: Task, item: Any, place: int) -> Field:
     """One thing in memory as a field."""
-    what = {"text": "text", "image": "picture", "features": "numbers"}[task.role]
-    return field_of(task.role, item, f"{what} {place}")
+    modality = modality_of(task)
+    return modality.memory(item, f"{modality.noun} {place}")

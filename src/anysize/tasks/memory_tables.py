@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Field, Record
+from anysize.modalities import is_content, load
 from anysize.readers.cells import Cells, lacking
-from anysize.sources.columns import CONTENTS, ColumnSpec, Request, assign
+from anysize.sources.columns import ColumnSpec, Request, assign
 from anysize.sources.tables.target_cells import target_cell
 
 if TYPE_CHECKING:
-    from anysize.readers.image import Image
+    pass
 
 NAME = "the table in memory"
 
@@ -171,10 +172,10 @@ class RowsSource:
                 target = role.spec.reading(target_cell(cells, role.several, origin) or "")
             elif role.spec.kind == "target":
                 target = None if cell is None else role.spec.reading(str(cell))
-            elif role.spec.kind not in CONTENTS:
+            elif not is_content(role.spec.kind):
                 continue
             elif cell is not None:
-                fields[role.spec.role] = field_of(role.spec.kind, cell, origin)
+                fields[role.spec.role] = load(role.spec.kind).memory(cell, origin)
             elif role.spec.required:
                 name = str(self._first + index)
                 raise DataError(name, f"has no value in the column {role.column!r}")
@@ -182,55 +183,3 @@ class RowsSource:
 
     def fingerprint(self) -> str:
         return f"memory-{len(self)}"
-
-
-def field_of(kind: str, item: Any, origin: str) -> Field:
-    """One thing in memory as a field.
-
-    Args:
-        kind: ``text``, ``image`` or ``features``.
-        item: text, bytes, a path, a picture, numbers.
-        origin: for messages.
-
-    Raises:
-        ConfigurationError: not of that kind.
-        DataError: it cannot be used.
-    """
-    if kind == "features":
-        from anysize.readers.features import Features
-
-        return Features(item, origin=origin)
-    if kind == "image":
-        return _picture(item, origin)
-    from anysize.readers.text import Text
-
-    if isinstance(item, bytes):
-        try:
-            return Text(item.decode(), origin=origin)
-        except UnicodeDecodeError as error:
-            raise DataError(origin, f"is not UTF-8: {error.reason} at byte {error.start}") from None
-    if isinstance(item, str | Path):
-        return Text(item, origin=origin if isinstance(item, str) else None)
-    raise ConfigurationError(f"{origin} is a {type(item).__name__}, and must be a string or a path")
-
-
-def _picture(item: Any, origin: str) -> Image:
-    import numpy as np
-
-    from anysize.readers.image import Image
-
-    if isinstance(item, Mapping) and {"bytes", "path"} <= set(item):  # as ``datasets`` has it
-        item = item["bytes"] if item["bytes"] is not None else Path(item["path"])
-    if isinstance(item, bytes):
-        return Image(item, origin=origin)
-    if isinstance(item, str | Path):
-        return Image(Path(item))
-    if hasattr(item, "convert") and hasattr(item, "getbands"):  # PIL
-        alpha = "A" in item.getbands() or "transparency" in getattr(item, "info", {})
-        item = np.asarray(item.convert("RGBA" if alpha else "RGB"))
-    if not hasattr(item, "dtype"):
-        raise ConfigurationError(
-            f"{origin} is a {type(item).__name__}, and must be a picture: an array of pixels, a "
-            "PIL picture, the bytes of a file or its path"
-        )
-    return Image.from_pixels(item, origin=origin)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from anysize.core.errors import DataError
+from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES
 from anysize.readers.encodings import printable
 from anysize.sources.boxes.annotation_files import is_there
-from anysize.sources.files import IMAGE_SUFFIXES
 from anysize.sources.listing import Skipped, walk
 
 _USUAL = ("", "images", "../images", "..")

@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from anysize.core.errors import DataError
 from anysize.core.records import Source
+from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES
 from anysize.sources.boxes.annotation_files import is_there
-from anysize.sources.files import IMAGE_SUFFIXES
 from anysize.sources.listing import Skipped, natural, walk
 from anysize.sources.split_names import SPLIT_NAMES, SplitName
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anysize.core.records import Source
+from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES
 from anysize.sources.boxes import labelme, voc
 from anysize.sources.boxes.annotation_files import is_there, text
 from anysize.sources.boxes.folders import (
@@ -23,7 +24,6 @@ from anysize.sources.boxes.folders import (
 )
 from anysize.sources.boxes.single import Files, single_source
 from anysize.sources.columns import Request
-from anysize.sources.files import IMAGE_SUFFIXES
 from anysize.sources.listing import sorted_rows
 from anysize.sources.split_names import SPLIT_NAMES
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from anysize.core.errors import DataError
 from anysize.core.records import Source
+from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES
 from anysize.sources.boxes.annotation_files import is_there, shown
 from anysize.sources.boxes.folders import (
     Parts,
@@ -35,7 +36,6 @@ from anysize.sources.boxes.yolo_descriptions import (
     read_darknet,
 )
 from anysize.sources.columns import Request
-from anysize.sources.files import IMAGE_SUFFIXES
 from anysize.sources.listing import sorted_rows
 from anysize.sources.split_names import SPLIT_NAMES
 

@@ -15,10 +15,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from anysize.core.records import Source
-from anysize.sources.columns import CONTENTS, Request
+from anysize.modalities import is_content
+from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES
+from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
 from anysize.sources.contents import Contents, contents
-from anysize.sources.files import IMAGE_SUFFIXES, FileSource, file_content
+from anysize.sources.files import FileSource, file_content
 from anysize.sources.imagenet import class_names, truth
 from anysize.sources.imagenet.class_names import ClassNames
 from anysize.sources.imagenet.classes import SYNSET
@@ -129,7 +131,7 @@ def _part(folder: Path, found: Contents, request: Request) -> Source | None:
 
 
 def _classifies(request: Request) -> bool:
-    contents_wanted = [spec for spec in request.columns if spec.kind in CONTENTS]
+    contents_wanted = [spec for spec in request.columns if is_content(spec.kind)]
     kinds = {spec.kind for spec in contents_wanted}
     return kinds == {"image"} and bool(request.of_kind("target"))
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from anysize.core.errors import DataError
 from anysize.core.records import Field
-from anysize.readers.features import Features
-from anysize.readers.text import Text
+from anysize.modalities import load
 from anysize.sources.columns import ColumnSpec
 from anysize.sources.rows import CELL_LIMIT, Unreadable, as_string
 
@@ -84,23 +83,16 @@ class CellFiles:
             # How the datasets library keeps pictures in Parquet.
             inner = cell.get("bytes")
             cell = inner if isinstance(inner, bytes) else cell.get("path")
+        modality = load(spec.kind)
         if isinstance(cell, bytes):
-            from anysize.readers.image import Image
-
-            return Image(cell, f"{origin} column {column!r}")
+            return modality.packed(cell, f"{origin} column {column!r}")
         name = cell_string(cell, origin, column)
         if not name:
             if spec.required:
                 raise DataError(origin, f"has no file name in the column {column!r}")
             return None
         path = self._folder / _inside(name, column, origin)
-        if spec.kind == "text":
-            return Text(path, encoding=self._encoding)
-        if spec.kind == "features":
-            return Features(path)
-        from anysize.readers.image import Image
-
-        return Image(path)
+        return modality.file(path, encoding=self._encoding)
 
 
 def _inside(name: str, column: str, origin: str) -> Path:

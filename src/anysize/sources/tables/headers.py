@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from anysize.modalities import is_content, load
 from anysize.sources.columns import ColumnSpec
 from anysize.sources.tables.quotes import Shape, shapes
 
@@ -81,9 +82,9 @@ def guess_roles(
         place = None
         if spec.kind == "target" and width > 1:
             place = _target(free, rows, kinds)
-        elif spec.kind == "text" and free:
+        elif is_content(spec.kind) and load(spec.kind).longest_column and free:
             place = max(free, key=lambda place: sum(len(row[place]) for row in rows))
-        elif spec.kind == "image":
+        elif is_content(spec.kind) and load(spec.kind).in_files:
             named = [one for one in free if rows and all(_FILE.fullmatch(r[one]) for r in rows)]
             place = named[0] if named else None
         if place is not None:

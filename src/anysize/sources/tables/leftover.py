@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from anysize.modalities import is_content, load
 from anysize.sources.columns import Request, Role, usual_names
 from anysize.sources.rows import Row, shown_names
 
@@ -47,7 +48,7 @@ def report_unused(
             unit="columns",
         )
         return
-    text = next((role for role in roles if role.spec.kind == "text"), None)
+    text = next((role for role in roles if _is_joined(role.spec.kind)), None)
     sample = list(itertools.islice(rows, _MOST)) if text is not None and left else []
     for column in left:
         known = column.strip().lower()
@@ -77,3 +78,8 @@ def _reads_like_text(cells: Sequence[Any]) -> bool:
         return False
     words = sum(len(text.split()) for text in texts) / len(texts)
     return words >= _WORDS and sum(map(len, texts)) / len(texts) >= _CHARACTERS
+
+
+def _is_joined(kind: str) -> bool:
+    """Whether several columns may be read one after the other, as text is."""
+    return is_content(kind) and load(kind).joined
