@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias
 
 Fidelity: TypeAlias = Literal["exact", "local", "approximate"]
 _FIDELITIES = ("exact", "local", "approximate")  # the truest first
-Unit: TypeAlias = Literal["tokens", "pixels", "samples", "characters", "steps", "features"]
+Unit: TypeAlias = str
+"""What an extent counts, in the plural: ``tokens``, ``pixels``, ``samples``, ``steps``, …."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +99,13 @@ class FeaturesField(Protocol):
         ...
 
 
-Field: TypeAlias = TextField | ImageField | FeaturesField
+class Field(Protocol):
+    """Content that is read when it is asked for; each modality knows how."""
+
+    @property
+    def origin(self) -> str:
+        """The file (with row and column where known) for messages."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,11 +108,11 @@ def _picture(misses: Misses, source: Source) -> dict[str, Any]:
     )
     try:
         record = source[misses.index]
-        (image,) = record.fields.values()
-        width, height = image.extent  # type: ignore[union-attr]
+        image = record.image(next(iter(record.fields)))
+        width, height = image.extent
         factor = min(_LONGEST_SIDE / max(width, height), 1.0)
         size = max(round(width * factor), 1), max(round(height * factor), 1)
-        data = _jpeg(image.resized(*size))  # type: ignore[union-attr]
+        data = _jpeg(image.resized(*size))
     except AnysizeError as error:
         return {"caption": f"{caption}: {error}", "data": ""}
     kinds: dict[str, Sequence[Annotation | Detection]] = {

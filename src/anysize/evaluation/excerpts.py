@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,9 @@ def excerpt_reader(record_at: Callable[[int], Record], role: str | None = None) 
                 return text_excerpt(field, mistake)
             if isinstance(field, FeaturesField):
                 return feature_excerpt(field)
-            return image_excerpt(field, mistake)
+            if hasattr(field, "resized"):
+                return image_excerpt(cast(ImageField, field), mistake)
+            return Excerpt(where=field.origin)
         except DataError as error:
             return Excerpt(where=f"cannot be shown: {error.problem}")
 

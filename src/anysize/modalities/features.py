@@ -14,13 +14,11 @@ from anysize.core.examples import Example
 from anysize.core.records import Field, Source
 from anysize.core.windows import Span, Window
 from anysize.modalities.numbers.settings import FeatureFacts, FeatureOptions, FeatureSettings
-from anysize.modalities.protocols import BATCH, LENGTH, Defaults, Feeding, GraphInput, Modality
+from anysize.modalities.parts import BATCH, LENGTH, Defaults, GraphInput
+from anysize.modalities.protocols import Modality
 from anysize.modalities.settings import Settings
 
 if TYPE_CHECKING:
-    import torch
-
-    from anysize.models.execution import Execution
     from anysize.models.network import Network
 
 PROVIDES = ("features",)
@@ -117,22 +115,11 @@ class Features(Modality):
     def smallest(self, network: Network) -> int:
         return max(_SMALLEST_PART, network.reads(FeatureSettings).least)
 
-    def execution(
-        self, network: Network, device: torch.device, *, packed: bool | None = None
-    ) -> Execution:
-        from anysize.modalities.numbers.execution import Numbers
-
-        return Numbers(network, device)
-
     def graph_inputs(self, network: Network) -> tuple[GraphInput, ...]:
         settings = network.reads(FeatureSettings)
         length = (LENGTH if settings.varying else settings.steps,) if settings.steps else ()
         axes = (BATCH, *length, settings.width)
         return (GraphInput("features", axes, np.float32, settings.least),)
-
-    def feeding(self, network: Network) -> Feeding:
-        """Float32 numbers ``[n, width]`` or ``[n, steps, width]``, all of one length."""
-        return lambda examples: [np.stack([example.arrays["features"] for example in examples])]
 
     def fitted(self, settings: Any, shape: tuple[int, ...], problems: list[str]) -> Settings:
         assert isinstance(settings, FeatureSettings)

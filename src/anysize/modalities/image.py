@@ -13,9 +13,10 @@ from anysize.core.examples import Example
 from anysize.core.files import write_json
 from anysize.core.records import Field, Source
 from anysize.core.windows import Box, Window
+from anysize.modalities.parts import BATCH, Costs, Defaults, Feeding, GraphInput
 from anysize.modalities.pictures.settings import ImageFacts, ImageOptions, ImageSettings
 from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES
-from anysize.modalities.protocols import BATCH, Costs, Defaults, Feeding, GraphInput, Modality
+from anysize.modalities.protocols import Modality
 from anysize.modalities.settings import Settings
 
 if TYPE_CHECKING:

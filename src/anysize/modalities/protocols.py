@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.records import Source
+from anysize.modalities.parts import Costs, Defaults, Feeding, GraphInput, NoOptions
 from anysize.modalities.reading import Reading
 from anysize.modalities.settings import Settings
 
@@ -23,84 +23,6 @@ if TYPE_CHECKING:
 
     from anysize.models.execution import Execution, Tensors
     from anysize.models.network import Network
-
-Feeding: TypeAlias = Callable[[Sequence[Example]], list[NDArray[Any]]]
-"""From examples to the arrays of a graph's inputs, in their order."""
-
-BATCH, LENGTH = "batch", "length"
-"""Names of the axes of a graph's inputs that are free."""
-
-
-@dataclass(frozen=True, slots=True)
-class GraphInput:
-    """One input of a graph.
-
-    Attributes:
-        name: what the module's ``forward`` calls it.
-        axes: each axis's size, or the name of a free one.
-        kind: of its numbers.
-        least: the shortest length that it may have.
-    """
-
-    name: str
-    axes: tuple[int | str, ...]
-    kind: type[np.generic]
-    least: int = 1
-
-    def example(self, batch: int = 2, length: int = 16) -> NDArray[Any]:
-        """Ones or zeros of a shape that it may have."""
-        sizes = {BATCH: batch, LENGTH: max(length, self.least)}
-        shape = [sizes[axis] if isinstance(axis, str) else axis for axis in self.axes]
-        # A mask of zeros would attend to nothing.
-        return (np.zeros if self.kind is np.float32 else np.ones)(shape, self.kind)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
-    """How much of a modality is worth running at once, in its unit.
-
-    Attributes:
-        most: more at once was never faster in prediction, on a processor.
-        enough: taken even where a probe finds less to be as fast: its rates are rough.
-        straight: the largest window of which a handful is run without a probe.
-        trained: more at once was not faster in training, on a processor.
-    """
-
-    most: int = 16384
-    enough: int = 4096
-    straight: int = 4096
-    trained: int = 16384
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
-    """What a kind of model is trained with unless the recipe says otherwise.
-
-    Attributes:
-        others: what differs where the recipe asks for another optimizer, by its name.
-        head: what differs where a head alone is trained over weights that do not change.
-        records_seen: a small table is seen more often: so many records in all, …
-        most_epochs: … but no more epochs than these; 0 leaves ``epochs`` as it is.
-    """
-
-    epochs: float
-    batch: int
-    learning_rate: float
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    weight_decay: float = 0.01
-    schedule: Literal["constant", "linear", "cosine", "one-cycle"] = "cosine"
-    warmup: float = 0.05
-    clip: float = 1.0
-    label_smoothing: float = 0.0
-    others: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    head: Mapping[str, float] = field(default_factory=dict)
-    records_seen: int = 0
-    most_epochs: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoOptions:
-    """Of a modality whose windows cannot be asked for otherwise."""
 
 
 class Modality(Reading):
@@ -116,7 +38,8 @@ class Modality(Reading):
         instead: options of other modalities, and the option of this one that is their counterpart.
         costs: how much is worth running at once.
         one_shape: name of the array whose shapes must be alike in a batch, so that others are run
-            apart; empty where examples are padded or all alike.
+            apart; empty where examples are padded or all alike, and `execution` and `feeding` are
+            its own.
         reads_slowly: whether decoding takes so long that reader threads pay in prediction.
         main_input: the first argument of the modules that read it (``main_input_name`` in
             transformers), by which a folder in the Hugging Face layout is recognised.
@@ -220,7 +143,6 @@ class Modality(Reading):
 
     # How it is run.
 
-    @abstractmethod
     def execution(
         self, network: Network, device: torch.device, *, packed: bool | None = None
     ) -> Execution:
@@ -231,6 +153,9 @@ class Modality(Reading):
             device: where it runs.
             packed: side by side without padding, where there is such a way; None chooses.
         """
+        from anysize.models.execution import Stacked
+
+        return Stacked(network, device, self.one_shape)
 
     def lengths(self, examples: Sequence[Example]) -> NDArray[np.int64]:
         """Tokens, or steps, of each window: of models that have outputs for each of them."""
@@ -253,9 +178,9 @@ class Modality(Reading):
     def graph_inputs(self, network: Network) -> tuple[GraphInput, ...]:
         """The inputs of a network's graph, in order."""
 
-    @abstractmethod
     def feeding(self, network: Network) -> Feeding:
         """Examples to the arrays of `graph_inputs`; the network's weights are never read."""
+        return lambda examples: [np.stack([example.arrays[self.one_shape] for example in examples])]
 
     def graph_notes(self, network: Network) -> dict[str, Any]:
         """What a graph file must say beside the settings, for whoever reads it elsewhere."""

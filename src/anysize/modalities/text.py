@@ -14,15 +14,8 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.records import Field, Source
 from anysize.core.windows import Span, Window
-from anysize.modalities.protocols import (
-    BATCH,
-    LENGTH,
-    Costs,
-    Defaults,
-    Feeding,
-    GraphInput,
-    Modality,
-)
+from anysize.modalities.parts import BATCH, LENGTH, Costs, Defaults, Feeding, GraphInput
+from anysize.modalities.protocols import Modality
 from anysize.modalities.settings import Settings
 from anysize.modalities.texts.settings import TextFacts, TextOptions, TextSettings
 

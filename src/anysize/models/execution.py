@@ -7,12 +7,14 @@ same one for prediction, so both see the same arithmetic.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Protocol, TypeAlias, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anysize.core.examples import Example, Outputs, Ragged, Rows
+from anysize.core.examples import Example, Outputs, Ragged, Rows, same_shapes
 from anysize.modalities import modality_of
 from anysize.models.classifier import last_linear
 from anysize.models.network import Network
@@ -96,6 +98,44 @@ def with_scores(pool: nn.Linear | None, logits: Tensor, features: Tensor) -> Ten
         return {"logits": logits, "scores": pool(features.float()).squeeze(-1)}
     with torch.autocast(features.device.type, enabled=False):
         return {"logits": logits, "scores": pool(features.float()).squeeze(-1)}
+
+
+class Stacked:
+    """Examples of one shape as one array; those of other shapes are run apart, never padded.
+
+    What a model gives for an example then never depends on what it was batched with.
+
+    Args:
+        network: on ``device`` already; its module takes the array under ``main_input_name``.
+        device: where it runs.
+        array: name of the array in the examples.
+    """
+
+    packed = True
+    side = 1.0
+
+    def __init__(self, network: Network, device: torch.device, array: str) -> None:
+        self._module = network.module
+        self._device = device
+        self._array = array
+        self._names = network.outputs
+        self._tap = FeatureTap(network)
+
+    def __call__(self, examples: Sequence[Example]) -> Tensors:
+        groups = same_shapes(examples, self._array)
+        found = [self._run([examples[place] for place in group]) for group in groups]
+        if len(found) == 1:
+            return found[0]
+        places = torch.tensor(list(chain.from_iterable(groups)))
+        order = torch.argsort(places).to(self._device)
+        return {name: torch.cat([part[name] for part in found])[order] for name in found[0]}
+
+    def _run(self, examples: Sequence[Example]) -> Tensors:
+        values = torch.from_numpy(np.stack([example.arrays[self._array] for example in examples]))
+        outputs = self._module(**{self._module.main_input_name: values.to(self._device)})
+        if self._names == ("logits",):
+            return self._tap.scored(outputs.logits)
+        return {name: getattr(outputs, name) for name in self._names}
 
 
 def make_execution(

@@ -11,7 +11,7 @@ from anysize.core.protocols import Opened
 from anysize.core.running import streams_of
 from anysize.core.steps import ONE_RUN, Step
 from anysize.modalities import modality_of
-from anysize.modalities.protocols import Costs
+from anysize.modalities.parts import Costs
 from anysize.models.network import Network
 from anysize.models.opening.errors import sentence
 from anysize.planning import budget, climbs, synthetic

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from anysize.core.errors import BundleError
 from anysize.core.examples import Example, Outputs, Ragged, Rows, same_shapes
 from anysize.modalities import modality_of
-from anysize.modalities.protocols import LENGTH, Feeding, GraphInput
+from anysize.modalities.parts import LENGTH, Feeding, GraphInput
 from anysize.models.network import Network
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from anysize.core.errors import BundleError, MissingExtraError
-from anysize.modalities.protocols import BATCH, LENGTH, GraphInput
+from anysize.modalities.parts import BATCH, LENGTH, GraphInput
 from anysize.models.network import Network
 from anysize.runtimes.feeding import graph_inputs, graph_outputs
 from anysize.runtimes.tracing import Traceable, example_tensors
