@@ -13,6 +13,7 @@ from anysize import tasks
 from anysize.api.compression import compress_report
 from anysize.api.labelled import labelled
 from anysize.api.people import People
+from anysize.api.streaming import Streaming
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, RunError
 from anysize.core.findings import Finding, Findings
@@ -72,7 +73,7 @@ def load(
     return Model(network, card, folder)
 
 
-class Model(People):
+class Model(People, Streaming):
     """A trained network with its card.
 
     Attributes:

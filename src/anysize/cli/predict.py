@@ -29,6 +29,12 @@ Keep = Annotated[
 Draw = Annotated[
     Path | None, typer.Option(help="Folder for pictures with boxes, faces and labels drawn on.")
 ]
+Stream = Annotated[
+    bool,
+    typer.Option(
+        "--stream", help="Also print what is known of a record while its prediction is being made."
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on where a prediction into --out was cut off.")
 ]
@@ -40,6 +46,7 @@ def command(
     out: Out = None,
     keep: Keep = None,
     draw: Draw = None,
+    stream: Stream = False,
     resume: Resume = False,
     memory: options.Memory = None,
     merge: options.Merge = None,
@@ -80,6 +87,11 @@ def command(
         tolerant=tolerant,
     )  # fmt: skip
     check_paths(inputs)
+    if stream and (out is not None or as_json):
+        raise ConfigurationError(
+            "--stream prints lines as they come, which results in a file (--out) or in one "
+            "document (--json) cannot be: leave out one of them"
+        )
     check_out(out, resume=resume)
     check_out_file(out)
     check_not_input(out, [each for each in inputs if each != "-"])
@@ -97,7 +109,7 @@ def command(
         work = predicting.work_of(model, source, settings, inputs, keep) if out is not None else {}
         sink = predicting.sink_for(out, work, tally, resume=resume, one=as_json)
         tally.begin(stack.enter_context(sink))
-        predicting.run(model, source, settings, rows, sink, tally, drawing)
+        predicting.run(model, source, settings, rows, sink, tally, drawing, stream=stream)
     for line in (*tally.lines(), *rows.words(), *(drawing.words() if drawing else ())):
         say(line)
     if as_json and out is not None:

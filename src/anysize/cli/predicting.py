@@ -16,7 +16,7 @@ from anysize.core.errors import ConfigurationError
 from anysize.core.files import is_same_file, is_special
 from anysize.core.findings import Findings
 from anysize.core.problems import Problems
-from anysize.core.results import ErrorResult, Result
+from anysize.core.results import ErrorResult, PartialResult, Result
 
 if TYPE_CHECKING:
     from anysize.api import Model, PredictOptions
@@ -83,8 +83,10 @@ def run(
     sink: Sink,
     tally: Tally,
     drawing: Drawing | None,
+    *,
+    stream: bool = False,
 ) -> None:
-    """Predicts what the sink does not hold yet."""
+    """Predicts what the sink does not hold yet; with ``stream`` partial results go there too."""
     from anysize.sources.tail import Tail
 
     left = Tail(source, sink.done) if sink.done else source
@@ -96,14 +98,19 @@ def run(
     for line in plan.why:
         say(line)
     with ProgressLine("records", len(left)) as meter:
-        results = model.predict(left, settings, plan=plan, on_windows=meter.windows)
-        for ordinal, result in enumerate(results, sink.done):
+        ordinal = sink.done
+        predicted = model.stream if stream else model.predict
+        for result in predicted(left, settings, plan=plan, on_windows=meter.windows):
+            if isinstance(result, PartialResult):
+                sink.write(result.to_json())
+                continue
             row = rows.row(ordinal, result)
             sink.write(row)
             tally.add(result)
             if drawing is not None and isinstance(result, Result):
                 drawing.add(row["id"], source[ordinal], result)
             meter.record()
+            ordinal += 1
 
 
 def sink_for(

@@ -40,6 +40,9 @@ def command(
         str | None, typer.Option(help="Augmentation (anysize list augmentations).")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that share the work.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="What starts the workers. Default: local, on this machine.")
+    ] = None,
     loaders: Annotated[int | None, typer.Option(help="Reader threads a worker.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,

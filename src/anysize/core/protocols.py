@@ -143,13 +143,15 @@ class Generator(Protocol):
     generating to the very limits would take, at its peak, without generating all of the tokens, and
     returns the seconds that it would take. Without it the planner generates to the limits.
 
-    Attributes:
-        token_bytes: what the cache holds of one token, in bytes.
     """
 
     name: str
     precision: str
-    token_bytes: int
+
+    @property
+    def token_bytes(self) -> int:
+        """What the cache holds of one token, in bytes."""
+        ...
 
     def generate(
         self,

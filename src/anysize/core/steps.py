@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anysize.core.examples import Example
 from anysize.core.generation import GenerationOptions
@@ -116,7 +117,8 @@ class Generation:
     """The model generates a sequence for each example.
 
     An answer's output has ``tokens`` (int32, the new ones), ``score`` (the sum of their
-    log-probabilities) and ``ending`` (``end``, ``stop``, ``length``; None while it grows).
+    log-probabilities), ``ending`` (``end``, ``stop``, ``length``; None while it grows) and, where
+    there is ``decode``, ``text``.
 
     Args:
         options: how sequences are generated.
@@ -125,11 +127,15 @@ class Generation:
         token_cost: cost of a generated token: how many units of an example's own cost take as much
             memory as what the cache holds of one token. For text it is 1: the cache holds as much
             of a token of the prompt.
+        decode: from token ids to what they say.
     """
 
     options: GenerationOptions = field(default_factory=GenerationOptions)
     per_unit: float = 0.0
     token_cost: float = 1.0
+    decode: Callable[[NDArray[np.int32]], str] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     needs: ClassVar[Ability] = "generate"
 
@@ -154,12 +160,14 @@ class Generation:
             if growth.problem is not None:
                 yield Answer(example, {}, problem=growth.problem)
                 continue
-            output = {
+            output: dict[str, Any] = {
                 "tokens": growth.tokens,
                 "score": growth.score,
                 "ending": growth.ending,
                 **example.aside,
             }
+            if self.decode is not None:
+                output["text"] = self.decode(growth.tokens)
             yield Answer(example, output, finished=growth.ending is not None)
 
     def rehearse(self, runtime: Generator, examples: Sequence[Example]) -> float | None:

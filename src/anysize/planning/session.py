@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from anysize import tasks
+from anysize.core.errors import ConfigurationError
 from anysize.core.pipeline import Position
-from anysize.core.predict import predict
+from anysize.core.predict import predict_stream
+from anysize.core.protocols import Showing
 from anysize.core.records import Source
-from anysize.core.results import ErrorResult, Result
+from anysize.core.results import ErrorResult, PartialResult, Result
 from anysize.planning.kept import KeptPlans, plan_key
 from anysize.planning.options import PredictOptions, adapted
 from anysize.planning.prediction import PredictionPlan, plan_prediction
@@ -133,25 +135,69 @@ class Session:
         Raises:
             BudgetError: before work starts, when the budget is too small.
         """
+        results = self._results(source, options, plan, keep_first, on_windows, partial=False)
+        # Without partial results there are none among the results.
+        return cast(Iterator[Result | ErrorResult], results)
+
+    def stream(
+        self,
+        source: Source,
+        options: PredictOptions,
+        *,
+        plan: PredictionPlan | None = None,
+        on_windows: Callable[[int], None] | None = None,
+    ) -> Iterator[Result | ErrorResult | PartialResult]:
+        """Results in the order of the source, and between them partial ones, as they come.
+
+        Args:
+            source: the records.
+            options: see ``PredictOptions``.
+            plan: made by ``plan`` for the same source and options; None makes it now.
+            on_windows: told how many windows went through the model.
+
+        Raises:
+            ConfigurationError: the task has no partial results.
+            BudgetError: before work starts, when the budget is too small.
+        """
+        return self._results(source, options, plan, False, on_windows, partial=True)
+
+    def _results(
+        self,
+        source: Source,
+        options: PredictOptions,
+        plan: PredictionPlan | None,
+        keep_first: bool,
+        on_windows: Callable[[int], None] | None,
+        *,
+        partial: bool,
+    ) -> Iterator[Result | ErrorResult | PartialResult]:
         network, merge = adapted(self.network, self.card, options)
         task = self.task
         if isinstance(task, Selective):
             task = task.selecting(**self.card.selection)
             task = task.selecting(threshold=options.threshold, nms_iou=options.nms_iou)
+        merging = MergeOptions(rule=merge, keep_first=keep_first)
+        new_merger = task.new_merger(self.card.labels, merging)
+        if partial and not isinstance(new_merger(""), Showing):
+            raise ConfigurationError(
+                f"{task.name} has no partial results to stream: a record's prediction is known "
+                "when all of it has been read"
+            )
         plan = plan or self._kept_plan(network, source, options)
         step = plan.guarded(step_of(task, network))
         stream = source if isinstance(source, StreamSource) else None
         runtime = plan.open_runtime()
         sound = False
         try:
-            yield from predict(
+            yield from predict_stream(
                 source,
                 _in_order(source) if stream is None else stream.positions(),
                 task.preprocess(network),
                 runtime,
-                task.new_merger(self.card.labels, MergeOptions(rule=merge, keep_first=keep_first)),
+                new_merger,
                 plan.batches,
                 step=step,
+                partial=partial,
                 strict=options.strict,
                 # Of a stream, nothing is read ahead of what is asked for but a batch.
                 threads=plan.threads if stream is None else 0,

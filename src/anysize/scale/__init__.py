@@ -1,1 +1,1 @@
-"""More than one process: workers on this machine."""
+"""Engines: what starts a team of workers and lets them work as one."""

@@ -1,9 +1,13 @@
-"""What every worker process does around its work: die with its launcher, and report its end."""
+"""What every worker process does around its work: die with its launcher, and report its end.
+
+A member of the local engine's team is ``python -m anysize.scale.child WORK REQUEST``.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import sys
@@ -12,11 +16,14 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from anysize.core import memory
 from anysize.core.errors import AnysizeError
 from anysize.core.files import write_json
 
 LAUNCHER = "ANYSIZE_LAUNCHER"
 REPORTS = "ANYSIZE_WORKER_REPORTS"
+LAUNCHED = "ANYSIZE_LAUNCHED"
+ANSWER = "answer.json"
 _SET_PARENT_DEATH_SIGNAL = 1
 
 
@@ -73,3 +80,30 @@ def _arguments(error: BaseException) -> tuple[object, ...]:
     reduced = error.__reduce__()
     arguments = reduced[1] if isinstance(reduced, tuple) else ()
     return arguments if isinstance(arguments, tuple) else ()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Does the work of a team's member, and leaves the leader's answer for the launcher.
+
+    Args:
+        arguments: the work (``package.module:function``) and the file of the request.
+    """
+    from anysize.scale.alone import work_of
+    from anysize.scale.process_group import ProcessMember
+
+    name, request = arguments
+    member = ProcessMember(time.monotonic() - float(os.environ[LAUNCHED]))
+    if member.rank:
+        # Python sees no signal while it waits in the process group's own code.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    memory.bound_heap()
+    try:
+        answer = work_of(name)(member, json.loads(Path(request).read_text(encoding="utf-8")))
+    finally:
+        member.leave()
+    if member.rank == 0:
+        write_json(Path(os.environ[REPORTS]) / ANSWER, answer)
+
+
+if __name__ == "__main__":
+    guarded(main, sys.argv[1:])

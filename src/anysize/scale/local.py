@@ -1,8 +1,8 @@
-"""Several workers on this machine, through PyTorch's elastic launcher.
+"""Workers on this machine: one is this process, several go through PyTorch's elastic launcher.
 
-Each worker is a process of its own (``python -m MODULE ARGUMENTS``) that finds its rank in the
-environment. If one fails, the others are ended and its error is raised here; if this process is
-ended, however, the workers end as well.
+Of several each is a process of its own (``scale.child``) that finds its rank in the environment. If
+one fails, the others are ended and its error is raised here; if this process is ended, however, the
+workers end as well. None is replaced.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize.core.errors import AnysizeError, RunError
-from anysize.core.files import scratch
+from anysize.core.files import scratch, write_json
 from anysize.core.memory import processors
-from anysize.scale.child import LAUNCHER, REPORTS
+from anysize.scale.alone import OnlyMember, work_of
+from anysize.scale.child import ANSWER, LAUNCHED, LAUNCHER, REPORTS
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing import SignalException
@@ -32,23 +34,17 @@ if TYPE_CHECKING:
 _SHUTDOWN_SECONDS = 600
 
 
-def launch(module: str, arguments: Sequence[str], *, workers: int) -> None:
-    """Runs ``module`` in ``workers`` processes and waits for their end.
+PROVIDES = ("local",)
 
-    The cores are divided among the workers. SIGINT and SIGTERM are passed on, and the workers get
-    time to save.
 
-    Args:
-        module: dotted name; ``python -m`` runs it.
-        arguments: of the module, the same for every worker.
-        workers: how many.
+def launch(work: str, request: Mapping[str, Any], *, workers: int) -> Any:
+    """Runs a team's work on this machine; the cores are divided among the workers.
 
-    Raises:
-        AnysizeError: the error of the worker that failed first, of its own class.
-        RunError: a worker ended without saying why.
-        KeyboardInterrupt, SystemExit: stopped by SIGINT or SIGTERM before anything was worth
-            saving.
+    See ``scale.protocols.Engine``.
     """
+    if workers == 1:
+        return work_of(work)(OnlyMember(), request)
+    started = time.monotonic()
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -68,8 +64,11 @@ def launch(module: str, arguments: Sequence[str], *, workers: int) -> None:
             signals_to_handle="SIGTERM,SIGINT",
             shutdown_timeout=_SHUTDOWN_SECONDS,
         )
-        command = ["-m", module, *arguments]
-        with _environment(_settings(str(folder), workers)), _own_signals(), _quiet_launcher():
+        asked = folder / "request.json"
+        write_json(asked, dict(request))
+        command = ["-m", "anysize.scale.child", work, str(asked)]
+        settings = {**_settings(str(folder), workers), LAUNCHED: repr(started)}
+        with _environment(settings), _own_signals(), _quiet_launcher():
             failure: ChildFailedError | None = None
             stopped: SignalException | None = None
             try:
@@ -79,6 +78,7 @@ def launch(module: str, arguments: Sequence[str], *, workers: int) -> None:
             except SignalException as error:
                 stopped = error
         _raise_ending(_reports(folder), failure, stopped)
+        return json.loads((folder / ANSWER).read_text(encoding="utf-8"))
 
 
 def _raise_ending(

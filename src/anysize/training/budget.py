@@ -19,10 +19,10 @@ from anysize.training.planning import TrainingPlan, plan_training
 from anysize.training.probing import faster_in_bfloat16, set_checkpointing
 
 if TYPE_CHECKING:
+    from anysize.scale.protocols import Team
     from anysize.training.job import Job
     from anysize.training.pooled import Objective
     from anysize.training.recipe import Recipe
-    from anysize.training.team import Team
 
 PLAN = "plan.json"
 _KEPT_SHARE = 16

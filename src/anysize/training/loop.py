@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from anysize.core.errors import DataError
+from anysize.scale.protocols import Team
 from anysize.training import checkpoint
 from anysize.training.checkpoint import MOST_NAMED, State
 from anysize.training.job import Job
@@ -32,7 +33,6 @@ from anysize.training.order import Cursor
 from anysize.training.progress import Display, Journal
 from anysize.training.step import Totals
 from anysize.training.stopping import Stopped, StopRequest
-from anysize.training.team import Team
 from anysize.training.trace import Trace
 from anysize.training.validation import rehearse, validate
 

@@ -16,6 +16,7 @@ from anysize.modalities import modality_of
 from anysize.models.convolution import guard_gradients
 from anysize.models.execution import make_execution
 from anysize.runtimes.torch import fast_bfloat16
+from anysize.scale.protocols import Team
 from anysize.training.budget import agree
 from anysize.training.job import Job
 from anysize.training.layers import freeze
@@ -27,7 +28,6 @@ from anysize.training.recipe import Recipe
 from anysize.training.sparsity import Sparsity, was_pruned
 from anysize.training.step import Stepper
 from anysize.training.stream import Labelled, Stream
-from anysize.training.team import Team
 
 _log = logging.getLogger("anysize")
 _LOOK_AHEAD = 16

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import tomllib
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from anysize.training.toml import dumps, read
 # What may change between a run and its resumption without changing what is learned.
 _FREE = frozenset(
     {
-        "out", "epochs", "steps", "minutes", "workers", "loaders", "memory", "micro_cost",
+        "out", "epochs", "steps", "minutes", "workers", "engine", "loaders", "memory", "micro_cost",
         "patience", "validate_every", "checkpoint_steps", "checkpoint_seconds", "log_every",
         "strict", "trace", "compile", "precision", "tensorboard",
     }
@@ -71,7 +72,9 @@ class Recipe:
             grows to the whole over the first 60 % of the run; 1 switches it off.
         augment: augmentation spec; ``none`` switches it off, ``auto`` is the modality's default.
         precision: ``auto`` computes in bfloat16 where the processor has it.
-        workers: processes that share the work on this machine.
+        workers: processes that share the work.
+        engine: what starts the workers and connects them: ``local`` on this machine, or one that a
+            plug-in brings.
         loaders: reader threads a worker; None chooses by the cores.
         memory: budget in bytes of all processes together; None leaves it to the machine.
         micro_cost: tokens or pixels that go through the model at once; 0 leaves it to the planner.
@@ -139,6 +142,7 @@ class Recipe:
     augment: str = "auto"
     precision: str = "auto"
     workers: int = 1
+    engine: str = "local"
     loaders: int | None = None
     memory: int | None = None
     micro_cost: int = 0
@@ -208,6 +212,11 @@ def load(path: str | Path) -> Recipe:
     """
     entries = read(path)
     return from_mapping(entries, origin=str(path))
+
+
+def loads(text: str) -> Recipe:
+    """Reads what ``Recipe.to_toml`` gave."""
+    return from_mapping(tomllib.loads(text), origin="recipe")
 
 
 def from_mapping(entries: Mapping[str, Any], origin: str) -> Recipe:

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from anysize.core import plugins
 from anysize.core.memory import format_size
 from anysize.readers.pages import pages_problems
 
@@ -75,7 +76,8 @@ def _value_problems(values: Mapping[str, Any]) -> list[str]:
         for name in ("task", "data", "model", "out")
         if values[name] in ("", ()) or (isinstance(values[name], tuple) and "" in values[name])
     ]
-    for name, choices in _CHOICES.items():
+    engines = tuple(plugins.keys("scale"))
+    for name, choices in {**_CHOICES, "engine": engines}.items():
         value = values[name]
         if isinstance(value, str) and value not in choices:
             problems.append(f"{name} must be one of {', '.join(choices)}, not {value!r}")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from anysize import heads
-from anysize.core import locks, memory
+from anysize.core import locks, memory, plugins
 from anysize.core.errors import ConfigurationError
-from anysize.core.files import is_same_file, scratch, write_json
+from anysize.core.files import is_same_file, write_json
 from anysize.core.locks import only_writer
 from anysize.core.problems import Problems
 from anysize.sources.opening import all_matching
@@ -26,15 +25,16 @@ from anysize.training.job import Job, TrainReport
 from anysize.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from anysize.scale.protocols import Engine, Team
     from anysize.training.planning import TrainingPlan
     from anysize.training.progress import Display
-    from anysize.training.team import Team
 
 RECIPE = "recipe.toml"
 REPORT = "report.json"
 PLAN = "plan.json"
 _FOLDERS = ("checkpoints", "initial", "tensorboard")
 _MOST_SHOWN = 20
+_WORK = "anysize.training.worker:train"
 
 _log = logging.getLogger("anysize")
 
@@ -65,13 +65,15 @@ def run(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> TrainRe
     with only_writer(out):
         _check_stopped(out, resume=resume)
         _check_weights(recipe)
-        if recipe.workers > 1:
-            return _with_workers(recipe, started, resume=resume, quiet=quiet)
-        from anysize.training.team import alone
-
-        report = work(*begin(recipe, started=started, resume=resume, quiet=quiet), alone())
-    assert report is not None
-    return report
+        engine = cast("Engine", plugins.load("scale", recipe.engine))
+        request = {
+            "recipe": recipe.to_toml(),
+            "elapsed": time.monotonic() - started,
+            "resume": resume,
+            "quiet": quiet,
+        }
+        entries = engine.launch(_WORK, request, workers=recipe.workers)
+    return TrainReport(**entries)
 
 
 def begin(recipe: Recipe, *, started: float, resume: bool, quiet: bool) -> tuple[Job, State]:
@@ -155,9 +157,9 @@ def make_plan(recipe: Recipe) -> TrainingPlan:
     Raises:
         ConfigurationError, DataError, BudgetError: as `run`.
     """
+    from anysize.scale.alone import alone
     from anysize.training.budget import agree
     from anysize.training.machinery import make_objective, readers
-    from anysize.training.team import alone
 
     job = preparation.prepare(recipe, started=time.monotonic(), quiet=True)
     team = alone()
@@ -276,22 +278,6 @@ def _clear(out: Path) -> None:
         shutil.rmtree(out / folder, ignore_errors=True)
     (out / PLAN).unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-
-
-def _with_workers(recipe: Recipe, started: float, *, resume: bool, quiet: bool) -> TrainReport:
-    """Starts workers that do everything; this process loads no model and no data."""
-    from anysize.scale import local
-
-    out = Path(recipe.out).absolute()
-    with scratch(None, "run") as folder:
-        request = folder / RECIPE
-        dataclasses.replace(recipe, out=str(out)).write(request)
-        arguments = [str(request), "--started", repr(started)]
-        arguments += ["--resume"] if resume else []
-        arguments += ["--quiet"] if quiet else []
-        local.launch("anysize.training.worker", arguments, workers=recipe.workers)
-    entries = json.loads((out / REPORT).read_text(encoding="utf-8"))
-    return TrainReport(**entries | {"bundle": recipe.out})
 
 
 def _report(job: Job, state: State, ended: str, peak: int) -> TrainReport:

@@ -16,6 +16,7 @@ from anysize.core.batches import BatchPlan
 from anysize.core.errors import DataError, RunError
 from anysize.core.examples import Example, Failure
 from anysize.models.row_embedding import row_embeddings
+from anysize.scale.protocols import Team
 from anysize.tasks.protocols import Mixture
 from anysize.training.mixing import Mixing
 from anysize.training.optimization import set_rate
@@ -30,7 +31,7 @@ from anysize.training.pooled import (
     two_passes,
 )
 from anysize.training.stream import Arrival, Stream, UnreadableError
-from anysize.training.team import FlatGradients, Team
+from anysize.training.team import FlatGradients, average_buffers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +157,7 @@ class Stepper:
             )
         set_rate(self._optimizer, rate)
         self._optimizer.step()
-        self._team.average_buffers(self._trained)
+        average_buffers(self._team, self._trained)
 
     def limit(self, cost: int) -> None:
         """Sets the cost of a micro-batch; the memory guard lowers it when memory runs short."""

@@ -1,4 +1,4 @@
-"""The workers of a run, and what they say to each other.
+"""Gradients of several workers as one: what travels between the members of a team.
 
 Gradients are accumulated on each worker over its own micro-batches and then summed over the
 workers in ONE all-reduce of a flat buffer a step. Why not ``DistributedDataParallel``: its hooks
@@ -13,89 +13,28 @@ clock) travels in the same buffer.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from anysize.models.row_embedding import RowEmbedding
-
-_BUCKET = 1 << 23
-
-
-@dataclass(frozen=True, slots=True)
-class Team:
-    """This worker's ``rank`` among ``size``, and its device."""
-
-    rank: int
-    size: int
-    device: torch.device
-
-    @property
-    def leads(self) -> bool:
-        """Whether this worker writes files and talks to people."""
-        return self.rank == 0
-
-    def add_up(self, values: Tensor) -> None:
-        """Sums over the workers, in place."""
-        if self.size > 1:
-            # In buckets: the communication library holds a copy of what is under way.
-            for bucket in values.split(_BUCKET):
-                torch.distributed.all_reduce(bucket)
-
-    def average_buffers(self, module: nn.Module) -> None:
-        """Averages floating-point buffers (batch statistics) over the workers."""
-        if self.size == 1:
-            return
-        buffers = [buffer for buffer in module.buffers() if buffer.is_floating_point()]
-        if not buffers:
-            return
-        flat = torch.cat([buffer.reshape(-1).float() for buffer in buffers])
-        self.add_up(flat)
-        flat.div_(self.size)
-        parts = flat.split([buffer.numel() for buffer in buffers])
-        for buffer, part in zip(buffers, parts, strict=True):
-            buffer.copy_(part.view_as(buffer))
-
-    def gather(self, value: Any) -> list[Any]:
-        """Every worker's value, by rank; small Python values only."""
-        if self.size == 1:
-            return [value]
-        values: list[Any] = [None] * self.size
-        torch.distributed.all_gather_object(values, value)
-        return values
-
-    def from_leader(self, *values: float) -> tuple[float, ...]:
-        """The leader's numbers, on every worker."""
-        leaders: tuple[float, ...] = self.gather(values)[0]
-        return leaders
+from anysize.scale.protocols import Team
 
 
-def alone() -> Team:
-    """A team of one, on the best device of this machine."""
-    return Team(0, 1, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-
-
-def join(timeout: timedelta = timedelta(hours=12)) -> Team:
-    """Joins the process group that the elastic launcher describes in the environment.
-
-    Args:
-        timeout: for others to join, and for every exchange. Long, since the leader may have to
-            index data or train a tokenizer first; a worker that ends is noticed at once anyway.
-    """
-    if torch.cuda.is_available():
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
-        torch.cuda.set_device(device)
-        backend = "nccl"
-    else:
-        device = torch.device("cpu")
-        backend = "gloo"
-    torch.distributed.init_process_group(backend, timeout=timeout)
-    return Team(torch.distributed.get_rank(), torch.distributed.get_world_size(), device)
+def average_buffers(team: Team, module: nn.Module) -> None:
+    """Averages floating-point buffers (batch statistics) over the workers."""
+    if team.size == 1:
+        return
+    buffers = [buffer for buffer in module.buffers() if buffer.is_floating_point()]
+    if not buffers:
+        return
+    flat = torch.cat([buffer.reshape(-1).float() for buffer in buffers])
+    team.add_up(flat)
+    flat.div_(team.size)
+    parts = flat.split([buffer.numel() for buffer in buffers])
+    for buffer, part in zip(buffers, parts, strict=True):
+        buffer.copy_(part.view_as(buffer))
 
 
 class FlatGradients:

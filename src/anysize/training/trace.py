@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TextIO
 
 from anysize.core.files import disk_errors
+from anysize.scale.protocols import Team
 from anysize.training.checkpoint import drop_after
 from anysize.training.order import Block
-from anysize.training.team import Team
 
 
 class Trace:

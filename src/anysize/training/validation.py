@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,14 +14,15 @@ from anysize.core.errors import DataError
 from anysize.core.examples import Example, Outputs
 from anysize.core.pipeline import Position
 from anysize.core.predict import predict
-from anysize.core.protocols import Calibrating, Preprocess
+from anysize.core.protocols import Calibrating, Opened, Preprocess
 from anysize.core.records import Record, Source
 from anysize.core.results import Result
+from anysize.core.steps import Ability
 from anysize.models.execution import collect
-from anysize.tasks.protocols import MergeOptions, target_of
+from anysize.scale.protocols import Team
+from anysize.tasks.protocols import MergeOptions, step_of, target_of
 from anysize.training.checkpoint import Score
 from anysize.training.pooled import Objective
-from anysize.training.team import Team
 
 _SAMPLE = 64
 
@@ -43,6 +44,19 @@ class _LiveRuntime:
         """Nothing to release."""
 
 
+def _live_generator(objective: Objective) -> Opened:
+    from anysize.runtimes.torch_generation import TorchGenerator
+
+    precision = "bfloat16" if objective.bfloat16 else "float32"
+    return TorchGenerator(objective.network, precision, objective.device)
+
+
+_LIVE: Mapping[Ability, Callable[[Objective], Opened]] = {
+    "run": _LiveRuntime,
+    "generate": _live_generator,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class _Targets:
     """Notes each record's target as it passes; a bad one fails the record."""
@@ -51,6 +65,11 @@ class _Targets:
     objective: Objective
     labels: Sequence[str]
     seen: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def carries(self) -> bool:
+        """As the task's own; what is sent to this goes on to that."""
+        return bool(getattr(self.preprocess, "carries", False))
 
     def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
         self.objective.task.encode_target(record, self.labels)
@@ -127,15 +146,17 @@ def validate(
     module.eval()
     meter = objective.task.new_meter(labels)
     count, problem = 0, ""
+    live = step_of(objective.task, objective.network)
     try:
         indices = range(team.rank, len(source), team.size)
         results = predict(
             source,
             (Position(ordinal, index) for ordinal, index in enumerate(indices)),
             targets,
-            _LiveRuntime(objective),
+            _LIVE[live.needs](objective),
             objective.task.new_merger(labels, MergeOptions(rule=objective.rule)),
             plan,
+            step=live,
             threads=threads,
         )
         for ordinal, result in enumerate(results):

@@ -1,60 +1,42 @@
-"""A worker process of a training run: ``python -m anysize.training.worker RECIPE …``.
-
-Started by ``anysize.scale.local``; not for people.
-"""
+"""The work of one member of a team that trains; an engine starts it (``scale.protocols``)."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import signal
-import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from anysize.core import memory
+from anysize.scale.protocols import Member
+from anysize.training import recipe as recipes
+from anysize.training import session
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Trains as one of the workers that the environment describes.
+def train(member: Member, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Trains as a member of a team.
 
     The leader prepares the run's folder and joins last; the others load what takes long to load,
     wait for it, and open what it has prepared.
 
     Args:
-        arguments: the recipe's file, and the options below.
+        member: this worker.
+        request: ``recipe`` (as TOML), ``elapsed`` (seconds that the run took before the team was
+            launched), ``resume`` and ``quiet``.
+
+    Returns:
+        The report, of the leader.
     """
-    parser = argparse.ArgumentParser(prog="anysize.training.worker")
-    parser.add_argument("recipe", type=Path, help="the recipe as the user gave it")
-    parser.add_argument("--started", type=float, required=True, help="time.monotonic()")
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--quiet", action="store_true")
-    options = parser.parse_args(arguments)
-
-    import torch
-
-    from anysize.training import loop, recipe, session, team
-
-    memory.bound_heap()
-    asked = recipe.load(options.recipe)
-    if int(os.environ["RANK"]) == 0:
-        prepared = session.begin(
-            asked, started=options.started, resume=options.resume, quiet=options.quiet
-        )
-        crew = team.join()
+    started = time.monotonic() - request["elapsed"] - member.waited
+    recipe, quiet = recipes.loads(request["recipe"]), request["quiet"]
+    if member.rank == 0:
+        resume = request["resume"] or member.attempt > 0
+        prepared = session.begin(recipe, started=started, resume=resume, quiet=quiet)
+        team = member.join()
     else:
-        # Python sees no signal while it waits in the process group's own code.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        loop.warm_up()
-        crew = team.join()
-        prepared = session.join_in(Path(asked.out), started=options.started, quiet=options.quiet)
-    try:
-        session.work(*prepared, crew)
-    finally:
-        torch.distributed.destroy_process_group()
+        from anysize.training.loop import warm_up
 
-
-if __name__ == "__main__":
-    from anysize.scale.child import guarded
-
-    guarded(main, sys.argv[1:])
+        warm_up()
+        team = member.join()
+        prepared = session.join_in(Path(recipe.out), started=started, quiet=quiet)
+    report = session.work(*prepared, team)
+    return None if report is None else report.to_json()
