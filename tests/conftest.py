@@ -6,7 +6,10 @@ torch, OpenMP and tokenizers read them once, and because processes that tests st
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -48,6 +51,36 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.fail(f"ANYSIZE_DATA names {value!r}, which is not a folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Gives a folder of data or a trained bundle, which the first to ask for it makes.
+
+    The workers of xdist share what is on it, so that nothing is trained twice: give a name, and a
+    function that fills a folder. With ``own=True`` the worker gets a copy that it may write to, as
+    prediction does to a bundle.
+    """
+    base = tmp_path_factory.getbasetemp()
+    # A worker's folder is inside of that of the run.
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shelf"
+    place.mkdir(exist_ok=True)
+
+    def shelf(name: str, make: Callable[[Path], object], *, own: bool = False) -> Path:
+        folder, made = place / name, place / f"{name}.made"
+        with (place / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                made.touch()
+        if not own:
+            return folder
+        copy = tmp_path_factory.mktemp(name) / name
+        return Path(shutil.copytree(folder, copy))
+
+    return shelf
 
 
 @pytest.fixture(autouse=True)

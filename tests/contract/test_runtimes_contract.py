@@ -250,8 +250,11 @@ def test_precisions_share_no_compiled_form(tmp_path: Path, name: str) -> None:
     first, second = sorted(module.precisions(network))[:2]
     fresh = {each: outputs(tmp_path / each, each) for each in (first, second)}
     both = tmp_path / "both"
-    for each in (second, first, second, first):
-        np.testing.assert_array_equal(outputs(both, each), fresh[each])
+    for _ in range(2):
+        for each in (second, first):
+            np.testing.assert_array_equal(outputs(both, each), fresh[each])
+        if not any(path.is_file() for path in both.rglob("*")):
+            break  # nothing is kept, so that nothing is taken a second time either
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
@@ -407,7 +410,7 @@ def test_threads_are_respected_and_memory_is_released(
     report = subprocess.run(
         [sys.executable, "-c", PROCESS, str(Path(__file__).parent), name, str(bundles("cnn")),
          str(turns)],
-        capture_output=True, text=True, check=True, timeout=300,
+        capture_output=True, text=True, check=True, timeout=850,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     found = json.loads(report.stdout.splitlines()[-1])

@@ -28,8 +28,11 @@ def document(run: Run, *arguments: str | Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
+def pictures(shelf: Callable[..., Path]) -> Path:
+    return shelf("cli pictures", write_pictures)
+
+
+def write_pictures(folder: Path) -> None:
     rng = np.random.default_rng(0)
     for split, count in (("train", 48), ("test", 16)):
         for index in range(count):
@@ -38,19 +41,20 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path = folder / split / CLASSES[shade] / f"{index:03d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), picture)
-    return folder
 
 
 @pytest.fixture(scope="module")
-def bundle(run: Run, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("runs") / "run"
-    report = document(
-        run, "train", "image-classification", pictures, "--model", "cnn", "--out", out,
-        "--epochs", "4", "--batch", "8", "--seed", "1", "--memory", "4GiB",
-    )  # fmt: skip
-    assert report["bundle"] == str(out)
-    assert report["records"] == 4 * (48 - validation_records(out))
-    return out
+def bundle(run: Run, pictures: Path, shelf: Callable[..., Path]) -> Path:
+    def make(folder: Path) -> None:
+        out = folder / "run"
+        report = document(
+            run, "train", "image-classification", pictures, "--model", "cnn", "--out", out,
+            "--epochs", "4", "--batch", "8", "--seed", "1", "--memory", "4GiB",
+        )  # fmt: skip
+        assert report["bundle"] == str(out)
+        assert report["records"] == 4 * (48 - validation_records(out))
+
+    return shelf("cli run", make, own=True) / "run"
 
 
 def validation_records(out: Path) -> int:
@@ -100,7 +104,7 @@ def test_standard_error_holds_nothing_but_our_own_lines(bundle: Path, pictures: 
         [sys.executable, "-m", "anysize", "predict", bundle, pictures / "test" / "dark"],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=850,
     )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 8

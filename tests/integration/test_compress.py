@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,14 @@ pytest.importorskip("openvino")
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def digits(shelf: Callable[..., Path]) -> Path:
+    return shelf("digits", write_digits)
+
+
+def write_digits(folder: Path) -> None:
     from PIL import Image
     from sklearn.datasets import load_digits
 
-    folder = tmp_path_factory.mktemp("digits")
     pictures, targets = load_digits(return_X_y=True)
     for number, (values, target) in enumerate(zip(pictures[:700], targets, strict=False)):
         if target > 4:
@@ -40,19 +44,18 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
         place.mkdir(parents=True, exist_ok=True)
         pixels = np.kron(values.reshape(8, 8) * 15.9, np.ones((2, 2))).astype(np.uint8)
         Image.fromarray(np.stack([pixels] * 3, axis=-1)).save(place / f"{number}.png")
-    return folder
 
 
 @pytest.fixture(scope="module")
-def trained(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
-    out = tmp_path_factory.mktemp("run") / "cnn"
-    model = anysize.train(
-        "image-classification", digits, model="cnn", out=out, epochs=8, batch=16, memory="4GiB",
-        options={"hidden_sizes": "16x64x64"}, augment="none", tensorboard=False,
-    )  # fmt: skip
-    assert model.evaluate(digits, split="test").main()["accuracy"] > 0.9
-    return out
+def trained(digits: Path, shelf: Callable[..., Path]) -> Path:
+    def make(folder: Path) -> None:
+        model = anysize.train(
+            "image-classification", digits, model="cnn", out=folder / "cnn", epochs=8, batch=16,
+            memory="4GiB", options={"hidden_sizes": "16x64x64"}, augment="none", tensorboard=False,
+        )  # fmt: skip
+        assert model.evaluate(digits, split="test").main()["accuracy"] > 0.9
+
+    return shelf("digits cnn", make, own=True) / "cnn"
 
 
 @pytest.fixture

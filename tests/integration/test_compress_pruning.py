@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,10 @@ def _one_thread() -> Any:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def write_stripes(folder: Path) -> None:
     """Stripes across, stripes down, or neither, in noise."""
     from PIL import Image
 
-    folder = tmp_path_factory.mktemp("pictures")
     generator = np.random.default_rng(3)
     for number in range(150):
         label = ("across", "down", "plain")[number % 3]
@@ -49,9 +48,25 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             pixels[:, ::2] += 90
         (folder / label).mkdir(exist_ok=True)
         Image.fromarray(pixels.astype(np.uint8)).save(folder / label / f"{number:03d}.png")
+
+
+def write_texts(folder: Path) -> None:
+    """Short texts whose label is told by one word."""
+    generator = random.Random(1)
+    words = [f"w{number}" for number in range(30)]
+    with (folder / "data.csv").open("w", encoding="utf-8") as file:
+        file.write("text,label\n")
+        for number in range(160):
+            text = generator.choices(words, k=9)
+            text[generator.randrange(9)] = ("awful", "great")[number % 2]
+            file.write(f"{' '.join(text)},{('no', 'yes')[number % 2]}\n")
+
+
+@pytest.fixture(scope="module")
+def pictures(shelf: Callable[..., Path]) -> dict[str, Any]:
     return {
         "task": "image-classification",
-        "data": str(folder),
+        "data": str(shelf("stripes", write_stripes)),
         "model": "cnn",
         "batch": 16,
         "micro_cost": 16 * 16 * 16,
@@ -61,27 +76,19 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def dense(pictures: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("dense")
-    run(Recipe(**pictures, epochs=6.0, learning_rate=0.05, out=str(out)), quiet=True)
-    return out
+def dense(pictures: dict[str, Any], shelf: Callable[..., Path]) -> Path:
+    def make(folder: Path) -> None:
+        recipe = Recipe(**pictures, epochs=6.0, learning_rate=0.05, out=str(folder / "run"))
+        run(recipe, quiet=True)
+
+    return shelf("stripes cnn", make, own=True) / "run"
 
 
 @pytest.fixture(scope="module")
-def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Short texts whose label is told by one word."""
-    path = tmp_path_factory.mktemp("texts") / "data.csv"
-    generator = random.Random(1)
-    words = [f"w{number}" for number in range(30)]
-    with path.open("w", encoding="utf-8") as file:
-        file.write("text,label\n")
-        for number in range(160):
-            text = generator.choices(words, k=9)
-            text[generator.randrange(9)] = ("awful", "great")[number % 2]
-            file.write(f"{' '.join(text)},{('no', 'yes')[number % 2]}\n")
+def texts(shelf: Callable[..., Path]) -> dict[str, Any]:
     return {
         "task": "text-classification",
-        "data": str(path),
+        "data": str(shelf("one word", write_texts) / "data.csv"),
         "model": "transformer",
         "options": {
             "hidden_size": "32", "num_layers": "4", "intermediate_size": "64", "num_heads": "4",
@@ -94,10 +101,12 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def encoder(texts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("encoder")
-    run(Recipe(**texts, epochs=8.0, learning_rate=3e-3, out=str(out)), quiet=True)
-    return out
+def encoder(texts: dict[str, Any], shelf: Callable[..., Path]) -> Path:
+    def make(folder: Path) -> None:
+        recipe = Recipe(**texts, epochs=8.0, learning_rate=3e-3, out=str(folder / "run"))
+        run(recipe, quiet=True)
+
+    return shelf("one word encoder", make, own=True) / "run"
 
 
 def compressed(method: str, source: Path, out: Path, data: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +60,16 @@ def write(folder: Path, split: str, seeds: range, width: int, height: int, count
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("squares")
-    write(folder, "train", range(48), SIDE, SIDE, 3)
-    out = tmp_path_factory.mktemp("run") / "squares"
-    anysize.train(
-        "object-detection", folder, model="detector-small", out=out, steps=120,
-        validation=0.0, augment="none", image_size=(SIDE, SIDE), learning_rate=3e-3,
-        memory="4GiB", seed=3, threshold=0.3, nms_iou=0.5,
-    )  # fmt: skip
-    return out
+def bundle(shelf: Callable[..., Path]) -> Path:
+    def make(folder: Path) -> None:
+        write(folder / "data", "train", range(48), SIDE, SIDE, 3)
+        anysize.train(
+            "object-detection", folder / "data", model="detector-small", out=folder / "run",
+            steps=120, validation=0.0, augment="none", image_size=(SIDE, SIDE), learning_rate=3e-3,
+            memory="4GiB", seed=3, threshold=0.3, nms_iou=0.5,
+        )  # fmt: skip
+
+    return shelf("squares", make, own=True) / "run"
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ def test_a_disk_that_is_full_costs_nothing_but_time(repository: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(repository / "src"), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=850,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     summary = json.loads(done.stdout[done.stdout.index("\n{") :])

