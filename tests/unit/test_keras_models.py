@@ -396,7 +396,7 @@ def test_the_range_of_pixels(keras: Any, tmp_path: Path) -> None:
         (scaled_file, request, 0.0, 1 / 255),
         (plain_file, asked, 0.5, 0.5),
     ):
-        settings = spec.build(path, wish).image
+        settings = spec.build(path, wish).settings
         assert settings is not None
         assert (settings.mean, settings.std) == ((mean,) * 3, (std,) * 3)
 
