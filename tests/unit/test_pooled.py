@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from anysize.core.batches import BatchPlan
 from anysize.core.examples import Example
 from anysize.core.windows import Span, Window
 from anysize.modalities.pictures.settings import ImageSettings
 from anysize.modalities.texts.settings import TextSettings
-from anysize.models.execution import make_execution
+from anysize.models.execution import Tensors, make_execution
 from anysize.models.network import Network
 from anysize.tasks.classification import Classification
 from anysize.tasks.protocols import LossBatch
@@ -186,6 +187,79 @@ def test_two_passes_equal_one_graph_with_dropout_on(packed: bool, rule: str) -> 
     assert loss == pytest.approx(expected_loss, rel=1e-6)
     assert any(name.startswith("pool") for name in found) == (rule == "attention")
     assert_same(found, expected, tolerance=1e-4)
+
+
+class JointTask(AnyTask):
+    """One token of the whole record is right: a softmax over the tokens of all its windows.
+
+    The loss is no sum over windows (shared normalisation; Clark and Gardner 2018).
+    """
+
+    def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
+        assert batch.lengths is not None
+        assert len(batch.examples) == len(batch.lengths)
+        assert int(batch.lengths.sum()) == len(outputs["start_logits"])
+        rows, begin = [], 0
+        for example, length in zip(batch.examples, batch.lengths.tolist(), strict=True):
+            # The special token that comes first in a window is no answer.
+            rows += range(begin + int(example.aside["first"]), begin + length)
+            begin += length
+        chosen = outputs["start_logits"][rows].float()
+        return chosen.logsumexp(0) - chosen[batch.targets[0]]
+
+
+def spans(dropout: float) -> Network:
+    from transformers import BertConfig, BertForQuestionAnswering
+
+    torch.manual_seed(0)
+    module = BertForQuestionAnswering(
+        BertConfig(
+            vocab_size=50,
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=16,
+            hidden_dropout_prob=dropout,
+            attention_probs_dropout_prob=dropout,
+        )
+    )
+    outputs = ("start_logits", "end_logits")
+    settings = TextSettings(window=16)
+    return Network(
+        module=module, spec="tiny", settings=settings, outputs=outputs, per_token=outputs
+    )
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_two_passes_over_outputs_of_each_token_equal_one_graph(packed: bool) -> None:
+    network = spans(dropout=0.3)
+    goal = replace(objective(network, "mean", packed), task=JointTask())
+    network.module.train()
+    plan = BatchPlan(budget=40, packed=packed)
+    windows = [replace(each, aside={"first": np.array(1)}) for each in text_windows(11)]
+    parts = list(split(windows, plan))
+    assert len(parts) > 3
+    outputs = []
+    for number, part in enumerate(parts):
+        seed(number)
+        outputs.append(goal.outputs(part))
+    together = {name: torch.cat([each[name] for each in outputs]) for name in outputs[0]}
+    batch = LossBatch(
+        examples=windows,
+        owners=torch.zeros(len(windows), dtype=torch.int64),
+        weights=torch.ones(len(windows)),
+        targets=[33],
+        lengths=torch.tensor([each.cost for each in windows]),
+    )
+    expected_loss = goal.loss(together, batch)
+    expected_loss.backward()
+    expected = gradients(network)
+
+    loss, count = two_passes(goal, iter(windows), lambda: iter(windows), 33, plan, seed, 0)
+    assert count == len(parts)
+    assert loss == pytest.approx(float(expected_loss.detach()), rel=1e-6)
+    assert_same(gradients(network), expected, tolerance=1e-4)
 
 
 def test_the_comparison_notices_other_random_numbers() -> None:
