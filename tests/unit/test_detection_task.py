@@ -21,6 +21,7 @@ from anysize.core.receipts import Receipt
 from anysize.core.records import Record
 from anysize.core.windows import Box
 from anysize.modalities.pictures.settings import ImageSettings
+from anysize.modalities.texts.settings import TextSettings
 from anysize.models.network import Network
 from anysize.readers.image import Image
 from anysize.tasks.detection_matching import OVERLAPS, verdicts
@@ -212,8 +213,8 @@ def test_targets_are_checked() -> None:
         task.encode_target(made, ("cat",))
     with pytest.raises(DataError, match="nothing says which objects"):
         task.encode_target(Record(id="r", fields={}), LABELS)
-    with pytest.raises(ConfigurationError, match="needs a picture model"):
-        task.preprocess(Network(module=MODULE, spec="m"))
+    with pytest.raises(ConfigurationError, match="reads texts, and a model of pictures"):
+        task.preprocess(Network(module=MODULE, spec="m", settings=TextSettings(window=8)))
 
 
 def found(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> ObjectResult:

@@ -48,6 +48,7 @@ LEVELS = {
             "privacy",
             "results",
             "scale",
+            "summaries",
             "training",
         ),
         3,

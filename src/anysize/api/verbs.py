@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize.api.model import Model, load
-from anysize.core.errors import BundleError, ConfigurationError
+from anysize.core.errors import ConfigurationError
 from anysize.core.progress import silenced
 from anysize.tasks.inputs import as_paths, task_of
 
@@ -241,23 +240,17 @@ def card(spec: str | Path) -> dict[str, Any]:
     Raises:
         BundleError: nothing usable there.
     """
+    from anysize.modalities import modality_of
     from anysize.models.bundle import is_bundle, read_card
     from anysize.models.graph_files import graph_file
 
-    entries = read_card(spec).to_json() if is_bundle(spec) else load(spec).card.to_json()
+    known = read_card(spec) if is_bundle(spec) else load(spec).card
+    entries = known.to_json()
     # By the modality's name, as it is shown.
-    modality = entries.pop("modality")
-    entries[modality] = entries.pop("settings")
+    entries[entries.pop("modality")] = entries.pop("settings")
     graph = graph_file(spec)
-    file = (Path(spec) if graph is None else graph.parent) / "tokenizer.json"
-    if file.is_file() and modality == "text":
-        from anysize.windows.normalizing import left_out
-
-        try:
-            entries["tokenizer"] = {"leaves_out": left_out(json.loads(file.read_bytes()))}
-        except (ValueError, TypeError, AttributeError) as error:
-            raise BundleError(str(spec), "its tokenizer.json is damaged") from error
-    return entries
+    folder = Path(spec) if graph is None else graph.parent
+    return entries | modality_of(known.settings).inspected(folder)
 
 
 def statistics(
@@ -284,9 +277,10 @@ def statistics(
     Raises:
         ConfigurationError, DataError, BundleError: the data or the model cannot be used.
     """
+    from anysize import summaries
     from anysize.core.findings import Findings
-    from anysize.evaluation import statistics as counting
     from anysize.evaluation.column_lines import column_lines
+    from anysize.tasks.fields import windowed
     from anysize.tasks.understanding import inspected
 
     opened = load(model) if model is not None else None
@@ -299,14 +293,11 @@ def statistics(
         from anysize.evaluation.object_statistics import object_statistics
 
         found = object_statistics(source)
-    elif chosen.role == "image":
-        found = counting.image_statistics(source, findings=findings)
-    elif chosen.role == "features":
-        from anysize.evaluation.feature_statistics import feature_statistics
-
-        found = feature_statistics(source)
     else:
+        kind = windowed(chosen).kind
         preprocess = None if opened is None else chosen.preprocess(opened.network)
-        found = counting.text_statistics(source, preprocess=preprocess)
+        found = summaries.statistics(
+            kind, source, role=chosen.role, preprocess=preprocess, findings=findings
+        )
     lines = column_lines(source, findings)
     return dataclasses.replace(found, splits=splits, findings=tuple(findings), columns=lines)

@@ -119,6 +119,14 @@ class Modality(Reading):
             place: a bundle's folder, or a graph file.
         """
 
+    def inspected(self, folder: Path) -> dict[str, Any]:
+        """What inspecting a model shows beside its card, from the files of its preprocessing.
+
+        Raises:
+            BundleError: one of them is damaged.
+        """
+        return {}
+
     def problems(self, network: Network, settings: Settings) -> list[str]:
         """Why a card's settings cannot be those of the network that lies beside it."""
         return []

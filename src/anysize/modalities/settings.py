@@ -42,6 +42,11 @@ class Settings:
         """Whether windows come in many sizes, so that sorting them pays."""
         raise NotImplementedError
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of a table that one field is made of; empty where it is in one."""
+        return ()
+
     def kept(self) -> Self:
         """The same without wishes of one run, as a bundle keeps it."""
         return self

@@ -108,6 +108,11 @@ class Text(Modality):
 
         restore(network, place)
 
+    def inspected(self, folder: Path) -> dict[str, Any]:
+        from anysize.modalities.texts.tokenizer import inspected
+
+        return inspected(folder)
+
     def problems(self, network: Network, settings: Settings) -> list[str]:
         from anysize.modalities.texts.tokenizer import check_window
 

@@ -217,7 +217,8 @@ class _Header:
     def _joined(self, spec: ColumnSpec, name: str) -> Role | None:
         """The role of several columns (``a+b``) that are all here; None where they are not."""
         several = tuple(part.strip() for part in name.split("+"))
-        if spec.kind not in ("text", "target") or len(several) < 2 or name in self.columns:
+        joined = spec.kind == "target" or _reading(spec, "joined")
+        if not joined or len(several) < 2 or name in self.columns:
             return None
         if not all(part in self.columns for part in several):
             return None

@@ -12,7 +12,6 @@ from anysize import tasks
 from anysize.core.errors import AnysizeError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Field, Source
-from anysize.modalities.numbers.settings import FeatureSettings
 from anysize.sources import ColumnSpec, open_source
 from anysize.sources.boxes.source import without_objects
 from anysize.sources.opening import Paths, all_matching, called
@@ -129,14 +128,10 @@ def columns_of(task: Task, card: Card) -> tuple[ColumnSpec, ...]:
         card: of the model.
     """
     trained: Mapping[str, str] = (card.provenance.get("recipe") or {}).get("columns") or {}
-    several: tuple[str, ...] = ()
-    settings = card.settings
-    if isinstance(settings, FeatureSettings):
-        encoding = settings.encoding
-        several = settings.names if encoding is None else encoding.names
+    several = card.settings.columns
     found = []
     for spec in task.columns:
-        if several and spec.kind == settings.modality:
+        if several and spec.kind == card.settings.modality:
             found.append(dataclasses.replace(spec, several=several))
         elif spec.role in trained:
             found.append(dataclasses.replace(spec, names=(trained[spec.role], *spec.names)))

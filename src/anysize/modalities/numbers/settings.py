@@ -55,6 +55,11 @@ class FeatureSettings(Settings):
         """The cost of one whole window."""
         return max(self.steps, 1)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the numbers are made of, where they came from a table."""
+        return self.names if self.encoding is None else self.encoding.names
+
     @classmethod
     def from_json(cls, entries: Mapping[str, Any], origin: str) -> FeatureSettings:
         """From the entries of a card; see ``Settings``."""

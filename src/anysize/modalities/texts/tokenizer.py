@@ -11,6 +11,7 @@ from anysize.modalities.texts.settings import TextSettings
 from anysize.models import hub_settings
 from anysize.models.network import Network
 from anysize.models.positions import position_count
+from anysize.windows.normalizing import left_out
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -68,6 +69,17 @@ def save(folder: Path, network: Network) -> None:
     if tokenizer is None:
         tokenizer = wrap_tokenizer(network.tokenizer, window=network.reads(TextSettings).window)
     tokenizer.save_pretrained(folder)
+
+
+def inspected(folder: Path) -> dict[str, Any]:
+    """What the tokenizer in a folder leaves out of texts; nothing where there is none."""
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        return {}
+    try:
+        return {"tokenizer": {"leaves_out": left_out(json.loads(file.read_bytes()))}}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BundleError(str(folder), "its tokenizer.json is damaged") from error
 
 
 def tokenizer_beside(path: Path) -> Any:
