@@ -15,6 +15,8 @@ from typing import TypeAlias
 
 import pytest
 
+from anysize.core.options import Declared, declared
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 ENGLISH = ROOT / "README.md"
@@ -121,6 +123,9 @@ def test_options_in_the_documentation_exist() -> None:
     for verb, command in group.commands.items():  # type: ignore[attr-defined]
         known[verb] = {option for item in command.params for option in item.opts}
         known[verb] |= {"--help", "-h"}
+    # Those of plan are the same, and its page refers to the other's.
+    known["train"] |= {one.flag for one in every_option() if one.flag is not None}
+    known["train"] |= {f"--no-{name.removeprefix('--')}" for name in switches()}
     everywhere = {option for options in known.values() for option in options} | {"--version"}
     problems = []
     for path in (ENGLISH, CHINESE, *sorted((ROOT / "docs").rglob("*.md"))):
@@ -133,8 +138,21 @@ def test_options_in_the_documentation_exist() -> None:
         problems += [f"{where}: there is no {option}" for option in named - allowed]
         if path.parent.name == "how-to":
             own = {option for option in known[path.stem] if option.startswith("--")} - {"--help"}
+            own -= {option for option in own if option.startswith("--no-")}
             problems += [f"{where} does not explain {option}" for option in own - named]
     assert problems == []
+
+
+def every_option() -> list[Declared]:
+    """The options of training, whatever the task."""
+    from anysize.tasks.options import every_table
+    from anysize.training.recipe import Recipe
+
+    return [one for kind in (Recipe, *every_table().values()) for one in declared(kind)]
+
+
+def switches() -> list[str]:
+    return [one.flag for one in every_option() if one.switch and one.flag is not None]
 
 
 def _of_benchmarks() -> set[str]:

@@ -19,7 +19,8 @@ from anysize.cli.main import app
 from anysize.core.results import Result
 from anysize.models.convnext import convnext_tiny
 from anysize.models.vit import vit_tiny
-from anysize.training.recipe import Recipe, load
+from anysize.training.recipe import Recipe
+from anysize.training.recipe_file import load
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 SYNSETS = ("n01440764", "n01443537", "n02012849")

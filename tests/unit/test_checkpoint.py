@@ -156,8 +156,8 @@ def convolution() -> nn.Module:
 
 def recipe(optimizer: str) -> Recipe:
     return Recipe(
-        task="t", data="d", model="m", out="o", optimizer=optimizer, learning_rate=0.1,
-        weight_decay=0.1,
+        task="image-classification", data="d", model="m", out="o", optimizer=optimizer,
+        learning_rate=0.1, weight_decay=0.1,
     )  # fmt: skip
 
 

@@ -503,14 +503,14 @@ def test_layers_kept_are_the_teachers_own(tmp_path: Path) -> None:
 def test_recipe_fields(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Recipe(
-            task="-", data="-", model="-", out="-", teacher="runs/big", temperature=0.0,
-            distil_weight=1.5, hidden_weight=-1.0,
+            task="text-classification", data="-", model="-", out="-", teacher="runs/big",
+            temperature=0.0, distil_weight=1.5, hidden_weight=-1.0,
         )  # fmt: skip
     assert len(caught.value.problems) == 3
-    first = Recipe(task="-", data="-", model="-", out="-", teacher="runs/big")
+    first = Recipe(task="text-classification", data="-", model="-", out="-", teacher="runs/big")
     other = dataclasses.replace(first, teacher="runs/small")
     assert len(other.differences(first)) == 1
     first.write(tmp_path / "recipe.toml")
-    from anysize.training.recipe import load
+    from anysize.training.recipe_file import load
 
     assert load(tmp_path / "recipe.toml") == first

@@ -30,6 +30,6 @@ def test_sizes_are_shown_as_sizes() -> None:
     with pytest.raises(ConfigurationError) as caught:
         Recipe(**recipe, memory=2, batch=1 << 30)
     assert caught.value.problems == [
-        "batch must be at least 1 and at most 16,777,216, not 1,073,741,824",
-        "memory must be at least 1.0 MiB and at most 1024.00 PiB, not 2 B",
+        "batch must be a whole number from 1 to 16,777,216, not 1,073,741,824",
+        "memory must be a size of at least 1MiB, such as 2GiB, not 2 B",
     ]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import doctest
 import inspect
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 import anysize
 from anysize.cli.main import app
+from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
-from anysize.training.recipe import Recipe
+from anysize.core.options import declared
+from anysize.tasks.options import readers_of
+from anysize.training.recipe import Recipe, own_tables
 from anysize.training.recipe_defaults import default_model
+from anysize.training.recipe_file import Draft, read
+
+TASK = "text-classification"
 
 TABLE = {
     "text": [f"a {word} film of {place}" for place in range(12) for word in ("good", "bad")],
@@ -81,21 +85,68 @@ def test_the_public_names_are_those_that_are_there() -> None:
 
 
 def test_every_field_of_a_recipe_can_be_given_on_the_command_line() -> None:
-    train = typer.main.get_command(app).get_command(None, "train")  # type: ignore[attr-defined]
-    taken = {
-        name.removeprefix("--model-" if name == "--model-options" else "--").replace("-", "_")
-        for parameter in train.params
-        for name in parameter.opts
-    }
-    missing = {item.name for item in dataclasses.fields(Recipe)} - taken
-    assert missing <= {"table"}
+    everywhere = {one.name: one for one in declared(Recipe)}
+    assert {name for name, one in everywhere.items() if one.flag is None} == {"task", "data"}
+    for task in plugins.keys("tasks"):
+        help_text = CliRunner().invoke(app, ["train", task, "--help"]).output
+        own = {one.name: one for kind in own_tables(task) for one in declared(kind)}
+        for one in (everywhere | own).values():
+            assert one.flag is None or f"  {one.flag} " in help_text, (task, one.flag)
+
+
+def test_the_help_of_a_task_shows_its_options_in_groups_with_defaults() -> None:
+    texts = " ".join(CliRunner().invoke(app, ["train", TASK, "--help"]).output.split())
+    for part in ("Text: --window N", "Limits: --epochs NUMBER", "--optimizer adamw|sgd"):
+        assert part in texts
+    assert "--seed N Random seed. [default: 0]" in texts
+    assert "--tiles" not in texts and "--nms-iou" not in texts
+    without = " ".join(CliRunner().invoke(app, ["train", "--help"]).output.split())
+    assert "--window" not in without
+    assert "TASK --help" in without
+
+
+def test_an_option_of_another_task_is_named_with_the_tasks_that_have_it() -> None:
+    mistakes = ["--tiles", "never", "--nms-iou", "0.5", "--windw", "3"]
+    done = CliRunner().invoke(app, ["train", TASK, __file__, *mistakes[:4], "--seed", "x"])
+    assert isinstance(done.exception, ConfigurationError)
+    assert done.exception.problems == [
+        "--seed must be a whole number of at least 0, not 'x'",
+        f"--tiles has no effect on {TASK}: it is for {', '.join(readers_of('image'))}",
+        f"--nms-iou has no effect on {TASK}: it is for object-detection",
+    ]
+    unknown = CliRunner().invoke(app, ["train", "text-clasification", __file__, "--window", "1"])
+    assert isinstance(unknown.exception, ConfigurationError)
+    assert unknown.exception.problems == [
+        "'text-clasification' is not a task; did you mean 'text-classification'?",
+        "--window must be a whole number from 4 to 1,048,576, not 1",
+    ]
+    assert "--window" in CliRunner().invoke(app, ["train", TASK, __file__, *mistakes]).output
+
+
+def test_options_of_the_command_line_change_those_of_a_recipe(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'task = "{TASK}"\n[limits]\nsteps = 3\n[text]\nwindow = 2\n')
+    options = ["--epochs", "0.5", "--out", "o", "--no-tensorboard", "--overlap", "1"]
+    found = CliRunner().invoke(app, ["train", str(recipe), "d.csv", "--model", "m", *options])
+    assert isinstance(found.exception, ConfigurationError)
+    assert found.exception.problems == [
+        f"{recipe}: [text] window must be a whole number from 4 to 1,048,576, not 2"
+    ]
+    recipe.write_text(recipe.read_text().replace("= 2", "= 8"))
+    draft = Draft()
+    draft.take_file(read(recipe), str(recipe))
+    draft.take_values({"data": "d.csv"})
+    draft.take_texts({"model": "m", "epochs": "0.5", "out": "o", "tensorboard": "false"})
+    made = draft.recipe()
+    assert (made.epochs, made.steps, made.tensorboard) == (0.5, None, False)
+    assert made.value("window") == 8
 
 
 def test_all_mistakes_of_a_command_are_reported_at_once() -> None:
     mistakes = ["--memory", "much", "--image-size", "big", "--epochs", "-1"]
-    done = CliRunner().invoke(app, ["train", "text-classification", __file__, *mistakes])
+    done = CliRunner().invoke(app, ["train", "image-classification", __file__, *mistakes])
     assert isinstance(done.exception, ConfigurationError)
-    for part in ("--memory must be a size", "--image-size", "epochs must be above 0"):
+    for part in ("--memory must be a size", "--image-size", "--epochs must be a number above 0"):
         assert part in str(done.exception)
 
 

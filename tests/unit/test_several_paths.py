@@ -18,7 +18,8 @@ from anysize.sources.inputs import check_split
 from anysize.tasks.inputs import as_paths
 from anysize.tasks.understanding import understand
 from anysize.training import session
-from anysize.training.recipe import Recipe, from_mapping, load
+from anysize.training.recipe import Recipe
+from anysize.training.recipe_file import from_mapping, load
 
 TASK = "text-classification"
 SMALL: dict[str, Any] = {"model": "attention", "batch": 8, "quiet": True, "memory": "4GiB"}
@@ -143,7 +144,7 @@ def test_a_recipe_names_one_file_or_several(tmp_path: Path) -> None:
     for wrong in ((), ("a.csv", "")):
         with pytest.raises(ConfigurationError, match="data must not be empty"):
             dataclasses.replace(recipe, data=wrong)
-    with pytest.raises(ConfigurationError, match="data must be a text or a list of texts"):
+    with pytest.raises(ConfigurationError, match="data must be text or a list of texts"):
         Recipe(task=TASK, data=("a.csv", 3), model="attention", out="run")  # type: ignore[arg-type]
 
 

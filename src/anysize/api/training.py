@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize.api.model import Model, load
-from anysize.core import memory as memory_sizes
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import scratch
 from anysize.core.progress import silenced
@@ -137,17 +136,18 @@ def _recipe(
     memory: int | str | None,
     settings: Mapping[str, Any],
 ) -> Recipe:
-    from anysize.training.recipe import from_mapping
     from anysize.training.recipe_defaults import default_model
+    from anysize.training.recipe_file import Draft
 
     paths = as_paths(data)
-    entries = {
-        "task": task,
-        "data": str(paths) if isinstance(paths, str | Path) else list(map(str, paths)),
-        "model": model or default_model(task),
-        "out": str(out),
-        **settings,
-    }
-    if memory is not None:
-        entries["memory"] = memory_sizes.parse_size(memory)
-    return from_mapping(entries, origin="train")
+    draft = Draft(task)
+    draft.take_values(
+        {
+            "data": str(paths) if isinstance(paths, str | Path) else list(map(str, paths)),
+            "model": model or default_model(task),
+            "out": str(out),
+            "memory": memory,
+            **settings,
+        }
+    )
+    return draft.recipe()

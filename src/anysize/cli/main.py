@@ -33,6 +33,7 @@ from anysize.cli.ending import (
     reader_is_gone,
 )
 from anysize.cli.output import document, out, say, show_passes, show_warnings
+from anysize.cli.task_command import TaskCommand
 
 app = typer.Typer(
     name="anysize",
@@ -46,7 +47,7 @@ app = typer.Typer(
     "inside a memory budget that you state.",
 )
 app.command("demo")(demo.command)
-app.command("train")(train.command)
+app.command("train", cls=TaskCommand)(train.command)
 app.command("predict")(predict.command)
 app.command("evaluate")(evaluate.command)
 app.command("enroll")(enroll.command)
@@ -54,7 +55,7 @@ app.command("verify")(verify.command)
 app.command("compress")(compress.command)
 app.command("export")(export.command)
 app.command("inspect")(inspect.command)
-app.command("plan")(plan.command)
+app.command("plan", cls=TaskCommand)(plan.command)
 app.command("augment")(augment.command)
 app.command("list")(listing.command)
 

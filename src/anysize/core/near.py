@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def unknown(name: str, known: Iterable[str], what: str) -> str:
-    """A sentence about a name that is not known, with the near ones, or all of them.
+    """A sentence about a name that is not known, with the nearest one, or all of them.
 
     Args:
         name: as it was given.
@@ -15,7 +15,7 @@ def unknown(name: str, known: Iterable[str], what: str) -> str:
         what: what is wrong with it (``is not an option of [text]``).
     """
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=3)
+    near = difflib.get_close_matches(name, names, n=1)
     if near:
-        return f"{name!r} {what}; did you mean {' or '.join(map(repr, near))}?"
+        return f"{name!r} {what}; did you mean {near[0]!r}?"
     return f"{name!r} {what}; known: {', '.join(names) or 'none'}"

@@ -16,6 +16,9 @@ REQUIRED: Any = dataclasses.MISSING
 """The default of an option that must be given."""
 
 
+_COUNTABLE = 1e7
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What is known of an option beside its name, type and default; see `option`."""
@@ -37,6 +40,7 @@ class Rules:
     key: str
     flag: str | None
     free: bool
+    off: Any
 
     def allowed(self) -> tuple[str, ...]:
         """The words that the option may be; empty where any are."""
@@ -63,6 +67,7 @@ def option(
     key: str = "",
     flag: str | None = "",
     free: bool = False,
+    off: Any = None,
 ) -> Any:
     """A field of a dataclass of options. Rules for numbers and words hold for each one of a list.
 
@@ -88,11 +93,12 @@ def option(
         flag: the name on the command line where it differs (``--compile``); None: no option there.
         free: whether it may change between a run and its resumption: it does not change what is
             learned.
+        off: a value that asks for nothing, beside the default.
     """
     rules = Rules(
         help=help, low=low, above=above, high=high, below=below, choices=choices, pattern=pattern,
         filled=filled, check=check, parse=parse, expected=expected, unit=unit, metavar=metavar,
-        automatic=automatic, key=key, flag=flag, free=free,
+        automatic=automatic, key=key, flag=flag, free=free, off=off,
     )  # fmt: skip
     metadata = {"option": rules}
     if isinstance(default, dict):
@@ -131,17 +137,32 @@ class Declared:
         return self.rules.flag or "--" + self.name.replace("_", "-")
 
     @property
+    def arms(self) -> tuple[Any, ...]:
+        """The types that a value may have, without None."""
+        return option_values.arms(self.type)
+
+    @property
+    def switch(self) -> bool:
+        """Whether it is on or off."""
+        return self.arms == (bool,)
+
+    @property
     def required(self) -> bool:
         """Whether it has no default."""
         return self.default is REQUIRED
 
-    def expected(self) -> str:
-        """What a value may be, in words: ``a whole number of at least 4``."""
+    def expected(self, value: Any = None) -> str:
+        """What a value may be, in words: ``a whole number of at least 4``.
+
+        Args:
+            value: that is refused. A bound that is only there for what the machine can count is
+                not mentioned unless it is what the value breaks.
+        """
         if self.rules.expected:
             return self.rules.expected
         if words := self.rules.allowed():
             return f"one of {', '.join(words)}"
-        bounds = self._bounds()
+        bounds = self._bounds(value)
         what = option_values.described(self.type)
         return f"{what} {bounds}" if bounds else what
 
@@ -182,7 +203,7 @@ class Declared:
 
     def shown(self, value: Any) -> str:
         """A value in words, for help and documentation."""
-        if value is None:
+        if value in (None, {}, ()):
             return self.rules.automatic or "none"
         return option_values.shown(value, self.rules.unit)
 
@@ -203,8 +224,10 @@ class Declared:
             and value == value
         )
 
-    def _bounds(self) -> str:
+    def _bounds(self, value: Any) -> str:
         rules = self.rules
+        if rules.high is not None and rules.high > _COUNTABLE and not _above(value, rules.high):
+            rules = dataclasses.replace(rules, high=None)
         number = functools.partial(option_values.shown, unit=rules.unit)
         if rules.low is not None and rules.high is not None:
             return f"from {number(rules.low)} to {number(rules.high)}"
@@ -215,14 +238,18 @@ class Declared:
         return " and ".join(part for part in (low, high) if part)
 
     def _refused(self, value: Any) -> str:
-        numeric = option_values.arms(self.type)[0] in (int, float)
+        numeric = self.arms[0] in (int, float)
         number = numeric and isinstance(value, int | float) and not isinstance(value, bool)
         found = option_values.shown(value, self.rules.unit) if number else repr(value)
-        return f"must be {self.expected()}, not {found}"
+        return f"must be {self.expected(value)}, not {found}"
 
 
 Naming: TypeAlias = Callable[["Declared"], str]
 """How a message calls an option: ``window``, ``[text] window`` or ``--window``."""
+
+
+def _above(value: Any, bound: float) -> bool:
+    return isinstance(value, int | float) and value > bound
 
 
 def by_field(one: Declared) -> str:
@@ -232,7 +259,7 @@ def by_field(one: Declared) -> str:
 
 def by_table(one: Declared) -> str:
     """``[text] window``: what a recipe calls an option."""
-    return f"[{one.table}] {one.key}"
+    return f"[{one.table}] {one.key}" if one.table else one.key
 
 
 def by_flag(one: Declared) -> str:

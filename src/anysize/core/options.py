@@ -71,7 +71,7 @@ class Together:
     Attributes:
         names: the options; a message starts with the first one.
         check: takes their values in this order, and returns what is wrong behind the first one's
-            name (``"must be below window - 2 (8), not 9"``), or None.
+            name (``"must be below window - 2 (8), not 9"``, ``": only one of …"``), or None.
     """
 
     names: tuple[str, ...]
@@ -150,7 +150,8 @@ def problems(
         if all(name in sound for name in rule.names):
             problem = rule.check(*(sound[name] for name in rule.names))
             if problem is not None:
-                found.append(f"{named(known[rule.names[0]])} {problem}")
+                space = "" if problem.startswith(":") else " "
+                found.append(f"{named(known[rule.names[0]])}{space}{problem}")
     return found
 
 

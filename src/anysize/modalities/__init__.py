@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from anysize.core import plugins
+from anysize.core.options import declared
 
 if TYPE_CHECKING:
     from anysize.modalities.protocols import Modality
@@ -30,13 +31,12 @@ def foreign(settings: Settings, wishes: Mapping[str, Any]) -> list[str]:
         settings: of the model.
         wishes: by name; None is no wish.
     """
-    own = load(settings.modality).options.__dataclass_fields__
+    own = _names(settings.modality)
     found = []
     for name, value in wishes.items():
         if value is None or value is False or name in own:
             continue
-        others = [load(key) for key in plugins.keys("modalities")]
-        readers = [one for one in others if name in one.options.__dataclass_fields__]
+        readers = [load(key) for key in plugins.keys("modalities") if name in _names(key)]
         contents = " and ".join(one.settings.content for one in readers)
         hint = load(settings.modality).instead.get(name)
         found.append(
@@ -56,6 +56,11 @@ def is_content(kind: str) -> bool:
 def file_suffixes() -> frozenset[str]:
     """Of files whose whole content is one field, of all modalities."""
     return frozenset().union(*(load(key).suffixes for key in plugins.keys("modalities")))
+
+
+def _names(key: str) -> set[str]:
+    """The options of a modality."""
+    return {one.name for one in declared(load(key).options)}
 
 
 def modality_of(settings: Settings) -> Modality:

@@ -98,7 +98,7 @@ class Image(Modality):
         given = {
             name: value
             for name, value in dataclasses.asdict(wishes).items()
-            if value is not None and name != "image_size"
+            if value is not None and name not in ("image_size", "progressive")
         }
         if "tile" in given and "overlap" not in given:
             # Where only the tile is given, what neighbours share grows with it.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.examples import Example
+from anysize.core.options import Options
 
 Feeding: TypeAlias = Callable[[Sequence[Example]], list[NDArray[Any]]]
 """From examples to the arrays of a graph's inputs, in their order."""
@@ -85,6 +86,6 @@ class Defaults:
     most_epochs: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoOptions:
+@dataclass(frozen=True, kw_only=True)
+class NoOptions(Options):
     """Of a modality whose windows cannot be asked for otherwise."""

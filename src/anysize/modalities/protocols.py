@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.core.examples import Example
+from anysize.core.options import Options, declared
 from anysize.core.records import Source
 from anysize.modalities.parts import Costs, Defaults, Feeding, GraphInput, NoOptions
 from anysize.modalities.reading import Reading
@@ -34,7 +35,8 @@ class Modality(Reading):
     Attributes:
         key: the plug-in's key.
         settings: how inputs become windows; stored in the card.
-        options: what a user may ask of the windows; a dataclass whose fields are None by default.
+        options: what a user may ask of the windows: a table of a recipe, whose options are None by
+            default.
         instead: options of other modalities, and the option of this one that is their counterpart.
         costs: how much is worth running at once.
         one_shape: name of the array whose shapes must be alike in a batch, so that others are run
@@ -50,7 +52,7 @@ class Modality(Reading):
 
     key: ClassVar[str]
     settings: ClassVar[type[Settings]]
-    options: ClassVar[type[Any]] = NoOptions
+    options: ClassVar[type[Options]] = NoOptions
     instead: ClassVar[Mapping[str, str]] = {}
     costs: ClassVar[Costs] = Costs()
     one_shape: ClassVar[str] = ""
@@ -286,7 +288,7 @@ class Modality(Reading):
         Args:
             wishes: by name; None is no wish.
         """
-        known = self.options.__dataclass_fields__
+        known = [one.name for one in declared(self.options)]
         return self.options(**{name: wishes[name] for name in known if name in wishes})
 
     def refuse_augmentation(self, spec: str, task: str) -> None:

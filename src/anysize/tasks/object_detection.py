@@ -26,6 +26,7 @@ from anysize.sources.boxes.source import ROLE
 from anysize.sources.labels.targets import targets
 from anysize.tasks.detection_coco import evaluator
 from anysize.tasks.detection_meter import PrecisionMeter
+from anysize.tasks.detection_options import DetectionOptions
 from anysize.tasks.detection_targets import Shown, cut_out, moved, objects_of, outlines
 from anysize.tasks.detection_windows import (
     Place,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 PROVIDES = ("object-detection",)
 ARCHITECTURE = Architecture(auto="AutoModelForObjectDetection", suffixes=("ForObjectDetection",))
+OPTIONS = (DetectionOptions,)
 
 OBJECTS = ColumnSpec(role=ROLE, kind="target", names=("objects", "annotations"), required=False)
 

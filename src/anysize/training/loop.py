@@ -131,7 +131,7 @@ class Loop:
         stepper, averages = self._machinery.stepper, self._machinery.averages
         execution = self._machinery.objective.execution
         execution.side = side_factor(
-            self._recipe.progressive or 1.0,
+            self._recipe.value("progressive", 1.0),
             self._limit.progress(cursor.step, self.state.elapsed, self._reserve()),
         )
         if self._guard is not None:

@@ -217,7 +217,7 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
     head = head_of(task)
     outputs = labels if head is None else head.outputs(labels)
     modality = modality_of_task(task)
-    wishes = modality.as_options(_wishes(recipe))
+    wishes = recipe.asked(modality.options)
     facts = modality.facts(training, role=task.role, task=recipe.task, teacher=recipe.teacher)
     network = spec.build(
         recipe.model,
@@ -250,21 +250,6 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
         nn.init.zeros_(network.pool.weight)
         nn.init.zeros_(network.pool.bias)
     return network
-
-
-def _wishes(recipe: Recipe) -> dict[str, Any]:
-    """What the recipe asks of the windows, of whatever modality; None is no wish."""
-    # What the network comes with (a bundle, a finder of faces) stays where nothing is asked.
-    return {
-        "window": recipe.window,
-        "overlap": recipe.overlap,
-        "image_size": recipe.image_size,
-        "tiles": None if recipe.tiles == "auto" else recipe.tiles,
-        "tile": recipe.tile,
-        "crop": recipe.crop,
-        "pages": recipe.pages,
-        "tolerant": recipe.tolerant,
-    }
 
 
 def _feature_size(module: Any, classes: int) -> int:

@@ -1,181 +1,136 @@
-"""A recipe: everything that determines a training run, in one validated object and one file."""
+"""A recipe: everything that determines a training run, in one checked object."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import tomllib
-import typing
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
+from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import write_text
-from anysize.training.recipe_rules import LIMITS, problems
-from anysize.training.toml import dumps, read
+from anysize.core.near import unknown
+from anysize.core.options import (
+    REQUIRED,
+    Declared,
+    Naming,
+    Options,
+    by_field,
+    declared,
+    option,
+    problems,
+)
+from anysize.models.options import ModelOptions
+from anysize.sources.options import DataOptions
+from anysize.training.options import (
+    LIMITS,
+    CompressionOptions,
+    DistillationOptions,
+    LimitOptions,
+    OptimizationOptions,
+    RunOptions,
+)
 
-# What may change between a run and its resumption without changing what is learned.
-_FREE = frozenset(
-    {
-        "out", "epochs", "steps", "minutes", "workers", "engine", "loaders", "memory", "micro_cost",
-        "patience", "validate_every", "checkpoint_steps", "checkpoint_seconds", "log_every",
-        "strict", "trace", "compile", "precision", "tensorboard",
-    }
-)  # fmt: skip
+_Own = TypeVar("_Own", bound=Options)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """Everything that determines a run. ``None`` means: chosen by the kind of model.
+@dataclass(frozen=True, init=False, kw_only=True)
+class Recipe(
+    CompressionOptions,
+    DistillationOptions,
+    RunOptions,
+    LimitOptions,
+    OptimizationOptions,
+    ModelOptions,
+    DataOptions,
+):
+    """Everything that determines a run: the task, and options in tables.
+
+    All options are given by their names, whichever table they are of, and those of every task are
+    attributes; those of the task's modality and of the task itself are in ``own``. ``None`` means:
+    chosen by the kind of model. The reference of recipes lists the tables with their options.
 
     Attributes:
-        task: the task's name.
-        data: file, folder or pattern (``data/*.csv``) of the training data, or several of these.
-        model: model spec.
-        out: folder of the run.
-        columns: column of the data for each role (``{"text": "review"}``).
-        labels: class names in the order of the logits; None takes them from the data.
-        encoding: of text files and tables.
-        options: options of the model family.
-        epochs, steps, minutes: the limit of the run; at most one. An epoch may be a fraction.
-        batch: records an optimizer step, over all workers.
-        learning_rate: the highest of the schedule.
-        optimizer: ``adamw`` or ``sgd`` (with ``momentum``, Nesterov).
-        weight_decay: decoupled for ``adamw``; never applied to biases and norms.
-        schedule: ``constant``, ``linear`` or ``cosine`` to zero, or ``one-cycle``.
-        warmup: part of the run over which the learning rate rises.
-        clip: largest norm of the gradient; 0 does not clip.
-        label_smoothing: probability mass spread over all classes.
-        freeze: names of the parameters that stay as they are, as patterns (``vit.embeddings``,
-            ``*.norm*``); a pattern behind ``!`` is trained after all, and the last one that fits
-            decides (``["*", "!classifier"]``).
-        layer_decay: factor of the learning rate from each layer to the one below it; 1 trains all
-            layers alike.
-        ema: decay of the averaged weights that are validated and saved; 0 switches it off.
-        merge: how a record's windows are pooled.
-        window, overlap: tokens of a text window and tokens that neighbours share.
-        image_size: ``(width, height)`` of the model's input.
-        tiles, tile: when pictures are cut into tiles, and a tile's side in pixels.
-        crop: how much of a picture that is not tiled is read in validation and afterwards, as a
-            part of its shorter side; 0 reads all of it, None is what the weights are used to.
-        pages: which pages or frames of a picture are read: ``all``, ``first``, or a number: so
-            many, evenly spread.
-        tolerant: read damaged pictures as far as possible.
-        threshold: of object-detection, the lowest score of an object in a prediction; kept with the
-            model. None is 0.25.
-        nms_iou: of object-detection, the overlap (intersection over union) above which the weaker
-            of two objects of a class is suppressed; kept with the model. None is 0.6.
-        progressive: side of training pictures at the start, as a part of the model's input; it
-            grows to the whole over the first 60 % of the run; 1 switches it off.
-        augment: augmentation spec; ``none`` switches it off, ``auto`` is the modality's default.
-        precision: ``auto`` computes in bfloat16 where the processor has it.
-        workers: processes that share the work.
-        engine: what starts the workers and connects them: ``local`` on this machine, or one that a
-            plug-in brings.
-        loaders: reader threads a worker; None chooses by the cores.
-        memory: budget in bytes of all processes together; None leaves it to the machine.
-        micro_cost: tokens or pixels that go through the model at once; 0 leaves it to the planner.
-        seed: of everything random.
-        validate_every: steps between validations; None is once an epoch.
-        patience: validations without improvement after which the run stops; 0 never does.
-        checkpoint_steps, checkpoint_seconds: when the last checkpoint is renewed; 0 is not by
-            steps (by time).
-        log_every: steps between lines of ``training.jsonl``.
-        compile: whether ``torch.compile`` is used.
-        validation, test: parts of the records kept out of training where the data has no
-            splits of its own.
-        teacher: a trained bundle that the model learns from besides the targets (distillation, see
-            ``training.distillation``); None has none.
-        distil_weight: share of the loss that goes by the teacher's outputs, the rest by the
-            targets.
-        temperature: of the softmax of both, in classification.
-        hidden_weight: weight of the difference between hidden states; 0 compares none.
-        quantization: file of ranges that the network computes in int8 with while it is trained (see
-            ``models.fake_quantization``); None computes as usual.
-        sparsity: part of the weights of linear layers and convolutions that become zero while
-            training, the smallest first; 0 prunes none. See ``training.sparsity``.
-        sparsity_pattern: ``global`` prunes the smallest of all layers together, gradually; ``2:4``
-            two of every four neighbours along the inputs, with a sparsity of 0.5.
-        strict: stop at the first record that cannot be read.
-        trace: file that gets one line per step with the records that it used.
-        tensorboard: write TensorBoard scalars to the run's folder.
+        own: tables of the task and its modality, by their names.
+
+    Raises:
+        ConfigurationError: every mistake at once.
     """
 
-    task: str
-    data: str | tuple[str, ...]
-    model: str
-    out: str
-    columns: Mapping[str, str] = field(default_factory=dict)
-    labels: tuple[str, ...] | None = None
-    encoding: str = "utf-8"
-    options: Mapping[str, str] = field(default_factory=dict)
-    epochs: float | None = None
-    steps: int | None = None
-    minutes: float | None = None
-    batch: int | None = None
-    learning_rate: float | None = None
-    optimizer: str | None = None
-    weight_decay: float | None = None
-    momentum: float = 0.9
-    schedule: str | None = None
-    warmup: float | None = None
-    clip: float | None = None
-    label_smoothing: float | None = None
-    freeze: tuple[str, ...] = ()
-    layer_decay: float = 1.0
-    ema: float | None = None
-    merge: str = "mean"
-    window: int | None = None
-    overlap: int | None = None
-    image_size: tuple[int, int] | None = None
-    tiles: str = "auto"
-    tile: int | None = None
-    crop: float | None = None
-    pages: str | None = None
-    tolerant: bool = False
-    threshold: float | None = None
-    nms_iou: float | None = None
-    progressive: float | None = None
-    augment: str = "auto"
-    precision: str = "auto"
-    workers: int = 1
-    engine: str = "local"
-    loaders: int | None = None
-    memory: int | None = None
-    micro_cost: int = 0
-    seed: int = 0
-    validate_every: int | None = None
-    patience: int = 0
-    checkpoint_steps: int = 0
-    checkpoint_seconds: float = 60.0
-    log_every: int = 10
-    compile: bool = False
-    validation: float = 0.1
-    test: float = 0.1
-    teacher: str | None = None
-    distil_weight: float = 0.5
-    temperature: float = 2.0
-    hidden_weight: float = 1.0
-    quantization: str | None = None
-    sparsity: float = 0.0
-    sparsity_pattern: str = "global"
-    strict: bool = False
-    trace: str | None = None
-    tensorboard: bool = True
+    table: ClassVar[str] = ""
 
-    def __post_init__(self) -> None:
-        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        found = problems(values, typing.get_type_hints(type(self)))
-        if found:
+    task: str = option(REQUIRED, flag=None, filled=True, help="The task (anysize list tasks).")
+    own: Mapping[str, Options] = dataclasses.field(default_factory=dict)
+
+    def __init__(self, **entries: Any) -> None:
+        parts = Parts(entries)
+        if found := parts.problems(by_field):
             raise ConfigurationError(found)
+        for one in declared(type(self)):
+            value = parts.common.get(one.name, one.default)
+            value = dict(value) if isinstance(value, Mapping) else value
+            object.__setattr__(self, one.name, value)
+        own = {kind.table: kind(**values) for kind, values in parts.own.items()}
+        object.__setattr__(self, "own", own)
+
+    def changed(self, **options: Any) -> Recipe:
+        """The recipe with other options, by their names, those of the task's own tables too."""
+        return dataclasses.replace(self, **options)
+
+    def part(self, kind: type[_Own]) -> _Own | None:
+        """The table of a class of options; None where the task does not have it."""
+        found = self.own.get(kind.table)
+        return found if isinstance(found, kind) else None
+
+    def asked(self, kind: type[_Own]) -> _Own:
+        """What is asked of one of the task's own tables: values that do nothing are left out."""
+        part = self.part(kind)
+        values = {} if part is None else {one.name: vars(part)[one.name] for one in declared(kind)}
+        off = {one.name: one.rules.off for one in declared(kind)}
+        return kind(**{name: value for name, value in values.items() if value != off[name]})
+
+    def value(self, name: str, default: Any = None) -> Any:
+        """An option by its name; ``default`` where the task does not have it, or it is None."""
+        found = next((vars(part)[name] for part in self._with(name)), None)
+        found = vars(self).get(name) if found is None else found
+        return default if found is None else found
+
+    def has(self, name: str) -> bool:
+        """Whether there is such an option for the recipe's task."""
+        return name in vars(self) or bool(self._with(name))
+
+    def _with(self, name: str) -> list[Options]:
+        """The task's own tables that have an option."""
+        return [part for part in self.own.values() if name in vars(part)]
+
+    def flat(self) -> dict[str, Any]:
+        """Every option's value by its name, in the order of the tables."""
+        return {one.name: value for one, value in self._values()}
+
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """The values that are not None, by table and key; ``""`` is for those outside tables.
+
+        A table of which all options have their defaults is left out.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        changed = set()
+        for one, value in self._values():
+            if value not in (None, {}):
+                found.setdefault(one.table, {})[one.key] = value
+            if value != one.default:
+                changed.add(one.table)
+        return {name: values for name, values in found.items() if name in changed}
 
     def to_toml(self) -> str:
-        """The recipe as a TOML document; fields that are None are left out."""
-        entries = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        return dumps({name: value for name, value in entries.items() if value is not None})
+        """The recipe as a TOML document; options that are None are left out."""
+        import tomli_w
+
+        tables = self.tables()
+        return tomli_w.dumps({**tables.pop("", {}), **tables})
 
     def write(self, path: str | Path) -> None:
         """Writes the recipe as TOML."""
@@ -184,9 +139,9 @@ class Recipe:
     def identity(self) -> str:
         """A digest of all that must stay as it is while a run is resumed."""
         values = {
-            item.name: getattr(self, item.name)
-            for item in dataclasses.fields(self)
-            if item.name not in _FREE
+            one.name: value
+            for one, value in self._values()
+            if not one.rules.free and value != one.default
         }
         # TOML and the command line do not agree on what is an integer.
         plain = json.loads(json.dumps(values, default=list), parse_int=float)
@@ -195,63 +150,99 @@ class Recipe:
 
     def differences(self, other: Recipe) -> list[str]:
         """What stands against resuming ``other`` with this recipe, one sentence each."""
+        theirs = other.flat()
         return [
-            f"{item.name} is {getattr(self, item.name)!r}, but the run was started with "
-            f"{getattr(other, item.name)!r}"
-            for item in dataclasses.fields(self)
-            if item.name not in _FREE and getattr(self, item.name) != getattr(other, item.name)
+            f"{one.name} is {value!r}, but the run was started with {theirs.get(one.name)!r}"
+            for one, value in self._values()
+            if not one.rules.free and value != theirs.get(one.name)
         ]
 
+    def _values(self) -> Iterator[tuple[Declared, Any]]:
+        """Every option with its value: task, data, model, the task's own tables, the others."""
+        common = sorted(declared(type(self)), key=lambda one: one.table != "")
+        first = ("", DataOptions.table, ModelOptions.table)
+        yield from ((one, getattr(self, one.name)) for one in common if one.table in first)
+        for part in self.own.values():
+            yield from ((one, getattr(part, one.name)) for one in declared(type(part)))
+        yield from ((one, getattr(self, one.name)) for one in common if one.table not in first)
 
-def load(path: str | Path) -> Recipe:
-    """Reads a recipe from a TOML file.
+    def __getattr__(self, name: str) -> Any:
+        """An option of the task's own tables."""
+        if name.startswith("__") or name == "own":
+            raise AttributeError(name)
+        for part in self._with(name):
+            return getattr(part, name)
+        raise AttributeError(f"a recipe of {self.task} has no option {name!r}")
 
-    Raises:
-        DataError: the file cannot be read or is not TOML.
-        ConfigurationError: unknown, missing or wrong fields, all reported at once.
+
+class Parts:
+    """Values of a recipe, by the tables that they belong to.
+
+    Attributes:
+        common: of options that every task has, by name.
+        own: of the tables of the task and its modality.
     """
-    entries = read(path)
-    return from_mapping(entries, origin=str(path))
+
+    def __init__(self, entries: Mapping[str, Any]) -> None:
+        self.task = entries.get("task")
+        kinds = own_tables(self.task)
+        shared = {one.name for one in declared(Recipe)}
+        self.common = {name: value for name, value in entries.items() if name in shared}
+        given = {**_flat_own(entries.get("own")), **entries}
+        self.own: dict[type[Options], dict[str, Any]] = {}
+        left = {name: value for name, value in entries.items() if name not in shared | {"own"}}
+        for kind in kinds:
+            names = [one.name for one in declared(kind)]
+            self.own[kind] = {name: given[name] for name in names if name in given}
+            left = {name: value for name, value in left.items() if name not in names}
+        self._left = left
+
+    def problems(self, named: Naming, broken: frozenset[str] = frozenset()) -> list[str]:
+        """Every mistake, one sentence each.
+
+        Args:
+            named: how a message calls an option.
+            broken: names whose values are known to be wrong.
+        """
+        found = list(self._strange(named))
+        if isinstance(self.task, str) and self.task and self.task not in plugins.keys("tasks"):
+            found.append(unknown(self.task, plugins.keys("tasks"), "is not a task"))
+        found += problems(Recipe, self.common, named, broken=broken)
+        for kind, values in self.own.items():
+            found += [
+                each for each in problems(kind, values, named, broken=broken) if each not in found
+            ]
+        return found
+
+    def _strange(self, named: Naming) -> Iterator[str]:
+        """Names that are no options, and options that do nothing for this task."""
+        if not self._left:
+            return
+        from anysize.tasks.options import every_table
+
+        foreign = {one.name: one for kind in every_table().values() for one in declared(kind)}
+        known = [one.name for one in declared(Recipe)]
+        for name, value in self._left.items():
+            if name not in foreign:
+                yield unknown(name, [*known, *foreign], "is not an option of a recipe")
+            elif value not in (None, foreign[name].default, foreign[name].rules.off):
+                yield no_effect(named(foreign[name]), foreign[name].table, str(self.task))
 
 
-def loads(text: str) -> Recipe:
-    """Reads what ``Recipe.to_toml`` gave."""
-    return from_mapping(tomllib.loads(text), origin="recipe")
+def no_effect(name: str, table: str, task: str) -> str:
+    """A sentence about an option, or a whole table, of other tasks."""
+    from anysize.tasks.options import readers_of
+
+    return f"{name} has no effect on {task}: it is for {', '.join(readers_of(table))}"
 
 
-def from_mapping(entries: Mapping[str, Any], origin: str) -> Recipe:
-    """Makes a recipe of plain values (as from TOML or JSON)."""
-    known = {item.name: item for item in dataclasses.fields(Recipe)}
-    faults = [
-        f"{origin}: {name!r} is not a recipe field; known: {', '.join(known)}"
-        for name in entries
-        if name not in known
-    ]
-    faults += [
-        f"{origin}: {name} is missing and has no default"
-        for name, item in known.items()
-        if name not in entries
-        and item.default is dataclasses.MISSING
-        and item.default_factory is dataclasses.MISSING
-    ]
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in entries.items()
-        if name in known
-    }
-    match values.get("data"):
-        case (only,):
-            values["data"] = only
-    # With a required field missing, the given ones are still checked: all faults in one go.
-    required = ("task", "data", "model", "out")
-    stand_ins: dict[str, Any] = {name: "-" for name in required if name not in values}
-    try:
-        recipe = Recipe(**{**values, **stand_ins})
-    except ConfigurationError as error:
-        raise ConfigurationError([*faults, *error.problems]) from None
-    if faults:
-        raise ConfigurationError(faults)
-    return recipe
+def own_tables(task: Any) -> tuple[type[Options], ...]:
+    """The tables of a task and its modality; of no known task, all that there are."""
+    from anysize.tasks.options import every_table, tables
+
+    if isinstance(task, str) and task in plugins.keys("tasks"):
+        return tables(task)
+    return tuple(every_table().values())
 
 
 def completed(recipe: Recipe, before: Recipe) -> Recipe:
@@ -260,11 +251,20 @@ def completed(recipe: Recipe, before: Recipe) -> Recipe:
     The limit is taken over only where the recipe sets none itself.
     """
     limited = any(getattr(recipe, name) is not None for name in LIMITS)
+    earlier = before.flat()
     chosen = {
-        item.name: getattr(before, item.name)
-        for item in dataclasses.fields(recipe)
-        if getattr(recipe, item.name) is None and not (limited and item.name in LIMITS)
+        name: earlier.get(name)
+        for name, value in recipe.flat().items()
+        if value is None and not (limited and name in LIMITS)
     }
     if recipe.micro_cost == 0:
         chosen["micro_cost"] = before.micro_cost
-    return dataclasses.replace(recipe, **chosen)
+    return recipe.changed(**chosen)
+
+
+def _flat_own(own: Mapping[str, Options] | None) -> dict[str, Any]:
+    return {
+        one.name: getattr(part, one.name)
+        for part in (own or {}).values()
+        for one in declared(type(part))
+    }

@@ -87,13 +87,14 @@ def resolve(
     }
     if recipe.ema is None:
         chosen["ema"] = 0.0
-    if recipe.progressive is None:
+    progressive = recipe.value("progressive")
+    if recipe.has("progressive") and progressive is None:
         small = pretrained or side < _SMALLEST_SIDE
         chosen["progressive"] = 1.0 if small else _START_SIDE
-    elif recipe.progressive < 1 and not side:
+    elif progressive is not None and progressive < 1 and not side:
         raise ConfigurationError(
             f"progressive must be 1 (off) for {recipe.model}, which takes pictures of one size, "
-            f"not {recipe.progressive:g}"
+            f"not {progressive:g}"
         )
     if recipe.epochs is None and recipe.steps is None and recipe.minutes is None:
         chosen["epochs"] = float(defaults.epochs)

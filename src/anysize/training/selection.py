@@ -30,5 +30,5 @@ def task_of(recipe: Recipe, task: Task | None = None) -> Task:
 
 def selection_of(recipe: Recipe) -> dict[str, float]:
     """The rules that the recipe gives; nothing of those that it leaves to the task."""
-    wishes = {"threshold": recipe.threshold, "nms_iou": recipe.nms_iou}
+    wishes = {"threshold": recipe.value("threshold"), "nms_iou": recipe.value("nms_iou")}
     return {name: value for name, value in wishes.items() if value is not None}

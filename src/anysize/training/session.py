@@ -19,10 +19,10 @@ from anysize.core.problems import Problems
 from anysize.sources.opening import all_matching
 from anysize.tasks.protocols import head_of
 from anysize.training import checkpoint, preparation
-from anysize.training import recipe as recipes
 from anysize.training.checkpoint import State
 from anysize.training.job import Job, TrainReport
-from anysize.training.recipe import Recipe
+from anysize.training.recipe import Recipe, completed
+from anysize.training.recipe_file import load
 
 if TYPE_CHECKING:
     from anysize.scale.protocols import Engine, Team
@@ -91,8 +91,8 @@ def begin(recipe: Recipe, *, started: float, resume: bool, quiet: bool) -> tuple
     out = Path(recipe.out)
     last = out / "checkpoints" / "last"
     if resume and checkpoint.exists(last):
-        before = recipes.load(out / RECIPE)
-        after = recipes.completed(recipe, before)
+        before = load(out / RECIPE)
+        after = completed(recipe, before)
         problems = after.differences(before)
         if problems:
             raise ConfigurationError([f"--resume: {problem}" for problem in problems])
@@ -115,7 +115,7 @@ def begin(recipe: Recipe, *, started: float, resume: bool, quiet: bool) -> tuple
 
 def join_in(out: Path, *, started: float, quiet: bool) -> tuple[Job, State]:
     """What `begin` has prepared in the run's folder ``out``, for the other workers."""
-    recipe = dataclasses.replace(recipes.load(out / RECIPE), out=str(out))
+    recipe = dataclasses.replace(load(out / RECIPE), out=str(out))
     job = preparation.reopen(recipe, started=started, quiet=quiet)
     return job, checkpoint.read_state(job.last) if checkpoint.exists(job.last) else State()
 
@@ -308,7 +308,7 @@ def _save_bundle(job: Job, state: State) -> None:
             "validation_loss": state.best.loss,
             "step": state.best.step,
         }
-    provenance = {**job.card.provenance, "recipe": dataclasses.asdict(job.recipe)}
+    provenance = {**job.card.provenance, "recipe": job.recipe.flat()}
     head = job.card.head
     if state.best is not None and (own := head_of(job.task)) is not None:
         head = heads.described(own.calibrated(state.best.calibration), job.task.main_metric)

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anysize.scale.protocols import Member
-from anysize.training import recipe as recipes
-from anysize.training import session
+from anysize.training import recipe_file, session
 
 
 def train(member: Member, request: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -27,7 +26,7 @@ def train(member: Member, request: Mapping[str, Any]) -> dict[str, Any] | None:
         The report, of the leader.
     """
     started = time.monotonic() - request["elapsed"] - member.waited
-    recipe, quiet = recipes.loads(request["recipe"]), request["quiet"]
+    recipe, quiet = recipe_file.loads(request["recipe"]), request["quiet"]
     if member.rank == 0:
         resume = request["resume"] or member.attempt > 0
         prepared = session.begin(recipe, started=started, resume=resume, quiet=quiet)

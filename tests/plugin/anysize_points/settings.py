@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from anysize.core.errors import ConfigurationError
+from anysize.core.options import Options, option
 from anysize.core.receipts import Unit
 from anysize.modalities.settings import Settings
 
@@ -48,9 +49,15 @@ class PointSettings(Settings):
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PointOptions:
-    """What a user may ask of the windows; ``--window`` and ``--overlap``."""
+@dataclass(frozen=True, kw_only=True)
+class PointOptions(Options):
+    """How sets of points are cut into windows."""
 
-    window: int | None = None
-    overlap: int | None = None
+    table: ClassVar[str] = "points"
+
+    window: int | None = option(
+        None, low=2, automatic="64", help="Points that the model reads at once."
+    )
+    overlap: int | None = option(
+        None, low=0, automatic="none", help="Points that neighbouring windows share."
+    )

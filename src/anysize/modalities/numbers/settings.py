@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from anysize.core.errors import BundleError, ConfigurationError
+from anysize.core.options import Options, Together, option
 from anysize.core.receipts import Unit
 from anysize.modalities.settings import LARGEST_WINDOW, Settings
 
@@ -100,17 +101,27 @@ class FeatureSettings(Settings):
             raise ConfigurationError(problems)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureOptions:
-    """What a user may ask of the windows; None leaves it to the model.
+def _below_window(overlap: int | None, window: int | None) -> str | None:
+    if overlap is None or window is None or overlap < window:
+        return None
+    return f"must be below the window of {window} steps, not {overlap}"
 
-    Attributes:
-        window: steps of a sequence that the model reads at once.
-        overlap: steps that neighbouring windows share.
-    """
 
-    window: int | None = None
-    overlap: int | None = None
+@dataclass(frozen=True, kw_only=True)
+class FeatureOptions(Options):
+    """How sequences of numbers are cut into windows."""
+
+    table: ClassVar[str] = "features"
+    together: ClassVar[tuple[Together, ...]] = (Together(("overlap", "window"), _below_window),)
+
+    window: int | None = option(
+        None, low=1, high=LARGEST_WINDOW, unit="steps", automatic="the model's own",
+        help="Steps of a sequence that the model reads at once.",
+    )  # fmt: skip
+    overlap: int | None = option(
+        None, low=0, high=LARGEST_WINDOW, unit="steps", automatic="the model's own",
+        help="Steps that neighbouring windows share.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

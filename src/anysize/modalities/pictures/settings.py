@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from anysize.core.errors import ConfigurationError
+from anysize.core.options import Options, option
 from anysize.core.receipts import Unit
 from anysize.modalities.settings import Settings
 from anysize.readers.pages import pages_problems
@@ -91,23 +92,64 @@ class ImageSettings(Settings):
             raise ConfigurationError(problems)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageOptions:
-    """What a user may ask of the windows; None leaves it to the model.
+def _side(text: str) -> tuple[int, int]:
+    """``(width, height)`` of ``224`` or ``320x240``."""
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() for part in parts):
+        raise ValueError(text)
+    return int(parts[0]), int(parts[-1])
 
-    Attributes:
-        image_size: the model's input, ``(width, height)``; for training.
-        tiles, tile, overlap, crop, pages: see ``ImageSettings``.
-        tolerant: whether damaged pictures are read as far as possible.
-    """
 
-    image_size: tuple[int, int] | None = None
-    tiles: Literal["auto", "always", "never"] | None = None
-    tile: int | None = None
-    overlap: int | None = None
-    crop: float | None = None
-    pages: str | None = None
-    tolerant: bool | None = None
+def _pages(wish: str) -> str | None:
+    found = pages_problems(wish)
+    return found[0].removeprefix("pages ") if found else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions(Options):
+    """How pictures are read and cut."""
+
+    table: ClassVar[str] = "image"
+
+    image_size: tuple[int, int] | None = option(
+        None, key="size", low=1, parse=_side, metavar="SIZE", automatic="chosen by the model",
+        expected="width and height of at least 1 pixel, or one side (224, 320x240)",
+        help="The model's input in pixels, such as 224 or 320x240.",
+    )  # fmt: skip
+    tiles: str | None = option(
+        None, choices=("auto", "always", "never"), off="auto", automatic="auto",
+        help="When pictures are cut into tiles; auto cuts those more than 4 times larger than the "
+        "model's input.",
+    )  # fmt: skip
+    tile: int | None = option(
+        None, low=1, high=1 << 20, unit="pixels", automatic="the model's input",
+        help="Side of a tile, in pixels of the picture; larger tiles are faster and lose small "
+        "details.",
+    )  # fmt: skip
+    overlap: int | None = option(
+        None, low=0, high=1 << 24, unit="pixels", automatic="the model's own",
+        help="Pixels that neighbouring tiles share.",
+    )  # fmt: skip
+    crop: float | None = option(
+        None, low=0, high=1, metavar="FRACTION", automatic="the model's own",
+        help="Read the centre of pictures that are not tiled: a fraction of the shorter side, such "
+        "as 0.875; 0 reads the whole picture.",
+    )  # fmt: skip
+    pages: str | None = option(
+        None, check=_pages, automatic="all",
+        help="Pages or frames of a picture (TIFF, GIF, WebP, PNG, AVIF) that are read: all, first, "
+        "or a number of evenly spaced ones.",
+    )  # fmt: skip
+    tolerant: bool | None = option(
+        None, off=False, automatic="no",
+        help="Read damaged pictures as far as possible, and report them.",
+    )  # fmt: skip
+    progressive: float | None = option(
+        None, low=0.125, high=1, off=1.0,
+        metavar="FRACTION", automatic="chosen by the kind of model",
+        help="Side of training pictures at the start, as a fraction of the model's input, which "
+        "it reaches after 60 % of the run; 1 turns it off.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

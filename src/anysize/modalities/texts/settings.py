@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from anysize.core.errors import ConfigurationError
+from anysize.core.options import Options, Together, option
 from anysize.core.receipts import Unit
 from anysize.modalities.settings import LARGEST_WINDOW, Settings
 
@@ -56,17 +57,27 @@ class TextSettings(Settings):
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextOptions:
-    """What a user may ask of the windows; None leaves it to the model.
+def _below_window(overlap: int | None, window: int | None) -> str | None:
+    if overlap is None or window is None or overlap < window - 2:
+        return None
+    return f"must be below window - 2 ({window - 2}), not {overlap}"
 
-    Attributes:
-        window: tokens that the model reads at once, special tokens included.
-        overlap: tokens that neighbouring windows share.
-    """
 
-    window: int | None = None
-    overlap: int | None = None
+@dataclass(frozen=True, kw_only=True)
+class TextOptions(Options):
+    """How texts are cut into windows."""
+
+    table: ClassVar[str] = "text"
+    together: ClassVar[tuple[Together, ...]] = (Together(("overlap", "window"), _below_window),)
+
+    window: int | None = option(
+        None, low=4, high=LARGEST_WINDOW, unit="tokens", automatic="the model's own",
+        help="Tokens that the model reads at once, special tokens included.",
+    )  # fmt: skip
+    overlap: int | None = option(
+        None, low=0, high=LARGEST_WINDOW, unit="tokens", automatic="the model's own",
+        help="Tokens that neighbouring windows share.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
