@@ -32,38 +32,34 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def invalid(one: Declared) -> Iterator[Any]:
     """Values that break one rule each, made from the rules."""
-    kinds, rules = one.arms, one.rules
     yield object()
-    if bool not in kinds:
-        yield True
-    if str not in kinds and rules.parse is None:
-        yield "text"
-    if {int, float}.isdisjoint(kinds):
-        yield 3
-    if float in kinds:
-        yield math.nan
-    if int in kinds:
-        yield 1.5
-    if type(None) not in get_args(one.type):
-        yield None
+    yield from of_other_types(one)
+    rules = one.rules
+    for bound in (rules.above, rules.below):
+        if bound is not None:
+            yield like(one.arms, bound)
     if rules.low is not None:
-        yield like(kinds, rules.low - 1)
-    if rules.above is not None:
-        yield like(kinds, rules.above)
+        yield like(one.arms, rules.low - 1)
     if rules.high is not None:
-        yield like(kinds, rules.high * 2 + 1)
-    if rules.below is not None:
-        yield like(kinds, rules.below)
+        yield like(one.arms, rules.high * 2 + 1)
     if rules.allowed():
         yield "none of these"
     if rules.filled:
         yield ""
-    for kind in kinds:
-        if get_origin(kind) is tuple:
-            yield (object(),)
-            yield ["a list"]
-        if get_origin(kind) is not None and issubclass(get_origin(kind), Mapping):
-            yield {"a": 3}
+
+
+def of_other_types(one: Declared) -> Iterator[Any]:
+    """Values that are not of the option's type, though near to it."""
+    kinds = one.arms
+    yield from [] if bool in kinds else [True]
+    yield from [] if str in kinds or one.rules.parse is not None else ["text"]
+    yield from [] if {int, float} & set(kinds) else [3]
+    yield from [math.nan] if float in kinds else []
+    yield from [1.5] if int in kinds else []
+    yield from [] if type(None) in get_args(one.type) else [None]
+    for kind in map(get_origin, kinds):
+        yield from [(object(),), ["a list"]] if kind is tuple else []
+        yield from [{"a": 3}] if kind is not None and issubclass(kind, Mapping) else []
 
 
 def like(kinds: tuple[Any, ...], number: float) -> Any:

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from anysize.core import option_values
 from anysize.core.errors import ConfigurationError
+from anysize.core.option_values import WrongValueError
 
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON document on standard output, nothing else there.")
@@ -119,17 +121,10 @@ def pairs(text: str | None, parameter: str) -> dict[str, str]:
     Raises:
         ConfigurationError: not of that form, or a key twice.
     """
-    found: dict[str, str] = {}
-    for part in (text or "").split(","):
-        if not part.strip():
-            continue
-        key, equals, value = part.partition("=")
-        if not equals or not key.strip() or not value.strip():
-            raise ConfigurationError(f"{parameter} must look like role=column, found {part!r}")
-        if key.strip() in found:
-            raise ConfigurationError(f"{parameter} gives {key.strip()!r} twice")
-        found[key.strip()] = value.strip()
-    return found
+    try:
+        return option_values.pairs(text or "", "role=column")
+    except WrongValueError as error:
+        raise ConfigurationError(f"{parameter} {error}") from None
 
 
 def labels(text: str | None) -> tuple[str, ...] | None:
