@@ -16,12 +16,12 @@ from torch import nn
 from anysize.core import plugins
 from anysize.core.batches import BatchPlan
 from anysize.planning import synthetic
+from anysize.scale.alone import alone
 from anysize.training import Recipe
 from anysize.training.job import Job
 from anysize.training.machinery import make_objective
 from anysize.training.pooled import Objective, Windows, one_graph, two_passes
 from anysize.training.preparation import prepare
-from anysize.training.team import alone
 from anysize.training.validation import validate
 
 TASKS = sorted(plugins.keys("tasks"))
