@@ -14,6 +14,7 @@ import numpy as np
 
 from anysize import heads
 from anysize.core.errors import BundleError, ConfigurationError
+from anysize.heads.protocols import Head
 from anysize.modalities.numbers.settings import FeatureOptions
 from anysize.modalities.pictures.settings import ImageFacts, ImageOptions, ImageSettings
 from anysize.modalities.settings import Settings
@@ -97,15 +98,15 @@ def open_file(
     labels = tuple(map(str, known.get("labels", ())))
     head = heads.of(kept.get("head") or {}, spec)
     try:
-        module = _module(
-            file, chosen, head.outputs(labels), head.problem_type if kept.get("head") else ""
-        )
+        module = _module(file, chosen, head.outputs(labels), _wanted(head, kept, chosen))
     except BundleError as error:
         raise BundleError(spec, error.problem) from error
     module.exact = True  # a file answers as it does in Keras
     if not kept.get("head"):
         head, labels = heads.load(str(module.config.problem_type)), class_names(module.config)
     if head.family == "regression":
+        if task is not None and chosen != as_regression(chosen):
+            raise BundleError(spec, f"ends in one number: use it for {as_regression(chosen)}")
         chosen = as_regression(chosen)
     network = Network(
         module=module,
@@ -224,6 +225,13 @@ def _take(module: KerasClassifier, keras_model: Any) -> None:
     kept = [path for path in weighted if path != module.replaced]
     for path, arrays in arrays_of(keras_model, kept).items():
         weighted[path].take(arrays)
+
+
+def _wanted(head: Head, kept: Mapping[str, Any], task: str) -> str:
+    """What the outputs are for, where the file or the task says it; else empty."""
+    if kept.get("head"):
+        return head.problem_type
+    return "regression" if task != as_classification(task) else ""
 
 
 def agrees(module: KerasClassifier, keras_model: Any) -> bool:
