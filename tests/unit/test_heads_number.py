@@ -19,7 +19,7 @@ from anysize.core.receipts import Receipt
 from anysize.core.results import Result
 from anysize.evaluation.regression import measure
 from anysize.heads.number_meter import NumberCounts, NumberMeter, conformal_width
-from anysize.heads.protocols import LossOptions
+from anysize.heads.protocols import HeadLoss
 from anysize.modalities.numbers.settings import FeatureSettings
 from anysize.models.bundle import Card
 from anysize.readers.text import Text
@@ -93,7 +93,7 @@ def test_targets_are_standard_inside_and_as_they_are_outside() -> None:
     with pytest.raises(DataError, match="no number"):
         number.encode(None, ("price",), "r")
     logits = torch.tensor([[2.0], [0.0]])
-    loss = number.loss(logits, [1.0, 3.0], LossOptions())
+    loss = number.loss(logits, [1.0, 3.0], HeadLoss())
     assert float(loss) == pytest.approx(10.0)
 
 

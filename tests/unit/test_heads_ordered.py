@@ -17,7 +17,7 @@ from anysize.core.findings import Findings
 from anysize.core.receipts import Receipt
 from anysize.core.results import Result
 from anysize.evaluation.ordered import measure
-from anysize.heads.protocols import LossOptions
+from anysize.heads.protocols import HeadLoss
 from anysize.heads.rank_meter import RankMeter, measured
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models.bundle import Card
@@ -60,7 +60,7 @@ def test_probabilities_are_those_of_the_steps() -> None:
 
 def test_a_step_is_asked_only_where_the_lower_ones_are_passed() -> None:
     logits = torch.tensor([[1.0, -1.0, 2.0, 0.5], [0.3, 0.2, 0.1, 0.0]], requires_grad=True)
-    loss = HEAD.loss(logits, [1, 4], LossOptions())
+    loss = HEAD.loss(logits, [1, 4], HeadLoss())
     likely = logits.sigmoid()
     expected = -(likely[0, 0].log() + (1 - likely[0, 1]).log() + likely[1].log().sum())
     assert float(loss.detach()) == pytest.approx(float(expected.detach()))
@@ -110,7 +110,7 @@ def test_weights_of_classes_are_those_of_scikit_learn() -> None:
     found = ONE.weights({"a": 6, "b": 2, "c": 1}, ("a", "b", "c"))
     assert found == pytest.approx(wanted)
     logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
-    loss = ONE.loss(logits, [0, 1, 2, 2], LossOptions(weights=found))
+    loss = ONE.loss(logits, [0, 1, 2, 2], HeadLoss(weights=found))
     plain = torch.nn.functional.cross_entropy(
         logits, torch.tensor([0, 1, 2, 2]), torch.tensor(found), reduction="sum"
     )
@@ -120,7 +120,7 @@ def test_weights_of_classes_are_those_of_scikit_learn() -> None:
 def test_focal_loss_forgets_what_is_known() -> None:
     logits = torch.tensor([[5.0, 0.0], [0.0, 0.0]])
     each = torch.nn.functional.cross_entropy(logits, torch.tensor([0, 0]), reduction="none")
-    focal = ONE.loss(logits, [0, 0], LossOptions(focal=2.0))
+    focal = ONE.loss(logits, [0, 0], HeadLoss(focal=2.0))
     assert float(focal) == pytest.approx(float((each * (1 - (-each).exp()) ** 2).sum()))
     assert float(focal) < float(each.sum()) / 3
 

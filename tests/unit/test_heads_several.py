@@ -16,7 +16,7 @@ from anysize.core.findings import Findings
 from anysize.core.receipts import Receipt
 from anysize.core.results import Result
 from anysize.evaluation.several import measure
-from anysize.heads.protocols import LossOptions
+from anysize.heads.protocols import HeadLoss
 from anysize.heads.set_meter import SetMeter, average_precision, best_thresholds
 from anysize.heads.set_meter import measured as decisions_measured
 from anysize.modalities.texts.settings import TextSettings
@@ -194,12 +194,12 @@ def test_validation_and_evaluation_agree() -> None:
 def test_the_loss_is_the_mean_cross_entropy_over_the_labels() -> None:
     logits = torch.tensor([[2.0, -1.0], [0.5, 3.0]])
     wanted = [np.array([1, 0], np.float32), np.array([0, 1], np.float32)]
-    plain = HEAD.loss(logits, wanted, LossOptions())
+    plain = HEAD.loss(logits, wanted, HeadLoss())
     expected = torch.nn.BCEWithLogitsLoss(reduction="none")(logits, torch.tensor(np.stack(wanted)))
     assert float(plain) == pytest.approx(float(expected.mean(1).sum()))
-    weighted = HEAD.loss(logits, wanted, LossOptions(weights=(3.0, 1.0)))
+    weighted = HEAD.loss(logits, wanted, HeadLoss(weights=(3.0, 1.0)))
     assert float(weighted) == pytest.approx(float(plain + 2 * expected[0, 0] / 2))
-    focal = HEAD.loss(logits, wanted, LossOptions(focal=2.0))
+    focal = HEAD.loss(logits, wanted, HeadLoss(focal=2.0))
     chance = (-expected).exp()
     assert float(focal) == pytest.approx(float((expected * (1 - chance) ** 2).mean(1).sum()))
 

@@ -121,6 +121,7 @@ def train(
             columns=context.columns,
             encoding=context.encoding,
             labels=card.labels,
+            **_head(card),
             merge=card.merge,
             memory=context.memory,
             tensorboard=False,
@@ -132,6 +133,11 @@ def train(
         context.say(f"{said} for {report.steps} steps in {report.seconds:.0f} s{score}")
         network, trained = open_network(str(folder))
         bundle.save(out, network, carried(trained))
+
+
+def _head(card: Card) -> dict[str, str]:
+    """The head of a bundle, as a recipe names it; nothing where the card says nothing."""
+    return {"head": str(card.head["name"])} if card.head else {}
 
 
 @contextmanager

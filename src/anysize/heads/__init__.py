@@ -5,7 +5,7 @@ A head is keyed as transformers' ``problem_type`` is; ``--head`` also takes a sh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from anysize.core import plugins
@@ -27,6 +27,24 @@ def load(name: str) -> Head:
         ConfigurationError: no such head.
     """
     return cast("Head", plugins.load("heads", name).make())
+
+
+def check_options(head: Head, options: Iterable[str], own: Iterable[str]) -> None:
+    """Refuses options that do nothing for a head.
+
+    Args:
+        head: what they were given for.
+        options: names of those that were given.
+        own: names of those that it has.
+
+    Raises:
+        ConfigurationError: one that it does not have.
+    """
+    strange = [name for name in options if name not in own]
+    if strange:
+        raise ConfigurationError(
+            [f"{each} has no effect on the head {head.name}" for each in strange]
+        )
 
 
 def of_family(family: Family) -> Iterator[Head]:

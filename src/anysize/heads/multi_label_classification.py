@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize import heads
 from anysize.core.errors import BundleError, DataError
 from anysize.core.findings import Findings
 from anysize.core.protocols import Meter
 from anysize.core.records import Source, record_id
 from anysize.core.results import Decision
-from anysize.heads.protocols import Family, Head, Logits, LossOptions, ProblemType, Targets
+from anysize.heads.protocols import Family, Head, HeadLoss, Logits, ProblemType, Targets
 from anysize.heads.set_meter import METRICS, SetMeter
 from anysize.heads.single_label_classification import counted_classes, ordered
 from anysize.sources.columns import ColumnSpec
@@ -67,6 +68,11 @@ class SeveralLabels:
     separator: str = ""
     thresholds: tuple[float, ...] = ()
     calibrated_on: int = 0
+
+    def configured(self, options: Mapping[str, Any]) -> Head:
+        own = ("separator", "class_weights", "sampling", "focal")
+        heads.check_options(self, options, own)
+        return dataclasses.replace(self, separator=options.get("separator", self.separator))
 
     def column(self, spec: ColumnSpec) -> ColumnSpec:
         return dataclasses.replace(spec, reading=plain_set)
@@ -158,7 +164,7 @@ class SeveralLabels:
     def made_up(self, outputs: int) -> NDArray[np.float32]:
         return np.zeros(outputs, np.float32)
 
-    def loss(self, pooled: Tensor, targets: Sequence[Any], options: LossOptions) -> Tensor:
+    def loss(self, pooled: Tensor, targets: Sequence[Any], options: HeadLoss) -> Tensor:
         import torch
         from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize import heads
 from anysize.core.errors import BundleError, DataError
 from anysize.core.findings import Findings
 from anysize.core.protocols import Meter
 from anysize.core.records import Source
 from anysize.core.results import Decision
-from anysize.heads.protocols import Family, Head, Logits, LossOptions, ProblemType, Targets
+from anysize.heads.protocols import Family, Head, HeadLoss, Logits, ProblemType, Targets
 from anysize.heads.rank_meter import METRICS, RankMeter
 from anysize.heads.single_label_classification import SingleLabel, balanced, place_of
 from anysize.sources.columns import ColumnSpec
@@ -52,6 +53,10 @@ class OrderedLabels:
     by_window: ClassVar[bool] = False
 
     steps: tuple[str, ...] = ()
+
+    def configured(self, options: Mapping[str, Any]) -> Head:
+        heads.check_options(self, options, ("order", "class_weights", "sampling", "focal"))
+        return dataclasses.replace(self, steps=tuple(options.get("order", self.steps)))
 
     def column(self, spec: ColumnSpec) -> ColumnSpec:
         return _ONE.column(spec)
@@ -125,7 +130,7 @@ class OrderedLabels:
     def made_up(self, outputs: int) -> int:
         return 0
 
-    def loss(self, pooled: Tensor, targets: Sequence[Any], options: LossOptions) -> Tensor:
+    def loss(self, pooled: Tensor, targets: Sequence[Any], options: HeadLoss) -> Tensor:
         import torch
         from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 

@@ -30,7 +30,7 @@ Logits: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LossOptions:
+class HeadLoss:
     """How a loss is taken, beside what the head itself knows.
 
     Attributes:
@@ -102,6 +102,17 @@ class Head(Protocol):
 
     @property
     def by_window(self) -> bool: ...
+
+    def configured(self, options: Mapping[str, Any]) -> Head:
+        """The head with the options that it has.
+
+        Args:
+            options: values by name that are not the defaults (``heads.options``).
+
+        Raises:
+            ConfigurationError: one that does nothing for this head.
+        """
+        ...
 
     def column(self, spec: ColumnSpec) -> ColumnSpec:
         """The target's column as this head reads its cells."""
@@ -197,7 +208,7 @@ class Head(Protocol):
         """An encoded target for a network of so many outputs, to probe a step with."""
         ...
 
-    def loss(self, pooled: Tensor, targets: Sequence[Any], options: LossOptions) -> Tensor:
+    def loss(self, pooled: Tensor, targets: Sequence[Any], options: HeadLoss) -> Tensor:
         """The sum of the records' losses, a scalar.
 
         Args:

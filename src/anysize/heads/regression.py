@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize import heads
 from anysize.core.errors import BundleError, DataError
 from anysize.core.findings import Findings
 from anysize.core.protocols import Meter
@@ -29,7 +30,7 @@ from anysize.heads.numbers import (
     plain_number,
     tell,
 )
-from anysize.heads.protocols import Family, Head, Logits, LossOptions, ProblemType, Targets
+from anysize.heads.protocols import Family, Head, HeadLoss, Logits, ProblemType, Targets
 from anysize.readers.values import Decimal
 from anysize.sources.columns import ColumnSpec
 from anysize.sources.labels.findings import short
@@ -80,6 +81,10 @@ class Number:
     level: float = LEVEL
     width: float | None = None
     calibrated_on: int = 0
+
+    def configured(self, options: Mapping[str, Any]) -> Head:
+        heads.check_options(self, options, ("interval",))
+        return dataclasses.replace(self, level=options.get("interval", self.level))
 
     def column(self, spec: ColumnSpec) -> ColumnSpec:
         return dataclasses.replace(spec, reading=plain_number)
@@ -196,7 +201,7 @@ class Number:
     def made_up(self, outputs: int) -> float:
         return 0.0
 
-    def loss(self, pooled: Tensor, targets: Sequence[Any], options: LossOptions) -> Tensor:
+    def loss(self, pooled: Tensor, targets: Sequence[Any], options: HeadLoss) -> Tensor:
         import torch
 
         wanted = torch.tensor(targets, dtype=torch.float32, device=pooled.device)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize import heads
 from anysize.core.activations import softmax
 from anysize.core.errors import BundleError, DataError
 from anysize.core.findings import Findings
@@ -17,7 +18,7 @@ from anysize.core.protocols import Meter
 from anysize.core.records import Source
 from anysize.core.results import Decision, Result
 from anysize.heads.class_meter import METRICS, ClassMeter
-from anysize.heads.protocols import Family, Head, Logits, LossOptions, ProblemType, Targets
+from anysize.heads.protocols import Family, Head, HeadLoss, Logits, ProblemType, Targets
 from anysize.sources import target_counts
 from anysize.sources.columns import ColumnSpec
 from anysize.sources.labels.findings import note_known, settle
@@ -47,6 +48,10 @@ class SingleLabel:
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", *METRICS)
     lower: ClassVar[frozenset[str]] = frozenset({"log_loss"})
     by_window: ClassVar[bool] = True
+
+    def configured(self, options: Mapping[str, Any]) -> Head:
+        heads.check_options(self, options, ("class_weights", "sampling", "focal"))
+        return self
 
     def column(self, spec: ColumnSpec) -> ColumnSpec:
         return spec
@@ -109,7 +114,7 @@ class SingleLabel:
     def made_up(self, outputs: int) -> int:
         return 0
 
-    def loss(self, pooled: Tensor, targets: Sequence[Any], options: LossOptions) -> Tensor:
+    def loss(self, pooled: Tensor, targets: Sequence[Any], options: HeadLoss) -> Tensor:
         import torch
         from torch.nn.functional import cross_entropy, log_softmax
 

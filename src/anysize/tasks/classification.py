@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from anysize import heads, mergers
@@ -12,8 +14,7 @@ from anysize.core.examples import Example
 from anysize.core.protocols import Merger, Meter
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
-from anysize.heads.protocols import Family, Head
-from anysize.heads.protocols import LossOptions as HeadOptions
+from anysize.heads.protocols import Family, Head, HeadLoss
 from anysize.heads.single_label_classification import SingleLabel
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
@@ -50,14 +51,30 @@ class Classification:
     family: Family = "classification"
     head: Head = SingleLabel()
     chosen = False
+    options: Mapping[str, Any] = MappingProxyType({})
+    metric = ""
+    loss_options = HeadLoss()
     main_metric = "accuracy"
     lower_is_better = False
     augmentation: str
     separable = False
     by_target = False
 
+    def wishing(self, options: Mapping[str, Any], metric: str) -> Self:
+        """See ``Headed.wishing``."""
+        other = copy.copy(self)
+        other.options, other.metric = options, metric
+        return other
+
+    def losing(self, options: HeadLoss) -> Self:
+        """See ``Headed.losing``."""
+        other = copy.copy(self)
+        other.loss_options = options
+        return other
+
     def headed(self, head: Head, metric: str = "") -> Self:
         """See ``Headed.headed``."""
+        metric = self.metric or metric
         problems = []
         if head.family != self.family:
             problems.append(f"head {head.name!r} is for {head.family}, not for {self.name}")
@@ -69,6 +86,7 @@ class Classification:
         if problems:
             raise ConfigurationError(problems)
         other = copy.copy(self)
+        head = head.configured(self.options)
         other.head, other.chosen = head, True
         other.main_metric = metric or head.main_metric
         other.lower_is_better = other.main_metric in head.lower
@@ -107,7 +125,9 @@ class Classification:
             len(targets),
             rule,
         )
-        options = HeadOptions(label_smoothing=batch.options.label_smoothing)
+        options = dataclasses.replace(
+            self.loss_options, label_smoothing=batch.options.label_smoothing
+        )
         if batch.mixture is None:
             return self.head.loss(pooled, targets, options)
         # Cross entropy is linear in its target: that of a mixed target is the mixture of both. The

@@ -12,6 +12,7 @@ from anysize.core.protocols import Preprocess
 from anysize.core.receipts import Facts
 from anysize.core.records import FeaturesField, Record, Source
 from anysize.core.windows import Span, Window
+from anysize.heads.options import ClassOptions, HeadOptions
 from anysize.modalities.numbers.columns import learned
 from anysize.modalities.numbers.settings import FeatureSettings
 from anysize.models.architectures import Architecture
@@ -26,6 +27,7 @@ from anysize.windows.features import FeatureWindows
 if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
 
+OPTIONS = (HeadOptions, ClassOptions)
 PROVIDES = ("tabular-classification", "time-series-classification")
 ARCHITECTURE = Architecture(auto="AutoModel")
 

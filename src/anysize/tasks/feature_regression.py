@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from anysize.heads.options import HeadOptions, NumberOptions
 from anysize.tasks import feature_classification
 from anysize.tasks.feature_classification import FEATURES, FeatureClassification
 from anysize.tasks.regression import TARGET, Regression
 
+OPTIONS = (HeadOptions, NumberOptions)
 PROVIDES = ("tabular-regression", "time-series-regression")
 ARCHITECTURE = feature_classification.ARCHITECTURE
 

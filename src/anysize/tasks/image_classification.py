@@ -12,6 +12,7 @@ from anysize.core.examples import Example
 from anysize.core.protocols import Preprocess
 from anysize.core.records import ImageField, Record, Source
 from anysize.core.windows import Box, Window
+from anysize.heads.options import ClassOptions, HeadOptions
 from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.architectures import Architecture
 from anysize.models.network import Network
@@ -26,6 +27,7 @@ from anysize.windows.boxes import tiles
 if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
 
+OPTIONS = (HeadOptions, ClassOptions)
 PROVIDES = ("image-classification",)
 ARCHITECTURE = Architecture(
     auto="AutoModelForImageClassification", suffixes=("ForImageClassification",)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from anysize.augmentation import Augmentation
-    from anysize.heads.protocols import Head
+    from anysize.heads.protocols import Head, HeadLoss
     from anysize.models.execution import Tensors
 
 
@@ -248,10 +248,25 @@ class Headed(Task, Protocol):
     Attributes:
         head: with what it learned, where it has seen data.
         chosen: whether the head was named, or learned; else the data may choose another one.
+        options: what was asked of the head beside its defaults, by name.
     """
 
     head: Head
     chosen: bool
+    options: Mapping[str, Any]
+
+    def wishing(self, options: Mapping[str, Any], metric: str) -> Headed:
+        """The task with options that its head gets, whichever it is to be.
+
+        Args:
+            options: by name, those that are not the defaults.
+            metric: what validation goes by; empty leaves it to the head.
+        """
+        ...
+
+    def losing(self, options: HeadLoss) -> Headed:
+        """The task with another way to take its loss."""
+        ...
 
     def headed(self, head: Head, metric: str = "") -> Headed:
         """The task with another head.

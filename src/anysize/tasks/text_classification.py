@@ -12,6 +12,7 @@ from anysize.core.protocols import Preprocess
 from anysize.core.receipts import Facts
 from anysize.core.records import Record
 from anysize.core.windows import Window
+from anysize.heads.options import ClassOptions, HeadOptions
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models.architectures import Architecture
 from anysize.models.network import Network
@@ -22,6 +23,7 @@ from anysize.windows.tokens import TokenWindow, TokenWindows, Unknown
 if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
 
+OPTIONS = (HeadOptions, ClassOptions)
 PROVIDES = ("text-classification",)
 ARCHITECTURE = Architecture(
     auto="AutoModelForSequenceClassification", suffixes=("ForSequenceClassification",)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from anysize.heads.options import HeadOptions, NumberOptions
 from anysize.tasks import text_classification
 from anysize.tasks.regression import TARGET, Regression
 from anysize.tasks.text_classification import TEXT, TextClassification
 
+OPTIONS = (HeadOptions, NumberOptions)
 PROVIDES = ("text-regression",)
 # Which of the two a folder is for is said by its configuration's problem_type.
 ARCHITECTURE = dataclasses.replace(text_classification.ARCHITECTURE, suffixes=())

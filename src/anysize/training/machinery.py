@@ -25,6 +25,7 @@ from anysize.training.optimization import AveragedWeights, make_optimizer
 from anysize.training.order import Order
 from anysize.training.pooled import Objective
 from anysize.training.recipe import Recipe
+from anysize.training.selection import strata_of
 from anysize.training.sparsity import Sparsity, was_pruned
 from anysize.training.step import Stepper
 from anysize.training.stream import Labelled, Stream
@@ -64,7 +65,12 @@ class Machinery:
             packed=self.objective.execution.packed,
             look_ahead=_LOOK_AHEAD * micro_cost,
         )
-        self.order = Order(records=len(job.training), batch=recipe.batch or 1, seed=recipe.seed)
+        self.order = Order(
+            records=len(job.training),
+            batch=recipe.batch or 1,
+            seed=recipe.seed,
+            strata=strata_of(job.task, job.card, job.training),
+        )
         self.optimizer = make_optimizer(self.trained, recipe)
         self.averages = AveragedWeights(self.trained, recipe.ema) if recipe.ema else None
         self.sparsity = (

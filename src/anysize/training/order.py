@@ -96,6 +96,55 @@ class Permutation:
         return row * columns + column
 
 
+class Strata:
+    """Classes of records that are visited equally often, whatever their sizes.
+
+    Place ``p`` of an epoch's permutation takes a record of class ``p mod classes``; within a class
+    its records are visited in turns, each turn in another order. So the visit to a place is a
+    function of seed, epoch and place alone, as without classes.
+
+    Args:
+        classes: of each record, from 0, int32 ``[records]``; 12 bytes a record are held.
+    """
+
+    def __init__(self, classes: NDArray[np.int32]) -> None:
+        self._members = np.argsort(classes, kind="stable").astype(np.int64)
+        self._sizes = np.bincount(classes)
+        self._starts = np.concatenate([[0], np.cumsum(self._sizes)])
+
+    def records(self, visits: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
+        """The records that the places of an epoch's permutation stand for."""
+        classes = len(self._sizes)
+        found = np.empty_like(visits)
+        for place, visit in enumerate(visits.tolist()):
+            rank, each = divmod(visit, classes)
+            size = int(self._sizes[each])
+            turn, inner = divmod(rank, size)
+            order = Permutation(size, mix("stratum", seed, each, turn), epoch)
+            found[place] = self._members[self._starts[each] + order(inner)]
+        return found
+
+
+class BalancedPermutation:
+    """An epoch's visits with the classes of the records visited equally often.
+
+    Args:
+        permutation: of as many places as there are records.
+        strata: the classes.
+        seed: of the permutation.
+        epoch: the same.
+    """
+
+    def __init__(self, permutation: Permutation, strata: Strata, seed: int, epoch: int) -> None:
+        self._permutation, self._strata = permutation, strata
+        self._seed, self._epoch = seed, epoch
+
+    def block(self, start: int, stop: int) -> NDArray[np.int64]:
+        """The records visited at places ``[start, stop)``, in order."""
+        visits = self._permutation.block(start, stop)
+        return self._strata.records(visits, self._seed, self._epoch)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
     """What has been committed: all that is needed to go on from here.
@@ -137,18 +186,24 @@ class Order:
         records: size of the training set.
         batch: records a step, over all workers; the last step of an epoch takes what is left.
         seed: of the permutations.
+        strata: classes that are visited equally often; None visits every record once an epoch.
     """
 
     records: int
     batch: int
     seed: int
+    strata: Strata | None = None
 
     @property
     def steps_per_epoch(self) -> int:
         return -(-self.records // self.batch)
 
-    def permutation(self, epoch: int) -> Permutation:
-        return Permutation(self.records, self.seed, epoch)
+    def permutation(self, epoch: int) -> Permutation | BalancedPermutation:
+        """Which record is visited at which place of an epoch."""
+        plain = Permutation(self.records, self.seed, epoch)
+        if self.strata is None:
+            return plain
+        return BalancedPermutation(plain, self.strata, self.seed, epoch)
 
     def block(self, cursor: Cursor) -> Block:
         """What the next step takes."""

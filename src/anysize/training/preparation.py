@@ -25,7 +25,7 @@ from anysize.training.layers import trained_part
 from anysize.training.order import mix
 from anysize.training.recipe import Recipe
 from anysize.training.recipe_defaults import resolve
-from anysize.training.selection import selection_of, task_of
+from anysize.training.selection import selection_of, task_of, with_loss
 
 if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
@@ -98,7 +98,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
             "versions": _versions(),
         },
     )
-    job = _job(resolved, task, network, card, data, started, quiet)
+    job = _job(resolved, with_loss(task, card, training), network, card, data, started, quiet)
     return dataclasses.replace(job, findings=findings, summary=data.summary(findings))
 
 
@@ -134,6 +134,7 @@ def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
             "differ), so the saved position is no longer valid; put the data back, or "
             "train anew with another --out",
         )
+    task = with_loss(task, card, data.training)
     job = _job(recipe, task, network, card, data, started, quiet)
     kept = Findings()
     kept.join(map(Finding.from_json, card.provenance.get("findings", ())))

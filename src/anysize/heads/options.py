@@ -1,0 +1,70 @@
+"""Options of heads: which one, what validation goes by, and what helps rare classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from anysize.core import plugins
+from anysize.core.options import Options, option
+
+
+def _heads() -> list[str]:
+    return list(plugins.keys("heads"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadOptions(Options):
+    """What is learned of each record, and how it is judged."""
+
+    table: ClassVar[str] = "head"
+
+    head: str | None = option(
+        None, choices=_heads, automatic="chosen by the task and the data",
+        help="What is learned of a record: one label, several, a number, or ordered labels.",
+    )  # fmt: skip
+    metric: str | None = option(
+        None, filled=True, metavar="NAME", automatic="the head's own",
+        help="Metric that chooses the best checkpoint, such as macro_f1.",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassOptions(Options):
+    """How labels are read, and what helps rare ones."""
+
+    table: ClassVar[str] = "classes"
+
+    separator: str | None = option(
+        None, filled=True, metavar="TEXT", automatic="found in the data",
+        help="What stands between several labels in a cell.",
+    )  # fmt: skip
+    order: tuple[str, ...] = option(
+        (), metavar="LOW,…,HIGH",
+        help="Ordered labels from the lowest to the highest; numbers are ordered by value.",
+    )  # fmt: skip
+    class_weights: str = option(
+        "none", choices=("none", "balanced"),
+        help="Weights of the classes in the loss; 'balanced' makes all classes count alike.",
+    )  # fmt: skip
+    sampling: str = option(
+        "natural", choices=("natural", "balanced"),
+        help="How often records are visited; 'balanced' visits all classes equally often.",
+    )  # fmt: skip
+    focal: float = option(
+        0.0, low=0, high=10,
+        help="Exponent of the focal loss, which learns less from records that are easy; 0 turns it "
+        "off, 2 is usual.",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberOptions(Options):
+    """How sure a number is."""
+
+    table: ClassVar[str] = "number"
+
+    interval: float = option(
+        0.9, above=0, below=1,
+        help="Part of the true values that are to lie inside the prediction interval.",
+    )  # fmt: skip
