@@ -188,6 +188,7 @@ class Trial:
                 pace=pace,
                 max_drop=self._order.max_drop,
                 metric=self._task.main_metric,
+                lower=self._task.lower_is_better,
             )
 
     def _measured(self, folder: Path, name: str) -> Measured:

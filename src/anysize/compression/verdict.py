@@ -56,7 +56,8 @@ class Candidate:
         chain: the methods that made it.
         figures: of it; None where it could not be made or run.
         pace: how fast it is beside the original, with intervals; None where it did not run.
-        drop: the original's metric minus its own.
+        drop: the original's metric minus its own; of a metric in which lower is better, what it
+            rises by as a part of the original's.
         paired: accuracy of the original minus its own on the same records, with its interval;
             None where the task's metric is not a mean over records.
         agreement: the share of records that both answer alike; None as above.
@@ -164,6 +165,7 @@ def judge(
     pace: Pace,
     max_drop: float,
     metric: str,
+    lower: bool = False,
 ) -> Candidate:
     """The verdict on a candidate.
 
@@ -177,6 +179,8 @@ def judge(
         pace: of the candidate beside the original.
         max_drop: of the metric, in its own unit (0.01 of an accuracy is one point).
         metric: its name.
+        lower: whether a lower metric is better. Such a metric has no natural scale, so what it may
+            rise by is a part of the original's.
     """
     before, after = original[0], candidate[0]
     reasons = []
@@ -188,12 +192,15 @@ def judge(
     drop, worse = None, False
     if before.metric is not None and after.metric is not None:
         drop = before.metric - after.metric
+        if lower:
+            drop = -drop / abs(before.metric) if before.metric else -drop
         # 0.90 - 0.89 is more than 0.01 by rounding. Not-a-number is worse.
         worse = not drop <= max_drop + _ROUNDING
         if worse:
+            how = f"rises by {drop:.1%}" if lower else f"drops by {drop:.4f}"
             reasons.append(
-                f"{metric} drops by {drop:.4f} (from {before.metric:.4f} to {after.metric:.4f}), "
-                f"more than {max_drop:g}"
+                f"{metric} {how} (from {before.metric:.4f} to {after.metric:.4f}), more than "
+                f"{max_drop:g}"
             )
         elif (few := too_few(after.records, max_drop)) is not None:
             reasons.append(few)

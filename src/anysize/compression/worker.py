@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -67,12 +68,22 @@ class Answers:
     def kept(self, results: Iterator[Result | ErrorResult]) -> Iterator[Result | ErrorResult]:
         for ordinal, result in enumerate(results):
             place, right = -1, False
-            if isinstance(result, Result) and isinstance(result.prediction, str):
-                place = self._places.get(result.prediction, -1)
-                right = result.prediction == self._source[ordinal].target
+            if isinstance(result, Result) and isinstance(result.prediction, str | list):
+                place, right = self._judged(result.prediction, self._source[ordinal].target)
             self.predictions.append(place)
             self.correct.append(right)
             yield result
+
+    def _judged(self, prediction: str | list[str], target: Any) -> tuple[int, bool]:
+        """The place of an answer, and whether it is right; a set of labels is one answer."""
+        if isinstance(prediction, str):
+            return self._places.get(prediction, -1), prediction == target
+        if not isinstance(target, tuple):
+            return -1, False
+        answer = frozenset(prediction)
+        # The same number in every measuring process.
+        place = zlib.crc32("\0".join(sorted(answer)).encode()) >> 1
+        return place, answer == frozenset(target) & self._places.keys()
 
     def save(self, path: Path) -> None:
         np.savez(
