@@ -6,8 +6,8 @@
     python -m benchmarks.heads reviews      # long reviews: their label, and whether they are long
 
 Each part prints what both reach on the same test records, and the ratio. ``number`` also says how
-many of the true values lie inside their intervals, ``trec`` and ``reviews`` what thresholds that are
-chosen on validation are worth against 0.5.
+many of the true values lie inside their intervals, ``trec`` and ``reviews`` what thresholds chosen
+on validation are worth against 0.5.
 """
 
 from __future__ import annotations
