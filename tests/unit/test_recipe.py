@@ -210,7 +210,8 @@ def test_defaults_depend_on_the_kind_of_model_and_yield_to_the_user() -> None:
     assert (drawn.batch, drawn.steps, drawn.epochs) == (7, 5, None)
     unresolved = {name for name, value in drawn.flat().items() if value is None}
     assert unresolved == {
-        "labels", "head", "metric", "separator", "epochs", "minutes", "overlap", "image_size", "tile", "crop", "pages", "tiles",
+        "labels", "head", "metric", "separator", "epochs", "minutes", "overlap", "image_size",
+        "tile", "crop", "pages", "tiles",
         "tolerant", "loaders", "memory", "validate_every", "trace", "teacher", "quantization",
     }  # fmt: skip
 
