@@ -79,7 +79,7 @@ def trec() -> None:
         with (common.data("trec") / f"{part}.tsv").open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
         texts[part] = [row["text"] for row in rows], [[r["coarse"], r["fine"]] for r in rows]
-    _several(folder, texts, {"epochs": 8.0, "learning_rate": 2e-4})
+    _several(folder, texts, {"epochs": 5.0, "learning_rate": 3e-4})
 
 
 def reviews() -> None:
