@@ -194,3 +194,10 @@ def test_a_head_is_for_its_tasks() -> None:
         tasks.load("text-classification").headed(head())  # type: ignore[attr-defined]
     with pytest.raises(ConfigurationError, match=r"metric must be one of r2.*'accuracy'"):
         TASK.headed(head(), "accuracy")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["text", "image", "tabular", "time-series"])
+def test_the_column_of_the_number_is_the_target(name: str) -> None:
+    found = {spec.role: spec for spec in tasks.load(f"{name}-regression").columns}
+    assert found["target"].reading(" 1,5 ") == "1,5"
+    assert "price" in found["target"].names

@@ -52,7 +52,9 @@ class FeatureClassification(Classification):
         self.name = name
         self.sequences = name.startswith("time-series")
         self.unit = "steps" if self.sequences else "features"
-        self.columns = (dataclasses.replace(FEATURES, axes=2 if self.sequences else 1), LABEL)
+        features, target = type(self).columns
+        axes = 2 if self.sequences else 1
+        self.columns = (dataclasses.replace(features, axes=axes), target)
 
     def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
         """Notes the columns that the network is trained with, and gives it their statistics.
