@@ -94,24 +94,3 @@ def test_inputs_of_any_length_are_predicted_with_receipts(
     assert (receipt["extent"], receipt["unit"], receipt["covered"]) == (10_000, "points", 1.0)
     # Windows of 32 that share 8 begin every 24 points.
     assert receipt["windows"] == -(-(10_000 - 32) // 24) + 1
-
-
-def test_what_it_does_not_take_is_refused(run: Run, installed: Path, bundle: Path) -> None:
-    done = run(SCRIPT, installed, "predict", bundle, bundle, "--tiles", "always")
-    assert done.returncode == 2
-    assert "tiles is for pictures, and this model reads point sets" in " ".join(done.stderr.split())
-
-
-def test_it_is_exported_and_the_graph_gives_the_same(
-    run: Run, installed: Path, bundle: Path, tmp_path: Path
-) -> None:
-    pytest.importorskip("onnxruntime")
-    np.savetxt(tmp_path / "a.xyz", np.random.default_rng(6).standard_normal((50, 3)), fmt="%.6f")
-    done = run(SCRIPT, installed, "export", bundle, "--format", "onnx", "--out", tmp_path / "onnx")
-    assert done.returncode == 0, done.stderr
-    scores = []
-    for model in (bundle, tmp_path / "onnx"):
-        done = run(SCRIPT, installed, "predict", model, tmp_path / "a.xyz")
-        assert done.returncode == 0, done.stderr
-        scores.append(json.loads(done.stdout)["score"])
-    assert scores[0] == pytest.approx(scores[1], abs=1e-4)
