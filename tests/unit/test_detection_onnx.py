@@ -114,7 +114,7 @@ def test_all_faults_of_an_adapter_at_once(tmp_path: Path) -> None:
     with pytest.raises(BundleError) as caught:
         read_adapter(adapter(tmp_path / "x.toml", text))
     for part in (
-        "'size' is not a setting", "'a' stands there more than once", "width must be",
+        "'size' is not a setting", "'a' is there more than once", "width must be",
         "channels must be 'rgb' or 'bgr'", "std must be three numbers, above zero",
         "decoder must be a table",
     ):  # fmt: skip

@@ -127,7 +127,7 @@ def test_the_tree_of_kaggle(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
         (f"{inner}/val/{VAL}2.JPEG", "tench"),
     ]
     assert splits.test is None
-    assert "test is left out, because nothing tells its classes" in caplog.text
+    assert "test is left out, because its classes are not known" in caplog.text
     assert len(open_source(tmp_path, columns=COLUMNS)) == 3
     alone = open_source(tmp_path / inner / "val", columns=COLUMNS)
     assert [target for _, target in rows(alone)] == ["goldfish", "tench"]
@@ -158,7 +158,7 @@ def test_truth_that_cannot_be_understood_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"val.txt:1: there is no class 1000; they go to 999"):
         open_splits(root, columns=COLUMNS)
     (root / "val.txt").write_text(f"{VAL}1.JPEG fish\n")
-    with pytest.raises(DataError, match="must tell a synset or a class number"):
+    with pytest.raises(DataError, match="must give a synset or a class number"):
         open_splits(root, columns=COLUMNS)
     (root / "val.txt").unlink()
     (root / "ILSVRC2012_validation_ground_truth.txt").write_text("490\n")

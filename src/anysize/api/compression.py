@@ -43,7 +43,7 @@ def compress_report(
         memory: budget in bytes, or as ``2GiB``; None is 70 % of what the machine has free.
         columns: column of a table for each role.
         encoding: of text files.
-        task: where the model does not tell it.
+        task: where the model does not name it.
         seed: of everything random.
         say: hears what goes on, a line at a time.
 

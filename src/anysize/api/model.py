@@ -49,7 +49,7 @@ def load(
 
     Args:
         spec: where the model is.
-        task: needed only where the model's configuration does not tell it.
+        task: needed only where the model's configuration does not name it.
         memory: budget in bytes, or as ``2GiB``, that the weights are held against before they are
             read; None reads them whatever their size.
         labels: names of the classes in the order of the outputs, for a file that has none.
@@ -90,7 +90,7 @@ class Model(People, Streaming):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The classes that it tells apart, in the order of its outputs."""
+        """The classes, in the order of the outputs."""
         return tuple(self.card.labels)
 
     def __repr__(self) -> str:
@@ -154,7 +154,7 @@ class Model(People, Streaming):
             options: see ``PredictOptions``.
             plan: made by ``plan`` for the same inputs and options; None takes the one that was made
                 for an earlier prediction, where it holds, else makes it now.
-            on_windows: told how many windows went through the model, for progress.
+            on_windows: called with how many windows went through the model, for progress.
             settings: fields of ``PredictOptions``, instead of ``options`` or to change them:
                 ``model.predict(texts, memory="2GiB")``.
 
@@ -194,7 +194,7 @@ class Model(People, Streaming):
             options: see ``PredictOptions``.
             split: ``train``, ``validation`` or ``test``; None takes the test split where the data
                 names one, else everything.
-            on_windows: told how many windows went through the model, for progress.
+            on_windows: called with how many windows went through the model, for progress.
             settings: fields of ``PredictOptions``, as in ``predict``.
 
         Returns:

@@ -44,7 +44,7 @@ def augment(
         data: a folder, a table or a picture, a pattern (``photos/*.png``), or several of these.
         out: PNG file; None writes nothing.
         augment: a policy, a list of steps, or what was made of one; ``auto`` is what training uses
-            unless it is told otherwise.
+            unless asked otherwise.
         count: pictures shown at most, spread evenly over the data.
         draws: epochs shown of each.
         seed: of everything random.

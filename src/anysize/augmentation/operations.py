@@ -99,7 +99,7 @@ class Table:
     Attributes:
         levels: uint8 ``[256]`` or, a row for each channel, ``[3, 256]``; None where ``measure``
             makes it.
-        measure: makes it from the histogram of the picture as it stands at that step.
+        measure: makes it from the histogram of the picture at that step.
     """
 
     levels: Pixels | None = None

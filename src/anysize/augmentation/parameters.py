@@ -132,7 +132,7 @@ def converted(value: Any, rule: Rule) -> Any:
 
 
 def written(value: Any) -> str:
-    """A parameter's value as it stands in a specification."""
+    """A parameter's value as it is written in a specification."""
     if isinstance(value, Range):
         return str(value)
     if isinstance(value, tuple):

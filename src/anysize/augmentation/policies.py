@@ -1,6 +1,6 @@
 """Named policies: lists of steps that have proved good.
 
-A policy may stand in a specification like a step, for the steps that it is.
+A specification may name a policy like a step, in place of its steps.
 """
 
 from __future__ import annotations

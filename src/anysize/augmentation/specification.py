@@ -5,7 +5,7 @@
     rotate(±30), scale(0.8..1.2), crop(224), hflip, colour(0.4), blur(p=0.1)
 
 A specification is a text, or a list of texts, of steps, and of tables such as
-``{step = "rotate", degrees = 30}``. A policy's name stands for its steps.
+``{step = "rotate", degrees = 30}``. A policy's name is short for its steps.
 """
 
 from __future__ import annotations

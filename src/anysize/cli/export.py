@@ -31,7 +31,7 @@ def command(
     from anysize import api
     from anysize.core import plugins
 
-    exporter = plugins.load("export", file_format)  # an unknown format is told before loading
+    exporter = plugins.load("export", file_format)  # an unknown format is refused before loading
     if out.is_file():
         check_not_input(out, [bundle])
     settings = {} if opset is None else {"opset": str(opset)}

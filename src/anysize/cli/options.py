@@ -27,7 +27,7 @@ Columns = Annotated[
 ]
 Encoding = Annotated[str, typer.Option(help="Encoding of text files, such as gb18030.")]
 Task = Annotated[
-    str | None, typer.Option(help="The task, where the model's configuration does not tell it.")
+    str | None, typer.Option(help="The task, if the model's configuration does not name it.")
 ]
 Labels = Annotated[
     str | None,

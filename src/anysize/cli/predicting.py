@@ -65,7 +65,7 @@ class Tally:
         }
 
     def facts(self) -> dict[str, Any]:
-        """What stands in the one document beside the results."""
+        """What the one document holds beside the results."""
         return {"summary": self.summary(), "findings": self.findings.to_json()}
 
     def lines(self) -> Iterator[str]:

@@ -39,7 +39,7 @@ class DistilOptions:
         epochs: passes over the training data.
         learning_rate: the highest; None leaves it to the kind of student.
         temperature: of the softmax of both.
-        weight: share of the loss that goes by the teacher's outputs.
+        weight: weight of the teacher's outputs in the loss.
         hidden: weight of the difference between hidden states.
     """
 

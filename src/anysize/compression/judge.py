@@ -40,7 +40,7 @@ class CompressionOrder:
     Attributes:
         model: a bundle, a Hugging Face folder, or another spec with a ready head.
         out: folder of the compressed bundle; must not hold anything yet.
-        task: where the model does not tell it.
+        task: where the model does not name it.
         data: a path, a pattern or several, to calibrate, train and judge on; None judges size and
             speed alone.
         methods: chains to try, each as ``method(name=value), method, …``; none tries those that

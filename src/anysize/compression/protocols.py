@@ -25,7 +25,7 @@ class Context:
         original: the bundle that the chain of methods started from; a teacher.
         memory: budget in bytes.
         seed: of everything random.
-        say: tells the user what goes on, a line at a time.
+        say: reports progress to the user, a line at a time.
         data: path of the data, a pattern or several, for training; None where none was given.
         columns: column of a table for each role.
         encoding: of text files.

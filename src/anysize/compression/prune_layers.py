@@ -1,7 +1,7 @@
 """Transformer layers left out: those without which the outputs change least.
 
 A layer is rated by what the whole network gives without it on calibration records, and the least
-important is removed, again and again, since layers stand in for each other (greedy search, as of
+important is removed, again and again, since layers make up for each other (greedy search, as of
 Men et al. 2024, "ShortGPT", arXiv:2403.03853, with the divergence of the outputs in place of their
 block influence). The result is an ordinary Hugging Face folder with ``num_hidden_layers`` lowered.
 """
@@ -36,7 +36,7 @@ class Options:
     """How much is pruned.
 
     Attributes:
-        layers: how many stay; 0 goes by ``keep``.
+        layers: how many stay; 0 uses ``keep``.
         keep: part of the layers that stays, rounded.
         epochs: of training after pruning; 0 does not train.
         learning_rate: the highest; None derives it from how the bundle was trained.

@@ -104,7 +104,7 @@ def select(
     """The units to remove of each group, chosen in rounds.
 
     What is chosen is silenced, and the next round rates the others in the network that is left:
-    units stand in for each other, so that one is worth more when another has gone.
+    units make up for each other, so that one is worth more when another has gone.
 
     Args:
         network: on the CPU; its chosen units are silenced.

@@ -38,7 +38,7 @@ class QatOptions:
         epochs: passes over the training data.
         learning_rate: the highest; None derives it from how the bundle was trained.
         windows: of the training data, that the first ranges are taken from.
-        distil: share of the loss that goes by the outputs of the bundle in float32.
+        distil: weight of the float32 bundle's outputs in the loss.
     """
 
     epochs: float = 2.0

@@ -192,7 +192,7 @@ class Trial:
             )
 
     def _measured(self, folder: Path, name: str) -> Measured:
-        """The measuring process of a bundle; what is too little for it is told of all of them."""
+        """The measuring process of a bundle; all limits that are too low for it are named."""
         try:
             return Measured(folder, self._judging, self._work, name)
         except BudgetError as error:
@@ -245,5 +245,5 @@ def _budget_of_all(one: int) -> int:
 
 
 def _too_costly(candidate: Candidate) -> bool:
-    """Whether the metric alone stands against it: more precision is never faster nor smaller."""
+    """Whether the metric is the only obstacle: more precision is never faster nor smaller."""
     return len(candidate.reasons) == 1 and candidate.worse

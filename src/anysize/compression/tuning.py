@@ -53,7 +53,7 @@ def fine_tune(
         epochs: how long; None where ``recipe`` has ``steps`` or ``minutes``.
         learning_rate: the highest; None is the rate that the bundle was trained with if that is one
             of fine-tuning, and a fifth of it otherwise.
-        before_removal: told the folder of the run before it is removed, with its checkpoints.
+        before_removal: called with the run's folder before it and its checkpoints are removed.
         recipe: any other field of ``anysize.train.Recipe``; goes before what is taken over.
 
     Raises:
@@ -98,9 +98,9 @@ def train(
         card: of the bundle that is made smaller.
         out: where the result goes; does not exist yet.
         context: data, budget, seed.
-        said: begins what the user is told.
+        said: begins each message to the user.
         carried: from the card that training wrote to the result's.
-        before_removal: told the folder of the run before it is removed.
+        before_removal: called with the folder of the run before it is removed.
         recipe: fields of ``anysize.train.Recipe`` beside the data, the task and the budget.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What was measured of a bundle, how it stands to the original, and whether it may be shipped."""
+"""What was measured of a bundle, how it compares with the original, and whether it may be saved."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class _Rounded:
     """Rounds the layers that are worth it.
 
     Args:
-        module: tells them.
+        module: where they are.
         group: columns of a group, in 4 bits; 0 is 8 bits.
     """
 

@@ -24,7 +24,7 @@ class Annotation:
     Attributes:
         label: its class.
         box: ``(left, top, right, bottom)``.
-        crowd: whether the box holds a group of objects that were not told apart.
+        crowd: whether the box holds a group of objects that were not separated.
         difficult: whether the data says that it need not be found.
     """
 

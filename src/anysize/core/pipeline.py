@@ -17,7 +17,7 @@ from anysize.core.records import Record, Source, record_id
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a record stands: ``ordinal`` in this run, ``index`` in its source."""
+    """A record's position: ``ordinal`` in this run, ``index`` in its source."""
 
     ordinal: int
     index: int

@@ -56,7 +56,7 @@ def predict(
         step: what is done with a batch.
         strict: stop at the first record that cannot be read.
         threads: reader threads; see ``core.pipeline.examples``.
-        on_windows: told how many windows went through the model, for progress.
+        on_windows: called with how many windows went through the model, for progress.
         at_once: see ``core.batches.batches``.
         most_rounds: rounds after which a record that is still not finished fails.
     """

@@ -1,4 +1,4 @@
-"""How far a long pass over data is, told through ``logging``.
+"""How far a long pass over data is, reported through ``logging``.
 
 Passes happen deep in the house (an index that is built, labels that are counted), where nobody
 knows who listens. So they log to ``anysize.progress`` at level INFO: the command line shows that on

@@ -75,7 +75,7 @@ class Meter(Protocol):
     """Counts up, over the results of validation records, how good a network is."""
 
     def add(self, result: Result, target: Any) -> None:
-        """Takes a record's result and its target as it stands in the data."""
+        """Takes a record's result and its target as it is in the data."""
         ...
 
     def state(self) -> Any:

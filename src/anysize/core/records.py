@@ -118,7 +118,7 @@ class Record:
     Attributes:
         id: stable and unique within its source (a relative path, or ``file:row``).
         fields: lazy fields by role (``text``, ``image``, ``features``, …).
-        target: the target as it stands in the data (a label's name, or a tuple of
+        target: the target as it is in the data (a label's name, or a tuple of
             ``anysize.core.objects.Annotation``), or None.
         values: other columns of the row, kept as strings.
     """

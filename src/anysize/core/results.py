@@ -64,7 +64,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorResult:
-    """A record that could not be read, in the place where its result would stand.
+    """A record that could not be read, in the place of its result.
 
     Attributes:
         id: the record's id.

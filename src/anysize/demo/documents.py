@@ -1,6 +1,6 @@
 """Long text that every installation has: the documentation inside its own libraries.
 
-The task: tell from a docstring which library it documents.
+The task: find out from a docstring which library it documents.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def run(folder: Path, say: Callable[[str], None]) -> list[Row]:
 
     Args:
         folder: everything that the demo makes goes here.
-        say: told what is going on.
+        say: called with each line of progress.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = _pictures(folder / "digits", say)
@@ -122,7 +122,7 @@ def _text(folder: Path, say: Callable[[str], None]) -> list[Row]:
     data, bundle = folder / "data", folder / "run"
     data.mkdir(exist_ok=True)
     documents.write_tables(data)
-    say("documents: fine-tuning the pretrained encoder to tell libraries by their docstrings")
+    say("documents: fine-tuning the pretrained encoder to recognise libraries by their docstrings")
     training = measure.run(
         ["train", "text-classification", str(data), "--model", "minilm", "--out", str(bundle),
          "--epochs", "2", "--batch", "16", "--learning-rate", "2e-4", "--memory", "4GiB"]

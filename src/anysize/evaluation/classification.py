@@ -26,7 +26,7 @@ def measure(results: Iterable[Result | ErrorResult], *, card: Card, source: Sour
     """Accuracy and what goes with it; see ``evaluation.evaluate``.
 
     Raises:
-        DataError: nothing can be scored; where the targets alone tell, before the model is run.
+        DataError: nothing can be scored; where the targets show it, before the model is run.
     """
     _refuse_unscorable(source, card.labels)
     return evaluate(
@@ -48,7 +48,7 @@ def _refuse_unscorable(source: Source, labels: Sequence[str]) -> None:
         try:
             _ = source[0]
         except DataError:
-            # Rows that cannot be read tell no targets either; what is wrong with them will be told.
+            # Rows that cannot be read have no targets; what is wrong with them is reported later.
             return
         run.without_target = len(source)
     raise DataError(source.name, run.nothing_to_score())

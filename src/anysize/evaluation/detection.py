@@ -41,7 +41,7 @@ def measure(
     Args:
         results: one a record, in the order of ``source``.
         card: of the bundle.
-        source: tells what the pictures hold.
+        source: of the pictures and their objects.
 
     Raises:
         DataError: no picture could be read, or none has objects.

@@ -151,7 +151,7 @@ def evaluate(
     Args:
         results: in input order; each with ``details["probabilities"]`` (by label).
         labels: the model's classes, in the order of its outputs.
-        source: where the results' records stand, in the same order. It tells the target of a
+        source: of the results' records, in the same order. It gives the target of a
             result that has none of its own, and shows the worst mistakes.
         training_counts: records per label in the training data, for the majority baseline.
         one_window_results: the same records, in the same order, predicted from one window each

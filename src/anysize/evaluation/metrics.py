@@ -15,7 +15,7 @@ CALIBRATION_BINS = 15
 LARGEST_CONFUSION = 2048
 """Above so many classes only per-class counts are kept, not the confusion matrix."""
 
-# Results carry six decimals, so 0 stands for anything below half of the last one.
+# Results carry six decimals, so 0 is anything below half of the last one.
 _SMALLEST_PROBABILITY = 5e-7
 
 

@@ -112,5 +112,5 @@ def _indented(value: Any) -> str:
 
 
 def _is_ideographic(label: str) -> bool:
-    """Whether the label is in a script whose characters stand upright in a vertical line."""
+    """Whether the label is in a script whose characters are upright in a vertical line."""
     return any("\u2e80" <= character <= "\uffef" for character in label)

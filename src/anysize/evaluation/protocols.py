@@ -36,7 +36,7 @@ class Evaluator(Protocol):
         Args:
             results: one a record, in the order of ``source``.
             card: of the bundle.
-            source: where the records stand.
+            source: of the records.
 
         Raises:
             DataError: there is nothing to score.

@@ -29,7 +29,7 @@ class EvaluationRun:
     Attributes:
         labels: the model's classes.
         most_mistakes, most_failures: how many to keep.
-        source: tells the targets of results that have none of their own.
+        source: gives the targets of results that have none of their own.
         second_run: whether one-window answers come as results of their own.
     """
 

@@ -142,7 +142,7 @@ class DuplicateSketch:
         self._examples: dict[int, tuple[int, int]] = {}
 
     def add(self, digest: int, label: int, index: int) -> None:
-        """Adds a record: its content's hash, its label's number (-1: none), where it stands."""
+        """Adds a record: its content's hash, its label's number (-1: none), its position."""
         if digest & ((1 << self._level) - 1):
             return
         self._hashes[self._used] = digest
@@ -158,7 +158,7 @@ class DuplicateSketch:
         if not self._used:
             return
         hashes = self._hashes[: self._used]
-        # Stable, and what is joined already stands in front: the first occurrence stays first.
+        # Stable, and what is joined already comes first: the first occurrence stays first.
         order = np.argsort(hashes, kind="stable")
         ranked = hashes[order]
         first = np.ones(len(ranked), dtype=bool)

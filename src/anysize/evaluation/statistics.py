@@ -279,7 +279,7 @@ def image_statistics(
 
 
 def _kind(image: ImageField) -> tuple[str, str]:
-    """A picture file's format and sample layout, where its reader has a header to tell from."""
+    """A picture file's format and sample layout, where its reader has a header to read."""
     if isinstance(image, Image):
         return image.header.kind, image.header.mode
     return "unknown", "unknown"

@@ -47,7 +47,7 @@ def measure(results: Iterable[Result | ErrorResult], *, card: Card, source: Sour
         results: one a record, in the order of ``source``, with ``details["found"]``; of several
             faces the largest counts.
         card: of the bundle; its labels are the identities that the model was trained on.
-        source: where the records stand.
+        source: of the records.
 
     Raises:
         DataError: fewer than two unseen identities, or none with two samples.

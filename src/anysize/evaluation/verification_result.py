@@ -21,7 +21,7 @@ _POINTS = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """How well a model tells identities apart that it was not trained on.
+    """How well a model distinguishes identities that it was not trained on.
 
     Attributes:
         eer, eer_threshold: the equal error rate over all pairs, and where it is reached.

@@ -45,7 +45,7 @@ def refuse_other_tokenizer(main: Path, network: Network) -> None:
         network: what it is a graph of.
 
     Raises:
-        ConfigurationError: another graph of texts stands there, with another tokenizer.
+        ConfigurationError: another graph of texts is there, with another tokenizer.
     """
     beside = main.parent / TOKENIZER
     if network.tokenizer is None or not beside.is_file():

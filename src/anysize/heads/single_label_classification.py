@@ -245,7 +245,7 @@ def ordered(counts: Mapping[str, int], source: Source) -> tuple[str, ...]:
         fault = first_fault(source)
         raise DataError(
             source.name,
-            f"only one label, {only!r}: there is nothing to tell apart"
+            f"only one label, {only!r}: there is nothing to learn"
             + (f" ({fault})" if fault else ""),
         )
     return class_order(counts)

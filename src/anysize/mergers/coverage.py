@@ -9,7 +9,7 @@ _REASON = "the model is made for the centre of a picture (crop); --crop 0 reads 
 
 
 class Coverage:
-    """Adds up windows' cores; the extent is as far as they reach, unless a window tells more.
+    """Adds up windows' cores; the extent is as far as they reach, unless a window names more.
 
     Of several pages it is the sum of theirs.
     """

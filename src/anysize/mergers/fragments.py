@@ -43,7 +43,7 @@ def join(fragments: Fragments, edge: float) -> tuple[Detections, Detections]:
     """Joins what belongs together across shared borders.
 
     A cut object reaches through the whole overlap of the two tiles, in both of them: that is what
-    tells it from two small ones that happen to lie at the border.
+    distinguishes it from two small ones that happen to lie at the border.
 
     Args:
         fragments: of all tiles.

@@ -1,4 +1,4 @@
-"""No pooling: each window's own label, with where it stands in the record.
+"""No pooling: each window's own label, with its place in the record.
 
 The record's prediction is the commonest label; ``regions`` lists every window's core. What is
 held grows with the number of windows, as the result itself does: 52 bytes a window.

@@ -45,7 +45,7 @@ class Neighbourhood:
 
     If two boxes do, the shorter is at least ``t`` times as high as the longer one, and the
     distance of their centres is below ``r = (1 - t) max(1, 1 / 2t)`` times the sides of either of
-    them. So a box goes by the octave of its height, by its row in a grid as fine as that octave,
+    them. So a box is kept by the octave of its height, by its row in a grid as fine as that octave,
     and by the abscissa of its centre, all in one integer key; the candidates of a box are then a
     few runs of the sorted keys.
 

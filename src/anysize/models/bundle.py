@@ -173,7 +173,7 @@ def save(
         folder: made where there is none.
         network: its weights, tokenizer and preprocessing.
         card: what ``anysize.json`` says.
-        write_weights: writes what stands for the weights into the folder that it is given (a
+        write_weights: writes what replaces the weights into the folder that it is given (a
             compiled form below ``runtimes``, or weights in an encoding of their own); None writes
             ``model.safetensors``.
     """

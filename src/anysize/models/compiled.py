@@ -1,4 +1,4 @@
-"""The stand-in for a module where a bundle holds a compiled form and no weights."""
+"""The placeholder for a module where a bundle holds a compiled form and no weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a detector is told of a picture in training, in the form of transformers' detectors."""
+"""The targets of a picture in the form that transformers' detectors take in training."""
 
 from __future__ import annotations
 

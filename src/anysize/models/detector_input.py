@@ -8,7 +8,7 @@ from anysize.modalities.pictures.settings import ImageSettings
 
 STRIDES = (8, 16, 32)
 _PIXELS = 320 * 416
-# Objects need no more than this many pixels of a side to be told from each other.
+# Objects need no more than this many pixels of a side to be distinguished.
 _ENOUGH = 56.0
 # Of a larger picture a tile shows this many times the input's side at most.
 _TILED_FROM = 2

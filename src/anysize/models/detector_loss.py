@@ -2,7 +2,7 @@
 
 Points are assigned by alignment (TOOD, Feng et al. 2021, arXiv:2108.07755): the points inside an
 object that score its class and overlap its box best become its positives, and the class target is
-the overlap itself, so that the score tells how good the box is. The class loss is the quality focal
+the overlap itself, so that the score says how good the box is. The class loss is the quality focal
 loss (Li et al. 2020, arXiv:2006.04388), the box loss is 1 - GIoU (Rezatofighi et al. 2019,
 arXiv:1902.09630).
 """

@@ -34,7 +34,7 @@ def network_of(
         path: of the file; for texts its tokenizer lies beside it.
         known: what the file says of itself.
         runtime: what runs it.
-        outputs: what the graph gives, by name; ``probabilities`` stands for logits.
+        outputs: what the graph gives, by name; ``probabilities`` in place of logits.
 
     Raises:
         BundleError: there is no tokenizer beside a graph that reads texts.
@@ -43,7 +43,7 @@ def network_of(
     config = PretrainedConfig(
         **class_entries(card.labels),
     )
-    # The digest tells one file from another where measurements are remembered.
+    # The digest identifies the file where measurements are kept.
     weights = path.with_suffix(".bin")
     digests = digest(path) + (digest(weights) if weights.is_file() else "")
     config.update({"pad_token_id": known.pad_token_id, "anysize_digest": digests})

@@ -19,7 +19,7 @@ _OUTPUTS = ("logits", "pred_boxes")
 
 
 def adapt(network: Network) -> None:
-    """Says which outputs are taken, what training tells the network, and how pictures are tiled.
+    """Says which outputs are taken, what training gives the network, and how pictures are tiled.
 
     Args:
         network: with its module and picture settings.

@@ -33,7 +33,7 @@ def image_settings(
 
     Args:
         spec: a folder or hub id.
-        config: tells the size where there is no such file.
+        config: gives the size where there is no such file.
         wish: the size that the user asks for comes first.
     """
     entries = _preprocessor(spec)

@@ -240,7 +240,7 @@ class MissingWheelError(MissingExtraError):
 
 
 def _numbered(places: tuple[int, ...], **others: str) -> dict[str, str]:
-    """The wheel's names of layers to ours: conv1, prelu1, conv2, … stand at these places."""
+    """The wheel's names of layers to ours: conv1, prelu1, conv2, … are at these places."""
     named = {}
     for index in range(0, len(places), 2):
         named[f"conv{index // 2 + 1}"] = f"layers.{places[index]}"

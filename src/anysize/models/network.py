@@ -115,7 +115,7 @@ class Network:
             beside them under their own names (``token_type_ids``).
         targets: for a module that makes its loss itself: from examples to what its forward pass is
             given beside the pictures in training. Its ``loss`` is the mean over the windows.
-        form: set where there are no weights but a compiled form; the module is then a stand-in
+        form: set where there are no weights but a compiled form; the module is then a placeholder
             (``anysize.models.compiled``) that only has the configuration.
         altered: what differs from the module that the configuration builds; see
             ``anysize.models.altered``.

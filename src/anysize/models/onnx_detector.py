@@ -42,7 +42,7 @@ class OnnxDetectorOutput(ModelOutput):
 
 
 class OnnxDetectorConfig(PretrainedConfig):
-    """What tells one ONNX detector from another: its file's digest, and its adapter."""
+    """What identifies an ONNX detector: its file's digest, and its adapter."""
 
     model_type = "anysize_onnx_detector"
 

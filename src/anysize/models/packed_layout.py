@@ -30,8 +30,8 @@ class Block:
         width: tokens that the call has room for in each segment.
         gather: ``int64[segments * width]``, row positions relative to ``start`` that fill the
             padded block; None when nothing is padded.
-        scatter: ``int64[tokens]``, where each token of the row stands in the padded block.
-        real: ``bool[segments, width]``, true where a token stands and not padding. A dummy
+        scatter: ``int64[tokens]``, the place of each token of the row in the padded block.
+        real: ``bool[segments, width]``, true for a token, false for padding. A dummy
             segment repeats tokens of the block; its keys count as tokens for attention.
         keys: ``float32[segments, 1, 1, width]``, 0 where a key takes part and -inf where not.
     """
@@ -59,7 +59,7 @@ class Packing:
 
     Attributes:
         blocks: the calls; together they cover the row in order.
-        first: ``int64[segments]``, where the first token of each segment stands in the row.
+        first: ``int64[segments]``, the place of each segment's first token in the row.
     """
 
     def __init__(self, lengths: Sequence[int], heads: int) -> None:

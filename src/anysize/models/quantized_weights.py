@@ -1,6 +1,6 @@
 """Weights of linear layers and embeddings in 8 or 4 bits; all arithmetic stays in floating point.
 
-``quantized.safetensors`` stands in a bundle for ``model.safetensors``. The weight of a layer
+``quantized.safetensors`` replaces ``model.safetensors`` in a bundle. The weight of a layer
 ``NAME`` is there as
 
 - ``NAME.quantized`` int8 ``[rows, columns]`` with ``NAME.scale`` float32 ``[rows, 1]``:
@@ -35,7 +35,7 @@ _SMALLEST = 1 << 13
 
 
 class QuantizedWeight(nn.Module):
-    """A weight in fewer bits; ``weight`` is what it stands for, made anew each time.
+    """A weight in fewer bits; ``weight`` is its dequantized value, computed each time.
 
     Args:
         shape: of the weight.
@@ -205,7 +205,7 @@ def load(module: PreTrainedModel, path: Path) -> None:
 
 
 def restore(module: nn.Module) -> None:
-    """Puts ordinary layers in the place of quantized ones, with the weights that they stand for."""
+    """Puts ordinary layers in the place of quantized ones, with their dequantized weights."""
     from anysize.models.altered import replace
 
     for name, layer in list(module.named_modules()):

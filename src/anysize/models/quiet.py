@@ -13,7 +13,7 @@ _CHATTY = ("torchao", "torch.utils._pytree")
 def quiet_imports() -> None:
     """Silences warnings of packages that transformers imports where they happen to be installed.
 
-    Errors are still told, and a level that the program has set itself stays.
+    Errors are still shown, and a level that the program has set itself stays.
     """
     for name in _CHATTY:
         logger = logging.getLogger(name)

@@ -1,6 +1,6 @@
 """Weights that are mostly zero, stored small: a bit for every weight, and those that are not zero.
 
-``sparse.safetensors`` stands in a bundle for ``model.safetensors``. A tensor for which it is
+``sparse.safetensors`` replaces ``model.safetensors`` in a bundle. A tensor for which it is
 smaller is kept as ``NAME:mask`` (uint8, eight weights a byte, the first in the lowest bit) and
 ``NAME:values``; its shape is in the file's metadata. All others are stored as they are. What is
 read back equals what was written, bit for bit.

@@ -75,7 +75,7 @@ def open_network(
     Args:
         spec: a bundle's folder, a Hugging Face folder, a hub id, or a built-in name with trained
             weights (its module has a function ``ready(key)``).
-        task: needed only where the configuration does not tell it.
+        task: needed only where the configuration does not name it.
         labels: names of the classes, where the model has none of its own or others.
         pixels: values that a picture model was trained on (``models.pixels``), where its file does
             not say it.

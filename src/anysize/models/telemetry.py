@@ -22,7 +22,7 @@ def switch_off() -> None:
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     if sys.modules.get(_PACKAGE) is None:
-        # Its users take a stand-in where the import fails (import system, ``sys.modules``).
+        # Its users fall back where the import fails (import system, ``sys.modules``).
         cast("dict[str, Any]", sys.modules)[_PACKAGE] = None
         return
     _decline()

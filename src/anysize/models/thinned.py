@@ -31,7 +31,7 @@ def layers_of(module: nn.Module) -> tuple[str, nn.ModuleList] | None:
 def kept(count: int, layers: int) -> tuple[int, ...]:
     """Which of ``count`` layers stay: evenly spread, the last one always (6 to 3: 1, 3, 5).
 
-    Each then stands for those below it that are left out, so that its output may be compared with
+    Each then represents those below it that are left out, so that its output may be compared with
     the original's at the same place (Jiao et al. 2020, arXiv:1909.10351, the uniform mapping).
     """
     return tuple((place + 1) * count // layers - 1 for place in range(layers))

@@ -3,7 +3,7 @@
 Within-class covariance normalisation (Hatch, Kajarekar and Stolcke 2006, "Within-class covariance
 normalization for SVM-based speaker recognition"): the directions in which samples of one identity
 differ are shrunk by how much they differ in them; all others keep their say, those too that no
-training identity needs, which is what strangers are told apart by. A few hundred samples suffice,
+training identity needs, which is what distinguishes strangers. A few hundred samples suffice,
 where gradient descent would learn the training identities by heart. The covariance is shrunk
 towards a multiple of the identity, since samples are fewer than its entries.
 """

@@ -130,7 +130,7 @@ class Session:
             options: see ``PredictOptions``.
             plan: made by ``plan`` for the same source and options; None makes it now.
             keep_first: keep what the first window alone would have answered.
-            on_windows: told how many windows went through the model.
+            on_windows: called with how many windows went through the model.
 
         Raises:
             BudgetError: before work starts, when the budget is too small.
@@ -153,7 +153,7 @@ class Session:
             source: the records.
             options: see ``PredictOptions``.
             plan: made by ``plan`` for the same source and options; None makes it now.
-            on_windows: told how many windows went through the model.
+            on_windows: called with how many windows went through the model.
 
         Raises:
             ConfigurationError: the task has no partial results.

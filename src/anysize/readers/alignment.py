@@ -84,7 +84,7 @@ def align(
     corners = inverse[:2] @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
     box = _inside(corners.min(axis=1) - 2, corners.max(axis=1) + 3, image)
     pixels = next(iter(image.regions([box])))
-    # How many pixels of the picture one of the result stands for.
+    # How many pixels of the picture one of the result covers.
     shrink = 1 / np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     factor = np.ones(2)
     if shrink > 1:

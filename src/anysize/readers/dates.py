@@ -1,4 +1,4 @@
-"""Dates and times as they stand in cells of tables."""
+"""Dates and times in cells of tables."""
 
 from __future__ import annotations
 

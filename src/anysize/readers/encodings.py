@@ -66,7 +66,7 @@ def suggest(sample: bytes) -> str | None:
         return "utf-8"
     if _decodes(sample, "gb18030") is not None:
         # The characters of GB 2312, which nearly all Chinese text is made of, are two bytes from
-        # these ranges; letters with accents mostly stand alone.
+        # these ranges; letters with accents are mostly single.
         foreign = _HIGH.findall(sample)
         chinese = [run for run in foreign if _CHINESE.fullmatch(run)]
         if len(chinese) * 5 >= len(foreign) * 4:

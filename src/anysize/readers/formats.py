@@ -1,4 +1,4 @@
-"""Formats of pictures, told by their content."""
+"""Formats of pictures, recognised by their content."""
 
 from __future__ import annotations
 

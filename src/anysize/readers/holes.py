@@ -13,7 +13,7 @@ import struct
 LONGEST = bytes(32)
 """So many zeros are a hole, where zeros do not mean the end of a block."""
 
-HOLE = "zeros stand in the middle of the picture"
+HOLE = "there is a block of zeros in the middle of the picture"
 
 _TABLES, _SCAN, _BASELINE = 0xC4, 0xDA, (0xC0, 0xC1)
 
@@ -42,7 +42,7 @@ def scan_of_few_zeros(head: bytes) -> int:
 
 
 def has_hole(data: bytes) -> bool:
-    """Whether zeros stand for a part of the picture."""
+    """Whether a part of the picture is zeros."""
     if data.find(LONGEST) < 0:
         return False
     start = scan_of_few_zeros(data)

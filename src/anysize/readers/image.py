@@ -33,7 +33,7 @@ _MARGIN = 2
 class Image:
     """A picture field (``anysize.core.records.ImageField``).
 
-    The format is told by the content, not by the suffix (``anysize.readers.formats``). Pixels are
+    The format is recognised by content, not by suffix (``anysize.readers.formats``). Pixels are
     displayed ones: EXIF orientation is applied, alpha is composited on white, grey, palette, CMYK
     and samples of other kinds become 8-bit RGB (``anysize.readers.pixels``). Of several pages or
     frames this is the first; ``read_pages`` gives the others.

@@ -68,7 +68,7 @@ class StripResizer:
 
 @cache
 def opencv() -> Any:
-    """The module ``cv2``, told to start no threads of its own unless somebody uses it already.
+    """The module ``cv2``, set to start no threads of its own unless somebody uses it already.
 
     Readers are threads, and there are as many of them as is good.
 

@@ -7,7 +7,7 @@ import re
 from typing import Any, Literal, TypeAlias
 
 Decimal: TypeAlias = Literal[".", ","]
-"""What stands before the decimals of a number."""
+"""The decimal mark of a number."""
 
 NumberForm: TypeAlias = Literal["plain", "point", "comma", "thousands", "either"]
 """How a number is written: ``plain`` digits; with a decimal ``point``; with a decimal ``comma``;
@@ -80,7 +80,7 @@ def number(cell: Any, decimal: Decimal = ".") -> float | None:
 
     Args:
         cell: of any type; yes and no are 1 and 0.
-        decimal: what stands before the decimals in this column, where a number can be read in two
+        decimal: the decimal mark in this column, where a number can be read in two
             ways (``1,234``, ``1.234``).
     """
     if isinstance(cell, int | float):

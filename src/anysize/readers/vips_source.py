@@ -62,7 +62,7 @@ class WatchedSource:
         self._scan = scan_of_few_zeros(self._at(0, _HEAD))
         self._last = b""
         self.hole = False
-        """Whether zeros stand in the middle of what was read of the picture."""
+        """Whether there is a block of zeros in the middle of what was read of the picture."""
         self.source = vips.SourceCustom()
         self.source.on_read(self._read)
         self.source.on_seek(self._seek)

@@ -56,7 +56,7 @@ def rank_one(
     identity. *One each*: the gallery holds a single sample of every identity, drawn at random; the
     rate is the expectation over all draws, computed exactly: a sample is right when the drawn
     sample of its identity is more similar than every other identity's. Ties count as wrong.
-    Identities with one sample stand in the gallery but are not searched for.
+    Identities with one sample are in the gallery but are not searched for.
 
     Args:
         vectors: ``[n, width]`` of length one.

@@ -1,4 +1,4 @@
-"""How well scores tell same from different: error rates at every threshold.
+"""How well scores separate same from different: error rates at every threshold.
 
 A pair of samples is *genuine* when both are of one identity, else an *impostor* pair. It is
 accepted when its score (a cosine) reaches the threshold. The false-accept rate (FAR) is the share

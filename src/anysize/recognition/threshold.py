@@ -41,7 +41,7 @@ class Threshold:
         people: how many strangers they came from.
         method: ``counted`` where the scores are enough to count at the rate asked for, else
             ``normal tail``: the rate lies beyond what was seen, and the upper tail of a normal
-            distribution with the scores' mean and deviation stands in.
+            distribution with the scores' mean and deviation is used.
     """
 
     value: float
@@ -119,7 +119,7 @@ def calibrate(scores: NDArray[Any], people: int, rate: float) -> Threshold:
         )
     allowed = math.floor(rate * len(values))
     method: Method = "counted" if allowed >= _LEAST_ACCEPTED else "normal tail"
-    # Just above the highest score that must be refused, as far as float32 scores can tell.
+    # Just above the highest score that must be refused, as far as float32 scores can show.
     refused = np.float32(values[len(values) - allowed - 1])
     value = float(np.nextafter(refused, np.float32(np.inf)))
     if method == "normal tail":

@@ -93,7 +93,7 @@ class Document:
 
     Args:
         stream: standard output.
-        facts: what stands beside the rows; asked for in the end.
+        facts: what is written beside the rows; asked for at the end.
         ending: the sentence and the exit code of an error.
         reported: what is raised instead of an error that the document holds.
     """

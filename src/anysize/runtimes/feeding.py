@@ -81,7 +81,7 @@ def in_batches(
 
 
 def check_logits(found: Mapping[str, NDArray[Any]], network: Network) -> None:
-    """Holds the logits of a graph against the labels, which its own text may not have told.
+    """Holds the logits of a graph against the labels, which its own text may not name.
 
     Raises:
         BundleError: they are not as many.

@@ -160,7 +160,7 @@ class OpenVinoRuntime:
 
         def run(arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
             found = request.infer(arrays, share_inputs=True)
-            # The next caller's results will stand in the same memory.
+            # The next caller's results use the same memory.
             return [np.array(found[place], np.float32) for place in range(len(self._outputs))]
 
         try:

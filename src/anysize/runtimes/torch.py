@@ -77,7 +77,7 @@ def native_bfloat16(device: torch.device) -> bool:
 
 
 def doubtful_bfloat16(device: torch.device, module: nn.Module) -> bool:
-    """Whether only a measurement can tell if bfloat16 is faster: convolutions without AMX."""
+    """Whether only a measurement can show if bfloat16 is faster: convolutions without AMX."""
     if not native_bfloat16(device) or device.type != "cpu":
         return False
     convolutions = sum(isinstance(layer, nn.Conv2d) for layer in module.modules())

@@ -238,7 +238,7 @@ class _Header:
         return None
 
     def refuse_doubles(self, roles: Iterable[Role]) -> None:
-        """Raises ``DataError`` where the name of a used column stands here twice."""
+        """Raises ``DataError`` where the name of a used column is here twice."""
         used = [role for role in roles if role.place >= 0]
         twice = sorted(
             {role.column for role in used if self._folded.count(self._folded[role.place]) > 1}
@@ -255,7 +255,7 @@ def assign(origin: str, columns: Sequence[str], request: Request) -> tuple[Role,
     """Finds a column for every role.
 
     Raises:
-        DataError: a required role has no column, or a used name stands in the header twice; the
+        DataError: a required role has no column, or a used name is in the header twice; the
             message lists the columns and how to name the right one.
         ConfigurationError: ``rename`` names a column that is not there.
     """

@@ -34,7 +34,7 @@ _EDGE = 1 << 16
 def contents(*sources: Source) -> list[NDArray[np.uint64]] | None:
     """A hash of the content of each record, comparable over the sources.
 
-    ``NOTHING`` stands for records that cannot be read. Texts are compared without blanks around
+    ``NOTHING`` is for records that cannot be read. Texts are compared without blanks around
     them, rows of tables by the columns that are learned from, files by their size, beginning and
     end; files of a size of their own are not read.
 

@@ -1,4 +1,4 @@
-"""What stands directly in a folder, and which split the names of it are of."""
+"""What lies directly in a folder, and which split its names belong to."""
 
 from __future__ import annotations
 

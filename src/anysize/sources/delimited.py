@@ -247,7 +247,7 @@ def _rows(data: bytes, dialect: Dialect) -> list[bytes]:
 def _named_by_content(
     path: Path, columns: Sequence[str], layout: _Layout, request: Request
 ) -> Request:
-    """The request with columns for the roles of a table without a header, said aloud."""
+    """The request with columns for the roles of a table without a header, and a finding."""
     found = guess_roles(columns, layout.rows, request.columns, request.rename)
     if found:
         shown = ", ".join(f"{column} as {role}" for role, column in found.items())

@@ -1,4 +1,4 @@
-"""Hashes of record ids: what decides a record's split, whatever stands beside it."""
+"""Hashes of record ids: what decides a record's split, whatever is beside it."""
 
 from __future__ import annotations
 

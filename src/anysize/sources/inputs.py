@@ -75,7 +75,7 @@ def _names(data: Path) -> tuple[SplitName, ...]:
     named = next((parts for each in several if len(parts := each()) > 1), None)
     if named is None:
         return every
-    # What is taken from the training part where no name tells the validation part.
+    # What is taken from the training part where no name gives the validation part.
     return tuple(part for part in every if part in named or part == "validation")
 
 

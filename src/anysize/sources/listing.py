@@ -101,7 +101,7 @@ def walk(folder: Path, suffixes: frozenset[str], skipped: Skipped) -> Iterator[s
 
     Args:
         folder: where to begin.
-        suffixes: in lower case, with the dot; an empty one stands for files without, and those
+        suffixes: in lower case, with the dot; an empty one is for files without, and those
             that have a number there.
         skipped: counts the other files, and what is no file.
 

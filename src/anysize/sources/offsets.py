@@ -1,4 +1,4 @@
-"""Where rows stand in a file: read by position, never held.
+"""Where rows begin in a file: read by position, never held.
 
 Positions are read with ``pread`` rather than through a memory map, because pages of a map count as
 the process's memory once touched: random access over 10^8 rows would in time hold the whole index
@@ -91,7 +91,7 @@ class Offsets:
 
     Args:
         bounds: ``len(self) + 1`` positions, uint64, in memory, or the file that holds them.
-        base: in the file, where the first one stands.
+        base: in the file, where the first one begins.
         count: how many rows there are (in the file).
     """
 

@@ -147,7 +147,7 @@ def request_for(
     findings: Findings | None = None,
     table: Mapping[str, str] = NOTHING,
 ) -> Request:
-    """A request whose record ids are relative to ``path``, or to the folder it stands in."""
+    """A request whose record ids are relative to ``path``, or to the folder it is in."""
     root = path if path.is_dir() else path.parent
     return request_at(root, columns, rename, encoding, cache, findings, table)
 

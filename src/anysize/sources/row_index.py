@@ -59,7 +59,7 @@ def row_index(
 
     Args:
         path: the file of the table's bytes.
-        dialect: how rows are told apart.
+        dialect: how rows are separated.
         start: where its first row begins (behind a byte order mark).
         cache: folder of the index; None is the user's cache folder.
         name: what the user calls the table; None is ``path``.

@@ -23,7 +23,7 @@ Row: TypeAlias = Mapping[str, Any]
 
 
 class RowError(ValueError):
-    """What is wrong with one row; the table adds where it stands."""
+    """What is wrong with one row; the table adds its place."""
 
 
 class RowFormat(Protocol):

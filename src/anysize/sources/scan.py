@@ -1,7 +1,7 @@
 """Finds where the rows of a text table begin, in one streaming pass.
 
 Quoting follows RFC 4180 as Python's ``csv`` module reads it: a quote opens a cell only at the
-cell's beginning, two quotes inside one stand for a quote, and a quote elsewhere is an ordinary
+cell's beginning, two quotes inside one are one quote, and a quote elsewhere is an ordinary
 character. Whether a line end is inside a quoted cell is the parity of the quotes before it, once
 ordinary quotes are taken out; both are found with whole-array operations, and only blocks that
 hold ordinary quotes are walked quote by quote.
@@ -52,7 +52,7 @@ class RowScanner:
     """One pass over a file; after it, ``unclosed`` is the place of a quote left open, or None.
 
     Args:
-        dialect: how rows are told apart.
+        dialect: how rows are separated.
         start: where the first row begins (behind a byte order mark).
         block: bytes read at a time.
         header: bytes of the first row without its line end, where it is a header; the same line
@@ -86,7 +86,7 @@ class RowScanner:
     def starts(self, file: BinaryIO) -> Iterator[NDArray[np.uint64]]:
         """Starts of the rows that are not blank, in order, and in the last array the file's end.
 
-        A row lasts to the next one's start, so blank lines stand at the end of rows.
+        A row lasts to the next one's start, so blank lines are at the end of rows.
         """
         file.seek(self._start)
         base, carry, size = self._start, b"", self._block

@@ -28,7 +28,7 @@ SPLIT_NAMES: dict[str, SplitName] = {
 }
 
 UNLABELLED = frozenset({"unsup", "unsupervised", "unlabeled", "unlabelled"})
-"""Folders whose records have no label although they stand where classes do."""
+"""Folders whose records have no label although they are where classes are."""
 
 _JUDGED_BY = frozenset({"eval", "evaluation"})
 _COMPOUND = re.compile(r"(train|training|val|valid|validation|dev|eval|test|testing)(set|data)")

@@ -138,7 +138,7 @@ def open_splits(
 def _several(
     base: Path, paths: Sequence[Path], request: Request, cut: _Cut, shares: Sequence[float]
 ) -> Splits:
-    """Several files or folders: parts where their names tell them, else divided as a whole."""
+    """Several files or folders: parts where their names give them, else divided as a whole."""
     whole = [one.absolute() for one in paths]
     parts = split_paths(whole)
     if set(parts) - {"train"} and sum(map(len, parts.values())) == len(whole):
@@ -158,7 +158,7 @@ def _together(base: Path, paths: list[Path], request: Request) -> Source:
 def _named(
     folder: Path, request: Request
 ) -> tuple[Literal["files", "folders"], dict[SplitName, Source]] | None:
-    """The parts that names tell; None where no name tells any."""
+    """The parts that names give; None where no name gives any."""
     folder, found = unwrapped(folder)
     parts = imagenet.open_parts(folder, found, request)
     if parts is not None:
@@ -232,7 +232,7 @@ def _with_labels(
 
 @dataclass(frozen=True, kw_only=True)
 class _Cut:
-    """How records are divided where no names tell it."""
+    """How records are divided where no names say it."""
 
     validation: float
     seed: int

@@ -24,7 +24,7 @@ class StreamSource:
 
     Args:
         parts: sources of one record or of many (a table), each opened when its turn comes; an
-            ``AnysizeError`` stands for one that cannot be opened.
+            ``AnysizeError`` is one that cannot be opened.
     """
 
     name = "stream"
@@ -35,7 +35,7 @@ class StreamSource:
         self._slow = True
 
     def positions(self) -> Iterator[Position]:
-        """Where the records stand, as they come."""
+        """The sources of the records, as they come."""
         ordinal = 0
         for part in self._timed():
             for index in range(1 if isinstance(part, AnysizeError) else len(part)):

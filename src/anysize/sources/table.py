@@ -50,7 +50,7 @@ class TableSource:
         offsets: bounds of the rows in ``data``.
         first: the row of ``offsets`` that is record 0 (1 where a header line comes first).
         row_format: how a row is read.
-        header: the columns as they stand in the file.
+        header: the columns in the order of the file.
         encoding: of ``data``.
         request: roles, and what ids are relative to.
         place: where the profile of its columns is kept; None keeps none.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anysize.core.objects import Annotation
 from anysize.core.windows import Box
 
-# An object of which a border leaves less than this part cannot be told: it is neither learned nor
+# An object of which a border leaves less than this part is left out: it is neither learned nor
 # learned to be background.
 LEAST_VISIBLE = 0.4
 # The same holds for what is smaller than this many pixels of the model's input.

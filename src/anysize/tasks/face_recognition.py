@@ -113,7 +113,7 @@ class FacePreprocess:
         return [Face(box=(0, 0, width, height), score=1.0)]
 
     def _largest(self, record: str, image: ImageField) -> Face | None:
-        """The largest face, None where none is found: the whole picture then stands for it."""
+        """The largest face, None where none is found: the whole picture is then used."""
         with self._lock:
             if record in self._known:
                 return self._known[record]

@@ -131,7 +131,7 @@ class FeatureClassification(Classification):
             except DataError:
                 continue  # counted and named when training reads it
         variance = squares / max(count, 1)
-        # What never varies tells nothing, and must not be divided by zero.
+        # What never varies says nothing, and must not be divided by zero.
         return mean, np.where(variance > 0, variance, 1.0), count
 
 

@@ -106,7 +106,7 @@ class Task(Protocol):
         role: the field that is windowed; its column says of which modality it is.
         unit: what windows are measured in.
         columns: the fields and the target, as they are found in data.
-        main_metric: what validation goes by.
+        main_metric: what validation compares checkpoints by.
         lower_is_better: whether a lower value of it is better.
         augmentation: what training takes where the recipe says ``auto``.
         separable: whether a record's loss is a sum over its windows, so that long records need no

@@ -38,7 +38,7 @@ _FITTED_AT_ONCE = 32
 
 
 class Recognition(Classification):
-    """Identities that the network has not seen are told apart by their embeddings.
+    """Identities that the network has not seen are distinguished by their embeddings.
 
     Data are divided by identity, not by record: people of the training part are in no other.
     """

@@ -21,7 +21,7 @@ from anysize.tasks.memory_tables import Rows, plain_cell
 FOLDER = "data"
 TABLE = "data.jsonl"
 
-# Bytes after which the disk is looked at again, and rows that tell how large a table gets.
+# Bytes after which the disk is looked at again, and rows that show how large a table gets.
 LOOK = 1 << 24
 _SAMPLED = 32
 

@@ -110,7 +110,7 @@ def nothing_to_read(window: TokenWindow) -> str:
 def unknown_facts(window: TokenWindow, unknown: Unknown) -> Facts:
     """What the receipt says of tokens that are not in the vocabulary.
 
-    One of them may stand for a word of a million characters, so the part of the text that was not
+    One of them may be a word of a million characters, so the part of the text that was not
     read is that of the tokens or that of the characters, whichever is larger.
     """
     tokens, characters = window.region.stop, max(window.characters.stop, 1)

@@ -64,7 +64,7 @@ def agree(
 
 
 def _fastest(recipe: Recipe, objective: Objective, team: Team) -> Objective:
-    """The objective in the faster precision, where only a measurement can tell."""
+    """The objective in the faster precision, where only a measurement can show it."""
     doubtful = doubtful_bfloat16(objective.device, objective.network.module)
     if recipe.precision != "auto" or not doubtful:
         return objective

@@ -63,7 +63,7 @@ class DistillingObjective(Objective):
 
     Attributes:
         teacher: who is learned from.
-        weight: share of the loss that goes by the teacher.
+        weight: weight of the teacher in the loss.
         hidden_weight: of the difference between hidden states.
         comparison: of hidden states; None compares none.
     """
@@ -78,7 +78,7 @@ class DistillingObjective(Objective):
         if self.comparison is not None:
             places = f"hidden states at {self.comparison.count} places are"
         return (
-            f"{self.weight:g} of the loss goes by the outputs of {self.teacher.network.spec}; "
+            f"{self.weight:g} of the loss is the distance to {self.teacher.network.spec}; "
             f"{places} compared with it",
         )
 

@@ -112,7 +112,7 @@ def _stay(part: nn.Module, _inputs: tuple[Tensor, ...]) -> None:
 
 
 def _layer(name: str) -> tuple[str, ...] | None:
-    """The beginning of a parameter's name that tells its layer; None outside of any list."""
+    """The beginning of a parameter's name that names its layer; None outside of any list."""
     parts = name.split(".")
     place = next((place for place, part in enumerate(parts) if part.isdigit()), None)
     if place is None:

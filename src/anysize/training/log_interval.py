@@ -23,7 +23,7 @@ class LogInterval:
         self._steps += 1
 
     def moment(self, state: State, limit: Limit, rate: float, reserve: float) -> Moment:
-        """Where the run stands; starts the next line.
+        """The run's progress; starts the next line.
 
         Args:
             state: after the step.

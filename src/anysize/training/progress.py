@@ -1,4 +1,4 @@
-"""What a run tells while it goes: standard error, ``training.jsonl`` and TensorBoard."""
+"""What a run reports while it goes: standard error, ``training.jsonl`` and TensorBoard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LIVE_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """Where a run stands after a step.
+    """The progress of a run after a step.
 
     Attributes:
         step, epoch: from 1 and 0.
@@ -137,7 +137,7 @@ class Journal:
 
     Args:
         job: the run; its folder gets ``training.jsonl`` and ``tensorboard/``.
-        display: is told where TensorBoard is missing.
+        display: says where TensorBoard is missing.
         step: committed steps; lines that a killed run wrote after them are removed.
     """
 
@@ -157,7 +157,7 @@ class Journal:
                 self._board = SummaryWriter(str(job.out / "tensorboard"), purge_step=step)
 
     def moment(self, moment: Moment) -> None:
-        """Where training stands."""
+        """The progress of training."""
         entries = asdict(moment)
         kept = ("epoch", "records", "loss", "learning_rate", "rate")
         self.write(moment.step, {name: entries[name] for name in kept})

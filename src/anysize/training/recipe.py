@@ -149,7 +149,7 @@ class Recipe(
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def differences(self, other: Recipe) -> list[str]:
-        """What stands against resuming ``other`` with this recipe, one sentence each."""
+        """Why ``other`` cannot be resumed with this recipe, one sentence each."""
         theirs = other.flat()
         return [
             f"{one.name} is {value!r}, but the run was started with {theirs.get(one.name)!r}"

@@ -146,7 +146,7 @@ class Sparsity:
         self._raise(round(self._goal * (1 - (1 - turn) ** 3)))
 
     def finish(self) -> bool:
-        """Prunes what is left to prune; tells whether there was any."""
+        """Prunes what is left to prune; returns whether there was any."""
         if self.settled:
             return False
         self._raise(self._goal)

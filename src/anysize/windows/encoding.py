@@ -9,7 +9,7 @@ tokens of the whole text:
   whole, and a word's tokens depend on nothing else.
 * Byte-pair encoding: a sequence of tokens is the encoding of its text if and only if each
   adjacent pair is the encoding of its own text; every pair of the joined sequence, the one across
-  the border included, stands in one of the two encodings.
+  the border included, is in one of the two encodings.
 * Unigram: both are best paths, and the best path of the whole is made of their parts as soon as it
   touches the stretch where they agree; that is certain at a border that is a space, and
   elsewhere the middle of a long agreeing stretch is taken. Where several paths are equally
@@ -181,7 +181,7 @@ class _Reader:
 
     def read(self, start: int, stop: int) -> tuple[str, bool]:
         """Characters ``[start, stop)``, fewer at the end, and whether nothing comes after."""
-        # One more than asked for tells whether the text goes on.
+        # One more than asked for shows whether the text goes on.
         missing = stop + 1 - self._start - len(self._held)
         parts = [self._held]
         while missing > 0 and not self._ended:

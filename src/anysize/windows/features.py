@@ -82,7 +82,7 @@ class FeatureWindows:
         return whole, whole, np.ascontiguousarray(values), True
 
     def _order(self, field: FeaturesField) -> list[int] | None:
-        """Where the model's features are among the field's; None where they stand as they are."""
+        """Where the model's features are among the field's; None where they are in order."""
         if not self._names or not field.names or field.names == self._names:
             return None
         places = {name: place for place, name in enumerate(field.names)}

@@ -54,11 +54,11 @@ class TokenWindow:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Tokens of a text that stand for anything that is not in the vocabulary.
+    """Tokens of a text that are not in the vocabulary.
 
     Attributes:
         tokens: how many.
-        characters: what stands behind them.
+        characters: how many characters they cover.
     """
 
     tokens: int

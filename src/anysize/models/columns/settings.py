@@ -24,10 +24,10 @@ class ColumnEncoding:
     Attributes:
         name: of the column.
         kind: number, boolean, category or date.
-        fill: what stands for a missing number, boolean or date (seconds since 1970): the median.
+        fill: what replaces a missing number, boolean or date (seconds since 1970): the median.
         centre, scale: of numbers and dates, (value - centre) * scale is read.
         gaps: whether a feature of its own says that the value is missing.
-        decimal: what stands before the decimals of its numbers.
+        decimal: the decimal mark of its numbers.
         order: of day and month of its dates.
         values: the categories; all others are unknown, which has a feature of its own.
         parts: of dates, those that vary.

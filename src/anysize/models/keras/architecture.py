@@ -161,7 +161,7 @@ def _functional(
 
 
 def _references(entries: Any) -> list[Any]:
-    """``[[name, node, tensor], …]``, of which a single one may stand without the outer list."""
+    """``[[name, node, tensor], …]``, of which a single one may be without the outer list."""
     return [entries] if entries and isinstance(entries[0], str) else list(entries)
 
 

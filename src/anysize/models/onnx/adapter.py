@@ -174,7 +174,7 @@ def _labels(path: Path, value: Any, problems: list[str]) -> tuple[str, ...]:
         return ()
     twice = sorted({name for name in value if value.count(name) > 1})
     if twice:
-        problems.append(f"labels must differ, but {twice[0]!r} stands there more than once")
+        problems.append(f"labels must differ, but {twice[0]!r} is there more than once")
     return tuple(value)
 
 

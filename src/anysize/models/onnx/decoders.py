@@ -91,7 +91,7 @@ class Rows:
     Attributes:
         output: its name; empty for the only one.
         transposed: whether it is ``[n, numbers, k]`` instead of ``[n, k, numbers]``.
-        objectness: whether a score of there being an object stands behind the four sides.
+        objectness: whether an objectness score follows the four sides.
         form, unit: of the boxes, as for ``boxes``.
         activation: of objectness and classes.
     """

@@ -1,7 +1,7 @@
 """Bare ONNX files, for prediction and evaluation.
 
 A file that anysize exported says itself what it is. A classifier from elsewhere is read with what
-its graph tells and, where there is one, an adapter file beside it (``models.onnx.adapter``); a
+its graph says and, where there is one, an adapter file beside it (``models.onnx.adapter``); a
 detector needs an adapter with a ``[decoder]``. Texts need ``tokenizer.json`` beside the file.
 """
 
@@ -37,7 +37,7 @@ def open_onnx_file(path: Path, task: str | None = None) -> tuple[Network, Card]:
 
     Args:
         path: of the file.
-        task: of a classifier from elsewhere, which does not tell it.
+        task: of a classifier from elsewhere, which does not name it.
 
     Raises:
         BundleError: the file, its adapter or its tokenizer cannot be used; all faults are named.
@@ -100,7 +100,7 @@ def _labels(graph: OnnxGraph, adapter: Adapter, problems: list[str]) -> tuple[st
     elif shape and len(shape) != 2:
         problems.append(f"its output {name!r} must be [n, classes], not {list(shape)}")
     elif not width and not adapter.labels:
-        problems.append("its graph does not tell how many classes there are: write an adapter file "
+        problems.append("its graph does not say how many classes there are: write an adapter file "
                         "with labels beside it")  # fmt: skip
     elif width and adapter.labels and len(adapter.labels) != width:
         problems.append(f"the adapter names {len(adapter.labels)} labels for {width} classes")
@@ -151,7 +151,7 @@ def _padding(path: Path) -> int:
 
 
 def _decodes(adapter: Path) -> bool:
-    """Whether an adapter file is a detector's; what is wrong with it is told by its reader."""
+    """Whether an adapter file is a detector's; what is wrong with it is reported by its reader."""
     try:
         return "decoder" in adapter.read_text(encoding="utf-8")[: 1 << 20]
     except (OSError, UnicodeDecodeError):

@@ -101,7 +101,7 @@ def check_size(spec: str, module: nn.Module, stored: Mapping[str, tuple[int, ...
 
 
 def _packed(stored: Mapping[str, tuple[int, ...]], has: int) -> int:
-    """Weights that the tensors may stand for: a byte of a mask is eight, one of int4 is two."""
+    """Weights that the tensors may hold: a byte of a mask is eight, one of int4 is two."""
     return 8 * has if any(name.endswith((":mask", ".quantized")) for name in stored) else has
 
 

@@ -38,7 +38,7 @@ def open_objects(path: Path, request: Request) -> Source | None:
 
 
 def split_objects(path: Path, request: Request) -> dict[SplitName | None, Source] | None:
-    """The same by split; under None, alone, where no name tells one.
+    """The same by split; under None, alone, where no name gives one.
 
     Raises:
         DataError: as ``parts_of``.

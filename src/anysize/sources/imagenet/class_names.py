@@ -51,7 +51,7 @@ class ClassNames:
 
     Attributes:
         by_synset: what files beside the data say; ImageNet's 1,000 classes are known without.
-        by_number: the classes in the order of their numbers, from 0; empty where nothing tells.
+        by_number: the classes in the order of their numbers, from 0; empty where unknown.
         challenge: synsets by the challenge's own numbers, from 1.
         files: where all this was read.
     """
@@ -62,7 +62,7 @@ class ClassNames:
     files: tuple[Path, ...] = ()
 
     def of_synset(self, synset: str) -> str:
-        """A synset's name; itself where nothing tells one."""
+        """A synset's name; itself where none is known."""
         return self.by_synset.get(synset) or names().get(synset) or synset
 
     def of_label(self, label: str) -> str:
@@ -81,7 +81,7 @@ class ClassNames:
 
 
 def near(folder: Path) -> ClassNames:
-    """The names that files in ``folder`` or above it tell.
+    """The names that files in ``folder`` or above it give.
 
     Raises:
         DataError: such a file cannot be read, or does not have its form.
@@ -133,7 +133,7 @@ def read(path: Path) -> str:
 
 
 def _read_mapping(path: Path) -> tuple[list[tuple[str, str]], dict[int, str]]:
-    """Synset and words of each class, and synsets by the challenge's numbers where they stand."""
+    """Synset and words of each class, and synsets by the challenge's numbers where given."""
     text = read(path)
     if path.suffix == ".json":
         return _read_index(path, text), {}
@@ -167,7 +167,7 @@ def _read_index(path: Path, text: str) -> list[tuple[str, str]]:
 
 
 def _told_apart(found: dict[str, str]) -> dict[str, str]:
-    """The same with ImageNet's own pairs of equal words told apart, though only one is here."""
+    """The same with ImageNet's own pairs of equal words distinguished, though only one is here."""
     known = names()
     return {
         synset: known[synset] if known.get(synset) == f"{name} ({synset})" else name

@@ -1,7 +1,7 @@
 """The 1,000 classes of ImageNet: numbers, synset ids and names that differ from each other.
 
 Two pairs of the challenge's classes share their first word (crane the bird and crane the machine;
-maillot twice): these are told apart by their synset, ``crane (n02012849)``.
+maillot twice): these are distinguished by their synset, ``crane (n02012849)``.
 """
 
 from __future__ import annotations

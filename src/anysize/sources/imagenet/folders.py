@@ -82,7 +82,7 @@ def open_whole(folder: Path, found: Contents, request: Request) -> Source | None
 
     Args:
         folder: any folder.
-        found: what stands in it.
+        found: what is in it.
         request: what the task wants; ImageNet is for tasks of one picture and one target.
 
     Raises:
@@ -120,7 +120,7 @@ def open_parts(folder: Path, found: Contents, request: Request) -> dict[SplitNam
             parts[split] = sources[0] if len(sources) == 1 else Concat(str(folder), sources)
         else:
             names = ", ".join(path.name for path, _ in several)
-            _log.warning("%s: %s is left out, because nothing tells its classes", folder, names)
+            _log.warning("%s: %s is left out, because its classes are not known", folder, names)
     return parts
 
 
@@ -159,7 +159,7 @@ def _by_class(folder: Path, found: Contents, request: Request) -> Source:
 
 
 def _flat(folder: Path, request: Request) -> Source | None:
-    """Pictures in one folder (or its only folder ``images``) that a file tells the classes of."""
+    """Pictures in one folder (or its only folder ``images``) whose classes a file gives."""
     root = folder / "images" if (folder / "images").is_dir() else folder
     first = _first_picture(root)
     if first is None or not truth.may_know(first):

@@ -55,7 +55,7 @@ def structures(data: bytes, name: str, *, largest: int) -> list[dict[str, Value]
 
 
 class _Elements(Iterator[tuple[int, memoryview]]):
-    """Type and content of the elements that stand one behind the other in some bytes."""
+    """Type and content of the elements that follow each other in some bytes."""
 
     def __init__(self, data: memoryview, order: str) -> None:
         self._data = data

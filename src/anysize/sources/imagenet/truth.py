@@ -1,4 +1,4 @@
-"""The published classes of ImageNet's validation pictures, in the files that tell them.
+"""The published classes of ImageNet's validation pictures, in the files that list them.
 
 ======================================  ====================================================
 ``LOC_val_solution.csv``                ``ILSVRC2012_val_00000001,n01751748 111 108 …`` (Kaggle)
@@ -43,14 +43,14 @@ def may_know(name: str) -> bool:
 
 
 def near(folder: Path, known: ClassNames) -> dict[str, str] | None:
-    """Synsets by picture, as a file in ``folder`` or above it tells; None where there is none.
+    """Synsets by picture, as a file in ``folder`` or above it gives; None where there is none.
 
     Args:
         folder: with the validation pictures.
         known: for files that give numbers of classes.
 
     Raises:
-        DataError: the file is damaged, or gives numbers that nothing tells the meaning of.
+        DataError: the file is damaged, or gives numbers of unknown meaning.
     """
     path = next(find(folder, FILES), None)
     if path is None:
@@ -109,7 +109,7 @@ def _synset(
         return name, token
     where = f"{path}:{number}"
     if not (token.isascii() and token.isdigit()):
-        raise DataError(where, f"must tell a synset or a class number of {name}, not {token!r}")
+        raise DataError(where, f"must give a synset or a class number of {name}, not {token!r}")
     if int(token) not in synsets:
         raise DataError(where, f"there is no class {token}; they go to {max(synsets)}")
     return name, synsets[int(token)]

@@ -145,7 +145,7 @@ def _examples(found: Tally, source: Source, cells: Iterable[str]) -> list[str]:
 
 
 def _several(found: Tally, source: Source, where: str, findings: Findings) -> bool:
-    """Lists of labels, which no single class stands for."""
+    """Lists of labels, which are no single class."""
     lists = [cell for cell in found.cells if len(listed(cell) or ()) > 1]
     if lists:
         findings.add(

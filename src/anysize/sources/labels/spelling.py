@@ -18,7 +18,7 @@ from functools import lru_cache
 from anysize.readers.values import NULLS, WORDS
 
 ALWAYS_MISSING = NULLS | {"\\n"}
-"""What means "no label" wherever it stands, in lower case."""
+"""What means "no label" anywhere, in lower case."""
 
 MISSING_WORDS = WORDS | {"n.a."}
 """What means "no label" unless it is a class of the data, in lower case."""

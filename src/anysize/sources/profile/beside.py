@@ -32,7 +32,7 @@ class Beside:
 
     Args:
         path: the table.
-        dialect: how rows and cells are told apart.
+        dialect: how rows and cells are separated.
         encoding: of the table.
         skip: rows before the first record (the header).
     """

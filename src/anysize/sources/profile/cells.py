@@ -37,7 +37,7 @@ class Block:
 def cells_of(data: NDArray[np.uint8], starts: Places, columns: int, dialect: Dialect) -> Block:
     """The cells of the rows that begin at ``starts``; the last one is the end of the last row.
 
-    A row in which quotes do not stand at the ends of cells may be cut otherwise than
+    A row in which quotes are not at the ends of cells may be cut otherwise than
     ``sources.rows.split_cells`` does; what is counted of it is not exact.
     """
     delimiter = ord(dialect.delimiter)

@@ -41,7 +41,7 @@ class Facts:
         characters, blanks: of the words.
         values: how often each value occurs; of more than ``MOST_VALUES`` it is empty.
         many: whether there are more.
-        hashes: the smallest hashes of the values, which tell how many different ones there are
+        hashes: the smallest hashes of the values, which show how many different ones there are
             (k minimum values, Bar-Yossef et al. 2002).
         sample: numbers, chosen by the smallest hashes of their rows.
         counting: whether each number is the one in the row before it and one more.

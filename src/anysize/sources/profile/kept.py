@@ -33,7 +33,7 @@ class Place:
         path: the table, as the user calls it.
         data: the file of its bytes.
         cache: folder of the cache; None is the user's.
-        dialect: how rows and cells are told apart; None where rows are not cells.
+        dialect: how rows and cells are separated; None where rows are not cells.
         encoding: of the table.
         skip: rows before the first record.
     """

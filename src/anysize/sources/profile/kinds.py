@@ -41,7 +41,7 @@ class Column:
         name: in the header.
         kind: see ``ColumnKind``.
         why: why it is not learned from; empty where it is.
-        decimal: what stands before the decimals of its numbers.
+        decimal: the decimal mark of its numbers.
         order: of day and month in its dates.
         odd: cells that are neither missing nor of the column's kind.
         facts: what was counted.

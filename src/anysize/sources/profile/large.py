@@ -3,7 +3,7 @@
 The first rows are parsed cell by cell and show what each column holds. Of all others every cell is
 checked for what would contradict that: a number or date must begin like one, one of few values must
 be a known one. What does not pass, and a sample of what does, is parsed. So empty
-cells, words among numbers and new values are found wherever they stand, while ranges, quantiles and
+cells, words among numbers and new values are found wherever they are, while ranges, quantiles and
 the share of each way to write a number come from the sample.
 """
 

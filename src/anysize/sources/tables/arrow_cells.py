@@ -143,7 +143,7 @@ def _features(features: Mapping[str, Any], prefix: str, depth: int) -> dict[str,
 
 
 def _named(value: Any, names: Sequence[str]) -> Any:
-    """The name of a class number; None for -1, which stands for no label."""
+    """The name of a class number; None for -1, which means no label."""
     if isinstance(value, list):
         return [_named(one, names) for one in value]
     if isinstance(value, bool) or not isinstance(value, int):

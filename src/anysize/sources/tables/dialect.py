@@ -8,7 +8,7 @@ from typing import BinaryIO, Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """How rows are told apart, and cut into cells.
+    """How rows are separated, and cut into cells.
 
     Attributes:
         delimiter: between cells; empty where rows are not cells (JSON Lines).

@@ -1,4 +1,4 @@
-"""The columns of a table that are not used, said aloud."""
+"""Findings about the columns of a table that are not used."""
 
 from __future__ import annotations
 
