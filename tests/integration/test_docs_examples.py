@@ -136,7 +136,14 @@ def test_options_in_the_documentation_exist() -> None:
             _of_benchmarks() if path.name in ("benchmarks.md", "tests.md") else set()
         )
         problems += [f"{where}: there is no {option}" for option in named - allowed]
-        if path.parent.name == "how-to":
+        if path.parent.name == "how-to" and path.stem in known:
+            if path.stem == "train":  # further pages are about some of its options
+                named |= {
+                    one
+                    for page in path.parent.glob("*.md")
+                    if page.stem not in known
+                    for one in re.findall(OPTION, page.read_text(encoding="utf-8"))
+                }
             own = {option for option in known[path.stem] if option.startswith("--")} - {"--help"}
             own -= {option for option in own if option.startswith("--no-")}
             problems += [f"{where} does not explain {option}" for option in own - named]
@@ -165,7 +172,7 @@ def _of_benchmarks() -> set[str]:
 def _without_other_programs(text: str) -> str:
     """Leaves out commands that are not ours, which have options of their own."""
     return re.sub(
-        r"^\$ (?!anysize ).*$|`(?:pip|mkdocs|pytest|mypy|ruff) [^`]*`", "", text, flags=re.M
+        r"^\$ (?!anysize ).*$|`(?:pip|mkdocs|pytest|mypy|ruff|make) [^`]*`", "", text, flags=re.M
     )
 
 
@@ -176,4 +183,4 @@ def test_every_verb_has_a_page() -> None:
 
     group = typer.main.get_command(app)
     pages = {path.stem for path in (ROOT / "docs" / "how-to").glob("*.md")}
-    assert set(group.commands) == pages  # type: ignore[attr-defined]
+    assert set(group.commands) <= pages  # type: ignore[attr-defined]
