@@ -7,6 +7,7 @@ torch, OpenMP and tokenizers read them once, and because processes that tests st
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -81,6 +82,15 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return Path(shutil.copytree(folder, copy))
 
     return shelf
+
+
+@pytest.fixture(autouse=True)
+def _heard_log() -> None:
+    """Lets pytest hear the package's log, whatever a command line did to it in this process."""
+    log = logging.getLogger("anysize")
+    log.handlers.clear()
+    log.propagate = True
+    log.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)

@@ -104,7 +104,7 @@ def run_python(text: str, names: dict[str, Any]) -> str:
     """Standard output of a Python block."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        exec(compile(text, "block", "exec"), names)
+        exec(compile(text, "block", "exec", dont_inherit=True), names)
     return out.getvalue()
 
 

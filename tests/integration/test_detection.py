@@ -124,7 +124,7 @@ def test_rules_of_reported_objects_are_kept_and_can_be_changed(bundle: Path, lar
 
 def test_rules_of_reported_objects_are_for_detection(tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_text("text,label\na,x\nb,y\n")
-    with pytest.raises(ConfigurationError, match="nms_iou: for object-detection"):
+    with pytest.raises(ConfigurationError, match="nms_iou has no effect on text-classification"):
         anysize.train(
             "text-classification", tmp_path / "data.csv", model="lstm", out=tmp_path / "run",
             nms_iou=0.5,

@@ -154,7 +154,7 @@ def test_the_command_line_takes_the_recipe_with_other_data(folders: Path, tmp_pa
         [
             "train", str(RECIPES / "imagenet_resnet50.toml"), str(folders), "--model", "cnn",
             "--model-options", "hidden_sizes=8x8", "--steps", "2", "--batch", "6", "--image-size",
-            "32", "--memory", "2GiB", "--out", str(tmp_path / "run"), "--json",
+            "32", "--memory", "4GiB", "--out", str(tmp_path / "run"), "--json",
         ],
     )  # fmt: skip
     assert done.exit_code == 0, done.output

@@ -22,9 +22,9 @@ from anysize.core.pipeline import Position
 from anysize.core.predict import predict
 from anysize.core.results import ErrorResult, Result
 from anysize.core.windows import Box, Window
+from anysize.mergers import pool
 from anysize.mergers.faces import FacesMerger
 from anysize.mergers.objects import ObjectMerger
-from anysize.mergers.pool import PoolMerger
 from anysize.modalities.pictures.settings import ImageSettings
 from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES, UNREAD_PICTURES
 from anysize.readers.image import Image
@@ -87,7 +87,7 @@ def predicted(image: Image, **settings: Any) -> Result | ErrorResult:
         [Position(0, 0)],
         PagedPreprocess(ImagePreprocess(chosen, None, 0), chosen),
         MeanColour(),
-        lambda record: PoolMerger(record, ("red", "green", "blue"), "mean", "pixels"),
+        lambda record: pool.make(record, ("red", "green", "blue"), "mean", "pixels"),
         BatchPlan(budget=16 * 16 * 4),
     )
     return result

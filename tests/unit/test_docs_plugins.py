@@ -44,7 +44,10 @@ def run(installed: Path) -> Run:
     def run(program: str, *arguments: Path) -> Any:
         found = subprocess.run(
             [sys.executable, "-c", program, *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": f"{installed}{os.pathsep}{os.environ['PYTHONPATH']}"},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")]),
+            },
             capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert found.returncode == 0, found.stderr[-3000:]

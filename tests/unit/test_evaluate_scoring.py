@@ -20,6 +20,7 @@ from anysize.evaluation import EvaluationOptions, evaluate
 from anysize.evaluation.classification import measure
 from anysize.evaluation.learned import note_learned
 from anysize.evaluation.mistakes import Excerpt, Mistake
+from anysize.modalities.texts.settings import TextSettings
 from anysize.models.bundle import Card
 
 LABELS = ("no", "yes")
@@ -224,14 +225,18 @@ def test_what_targets_alone_tell_is_told_before_the_model_runs(
         pytest.fail("the model ran")
         yield
 
-    card = Card(task="text-classification", labels=LABELS, model="lstm")
+    card = Card(
+        task="text-classification", labels=LABELS, model="lstm", settings=TextSettings(window=32)
+    )
     with pytest.raises(DataError) as caught:
         measure(results(), card=card, source=RowSource([*rows]))
     assert str(caught.value).startswith("reviews.csv: " + words)
 
 
 def test_rows_that_cannot_be_read_are_told_as_that() -> None:
-    card = Card(task="text-classification", labels=LABELS, model="lstm")
+    card = Card(
+        task="text-classification", labels=LABELS, model="lstm", settings=TextSettings(window=32)
+    )
     source = RowSource([DataError("a.csv:0", "torn")])
     failed = [ErrorResult(id="a.csv:0", error="a.csv:0: torn")]
     with pytest.raises(DataError, match=r"none of the 1 records could be read: a.csv:0: torn"):
@@ -249,7 +254,11 @@ def test_rows_that_cannot_be_read_are_told_as_that() -> None:
 )
 def test_judging_a_model_by_what_it_learned_from_is_a_finding(learned: str, warned: bool) -> None:
     card = Card(
-        task="text-classification", labels=LABELS, model="lstm", provenance={"data": learned}
+        task="text-classification",
+        labels=LABELS,
+        model="lstm",
+        settings=TextSettings(window=32),
+        provenance={"data": learned},
     )
     findings = Findings()
     note_learned(card, RowSource(["yes"]), findings)

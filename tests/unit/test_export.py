@@ -87,7 +87,7 @@ def test_an_exported_file_says_what_its_inputs_are(exported: Path) -> None:
     texts = {entry.key: entry.value for entry in model.metadata_props}
     assert texts["anysize.task"] == "image-classification"
     assert json.loads(texts["anysize.labels"]) == ["red", "green", "blue"]
-    image = json.loads(texts["anysize.image"])
+    image = json.loads(texts["anysize.settings"])
     assert (image["width"], image["height"]) == (24, 16)
     assert image["mean"] == [0.485, 0.456, 0.406]
     assert json.loads(texts["anysize.outputs"]) == ["logits"]
@@ -337,6 +337,6 @@ def test_damaged_metadata(exported: Path, tmp_path: Path) -> None:
     known = graph_metadata.read(texts, "x")
     assert known is not None and known.card.labels == ("red", "green", "blue")
     assert graph_metadata.read({"task": "x"}, "x") is None
-    for name in ("anysize.labels", "anysize.outputs", "anysize.image"):
+    for name in ("anysize.labels", "anysize.outputs", "anysize.settings"):
         with pytest.raises(BundleError):
             graph_metadata.read({**texts, name: "{"}, "x")

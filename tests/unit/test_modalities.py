@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -160,7 +161,7 @@ def test_every_modality_says_what_its_settings_are(key: str) -> None:
     assert modality.settings.modality == modality.key == key
     assert modality.suffixes <= modalities.file_suffixes()
     defaults = modality.options()
-    assert all(getattr(defaults, name) is None for name in defaults.__dataclass_fields__)
+    assert all(getattr(defaults, item.name) is None for item in dataclasses.fields(defaults))
 
 
 def test_what_was_asked_of_another_modality_is_named_with_its_counterpart() -> None:

@@ -265,7 +265,7 @@ def test_faults_of_options(key: str) -> None:
         build(key, options={"hidden_size": "wide"})
     with pytest.raises(ConfigurationError, match="there are none"):
         build(key, facts=None)
-    with pytest.raises(ConfigurationError, match="window must be at least 4"):
+    with pytest.raises(ConfigurationError, match="window must be a whole number from 4"):
         build(key, wishes=TextOptions(window=2))
 
 

@@ -38,7 +38,7 @@ config = BertConfig(
     intermediate_size=16, num_labels=2,
 )
 module = BertForSequenceClassification(config).eval()
-network = Network(module=module, spec="small", text=TextSettings(window=32))
+network = Network(module=module, spec="small", settings=TextSettings(window=32))
 OpenVinoRuntime(network).close()
 """
 
