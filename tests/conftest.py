@@ -89,8 +89,9 @@ def _heard_log() -> None:
     """Lets pytest hear the package's log, whatever a command line did to it in this process."""
     log = logging.getLogger("anysize")
     log.handlers.clear()
-    log.propagate = True
-    log.setLevel(logging.NOTSET)
+    log.propagate, log.disabled = True, False
+    log.setLevel(logging.WARNING)
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)
