@@ -168,6 +168,8 @@ def wrapped(words: str) -> str:
 def show_warnings() -> None:
     """From here on, warnings are shown on standard error."""
     logger = logging.getLogger("anysize")
+    # Of its own: libraries raise the root's level, OpenVINO's converter for one.
+    logger.setLevel(logging.WARNING)
     logger.propagate = False
     logger.handlers[:] = [WarningHandler(logging.WARNING)]
 
