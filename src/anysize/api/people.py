@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from anysize.api.loaded import Loaded
 from anysize.core.errors import ConfigurationError
-from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult
 from anysize.planning.options import PredictOptions
 from anysize.tasks.inputs import Input, is_source
 
 if TYPE_CHECKING:
-    from anysize.models.bundle import Card
-    from anysize.models.network import Network
-    from anysize.planning.session import Session
     from anysize.recognition.enrolment import Collected, Comparison, Enrolment
     from anysize.recognition.gallery import Gallery
 
 
-class People:
+class People(Loaded):
     """Methods of ``Model`` for face-recognition."""
-
-    network: Network
-    card: Card
-    folder: Path | None
-
-    def open(
-        self,
-        inputs: Input | Source | Iterable[Any],
-        options: PredictOptions,
-        findings: Findings | None = None,
-    ) -> Source:
-        """See ``Model``."""
-        raise NotImplementedError
-
-    def _session(self) -> Session:
-        raise NotImplementedError
 
     def enroll(
         self,

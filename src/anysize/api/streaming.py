@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from anysize.core.findings import Findings
+from anysize.api.loaded import Loaded
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, PartialResult, Result
 from anysize.planning.options import PredictOptions, with_settings
@@ -13,23 +13,10 @@ from anysize.tasks.inputs import Input
 
 if TYPE_CHECKING:
     from anysize.planning.prediction import PredictionPlan
-    from anysize.planning.session import Session
 
 
-class Streaming:
+class Streaming(Loaded):
     """Methods of ``Model`` for tasks that generate, or carry a result from window to window."""
-
-    def open(
-        self,
-        inputs: Input | Source | Iterable[Any],
-        options: PredictOptions,
-        findings: Findings | None = None,
-    ) -> Source:
-        """See ``Model``."""
-        raise NotImplementedError
-
-    def _session(self) -> Session:
-        raise NotImplementedError
 
     def stream(
         self,

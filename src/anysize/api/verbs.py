@@ -69,23 +69,14 @@ def augment(
             also whatever is odd about the data.
     """
     from anysize import tasks
-    from anysize.augmentation import Augmentation
     from anysize.augmentation.sheet import contact_sheet, write_png
     from anysize.core.findings import Findings
-    from anysize.readers.pages import pages_problems
     from anysize.sources import open_source
     from anysize.tasks.detection_sheet import detection_sheet, objects_in
     from anysize.tasks.image_classification import IMAGE
 
     wish = "all" if pages is None else str(pages)
-    problems = pages_problems(wish)
-    spec = "standard" if augment == "auto" else augment
-    try:
-        chosen = Augmentation(spec) if isinstance(spec, str) else spec
-    except ConfigurationError as error:
-        problems = [*error.problems, *problems]
-    if problems:
-        raise ConfigurationError(problems)
+    chosen = _chosen(augment, wish)
     findings = Findings()
     reading: dict[str, Any] = {"rename": columns or {}, "encoding": encoding, "findings": findings}
     if objects_in(data, columns or {}) is not None:
@@ -111,6 +102,22 @@ def augment(
     if out is not None:
         write_png(sheet.pixels, Path(out))
     return dataclasses.replace(sheet, findings=tuple(findings))
+
+
+def _chosen(augment: str | Augmentation, pages: str) -> Augmentation:
+    """The augmentation that is asked for, checked together with the pages."""
+    from anysize.augmentation import Augmentation
+    from anysize.readers.pages import pages_problems
+
+    problems = pages_problems(pages)
+    spec = "standard" if augment == "auto" else augment
+    try:
+        chosen = Augmentation(spec) if isinstance(spec, str) else spec
+    except ConfigurationError as error:
+        raise ConfigurationError([*error.problems, *problems]) from None
+    if problems:
+        raise ConfigurationError(problems)
+    return chosen
 
 
 def boxes_sheet(

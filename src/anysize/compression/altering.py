@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from anysize.models.network import Network
 
 
-class Altering:
+class Altering(ABC):
     """What they have in common; a method says what does not fit, and changes the network.
 
     Its options have ``epochs`` and ``learning_rate`` of the training afterwards.
@@ -26,17 +27,17 @@ class Altering:
     def __init__(self, key: str) -> None:
         self.key = key
 
+    @abstractmethod
     def unfit(self, network: Network) -> list[str]:
         """Why a network that has weights cannot be changed; empty where it can."""
-        raise NotImplementedError
 
+    @abstractmethod
     def altered(self, source: Path, options: Any, context: Context) -> tuple[Network, Card]:
         """The changed network of a bundle, as it is to be stored.
 
         Raises:
             ConfigurationError: the options leave nothing to change.
         """
-        raise NotImplementedError
 
     def problems(self, network: Network, card: Card) -> list[str]:
         return weight_problems(network) or self.unfit(network)

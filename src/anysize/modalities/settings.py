@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self, TypeVar
@@ -16,7 +17,7 @@ LARGEST_WINDOW = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(ABC):
     """How inputs become windows; each modality has a subclass, which is stored in the card.
 
     Attributes:
@@ -28,19 +29,19 @@ class Settings:
     content: ClassVar[str]
 
     @property
+    @abstractmethod
     def unit(self) -> Unit:
         """What an input's extent counts."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def whole(self) -> int:
         """The cost of one whole window, in that unit."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def varying(self) -> bool:
         """Whether windows come in many sizes, so that sorting them pays."""
-        raise NotImplementedError
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from anysize.core.running import streams_of
 from anysize.core.steps import ONE_RUN, Step
 from anysize.modalities import modality_of
 from anysize.modalities.parts import Costs
+from anysize.modalities.settings import Settings
 from anysize.models.network import Network
 from anysize.models.opening.errors import sentence
 from anysize.planning import budget, climbs, synthetic
@@ -114,11 +115,8 @@ def plan_batches(
     peak = needs.peak(cost, reading)
     work = max(found.line.peak(streams * cost) - found.floor, 0)
     limit = "more would not be faster" if cost * 2 > wished else "all that fits"
-    size = f"{settings.whole} {settings.unit}"
-    if window > settings.whole:
-        size += f" and what is generated from them ({window} in all)"
     why += [
-        f"{runtime.name} {runtime.precision}, {cost // window} windows of {size} at once"
+        f"{runtime.name} {runtime.precision}, {cost // window} {_windows(settings, window)} at once"
         + (f" in each of {streams} streams" if streams > 1 else "")
         + f" ({limit})",
         f"{format_size(found.floor)} are taken already, a batch needs {format_size(work)}: "
@@ -138,6 +136,14 @@ def plan_batches(
         whole=total_cost is None or total_cost >= costs.most,
         why=tuple(why),
     )
+
+
+def _windows(settings: Settings, cost: int) -> str:
+    """Windows that cost so much each, in words."""
+    size = f"windows of {settings.whole} {settings.unit}"
+    if cost > settings.whole:
+        size += f" and what is generated from them ({cost} in all)"
+    return size
 
 
 def most_windows(network: Network, step: Step) -> int:

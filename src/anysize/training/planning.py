@@ -127,24 +127,16 @@ def plan_training(
         loaders=loaders,
         extra=extra,
     )
-    tried = ["one window at a time"]
+    given_up: tuple[str, ...] = ()
     leasts: list[int] = []
     floors: list[int] = []
-    for checkpointing, bfloat16 in _options(network.module, objective.bfloat16, may_use_bfloat16):
-        if checkpointing and "gradient checkpointing" not in tried:
-            tried.append("gradient checkpointing")
-        if bfloat16 and not objective.bfloat16:
-            tried.append("bfloat16")
-        found = probe(
-            replace(objective, bfloat16=bfloat16),
-            checkpointing,
-            ceiling=allowed,
-            fixed=needs.fixed,
-            most=most,
-            seconds=seconds,
-        )
+    trials = _trials(
+        objective, may_use_bfloat16, allowed=allowed, fixed=needs.fixed, most=most, seconds=seconds
+    )
+    for trial in trials:
+        found, given_up = trial.found, trial.given_up
         floors.append(found.floor)
-        expected = partial(needs.peak, found, bfloat16=bfloat16, first_floor=floors[0])
+        expected = partial(needs.peak, found, bfloat16=trial.bfloat16, first_floor=floors[0])
         leasts.append(expected(window.cost))
         if leasts[-1] > allowed:
             continue
@@ -152,12 +144,12 @@ def plan_training(
         limit = "more is not needed" if enough else "all that fits"
         count = f"{cost // window.cost} windows of {window.cost} {network.settings.unit} at once"
         why += [f"{count} ({limit})"]
-        why += [f"{item}, because it would not fit without" for item in tried[1:]]
+        why += [f"{item}, because it would not fit without" for item in given_up]
         why += [f"{format_size(expected(cost))} of {format_size(allowed)} are expected to be used"]
         return TrainingPlan(
             micro_cost=cost,
-            checkpointing=checkpointing,
-            bfloat16=bfloat16,
+            checkpointing=trial.checkpointing,
+            bfloat16=trial.bfloat16,
             loaders=loaders,
             memory=allowed,
             predicted_peak=expected(cost),
@@ -165,7 +157,45 @@ def plan_training(
             work=max(found.line.peak(cost) - found.floor, 0),
             why=tuple(why),
         )
+    tried = ["one window at a time", *given_up]
     raise budget.refuse(f"training {network.spec}", memory, min(leasts), workers, tried)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """A probe of training, and what was given up for memory in it."""
+
+    checkpointing: bool
+    bfloat16: bool
+    found: Climb
+    given_up: tuple[str, ...]
+
+
+def _trials(
+    objective: Objective,
+    may_use_bfloat16: bool,
+    *,
+    allowed: int,
+    fixed: int,
+    most: int,
+    seconds: float,
+) -> Iterator[_Trial]:
+    """Probes, each of which gives up more than the one before; see `plan_training`."""
+    options = _options(objective.network.module, objective.bfloat16, may_use_bfloat16)
+    for checkpointing, bfloat16 in options:
+        given_up = ["gradient checkpointing"] * checkpointing
+        given_up += ["bfloat16"] * (bfloat16 and not objective.bfloat16)
+        found = probe(
+            replace(objective, bfloat16=bfloat16),
+            checkpointing,
+            ceiling=allowed,
+            fixed=fixed,
+            most=most,
+            seconds=seconds,
+        )
+        yield _Trial(
+            checkpointing=checkpointing, bfloat16=bfloat16, found=found, given_up=tuple(given_up)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
