@@ -70,7 +70,7 @@ def test_records_without_a_number_are_named_and_left_out(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("cells", "problem"),
     [
-        (["good", "bad", "good", "3"], "most targets are no numbers"),
+        (["good", "bad", "good", "3"], "most targets are not numbers"),
         (["", "", ""], "no record for training has a number"),
         (["4", "4", "4"], "all targets are the same number"),
     ],

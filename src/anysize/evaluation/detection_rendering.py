@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from anysize.evaluation.detection_result import DetectionEvaluation
 from anysize.evaluation.numbers import percent
-from anysize.evaluation.rendering import render
+from anysize.evaluation.rendering import blank_table, render, unreadable, warning
 
 _MOST_CLASSES = 20
 
@@ -20,10 +19,10 @@ def register() -> None:
 
 
 def _evaluation(evaluation: DetectionEvaluation) -> RenderableType:
-    table = _table("metric", "value")
+    table = blank_table("metric", "value")
     for name, value in evaluation.main().items():
         table.add_row(name, percent(value))
-    classes = _table("class", "objects", "ap", "ap50", "recall50")
+    classes = blank_table("class", "objects", "ap", "ap50", "recall50")
     for each in evaluation.scores.classes[:_MOST_CLASSES]:
         classes.add_row(
             escape(each.label),
@@ -43,22 +42,8 @@ def _evaluation(evaluation: DetectionEvaluation) -> RenderableType:
     parts: list[RenderableType] = [table, classes, Text(words)]
     if evaluation.unknown_labels:
         names = ", ".join(list(evaluation.unknown_labels)[:10])
-        parts.append(_warning(f"left out, because the model does not know their labels: {names}"))
+        parts.append(warning(f"left out, because the model does not know their labels: {names}"))
     if evaluation.without_target:
-        parts.append(_warning(f"{evaluation.without_target:,} pictures without annotations"))
-    if evaluation.failure_count:
-        lines = [f"{evaluation.failure_count:,} records could not be read"]
-        lines += [f"  {entry.id}: {entry.error}" for entry in evaluation.failures[:10]]
-        parts.append(_warning("\n".join(lines)))
+        parts.append(warning(f"{evaluation.without_target:,} pictures without annotations"))
+    parts += unreadable(evaluation.failure_count, evaluation.failures[:10])
     return Group(*parts)
-
-
-def _warning(words: str) -> Text:
-    return Text(words, style="yellow")
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for place, name in enumerate(columns):
-        table.add_column(name, justify="right" if place else "left", overflow="fold")
-    return table

@@ -46,7 +46,7 @@ def measure(
     Args:
         results: one a record, in the order of ``source``.
         card: of the bundle.
-        source: tells which entities the texts have.
+        source: of the texts with their entities.
 
     Raises:
         DataError: there is nothing to score.

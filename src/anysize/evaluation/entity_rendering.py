@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from anysize.evaluation.entity_result import EntityEvaluation
 from anysize.evaluation.numbers import percent
-from anysize.evaluation.rendering import render
+from anysize.evaluation.rendering import blank_table, render, unreadable, warning
 
 _MOST_LABELS = 30
 
@@ -20,10 +19,10 @@ def register() -> None:
 
 
 def _evaluation(evaluation: EntityEvaluation) -> RenderableType:
-    main = _table("metric", "value")
+    main = blank_table("metric", "value")
     for name, value in evaluation.main().items():
         main.add_row(name, percent(value))
-    labels = _table("label", "entities", "found", "precision", "recall", "f1")
+    labels = blank_table("label", "entities", "found", "precision", "recall", "f1")
     ranked = sorted(evaluation.labels.items(), key=lambda each: -each[1].wanted)
     for label, each in ranked[:_MOST_LABELS]:
         labels.add_row(
@@ -44,20 +43,6 @@ def _evaluation(evaluation: EntityEvaluation) -> RenderableType:
     )
     parts: list[RenderableType] = [main, labels, Text(words)]
     if evaluation.without_target:
-        parts.append(_warning(f"{evaluation.without_target:,} records without tags or entities"))
-    if evaluation.failure_count:
-        lines = [f"{evaluation.failure_count:,} records could not be read"]
-        lines += [f"  {entry.id}: {entry.error}" for entry in evaluation.failures[:10]]
-        parts.append(_warning("\n".join(lines)))
+        parts.append(warning(f"{evaluation.without_target:,} records without tags or entities"))
+    parts += unreadable(evaluation.failure_count, evaluation.failures[:10])
     return Group(*parts)
-
-
-def _warning(words: str) -> Text:
-    return Text(words, style="yellow")
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for place, name in enumerate(columns):
-        table.add_column(name, justify="right" if place else "left", overflow="fold")
-    return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -51,6 +52,12 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
     return Interval(low=low, high=high, level=level, method="wilson")
 
 
+def percentiles(scores: Sequence[float] | NDArray[np.float64], level: float = 0.95) -> Interval:
+    """The percentile interval (Efron 1979) of what bootstrap resamples scored, ``[replicates]``."""
+    low, high = np.quantile(np.asarray(scores), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(low=float(low), high=float(high), level=level, method="bootstrap")
+
+
 def bootstrap_macro_f1(
     confusion: NDArray[np.int64], *, replicates: int = 1000, level: float = 0.95, seed: int = 0
 ) -> Interval:
@@ -81,8 +88,7 @@ def bootstrap_macro_f1(
         right = np.bincount(rows, sample * (rows == columns), size)
         seen = both > 0
         scores[replicate] = (2 * right[seen] / both[seen]).mean()
-    low, high = np.quantile(scores, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(low=float(low), high=float(high), level=level, method="bootstrap")
+    return percentiles(scores, level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

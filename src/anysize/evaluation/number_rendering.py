@@ -8,7 +8,7 @@ from rich.text import Text
 
 from anysize.evaluation.number_result import NumberEvaluation
 from anysize.evaluation.numbers import percent
-from anysize.evaluation.rendering import blank_table, render, unreadable
+from anysize.evaluation.rendering import blank_table, render, unreadable, warning
 
 
 def register() -> None:
@@ -44,8 +44,6 @@ def _evaluation(evaluation: NumberEvaluation) -> RenderableType:
     )
     parts: list[RenderableType] = [table, compared, Text(words)]
     if evaluation.without_target:
-        parts.append(
-            Text(f"{evaluation.without_target:,} records without a number not scored", "yellow")
-        )
+        parts.append(warning(f"{evaluation.without_target:,} records without a number not scored"))
     parts += unreadable(evaluation.failure_count, evaluation.failures[:10])
     return Group(*parts)

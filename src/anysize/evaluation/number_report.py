@@ -11,7 +11,6 @@ from anysize.evaluation import number_plots, sectioned
 from anysize.evaluation.intervals import Interval
 from anysize.evaluation.number_result import NumberEvaluation
 from anysize.evaluation.numbers import percent
-from anysize.evaluation.passing import notices_of
 from anysize.evaluation.sectioned import Miss, Section
 
 
@@ -30,13 +29,7 @@ def write(
         evaluation,
         folder,
         cards=_cards(evaluation),
-        notices=notices_of(
-            receipts=evaluation.receipts,
-            without_target=evaluation.without_target,
-            failure_count=evaluation.failure_count,
-            copies=evaluation.copies,
-            what="number",
-        ),
+        notices=evaluation.notices("number"),
         sections=[*sections, _far(evaluation)],
         card=card,
         source=source,

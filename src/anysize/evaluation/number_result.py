@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError
-from anysize.core.findings import Finding
-from anysize.core.results import ErrorResult
-from anysize.evaluation.intervals import Interval
-from anysize.evaluation.lengths import ReceiptSummary
+from anysize.evaluation.intervals import Interval, percentiles
 from anysize.evaluation.mistakes import Excerpt
+from anysize.evaluation.passing import Account
 from anysize.heads.number_meter import Numbers
 
 _DRAWN_AT_ONCE = 20_000_000
@@ -78,7 +76,7 @@ class ErrorsBySize:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NumberEvaluation:
+class NumberEvaluation(Account):
     """How a model of numbers did on records with known numbers.
 
     Attributes:
@@ -89,11 +87,8 @@ class NumberEvaluation:
         level: of the prediction intervals; None without any.
         baselines: simple estimates on the same records.
         pairs: true and predicted numbers ``[n, 2]``, of very many an even sample.
-        receipts: what was read.
         by_extent: the error against the size of the input.
         far: the largest errors, largest first.
-        without_target, failure_count, failures, copies: as in ``passing.Passed``.
-        findings: what was guessed, repaired or left out of the data.
     """
 
     target: str
@@ -103,14 +98,8 @@ class NumberEvaluation:
     level: float | None
     baselines: tuple[NumberBaseline, ...]
     pairs: Numbers
-    receipts: ReceiptSummary
     by_extent: tuple[ErrorsBySize, ...]
     far: tuple[FarMiss, ...]
-    without_target: int
-    failure_count: int
-    failures: tuple[ErrorResult, ...]
-    copies: int
-    findings: tuple[Finding, ...] = ()
 
     def main(self) -> dict[str, float]:
         """The metrics that are one number, by name."""
@@ -123,16 +112,11 @@ class NumberEvaluation:
             "target": self.target,
             "interval_level": self.level,
             "records": self.records,
-            "failed_records": self.failure_count,
-            "records_without_target": self.without_target,
-            "copies_of_training_records": self.copies,
             "intervals": {name: each.to_json() for name, each in self.intervals.items()},
             "baselines": {each.name: each.to_json() for each in self.baselines},
-            "receipts": self.receipts.to_json(),
             "mae_by_extent": [each.to_json() for each in self.by_extent],
             "largest_errors": [each.to_json() for each in self.far],
-            "failures": [each.to_json() for each in self.failures],
-            "findings": [each.to_json() for each in self.findings],
+            **self.account(),
         }
 
 
@@ -155,13 +139,13 @@ def bootstrap(pairs: Numbers, *, level: float = 0.95, seed: int = 0) -> dict[str
         found["r2"].append(1 - squared / spread if spread else 0.0)
         found["rmse"].append(squared**0.5)
         found["mae"].append(float(np.abs(errors[chosen]).mean()))
-    return {name: _interval(np.array(values), level) for name, values in found.items()}
+    return {name: percentiles(values, level) for name, values in found.items()}
 
 
 def bootstrap_mean(values: Numbers, *, level: float = 0.95, seed: int = 0) -> Interval:
     """A percentile bootstrap interval of a mean."""
     means = [float(values[chosen].mean()) for chosen in _draws(len(values), seed)]
-    return _interval(np.array(means), level)
+    return percentiles(means, level)
 
 
 def _draws(count: int, seed: int) -> Iterator[NDArray[np.int64]]:
@@ -169,8 +153,3 @@ def _draws(count: int, seed: int) -> Iterator[NDArray[np.int64]]:
     generator = np.random.default_rng(seed)
     for _ in range(max(_FEWEST, min(_MOST, _DRAWN_AT_ONCE // count))):
         yield generator.integers(count, size=count)
-
-
-def _interval(values: Numbers, level: float) -> Interval:
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(low=float(low), high=float(high), level=level, method="bootstrap")

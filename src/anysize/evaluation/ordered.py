@@ -15,17 +15,15 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from anysize.core.findings import Finding
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation import sectioned
 from anysize.evaluation.excerpts import excerpt_reader
-from anysize.evaluation.intervals import Interval
-from anysize.evaluation.lengths import ReceiptSummary
+from anysize.evaluation.intervals import Interval, percentiles
 from anysize.evaluation.mistakes import Mistake
 from anysize.evaluation.numbers import percent
-from anysize.evaluation.passing import Passed, notices_of
-from anysize.evaluation.rendering import blank_table, render, unreadable
+from anysize.evaluation.passing import Account, Passed
+from anysize.evaluation.rendering import blank_table, render, unreadable, warning
 from anysize.evaluation.sectioned import Miss, Section
 from anysize.heads.rank_meter import measured
 
@@ -41,7 +39,7 @@ _REPLICATES = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class OrderedEvaluation:
+class OrderedEvaluation(Account):
     """How a model of ordered labels did.
 
     Attributes:
@@ -53,8 +51,6 @@ class OrderedEvaluation:
             ``median``.
         far: records that were most steps off, farthest first.
         unknown_labels: labels of the data that the model does not have; not scored.
-        receipts, without_target, failure_count, failures, copies: as in ``passing.Passed``.
-        findings: what was guessed, repaired or left out of the data.
     """
 
     labels: tuple[str, ...]
@@ -66,12 +62,6 @@ class OrderedEvaluation:
     baseline: Mapping[str, float]
     far: tuple[Miss, ...]
     unknown_labels: Mapping[str, int]
-    receipts: ReceiptSummary
-    without_target: int
-    failure_count: int
-    failures: tuple[ErrorResult, ...]
-    copies: int
-    findings: tuple[Finding, ...] = ()
 
     def main(self) -> dict[str, float]:
         """The metrics that are one number, by name."""
@@ -82,20 +72,15 @@ class OrderedEvaluation:
         return {
             **self.main(),
             "records": self.records,
-            "failed_records": self.failure_count,
-            "records_without_target": self.without_target,
             "unknown_labels": dict(self.unknown_labels),
-            "copies_of_training_records": self.copies,
             "intervals": {name: each.to_json() for name, each in self.intervals.items()},
             "baselines": {"median": {"description": self._always(), **self.baseline}},
             "confusion": {"labels": list(self.labels), "matrix": self.confusion.tolist()},
-            "receipts": self.receipts.to_json(),
             "worst_mistakes": [
                 {"id": each.id, "target": each.wanted, "prediction": each.predicted}
                 for each in self.far
             ],
-            "failures": [each.to_json() for each in self.failures],
-            "findings": [each.to_json() for each in self.findings],
+            **self.account(),
         }
 
     def _always(self) -> str:
@@ -155,11 +140,7 @@ def measure(
         baseline=measured(always),
         far=tuple(dataclasses.replace(miss, excerpt=read(each)) for _, _, miss, each in order),
         unknown_labels=dict(unknown.most_common(100)),
-        receipts=passed.receipts.summary(),
-        without_target=passed.without_target,
-        failure_count=passed.failure_count,
-        failures=tuple(passed.failures),
-        copies=passed.copies,
+        **passed.account(),
     )
 
 
@@ -210,13 +191,7 @@ def write_report(
         evaluation,
         folder,
         cards=cards,
-        notices=notices_of(
-            receipts=receipts,
-            without_target=evaluation.without_target,
-            failure_count=evaluation.failure_count,
-            copies=evaluation.copies,
-            what="label",
-        ),
+        notices=evaluation.notices("label"),
         sections=[compared, confusion, far],
         card=card,
         source=source,
@@ -240,12 +215,7 @@ def _intervals(counts: NDArray[np.int64], level: float = 0.95) -> dict[str, Inte
     for sample in generator.multinomial(total, cells / total, size=_REPLICATES):
         for name, value in measured(sample.reshape(counts.shape)).items():
             found.setdefault(name, []).append(value)
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    return {
-        name: Interval(low=float(low), high=float(high), level=level, method="bootstrap")
-        for name, values in found.items()
-        for low, high in [np.quantile(values, ends)]
-    }
+    return {name: percentiles(values, level) for name, values in found.items()}
 
 
 @render.register
@@ -269,6 +239,6 @@ def _shown(evaluation: OrderedEvaluation) -> RenderableType:
     )
     parts: list[RenderableType] = [table, compared, Text(words)]
     if evaluation.without_target:
-        parts.append(Text(f"{evaluation.without_target:,} records without a label", "yellow"))
+        parts.append(warning(f"{evaluation.without_target:,} records without a label"))
     parts += unreadable(evaluation.failure_count, evaluation.failures[:10])
     return Group(*parts)

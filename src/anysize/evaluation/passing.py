@@ -2,25 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from anysize.core.errors import DataError
+from anysize.core.findings import Finding
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
-from anysize.evaluation.lengths import ReceiptCounter
+from anysize.evaluation.lengths import ReceiptCounter, ReceiptSummary
 from anysize.evaluation.numbers import counted, percent
 
 MOST_NAMED = 100
 
 
-@dataclass(slots=True)
-class Passed:
-    """What went by.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What every evaluation says of the records beside its scores.
 
     Attributes:
-        source: tells the target of each result, in order.
+        receipts: what was read.
+        without_target: records that had no target; not scored.
+        failure_count, failures: records that could not be read; the first are named.
+        copies: records with the content of a training record.
+        findings: what was guessed, repaired or left out of the data.
+    """
+
+    receipts: ReceiptSummary
+    without_target: int
+    failure_count: int
+    failures: tuple[ErrorResult, ...]
+    copies: int
+    findings: tuple[Finding, ...] = ()
+
+    def account(self) -> dict[str, Any]:
+        """Its part of ``metrics.json``."""
+        return {
+            "failed_records": self.failure_count,
+            "records_without_target": self.without_target,
+            "copies_of_training_records": self.copies,
+            "receipts": self.receipts.to_json(),
+            "failures": [each.to_json() for each in self.failures],
+            "findings": [each.to_json() for each in self.findings],
+        }
+
+    def notices(self, what: str) -> list[str]:
+        """What a reader must know before believing the numbers, a sentence each.
+
+        Args:
+            what: ``label`` or ``number``, which records may lack.
+        """
+        lines = []
+        if self.failure_count:
+            lines.append(
+                f"{counted(self.failure_count, 'record', 'records')} could not be read; not "
+                "scored, but named at the end."
+            )
+        if self.without_target:
+            lines.append(
+                f"{counted(self.without_target, 'record has', 'records have')} no {what}; not "
+                "scored."
+            )
+        if self.copies:
+            lines.append(
+                f"{counted(self.copies, 'record has', 'records have')} the same content as a "
+                "training record."
+            )
+        receipts = self.receipts
+        if receipts.fully_covered < receipts.records:
+            partly = receipts.records - receipts.fully_covered
+            reasons = "; ".join(receipts.reasons)
+            lines.append(
+                f"{counted(partly, 'record was', 'records were')} not read completely (least: "
+                f"{percent(receipts.lowest_covered)}){': ' + reasons if reasons else ''}."
+            )
+        return lines
+
+
+@dataclass(slots=True)
+class Passed:
+    """What was scored and what was not.
+
+    Attributes:
+        source: of the targets, in the order of the results.
         receipts: of the results that were scored.
         without_target: records that had none.
         failure_count, failures: records that could not be read; the first are named.
@@ -56,6 +120,16 @@ class Passed:
             self.copies += copy
             yield ordinal, result, target, copy
 
+    def account(self) -> dict[str, Any]:
+        """The fields of an `Account`."""
+        return {
+            "receipts": self.receipts.summary(),
+            "without_target": self.without_target,
+            "failure_count": self.failure_count,
+            "failures": tuple(self.failures),
+            "copies": self.copies,
+        }
+
     def refuse(self, what: str) -> None:
         """Raises a ``DataError``: nothing could be scored.
 
@@ -70,40 +144,3 @@ class Passed:
         else:
             problem = "there are no records"
         raise DataError(self.source.name, problem)
-
-
-def notices_of(
-    *, receipts: Any, without_target: int, failure_count: int, copies: int, what: str
-) -> Sequence[str]:
-    """What a reader must know before believing the numbers, a sentence each.
-
-    Args:
-        receipts: their summary.
-        without_target: records without ``what``.
-        failure_count: records that could not be read.
-        copies: records with the content of a training record.
-        what: ``label`` or ``number``.
-    """
-    lines = []
-    if failure_count:
-        lines.append(
-            f"{counted(failure_count, 'record', 'records')} could not be read; not scored, but "
-            "named at the end."
-        )
-    if without_target:
-        lines.append(
-            f"{counted(without_target, 'record has', 'records have')} no {what}; not scored."
-        )
-    if copies:
-        lines.append(
-            f"{counted(copies, 'record has', 'records have')} the same content as a training "
-            "record."
-        )
-    if receipts.fully_covered < receipts.records:
-        reasons = "; ".join(receipts.reasons)
-        lines.append(
-            f"{counted(receipts.records - receipts.fully_covered, 'record was', 'records were')} "
-            f"not read completely (least: {percent(receipts.lowest_covered)})"
-            f"{': ' + reasons if reasons else ''}."
-        )
-    return lines

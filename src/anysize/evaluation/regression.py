@@ -70,15 +70,11 @@ def measure(
         level=level,
         baselines=_baselines(counts.pairs, run, card),
         pairs=counts.pairs.copy(),
-        receipts=passed.receipts.summary(),
         by_extent=run.by_extent(),
         far=tuple(
             dataclasses.replace(miss, excerpt=read(mistake)) for miss, mistake in run.farthest()
         ),
-        without_target=passed.without_target,
-        failure_count=passed.failure_count,
-        failures=tuple(passed.failures),
-        copies=passed.copies,
+        **passed.account(),
     )
 
 

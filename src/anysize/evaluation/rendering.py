@@ -66,13 +66,13 @@ def _evaluation(evaluation: Evaluation) -> RenderableType:
     if evaluation.unknown_label_records:
         names = ", ".join(list(evaluation.unknown_labels)[:10])
         parts.append(
-            _warning(
+            warning(
                 f"{evaluation.unknown_label_records:,} records not scored: the model does not "
                 f"know their labels ({names})"
             )
         )
     if evaluation.without_target:
-        parts.append(_warning(f"{evaluation.without_target:,} records without a label not scored"))
+        parts.append(warning(f"{evaluation.without_target:,} records without a label not scored"))
     parts += unreadable(evaluation.failure_count, evaluation.failures[:10])
     return Group(*parts)
 
@@ -95,7 +95,7 @@ def _text(statistics: TextStatistics) -> RenderableType:
             )
         )
     if statistics.empty:
-        parts.append(_warning(f"{statistics.empty:,} documents are empty"))
+        parts.append(warning(f"{statistics.empty:,} documents are empty"))
     return Group(*parts, *_tail(statistics))
 
 
@@ -217,7 +217,7 @@ def _histogram(name: str, distribution: Distribution) -> Table:
 def _tail(statistics: DataStatistics) -> list[RenderableType]:
     parts: list[RenderableType] = []
     if statistics.unlabelled and statistics.labels:
-        parts.append(_warning(f"{statistics.unlabelled:,} records have no label"))
+        parts.append(warning(f"{statistics.unlabelled:,} records have no label"))
     duplicates = statistics.duplicates
     if duplicates.copies:
         about = "" if duplicates.exact else "about "
@@ -227,7 +227,7 @@ def _tail(statistics: DataStatistics) -> list[RenderableType]:
             else ""
         )
         pairs = "; ".join(f"{one} = {two}" for one, two in statistics.duplicate_names[:3])
-        parts.append(_warning(f"{about}{duplicates.copies:,} copies{conflict} ({pairs})"))
+        parts.append(warning(f"{about}{duplicates.copies:,} copies{conflict} ({pairs})"))
     parts += unreadable(statistics.unreadable, statistics.unreadable_named[:10])
     if statistics.columns:
         parts.append(_columns(statistics.columns))
@@ -263,10 +263,11 @@ def unreadable(count: int, named: Sequence[ErrorResult]) -> list[RenderableType]
         # Most errors begin with the record's place, which then need not be said twice.
         known = entry.error.partition(": ")[0].endswith(entry.id)
         lines.append(f"  {entry.error}" if known else f"  {entry.id}: {entry.error}")
-    return [_warning("\n".join(lines))]
+    return [warning("\n".join(lines))]
 
 
-def _warning(words: str) -> Text:
+def warning(words: str) -> Text:
+    """A line that is to be noticed."""
     return Text(words, style="yellow")
 
 

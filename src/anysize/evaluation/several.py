@@ -143,15 +143,11 @@ class _Run:
             intervals=bootstrap(self._sets.scores > 0, truth),
             rows=rows,
             baselines=self._baselines(scores, truth, card),
-            receipts=passed.receipts.summary(),
             wrong=tuple(
                 dataclasses.replace(wrong, excerpt=read(mistake)) for _, _, wrong, mistake in order
             ),
             unknown_labels=dict(self._unknown.most_common(100)),
-            without_target=passed.without_target,
-            failure_count=passed.failure_count,
-            failures=tuple(passed.failures),
-            copies=passed.copies,
+            **passed.account(),
         )
 
     def _baselines(self, scores: Any, truth: Any, card: Card) -> tuple[SetBaseline, ...]:

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from anysize.evaluation.numbers import between, percent
-from anysize.evaluation.rendering import blank_table, render, unreadable
+from anysize.evaluation.rendering import blank_table, render, unreadable, warning
 from anysize.evaluation.several_result import SeveralEvaluation
 
 _MOST_LABELS = 20
@@ -50,10 +50,8 @@ def _evaluation(evaluation: SeveralEvaluation) -> RenderableType:
     parts: list[RenderableType] = [table, compared, labels, Text(words)]
     if evaluation.unknown_labels:
         names = ", ".join(list(evaluation.unknown_labels)[:10])
-        parts.append(Text(f"labels that the model does not know, not scored: {names}", "yellow"))
+        parts.append(warning(f"labels that the model does not know, not scored: {names}"))
     if evaluation.without_target:
-        parts.append(
-            Text(f"{evaluation.without_target:,} records without labels not scored", "yellow")
-        )
+        parts.append(warning(f"{evaluation.without_target:,} records without labels not scored"))
     parts += unreadable(evaluation.failure_count, evaluation.failures[:10])
     return Group(*parts)

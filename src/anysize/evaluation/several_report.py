@@ -9,7 +9,6 @@ from typing import Any
 from anysize.core.records import Source
 from anysize.evaluation import sectioned
 from anysize.evaluation.numbers import between, percent
-from anysize.evaluation.passing import notices_of
 from anysize.evaluation.sectioned import Miss, Section
 from anysize.evaluation.several_result import SeveralEvaluation
 
@@ -18,15 +17,7 @@ def write(
     evaluation: SeveralEvaluation, folder: Path, *, card: Mapping[str, Any], source: Source
 ) -> None:
     """Writes ``metrics.json`` and a self-contained ``report.html`` into ``folder``."""
-    notices = list(
-        notices_of(
-            receipts=evaluation.receipts,
-            without_target=evaluation.without_target,
-            failure_count=evaluation.failure_count,
-            copies=evaluation.copies,
-            what="labels",
-        )
-    )
+    notices = evaluation.notices("labels")
     if evaluation.unknown_labels:
         names = ", ".join(f"{name} ({n:,})" for name, n in evaluation.unknown_labels.items())
         notices.append(f"Labels that the model does not know are not scored: {names}.")

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from anysize.core.findings import Finding
-from anysize.core.results import ErrorResult
-from anysize.evaluation.intervals import Interval
-from anysize.evaluation.lengths import ReceiptSummary
+from anysize.evaluation.intervals import Interval, percentiles
 from anysize.evaluation.mistakes import Excerpt
+from anysize.evaluation.passing import Account
 from anysize.heads.set_meter import Truth, f1_of
 
 _CELLS = 50_000_000
@@ -23,7 +21,7 @@ _FEWEST, _MOST = 50, 400
 class LabelRow:
     """One label's line of the table.
 
-    ``precision`` is 0 where the label was never told, ``recall`` where no record has it; its
+    ``precision`` is 0 where the label was never predicted, ``recall`` where no record has it; its
     average precision is then None.
     """
 
@@ -75,7 +73,7 @@ class WrongSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeveralEvaluation:
+class SeveralEvaluation(Account):
     """How a model of several labels did.
 
     Attributes:
@@ -85,11 +83,8 @@ class SeveralEvaluation:
         intervals: of ``macro_f1``, ``micro_f1`` and ``subset_accuracy``.
         rows: label by label.
         baselines: simple systems on the same records.
-        receipts: what was read.
         wrong: the most wrong records, worst first.
         unknown_labels: labels of the data that the model does not have; not scored.
-        without_target, failure_count, failures, copies: as in ``passing.Passed``.
-        findings: what was guessed, repaired or left out of the data.
     """
 
     labels: tuple[str, ...]
@@ -98,14 +93,8 @@ class SeveralEvaluation:
     intervals: Mapping[str, Interval]
     rows: tuple[LabelRow, ...]
     baselines: tuple[SetBaseline, ...]
-    receipts: ReceiptSummary
     wrong: tuple[WrongSet, ...]
     unknown_labels: Mapping[str, int]
-    without_target: int
-    failure_count: int
-    failures: tuple[ErrorResult, ...]
-    copies: int
-    findings: tuple[Finding, ...] = ()
 
     def main(self) -> dict[str, float]:
         """The metrics that are one number, by name."""
@@ -116,17 +105,12 @@ class SeveralEvaluation:
         return {
             **self.main(),
             "records": self.records,
-            "failed_records": self.failure_count,
-            "records_without_target": self.without_target,
             "unknown_labels": dict(self.unknown_labels),
-            "copies_of_training_records": self.copies,
             "intervals": {name: each.to_json() for name, each in self.intervals.items()},
             "baselines": {each.name: each.to_json() for each in self.baselines},
             "labels": [each.to_json() for each in self.rows],
-            "receipts": self.receipts.to_json(),
             "worst_mistakes": [each.to_json() for each in self.wrong],
-            "failures": [each.to_json() for each in self.failures],
-            "findings": [each.to_json() for each in self.findings],
+            **self.account(),
         }
 
 
@@ -134,7 +118,7 @@ def bootstrap(told: Truth, truth: Truth, *, level: float = 0.95, seed: int = 0) 
     """Percentile bootstrap intervals (Efron 1979) over the records.
 
     Args:
-        told: which labels were told ``[n, labels]``.
+        told: which labels were predicted ``[n, labels]``.
         truth: which are there.
         level: of the intervals.
         seed: of the resamples.
@@ -153,9 +137,4 @@ def bootstrap(told: Truth, truth: Truth, *, level: float = 0.95, seed: int = 0) 
         both = float(said.sum() + there.sum())
         found["micro_f1"].append(2 * float(right.sum()) / both if both else 0.0)
         found["subset_accuracy"].append(float(weights @ exact) / count)
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    return {
-        name: Interval(low=float(low), high=float(high), level=level, method="bootstrap")
-        for name, values in found.items()
-        for low, high in [np.quantile(values, ends)]
-    }
+    return {name: percentiles(values, level) for name, values in found.items()}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SINGLE = "single_label_classification"
 """The head of a card that names none."""
 METRIC = "metric"
-"""In a card's entries the metric that validation went by, where it is not the head's own."""
+"""In a card's entries the metric of validation, where it is not the head's own."""
 
 
 def load(name: str) -> Head:

@@ -1,4 +1,4 @@
-"""Metrics of one label for each record that validation can go by instead of the accuracy."""
+"""Metrics of one label for each record, by which validation can compare checkpoints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ClassMeter:
 
     Args:
         labels: of the model.
-        metric: what validation goes by.
+        metric: what validation compares checkpoints by.
     """
 
     def __init__(self, labels: Sequence[str], metric: str) -> None:

@@ -1,7 +1,7 @@
 """Several labels for each record: each is there or not, whatever the others are.
 
-From which probability on a label is told is chosen on the validation records, for each label where
-its F1 is highest (Lipton et al. 2014, arXiv:1402.1892).
+The threshold of each label is the probability at which its F1 on the validation records is highest
+(Lipton et al. 2014, arXiv:1402.1892).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from anysize import heads
 from anysize.core.errors import BundleError, DataError
 from anysize.core.findings import Findings
 from anysize.core.protocols import Meter
-from anysize.core.records import Source, record_id
+from anysize.core.records import Source
 from anysize.core.results import Decision
 from anysize.heads.protocols import Family, Head, HeadLoss, Logits, ProblemType, Targets
 from anysize.heads.set_meter import METRICS, SetMeter
 from anysize.heads.single_label_classification import counted_classes, ordered
 from anysize.sources.columns import ColumnSpec
-from anysize.sources.labels.findings import short
+from anysize.sources.labels.findings import short, tell_unreadable
 from anysize.sources.labels.named import Labelled, Named
 from anysize.sources.labels.sets import (
     LabelSets,
@@ -51,9 +51,9 @@ class SeveralLabels:
     """A sigmoid for each label, learned by the mean binary cross entropy over the labels.
 
     Attributes:
-        separator: what stands between labels in a cell of the training data; empty where they are
+        separator: the separator of labels in a cell of the training data; empty where they are
             lists, or columns.
-        thresholds: the probability of each label from which on it is told; empty is 0.5 for all.
+        thresholds: from which probability on each label is predicted; empty is 0.5 for all.
         calibrated_on: records that the thresholds were found on.
     """
 
@@ -196,7 +196,7 @@ class SeveralLabels:
         return tuple(found)
 
     def stratum(self, target: Any, counts: Mapping[str, int]) -> str:
-        """A record goes by the rarest of its labels."""
+        """A record counts as the rarest of its labels."""
         return min(target, key=lambda name: counts.get(name, 0), default="")
 
     def new_meter(self, labels: Sequence[str], metric: str) -> Meter:
@@ -228,15 +228,7 @@ class SeveralLabels:
 
 def _tell(found: SetTally, source: Source, findings: Findings) -> None:
     where = short(source)
-    if found.unreadable:
-        findings.add(
-            "records-unreadable",
-            f"{where}: records that cannot be read are left out",
-            count=found.unreadable,
-            unit="records",
-            examples=[record_id(source, index) for index in found.faults],
-            remedy="each is named with the reason where it is used",
-        )
+    tell_unreadable(found.unreadable, found.faults, source, findings)
     if found.empty:
         findings.add(
             "labels-missing",

@@ -146,7 +146,7 @@ class NumberMeter:
     """What validation asks of a head of numbers.
 
     Args:
-        metric: what it goes by.
+        metric: what checkpoints are compared by.
         deviation: of the training targets, so that the loss is that of training.
         level: of the prediction interval.
     """

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from anysize.core.findings import Findings
 from anysize.core.records import Source, record_id
 from anysize.readers.values import Decimal, is_missing, number, number_form
-from anysize.sources.labels.findings import short
+from anysize.sources.labels.findings import short, tell_unreadable
 
 MOST_KEPT = 1 << 17
 """Numbers of which the median is taken, drawn evenly from all of them where there are more."""
@@ -31,7 +31,7 @@ class Reading:
     """How the cells of a target become numbers.
 
     Attributes:
-        decimal: what stands before the decimals.
+        decimal: the decimal mark.
     """
 
     decimal: Decimal = "."
@@ -102,7 +102,7 @@ class NumberTally:
         records: all of them.
         forms: how the numbers are written.
         empty: records without a value.
-        odd: records whose cell is no number, and where the first of them are.
+        odd: records whose cell is not a number, and where the first of them are.
         unreadable: records that cannot be read.
         points, commas: the numbers with decimal points, and with decimal commas.
     """
@@ -139,7 +139,7 @@ class NumberTally:
         self.commas.add(value if other is None else other)
 
     def decimal(self, otherwise: Decimal = ".") -> Decimal:
-        """What stands before the decimals, by how most of the numbers are surely written."""
+        """The decimal mark, by how most of the numbers are surely written."""
         comma, point = self.forms["comma"], self.forms["thousands"] + self.forms["point"]
         if not comma and not point:
             return otherwise
@@ -153,15 +153,7 @@ class NumberTally:
 def tell(found: NumberTally, source: Source, decimal: Decimal, findings: Findings) -> None:
     """Says what is odd about the cells of a target: missing ones, words, decimal commas."""
     where = short(source)
-    if found.unreadable:
-        findings.add(
-            "records-unreadable",
-            f"{where}: records that cannot be read are left out",
-            count=found.unreadable,
-            unit="records",
-            examples=[record_id(source, index) for index in found.faults],
-            remedy="each is named with the reason where it is used",
-        )
+    tell_unreadable(found.unreadable, found.faults, source, findings)
     if found.empty:
         findings.add(
             "targets-missing",
@@ -175,7 +167,7 @@ def tell(found: NumberTally, source: Source, decimal: Decimal, findings: Finding
     if found.odd:
         findings.add(
             "targets-no-numbers",
-            f"{where}: records whose target is no number are left out",
+            f"{where}: records whose target is not a number are left out",
             count=found.odd,
             unit="records",
             examples=[f"{record_id(source, index)}: {cell!r}" for index, cell in found.examples],

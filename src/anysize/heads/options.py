@@ -1,4 +1,4 @@
-"""Options of heads: which one, what validation goes by, and what helps rare classes."""
+"""Options of heads: which one, the metric of validation, and what helps rare classes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ClassOptions(Options):
 
     separator: str | None = option(
         None, filled=True, metavar="TEXT", automatic="found in the data",
-        help="What stands between several labels in a cell.",
+        help="Separator of several labels in a cell.",
     )  # fmt: skip
     order: tuple[str, ...] = option(
         (), metavar="LOW,…,HIGH",
@@ -66,5 +66,5 @@ class NumberOptions(Options):
 
     interval: float = option(
         0.9, above=0, below=1,
-        help="Part of the true values that are to lie inside the prediction interval.",
+        help="Fraction of true values that the prediction interval is meant to contain.",
     )  # fmt: skip

@@ -76,7 +76,7 @@ class Head(Protocol):
         name: the plug-in's key.
         family: the tasks that it is for.
         problem_type: what the configuration of a transformers model says of it.
-        main_metric: what validation goes by unless another one is asked for.
+        main_metric: what validation compares checkpoints by unless asked otherwise.
         metrics: those that can be asked for.
         lower: those of them in which lower is better.
         by_window: whether windows can be answered one by one (the merge rule ``grid``).

@@ -42,7 +42,7 @@ class RankMeter:
 
     Args:
         labels: from the lowest to the highest.
-        metric: what it goes by.
+        metric: what checkpoints are compared by.
     """
 
     def __init__(self, labels: Sequence[str], metric: str) -> None:

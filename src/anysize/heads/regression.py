@@ -1,4 +1,4 @@
-"""A number for each record: learned in standard units, told in its own.
+"""A number for each record: learned in standard units, predicted in its own.
 
 Its prediction interval is split-conformal (Papadopoulos et al. 2002; Lei et al. 2018,
 arXiv:1604.04173): the errors of the validation records, of which as many lie inside as the level
@@ -57,7 +57,7 @@ class Number:
         mean, deviation: of the training targets; a logit of 0 is the mean, 1 one deviation above.
         median, low, high: of the training targets.
         records: how many there were; 0 before data are seen.
-        decimal: what stands before the decimals in the cells of the training data.
+        decimal: the decimal mark in the cells of the training data.
         level: part of the records whose true value is to lie in the prediction interval.
         width: half of the interval's width; None where it is not known.
         calibrated_on: records that the width was found on.
@@ -141,7 +141,7 @@ class Number:
         elif found.odd > numbers:
             findings.add(
                 "targets-words",
-                f"{where}: most targets are no numbers",
+                f"{where}: most targets are not numbers",
                 level="refusal",
                 count=found.odd,
                 unit="records",

@@ -88,7 +88,7 @@ def best_thresholds(scores: Scores, truth: Truth) -> NDArray[np.float64]:
         ranked = scores[order, label].astype(np.float64)
         right = np.cumsum(there[order])
         told = np.arange(1, len(order) + 1)
-        # Equal scores are told together: only the last of them is a place to cut.
+        # Equal scores are predicted together: only the last of them is a place to cut.
         cuts = np.append(ranked[1:] < ranked[:-1], True)
         f1 = np.where(cuts, 2 * right / (told + there.sum()), -1.0)
         best = int(f1.argmax())
@@ -117,7 +117,7 @@ def average_precision(scores: Scores, truth: Truth) -> NDArray[np.float64]:
 
 
 def f1_of(right: NDArray[Any], told: NDArray[Any], there: NDArray[Any]) -> NDArray[np.float64]:
-    """F1 of counts; 0 where a label is neither there nor told."""
+    """F1 of counts; 0 where a label is neither there nor predicted."""
     both = told + there
     found: NDArray[np.float64] = np.zeros(len(both))
     np.divide(2.0 * right, both, out=found, where=both > 0)
@@ -143,7 +143,7 @@ class SetMeter:
 
     Args:
         labels: of the model.
-        metric: what it goes by.
+        metric: what checkpoints are compared by.
     """
 
     def __init__(self, labels: Sequence[str], metric: str) -> None:

@@ -76,7 +76,7 @@ def settle(parts: Mapping[str, Source], findings: Findings) -> Settled:
         return Settled(names=names, counts=counts)
     for whole, source in wholes:
         _spelled(whole, source, names, findings)
-        _unreadable(whole, source, findings)
+        tell_unreadable(whole.unreadable, whole.faults, source, findings)
         _unlabelled(whole, source, names, findings)
     tell_joined(counts["train"], where, findings)
     if not any(one.level == "refusal" for one in findings):
@@ -110,7 +110,7 @@ def note_known(source: Source, names: LabelNames, findings: Findings) -> None:
     """
     found = tally(source, Tally())
     _several(found, source, short(source), findings)
-    _unreadable(found, source, findings)
+    tell_unreadable(found.unreadable, found.faults, source, findings)
     _spelled(found, source, names, findings)
     _unlabelled(found, source, names, findings)
     counts = _by_class(found, names)
@@ -249,15 +249,22 @@ def _spelled(found: Tally, source: Source, names: LabelNames, findings: Findings
         )
 
 
-def _unreadable(found: Tally, source: Source, findings: Findings) -> None:
-    """Records that cannot be read at all."""
-    if found.unreadable:
+def tell_unreadable(count: int, places: Iterable[int], source: Source, findings: Findings) -> None:
+    """Adds that records cannot be read at all.
+
+    Args:
+        count: how many.
+        places: of the first of them in the source.
+        source: of the records.
+        findings: takes it.
+    """
+    if count:
         findings.add(
             "records-unreadable",
             f"{short(source)}: records that cannot be read are left out",
-            count=found.unreadable,
+            count=count,
             unit="records",
-            examples=[record_id(source, index) for index in found.faults],
+            examples=[record_id(source, index) for index in places],
             remedy="each is named with the reason where it is used",
         )
 

@@ -30,7 +30,7 @@ def parts_of(cell: str, separator: str) -> list[str]:
 
     Args:
         cell: as it is written.
-        separator: what stands between labels where it is no list; empty for one label.
+        separator: of labels where a cell is not a list; empty for one label.
     """
     found = listed(cell.strip())
     if found is None:
@@ -40,7 +40,7 @@ def parts_of(cell: str, separator: str) -> list[str]:
 
 
 def separator_of(cells: Iterable[str]) -> str:
-    """What stands between the labels of cells that are no lists; empty where nothing does.
+    """The separator of labels in cells that are not lists; empty where there is none.
 
     The first of ``SEPARATORS`` that is in some cells, and cuts them so that at least half of the
     labels come again in another cell.
@@ -61,7 +61,7 @@ class LabelSets:
 
     Attributes:
         names: by which labels are known.
-        separator: what stands between labels in a cell.
+        separator: of labels in a cell.
     """
 
     names: LabelNames
