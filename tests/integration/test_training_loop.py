@@ -230,6 +230,33 @@ def test_a_stop_is_resumed_where_it_was(
     assert steps == list(range(1, 10))
 
 
+def test_balanced_sampling_is_resumed_to_the_same_weights(
+    pictures: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    balanced = {**pictures, "steps": 14, "sampling": "balanced"}
+    whole = Recipe(**balanced, out=str(tmp_path / "whole"))
+    stopped = Recipe(**balanced, out=str(tmp_path / "stopped"))
+    natural = Recipe(**pictures, steps=14, out=str(tmp_path / "natural"))
+    run(whole, quiet=True)
+    run(natural, quiet=True)
+    original = StopRequest.__init__
+
+    def asked_already(request: StopRequest) -> None:
+        original(request)
+        request.signal = 15
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StopRequest, "__init__", asked_already)
+        with pytest.raises(Stopped):
+            run(stopped, quiet=True)
+    run(stopped, resume=True, quiet=True)
+    weights = {
+        name: (tmp_path / name / "model.safetensors").read_bytes()
+        for name in ("whole", "stopped", "natural")
+    }
+    assert weights["stopped"] == weights["whole"] != weights["natural"]
+
+
 def test_tensorboard_gets_scalars(pictures: dict[str, Any], tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     run(Recipe(**{**pictures, "tensorboard": True}, steps=2, out=str(tmp_path)), quiet=True)

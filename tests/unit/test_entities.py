@@ -156,7 +156,7 @@ def test_tags_and_stretches_are_the_same_entities(target: object) -> None:
         ("[[0, 99, \"PER\"]]", "not inside the text of 26 characters"),
         ("[[0, 9, \"PER\"], [5, 9, \"LOC\"]]", "overlap"),
         ('[{"start": 0, "label": "PER"}]', "needs a start, an end and a label"),
-        ("[[0, 9", "no list that can be read"),
+        ("[[0, 9", "not a list that can be read"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_target_is_said(target: str, problem: str) -> None:

@@ -47,6 +47,9 @@ def test_what_is_in_the_cache_is_loaded_from_there(monkeypatch: pytest.MonkeyPat
 
 
 def test_folders_ask_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anysize.models.opening.reaching.answers", None)
+    asked: list[object] = []
+    monkeypatch.setattr("anysize.models.opening.reaching.answers", asked.append)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with reached(str(tmp_path)):
-        pass
+        assert not constants.HF_HUB_OFFLINE
+    assert not asked
