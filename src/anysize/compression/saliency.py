@@ -43,7 +43,7 @@ def taylor(
     """The mean squared change of the loss without each unit (Molchanov et al. 2019, 1906.10771).
 
     Where the network is so sure of every record that the loss has no gradient left, the loss with
-    smoothed labels is used; else all units would be rated alike and go by their number.
+    smoothed labels is used; else all units would be rated alike.
 
     Args:
         network: on the CPU; its gradients are cleared.

@@ -86,7 +86,7 @@ def carried(
         plan: how examples become batches.
         state: the mergers.
         cost_of: what an example costs, by its own cost.
-        answers: runs batches; gives results, and tells of each answer that was merged.
+        answers: runs batches; gives results, and reports each answer that was merged.
         threads: in which windows are read; 0 reads in the caller's thread.
         at_once: whether the records that are open are not to wait for more.
         most_open: bound of the records that are held.

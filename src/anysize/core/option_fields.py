@@ -131,7 +131,7 @@ class Declared:
 
     @property
     def flag(self) -> str | None:
-        """The name on the command line (``--window``); None where it is no option there."""
+        """The name on the command line (``--window``); None where it is not an option there."""
         if self.rules.flag is None:
             return None
         return self.rules.flag or "--" + self.name.replace("_", "-")

@@ -156,7 +156,7 @@ def problems(
 
 
 def foreign(kind: type[Options]) -> str:
-    """What is wrong with a name that is no option of a class."""
+    """What is wrong with a name that is not an option of a class."""
     return f"is not an option of [{kind.table}]" if kind.table else "is not an option"
 
 

@@ -147,7 +147,7 @@ class _Flow:
 
         Args:
             stream: batches and failures.
-            took: told of each finished answer that was merged.
+            took: called with each finished answer that was merged.
         """
         state = self.state
         flow = answers_of(self.step, self.runtime, stream, partial=self.partial)

@@ -87,7 +87,7 @@ class Meter(Protocol):
         ...
 
     def score(self) -> tuple[float, float]:
-        """The metric that validation goes by, and the loss that decides between equals."""
+        """The metric that checkpoints are compared by, and the loss that decides between equals."""
         ...
 
 

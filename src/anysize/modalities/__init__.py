@@ -29,7 +29,7 @@ def foreign(settings: Settings, wishes: Mapping[str, Any]) -> list[str]:
 
     Args:
         settings: of the model.
-        wishes: by name; None is no wish.
+        wishes: by name; None leaves an option as it is.
     """
     own = _names(settings.modality)
     found = []

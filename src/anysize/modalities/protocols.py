@@ -64,7 +64,7 @@ class Modality(Reading):
     # What a model is built with, and what is kept with it.
 
     def facts(self, source: Source, *, role: str, task: str, teacher: str | None) -> object | None:
-        """What a model builder is told of the training data; see ``BuildRequest``.
+        """What a model builder is given of the training data; see ``BuildRequest``.
 
         Args:
             source: the training data.
@@ -286,7 +286,7 @@ class Modality(Reading):
         """An instance of ``options`` of those wishes that it has.
 
         Args:
-            wishes: by name; None is no wish.
+            wishes: by name; None leaves an option as it is.
         """
         known = [one.name for one in declared(self.options)]
         return self.options(**{name: wishes[name] for name in known if name in wishes})

@@ -34,7 +34,7 @@ def write_outside(folder: Path, module: Any) -> None:
 
 
 def read_outside(folder: Path, module: Any) -> None:
-    """Gives the stand-in for a compiled form the parts that its configuration names.
+    """Gives the placeholder for a compiled form the parts that its configuration names.
 
     Raises:
         BundleError: a file is damaged, or belongs to another part.

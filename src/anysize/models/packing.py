@@ -217,7 +217,7 @@ class PackedRow(NamedTuple):
         return {"input_ids": self.ids[None], "position_ids": self.positions[None], **beside}
 
     def places(self) -> Tensor:
-        """Where the tokens of the sequences, in the order given, stand in the row."""
+        """The places of the sequences' tokens, in the order given, in the row."""
         lengths = torch.tensor(self.packing.lengths)[self.order]
         starts = self.packing.first[self.order] - (lengths.cumsum(0) - lengths)
         return torch.arange(int(lengths.sum())) + starts.repeat_interleave(lengths)

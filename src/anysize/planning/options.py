@@ -107,7 +107,7 @@ class PredictOptions:
             raise ConfigurationError(problems)
 
     def wishes(self) -> dict[str, Any]:
-        """What is asked of the windows, of whatever modality; None is no wish."""
+        """What is asked of the windows, of whatever modality; None leaves an option as it is."""
         return {
             "window": self.window,
             "overlap": self.overlap,

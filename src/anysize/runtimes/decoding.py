@@ -1,6 +1,6 @@
 """A batch under generation with its cache of keys and values, in torch.
 
-The cache grows by one token a step. Padding stands before the prompt, so that all rows grow at the
+The cache grows by one token a step. Padding comes before the prompt, so that all rows grow at the
 same end; it is masked, and positions are counted without it.
 """
 
@@ -112,7 +112,7 @@ class _Growing:
         return logits
 
     def _padded(self, every: Sequence[NDArray[Any]], *, before: bool) -> tuple[Tensor, Tensor]:
-        """Token ids side by side, ``[rows, longest]``, and which of them are no padding."""
+        """Token ids side by side, ``[rows, longest]``, and which of them are not padding."""
         longest = max(map(len, every))
         ids = np.full((len(every), longest), self._padding, np.int64)
         mask = np.zeros_like(ids)

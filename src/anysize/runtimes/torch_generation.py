@@ -97,7 +97,7 @@ class TorchGenerator:
             raise ConfigurationError(f"precision must be float32 or bfloat16, not {precision!r}")
         if not can_generate(network.module):
             raise ConfigurationError(
-                f"{network.spec} cannot generate: it is no decoder or encoder-decoder of "
+                f"{network.spec} cannot generate: it is not a decoder or encoder-decoder of "
                 "transformers with a language-model head"
             )
         self.precision = precision

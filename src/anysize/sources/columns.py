@@ -317,7 +317,7 @@ def _given(request: Request, header: _Header) -> dict[str, Role]:
 
 
 def _reading(spec: ColumnSpec, name: str) -> bool:
-    """What a column's modality says of reading it; False where it is no content."""
+    """What a column's modality says of reading it; False where it is not content."""
     return modalities.is_content(spec.kind) and bool(getattr(modalities.load(spec.kind), name))
 
 

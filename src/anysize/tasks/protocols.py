@@ -260,7 +260,7 @@ class Headed(Task, Protocol):
 
         Args:
             options: by name, those that are not the defaults.
-            metric: what validation goes by; empty leaves it to the head.
+            metric: what validation compares checkpoints by; empty leaves it to the head.
         """
         ...
 
@@ -273,7 +273,7 @@ class Headed(Task, Protocol):
 
         Args:
             head: of the task's family.
-            metric: what validation goes by; empty takes the head's own.
+            metric: what validation compares checkpoints by; empty takes the head's own.
 
         Raises:
             ConfigurationError: the head is for other tasks, or has no such metric.

@@ -1,6 +1,6 @@
 """What data say of the words of a text: a tag for each word, or stretches of characters.
 
-As a target stands in a table it is one of
+In a table a target is one of
 
 - a list of tags, one for each word (``["B-PER", "O"]``), or the same with blanks between them; the
   words are those of the column of words, or what blanks divide the text into;
@@ -35,7 +35,7 @@ def labels_in(target: Any, origin: str) -> set[str]:
     """The labels that a target names.
 
     Raises:
-        DataError: it is no list of tags or entities.
+        DataError: it is not a list of tags or entities.
     """
     items = _items(target, origin)
     if _are_tags(items, origin):
@@ -47,7 +47,7 @@ def entities_in(target: Any, text: TextField) -> tuple[Entity, ...]:
     """The entities of a text, in order.
 
     Args:
-        target: as it stands in the data.
+        target: as it is in the data.
         text: that it belongs to; read where the target is tags.
 
     Raises:
@@ -101,7 +101,7 @@ def _items(target: Any, origin: str) -> list[Any]:
         try:
             target = json.loads(text)
         except ValueError as error:
-            raise DataError(origin, f"its tags are no list that can be read: {error}") from None
+            raise DataError(origin, f"its tags are not a list that can be read: {error}") from None
     if not isinstance(target, list | tuple):
         raise DataError(origin, "nothing says which words have which label")
     return list(target)

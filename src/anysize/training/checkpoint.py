@@ -34,7 +34,7 @@ class Score:
     """What a validation gave.
 
     Attributes:
-        metric: what validation goes by.
+        metric: what validation compares checkpoints by.
         loss: mean over the records; decides between equal metrics.
         step: steps made when it was measured.
         lower: whether a lower metric is better.

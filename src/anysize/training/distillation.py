@@ -1,7 +1,7 @@
 """Distillation: a student learns a teacher's outputs and hidden states besides the targets.
 
-Hinton et al. 2015, arXiv:1503.02531. Of every record's loss ``distil_weight`` goes by the teacher's
-outputs and the rest by the record's target; the difference of hidden states comes on top.
+Hinton et al. 2015, arXiv:1503.02531. ``distil_weight`` of every record's loss compares it with the
+teacher's outputs, and the rest with the record's target; the difference of hidden states is added.
 
 The teacher runs beside the student on every micro-batch, on the same examples: the same windows,
 augmented and mixed pictures, in the run's precision, without gradients and without dropout. Its

@@ -113,7 +113,7 @@ class Strata:
         self._starts = np.concatenate([[0], np.cumsum(self._sizes)])
 
     def records(self, visits: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
-        """The records that the places of an epoch's permutation stand for."""
+        """The records at the places of an epoch's permutation."""
         classes = len(self._sizes)
         found = np.empty_like(visits)
         for place, visit in enumerate(visits.tolist()):

@@ -215,7 +215,7 @@ class Parts:
         return found
 
     def _strange(self, named: Naming) -> Iterator[str]:
-        """Names that are no options, and options that do nothing for this task."""
+        """Names that are not options, and options that do nothing for this task."""
         if not self._left:
             return
         from anysize.tasks.options import every_table

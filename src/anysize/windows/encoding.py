@@ -79,7 +79,7 @@ class TextEncoder:
 
     @cached_property
     def frames(self) -> Frames:
-        """What stands around a window's own tokens."""
+        """What surrounds a window's own tokens."""
         return Frames(self.tokenizer)
 
     def ids(self, text: str) -> list[int]:

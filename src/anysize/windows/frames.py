@@ -1,4 +1,4 @@
-"""What stands around a window's own tokens: special tokens, and a text that is repeated beside it.
+"""What surrounds a window's own tokens: special tokens, and a text that is repeated beside it.
 
 A tokenizer's post-processor says which special tokens go around one text and around two, and the
 type of each token (BERT: 0 for the first text and what frames it, 1 for the second).
@@ -18,9 +18,9 @@ from tokenizers import Encoding, Tokenizer
 from anysize.core.errors import ConfigurationError
 
 Side: TypeAlias = Literal["before", "after"]
-"""Where the repeated text stands: before a window's own tokens or after them."""
+"""Where the repeated text is: before a window's own tokens or after them."""
 
-# One that the vocabulary knows tells its tokens apart from the special ones.
+# One that the vocabulary knows has tokens that are not special ones.
 _PROBES = ("a", "的", "0", ".")
 
 
@@ -80,7 +80,7 @@ class Frames:
 
         Args:
             repeated: that text's ids, without special tokens.
-            side: where it stands.
+            side: where it is.
 
         Raises:
             ConfigurationError: the tokenizer joins two texts in a way that is not understood.

@@ -90,7 +90,7 @@ class TokenWindows:
         types: whether windows have ``types``.
         places: whether windows have ``places``.
         repeated: what the repeated text is called in messages.
-        side: where the repeated text stands.
+        side: where the repeated text is.
 
     Raises:
         ConfigurationError: a parameter breaks its rule.

@@ -51,11 +51,11 @@ def places(text: str, offsets: NDArray[np.int64], words: NDArray[np.int64]) -> P
     count = len(kinds)
     place = np.arange(count, dtype=np.int64)
     blank = (kinds & _SPACE) > 0
-    # The next character that is no white space, and the end of the last one that is none.
+    # The next character that is not white space, and the end of the last such one.
     following = np.minimum.accumulate(np.where(blank, count, place)[::-1])[::-1]
     before = np.maximum.accumulate(np.where(blank, 0, place + 1))
     following, before = np.append(following, count), np.concatenate(([0], before))
-    # Of a token of white space alone both are the end of what stands before it.
+    # Of a token of white space alone both are the end of what is before it.
     stop = before[offsets[:, 1]]
     first = np.minimum(following[offsets[:, 0]], stop)
     letter = (kinds & _LETTER) > 0
@@ -64,7 +64,7 @@ def places(text: str, offsets: NDArray[np.int64], words: NDArray[np.int64]) -> P
     joined &= (kinds[inside] & _UNSPACED) == 0
     starts = np.ones(len(offsets), np.bool_)
     starts[1:] = (words[1:] != words[:-1]) | ~joined[1:]
-    # Byte-level tokens may be parts of one character; one of white space alone is no word.
+    # Byte-level tokens may be parts of one character; one of white space alone is not a word.
     starts[1:] &= first[1:] > first[:-1]
     starts &= stop > first
     return Places(np.stack([first, stop], axis=1), starts)

@@ -16,7 +16,7 @@ from anysize.models.spec import open_network
 
 
 def facts(source: Source, *, role: str, task: str, teacher: str | None) -> FeatureFacts:
-    """What a model of numbers is told of the training data, or of what its teacher reads.
+    """What a model of numbers is given of the training data, or of what its teacher reads.
 
     Teacher and student see the same numbers, so the teacher's encoding of columns is not learned
     again, even where this data would give another one.
@@ -39,7 +39,7 @@ def facts(source: Source, *, role: str, task: str, teacher: str | None) -> Featu
 
 
 def _taught(teacher: str, task: str) -> FeatureSettings | None:
-    """What a teacher reads; None where it is no numbers, which is refused with the task."""
+    """What a teacher reads; None where it does not read numbers, which is refused with the task."""
     settings = card_of(teacher, task).settings
     return settings if isinstance(settings, FeatureSettings) else None
 

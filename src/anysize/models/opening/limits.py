@@ -70,7 +70,7 @@ def check_configuration(spec: str, entries: Mapping[str, Any], tensors: int | No
     if isinstance(labels, int) and labels > MOST_CLASSES:
         raise BundleError(spec, f"its config.json asks for {labels} classes (num_labels)")
     most = _MOST_LAYERS if tensors is None else min(max(tensors, 64), _MOST_LAYERS)
-    # Names of classes are the user's: "CD player" is no number of layers.
+    # Names of classes are the user's: "CD player" is not a number of layers.
     asked = {name: value for name, value in entries.items() if name not in _CLASSES}
     for name, value in _numbers("", asked):
         if _LAYERS.search(name) and value > most:
