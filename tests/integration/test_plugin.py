@@ -6,6 +6,7 @@ Nothing of it is in ``src/``: see ``tests/plugin``.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -94,3 +95,46 @@ def test_inputs_of_any_length_are_predicted_with_receipts(
     assert (receipt["extent"], receipt["unit"], receipt["covered"]) == (10_000, "points", 1.0)
     # Windows of 32 that share 8 begin every 24 points.
     assert receipt["windows"] == -(-(10_000 - 32) // 24) + 1
+
+
+def test_what_it_does_not_take_is_refused(
+    run: Run, installed: Path, clouds: Path, bundle: Path
+) -> None:
+    done = run(SCRIPT, installed, "predict", bundle, clouds, "--tiles", "always")
+    assert done.returncode == 2
+    assert "tiles is for pictures, and this model reads point sets" in " ".join(done.stderr.split())
+
+
+def test_it_is_exported_and_the_graph_gives_the_same(
+    run: Run, installed: Path, bundle: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    np.savetxt(tmp_path / "a.xyz", np.random.default_rng(6).standard_normal((50, 3)), fmt="%.6f")
+    done = run(SCRIPT, installed, "export", bundle, "--format", "onnx", "--out", tmp_path / "onnx")
+    assert done.returncode == 0, done.stderr
+    scores = []
+    for model in (bundle, tmp_path / "onnx"):
+        done = run(
+            SCRIPT, installed, "predict", model, tmp_path / "a.xyz", "--precision", "float32"
+        )
+        assert done.returncode == 0, done.stderr
+        scores.append(json.loads(done.stdout)["score"])
+    assert scores[0] == pytest.approx(scores[1], abs=1e-4)
+
+
+def test_it_is_compressed(
+    run: Run, installed: Path, clouds: Path, bundle: Path, tmp_path: Path
+) -> None:
+    done = run(
+        SCRIPT, installed, "compress", bundle, "--data", clouds, "--method", "bf16",
+        "--out", tmp_path / "small", "--max-drop", 0.5, "--json",
+        PYTHONPATH=os.pathsep.join([str(installed), str(PLUGIN.parents[1] / "src")]),
+    )  # fmt: skip
+    # Whether it is as fast is up to the machine; that it was measured is not.
+    assert done.returncode in (0, 1), done.stderr
+    table = json.loads(done.stdout)
+    (candidate,) = table["candidates"]
+    assert (table["task"], candidate["method"]) == ("point-classification", "bf16")
+    assert candidate["figures"]["size"] < table["original"]["size"]
+    assert candidate["figures"]["records"] == table["original"]["records"] > 0
+    assert candidate["agreement"] > 0.8
