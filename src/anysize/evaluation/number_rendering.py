@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from anysize.evaluation.number_result import NumberEvaluation
-from anysize.evaluation.numbers import percent
+from anysize.evaluation.numbers import percent, quantity
 from anysize.evaluation.rendering import blank_table, render, unreadable, warning
 
 
@@ -21,20 +21,22 @@ def _evaluation(evaluation: NumberEvaluation) -> RenderableType:
     for name, value in evaluation.metrics.items():
         interval = evaluation.intervals.get(name)
         share = name == "interval_coverage"
-        shown = percent(value) if share else f"{value:.4g}"
+        shown = percent(value) if share else quantity(value)
         bounds = ""
         if interval is not None:
             ends = (interval.low, interval.high)
-            bounds = " … ".join(percent(end) if share else f"{end:.4g}" for end in ends)
+            bounds = " … ".join(percent(end) if share else quantity(end) for end in ends)
         table.add_row(name, shown, bounds)
     compared = blank_table("baseline", "mae", "rmse", "r2", "model minus baseline, mae")
     for each in evaluation.baselines:
         compared.add_row(
             escape(f"{each.name}: {each.description}"),
-            f"{each.mae:.4g}",
-            f"{each.rmse:.4g}",
+            quantity(each.mae),
+            quantity(each.rmse),
             f"{each.r2:.4f}",
-            f"{each.difference:+.4g} ({each.interval.low:+.4g} … {each.interval.high:+.4g})",
+            f"{quantity(each.difference, signed=True)} ("
+            f"{quantity(each.interval.low, signed=True)} … "
+            f"{quantity(each.interval.high, signed=True)})",
         )
     receipts = evaluation.receipts
     words = (

@@ -10,7 +10,7 @@ from anysize.core.records import Source
 from anysize.evaluation import number_plots, sectioned
 from anysize.evaluation.intervals import Interval
 from anysize.evaluation.number_result import NumberEvaluation
-from anysize.evaluation.numbers import percent
+from anysize.evaluation.numbers import percent, quantity
 from anysize.evaluation.sectioned import Miss, Section
 
 
@@ -41,12 +41,12 @@ def _cards(evaluation: NumberEvaluation) -> list[tuple[str, str, str]]:
     receipts = evaluation.receipts
     entries = [
         ("R²", f"{metrics['r2']:.4f}", _between(found["r2"])),
-        ("RMSE", f"{metrics['rmse']:.4g}", _between(found["rmse"])),
-        ("mean absolute error", f"{metrics['mae']:.4g}", _between(found["mae"])),
+        ("RMSE", quantity(metrics["rmse"]), _between(found["rmse"])),
+        ("mean absolute error", quantity(metrics["mae"]), _between(found["mae"])),
         ("rank correlation", f"{metrics['spearman']:.4f}", "Spearman; 1 is the same order"),
     ]
     if evaluation.level is not None:
-        width = f"{metrics['interval_width']:.4g}"
+        width = quantity(metrics["interval_width"])
         note = f"of intervals meant for {evaluation.level:.0%}; width {width}"
         entries.append(("coverage", percent(metrics["interval_coverage"]), note))
     longer = f"{receipts.longer_than_window:,} records longer than one"
@@ -58,20 +58,20 @@ def _cards(evaluation: NumberEvaluation) -> list[tuple[str, str, str]]:
 
 
 def _between(interval: Interval) -> str:
-    return f"{interval.low:.4g} … {interval.high:.4g}"
+    return f"{quantity(interval.low)} … {quantity(interval.high)}"
 
 
 def _baselines(evaluation: NumberEvaluation) -> Section:
     own = evaluation.metrics
     rows = [
-        ("this model", f"{own['mae']:.4g}", f"{own['rmse']:.4g}", f"{own['r2']:.4f}", "", ""),
+        ("this model", quantity(own["mae"]), quantity(own["rmse"]), f"{own['r2']:.4f}", "", ""),
         *(
             (
                 f"{each.name.replace('_', ' ')}: {each.description}",
-                f"{each.mae:.4g}",
-                f"{each.rmse:.4g}",
+                quantity(each.mae),
+                quantity(each.rmse),
                 f"{each.r2:.4f}",
-                f"{each.difference:+.4g}",
+                quantity(each.difference, signed=True),
                 _between(each.interval),
             )
             for each in evaluation.baselines
@@ -113,7 +113,7 @@ def _coverage(evaluation: NumberEvaluation) -> Section:
         words=f"{percent(share)} of the true values lie inside their interval "
         f"({percent(bounds.low)} to {percent(bounds.high)} with chance), and "
         f"{evaluation.level:.0%} are meant to. The mean width is "
-        f"{evaluation.metrics['interval_width']:.4g}.",
+        f"{quantity(evaluation.metrics['interval_width'])}.",
     )
 
 
@@ -123,7 +123,7 @@ def _sizes(evaluation: NumberEvaluation) -> Section:
         title="By size of the input",
         columns=("size", "records", "MAE"),
         rows=[
-            (f"{each.low:,} to {each.high:,} {unit}", f"{each.records:,}", f"{each.mae:.4g}")
+            (f"{each.low:,} to {each.high:,} {unit}", f"{each.records:,}", quantity(each.mae))
             for each in evaluation.by_extent
         ],
     )

@@ -70,8 +70,8 @@ def _baselines(evaluation: SeveralEvaluation) -> Section:
 def _labels(evaluation: SeveralEvaluation) -> Section:
     return Section(
         title="Labels",
-        words="Support is how many records have the label. From its threshold on a probability is "
-        "reported as the label; thresholds were chosen on the validation records.",
+        words="Support is how many records have the label. A label is predicted where its "
+        "probability reaches the threshold; thresholds were chosen on the validation records.",
         columns=(
             "label", "precision", "recall", "F1", "average precision", "threshold", "support",
             "predicted",

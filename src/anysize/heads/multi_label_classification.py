@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize import heads
+from anysize.core.activations import sigmoid
 from anysize.core.errors import BundleError, DataError
 from anysize.core.findings import Findings
 from anysize.core.protocols import Meter
@@ -203,7 +204,7 @@ class SeveralLabels:
         return SetMeter(labels, metric)
 
     def decide(self, logits: Logits, labels: Sequence[str]) -> Decision:
-        likely = 1 / (1 + np.exp(-logits))
+        likely = sigmoid(logits)
         least = np.array(self.thresholds or [HALF] * len(labels))
         told = likely >= least
         named = {label: round(float(p), 6) for label, p in zip(labels, likely, strict=True)}

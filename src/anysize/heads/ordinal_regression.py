@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize import heads
+from anysize.core.activations import sigmoid
 from anysize.core.errors import BundleError, DataError
 from anysize.core.findings import Findings
 from anysize.core.protocols import Meter
@@ -165,7 +166,7 @@ class OrderedLabels:
         return RankMeter(labels, metric)
 
     def decide(self, logits: Logits, labels: Sequence[str]) -> Decision:
-        above = np.cumprod(1 / (1 + np.exp(-logits)))
+        above = np.cumprod(sigmoid(logits))
         share = -np.diff(above, prepend=1.0, append=0.0)
         # The median: the step at which the probability of being above falls to a half.
         place = int((above > _HALF).sum())

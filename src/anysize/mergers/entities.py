@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.core.activations import softmax
 from anysize.core.entities import OUTSIDE, Entity, Found, Tag, begins
 from anysize.core.protocols import Merger
 from anysize.core.receipts import Unit
@@ -129,11 +130,10 @@ def _words(window: Window, output: Mapping[str, Any]) -> _Words:
         nothing = np.zeros(0, np.int64)
         return _Words(nothing, np.zeros(0), nothing, nothing, int(offsets[:, 1].max(initial=-1)))
     rows = output["logits"][first + own.start : first + own.stop][places].astype(np.float64)
-    likely = np.exp(rows - rows.max(1, keepdims=True))
     tags = rows.argmax(1)
     return _Words(
         tags=tags,
-        scores=likely[np.arange(len(tags)), tags] / likely.sum(1),
+        scores=softmax(rows).max(1),
         starts=offsets[places, 0],
         stops=np.maximum.reduceat(offsets[:, 1], places),
         continued=int(offsets[: places[0], 1].max(initial=-1)),
