@@ -25,6 +25,7 @@ from anysize.core.results import ErrorResult, Result
 from anysize.evaluation.choice import evaluator_of
 from anysize.planning.options import PredictOptions, with_settings
 from anysize.tasks.inputs import Input, columns_of, open_inputs
+from anysize.tasks.protocols import Answering, answering
 
 if TYPE_CHECKING:
     from anysize.evaluation.protocols import Measured
@@ -86,7 +87,7 @@ class Model(People, Streaming):
         self.network = network
         self.card = card
         self.folder = folder
-        self._used: Session | None = None
+        self._used: dict[bool, Session] = {}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -219,7 +220,8 @@ class Model(People, Streaming):
         findings = Findings()
         source = labelled(self, data, options, split, findings)
         findings.checked(strict=options.strict)
-        results = self._session().results(source, options, keep_first=True, on_windows=on_windows)
+        session = self._session(measuring=isinstance(self.task, Answering))
+        results = session.results(source, options, keep_first=True, on_windows=on_windows)
         results = counted(results, "evaluating", len(source))
         evaluation = evaluator.measure(results, card=self.card, source=source)
         if hasattr(evaluation, "findings"):
@@ -307,14 +309,14 @@ class Model(People, Streaming):
         """What the model does."""
         return tasks.of(self.card)
 
-    def _session(self) -> Session:
+    def _session(self, *, measuring: bool = False) -> Session:
         """What predicts; the same one, with the plans it keeps, as long as these three stay."""
         from anysize.planning.session import Session
 
         now = (self.network, self.card, self.folder)
-        used = self._used
+        used = self._used.get(measuring)
         if used is None or any(a is not b for a, b in zip(used.made_of, now, strict=True)):
-            used = self._used = Session(*now)
+            used = self._used[measuring] = Session(*now, measuring=measuring)
         return used
 
     def open(
@@ -334,13 +336,13 @@ class Model(People, Streaming):
         Raises:
             DataError: as ``predict``; with ``strict``, also where there is a warning.
         """
-        found = Findings() if findings is None else findings
+        found, task = Findings() if findings is None else findings, answering(self.task)
         source = open_inputs(
             inputs,
-            self.task,
+            task,
             columns=options.columns,
             encoding=options.encoding,
-            specs=columns_of(self.task, self.card),
+            specs=columns_of(task, self.card),
             findings=found,
         )
         found.checked(strict=options.strict)

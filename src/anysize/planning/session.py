@@ -21,7 +21,7 @@ from anysize.planning.sampling import Sample, sample
 from anysize.planning.straight import handful, straight_plan
 from anysize.sources.stream import StreamSource
 from anysize.tasks.fields import windowed
-from anysize.tasks.protocols import MergeOptions, Selective, step_of
+from anysize.tasks.protocols import MergeOptions, Selective, answering, step_of
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -35,12 +35,20 @@ class Session:
         network: loaded.
         card: task, labels, windows, merge rule.
         folder: the bundle, where compiled forms are kept; None keeps none.
+        measuring: whether results are to be measured, and not given to the caller.
     """
 
-    def __init__(self, network: Network, card: Card, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        card: Card,
+        folder: Path | None = None,
+        *,
+        measuring: bool = False,
+    ) -> None:
         network.ask()
         self.network, self.card, self.folder = network, card, folder
-        self.task = tasks.of(card)
+        self.task = tasks.of(card) if measuring else answering(tasks.of(card))
         self._kept = KeptPlans(network)
 
     @property

@@ -242,6 +242,23 @@ def step_of(task: object, network: Network) -> Step:
 
 
 @runtime_checkable
+class Answering(Protocol):
+    """A task that does something else in prediction than what it is trained and measured by.
+
+    A language model is measured by the probability of texts, and asked to continue them.
+    """
+
+    def answering(self) -> Task:
+        """The task as prediction carries it out, with its own columns, windows and merger."""
+        ...
+
+
+def answering(task: Task) -> Task:
+    """A task as prediction carries it out."""
+    return task.answering() if isinstance(task, Answering) else task
+
+
+@runtime_checkable
 class Headed(Task, Protocol):
     """A task whose targets, loss, decisions and metrics are those of a head (``anysize.heads``).
 
