@@ -11,18 +11,22 @@ import inspect
 from pathlib import Path
 
 from anysize.core.options import Declared, Options, declared
+from anysize.planning.options import PredictOptions
 from anysize.tasks.options import every_table
+from anysize.tasks.prediction import every
 from anysize.training.recipe import Recipe
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "options.md"
 
 _HEAD = """\
-# Options of training
+# Options
 
 <!-- Made by tools/options_reference.py from the dataclasses of options; do not edit. -->
 
-Each table below is a table of a [recipe](recipe.md) and a group in `anysize train TASK --help`.
-In Python, `anysize.train` takes every option by its name, whichever table it is in.
+Options of [training](#training-any-task) are tables of a [recipe](recipe.md) and groups in
+`anysize train TASK --help`; in Python, `anysize.train` takes every one by its name. Those of
+[prediction](#prediction-any-model) are groups in `anysize predict BUNDLE --help`, and `evaluate`
+has them too; in Python, `model.predict` and `model.evaluate` take every one by its name.
 """
 
 
@@ -30,15 +34,20 @@ def page() -> str:
     """The whole page."""
     common = [kind for kind in Recipe.__mro__ if issubclass(kind, Options) and kind.table]
     parts = [_HEAD]
-    parts += ["## Of every task\n", *(_section(kind) for kind in reversed(common))]
-    parts += ["## Of some tasks\n", *(_section(kind) for kind in every_table().values())]
+    parts += ["## Training, any task\n", *(_section(kind) for kind in reversed(common))]
+    parts += ["## Training, some tasks\n", *(_section(kind) for kind in every_table().values())]
+    asked = [kind for kind in PredictOptions.__mro__ if issubclass(kind, Options) and kind.table]
+    asked = [kind for kind in reversed(asked) if kind is not PredictOptions]
+    parts += ["## Prediction, any model\n", *(_section(kind) for kind in asked)]
+    own = [_section(kind, f"Of {name}") for name, kind in every().items()]
+    parts += ["## Prediction, some tasks\n", *own]
     return "\n".join(parts)
 
 
-def _section(kind: type[Options]) -> str:
+def _section(kind: type[Options], title: str = "") -> str:
     about = inspect.getdoc(kind) or ""
     first = " ".join(about.split("\n\n")[0].split())
-    lines = [f"### [{kind.table}]", "", first, ""]
+    lines = [f"### {title or f'[{kind.table}]'}", "", first, ""]
     lines += ["| option | command line | allowed | default | |", "|---|---|---|---|---|"]
     own = [one for one in declared(kind) if one.table == kind.table]
     return "\n".join([*lines, *map(_row, own), ""])

@@ -103,7 +103,7 @@ def test_tiles_find_what_the_shrunk_whole_does_not(bundle: Path, large: Path) ->
 
 
 def test_rules_of_reported_objects_are_kept_and_can_be_changed(bundle: Path, large: Path) -> None:
-    assert json.loads((bundle / "anysize.json").read_text())["selection"] == {
+    assert json.loads((bundle / "anysize.json").read_text())["prediction"] == {
         "threshold": 0.3, "nms_iou": 0.5,
     }  # fmt: skip
     assert told("evaluate", str(bundle), str(large))["reported"]["threshold"] == 0.3

@@ -265,10 +265,10 @@ def test_a_detector_through_a_form(tmp_path: Path) -> None:
     network = spec.build("detector-small", request)
     network.module.eval()
     card = Card(task=request.task, labels=labels, model=network.spec, settings=network.settings,
-                selection={"threshold": 0.001})  # fmt: skip
+                prediction={"threshold": 0.001})  # fmt: skip
     folder = bundle.save(tmp_path / "bundle", network, card)
     path = anysize.load(folder).export(tmp_path / "out", "openvino")
-    assert anysize.load(path).card.selection == {"threshold": 0.001}
+    assert anysize.load(path).card.prediction == {"threshold": 0.001}
     found, wanted = (
         [
             each

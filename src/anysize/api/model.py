@@ -23,7 +23,7 @@ from anysize.core.progress import counted
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation.choice import evaluator_of
-from anysize.planning.options import PredictOptions, with_settings
+from anysize.planning.options import PredictOptions, task_asked, with_settings
 from anysize.tasks.inputs import Input, columns_of, open_inputs
 from anysize.tasks.protocols import Answering, answering
 
@@ -166,15 +166,10 @@ class Model(People, Streaming):
             ConfigurationError, DataError: before work starts, what cannot be used.
             BudgetError: before work starts, when the budget is too small.
         """
-        options = with_settings(options, settings)
+        options = with_settings(options, settings, self.task)
         source = self.open(inputs, options)
         results = self._session().results(source, options, plan=plan, on_windows=on_windows)
-        if options.gallery is None:
-            return results
-        from anysize.recognition.matching import Matcher
-        from anysize.recognition.naming import named
-
-        return named(results, Matcher(self._gallery(options.gallery), options.threshold))
+        return self._named(results, options)
 
     def evaluate(
         self,
@@ -205,8 +200,10 @@ class Model(People, Streaming):
             ConfigurationError, DataError: the data has no targets, or no such split.
             BudgetError: before work starts, when the budget is too small.
         """
+        options = with_settings(options, settings, self.task)
+        self._check_not_matching(options)
         with nullcontext() if out is None else only_writer(Path(out)):
-            return self._evaluated(data, out, with_settings(options, settings), split, on_windows)
+            return self._evaluated(data, out, options, split, on_windows)
 
     def _evaluated(
         self,
@@ -336,7 +333,8 @@ class Model(People, Streaming):
         Raises:
             DataError: as ``predict``; with ``strict``, also where there is a warning.
         """
-        found, task = Findings() if findings is None else findings, answering(self.task)
+        found = Findings() if findings is None else findings
+        task = task_asked(answering(self.task), self.card, options)
         source = open_inputs(
             inputs,
             task,

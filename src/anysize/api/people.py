@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from anysize import tasks
 from anysize.api.loaded import Loaded
 from anysize.core.errors import ConfigurationError
 from anysize.core.records import Source
-from anysize.core.results import ErrorResult
-from anysize.planning.options import PredictOptions
+from anysize.core.results import ErrorResult, Result
+from anysize.planning.options import PredictOptions, task_asked, with_settings
 from anysize.tasks.inputs import Input, is_source
+from anysize.tasks.match_options import MatchOptions
 
 if TYPE_CHECKING:
     from anysize.recognition.enrolment import Collected, Comparison, Enrolment
@@ -59,14 +61,22 @@ class People(Loaded):
             empty=() if data is None or is_source(data) else empty_folders(cast(Input, data)),
         )
 
-    def verify(self, first: Any, second: Any, options: PredictOptions | None = None) -> Comparison:
+    def verify(
+        self,
+        first: Any,
+        second: Any,
+        options: PredictOptions | None = None,
+        **settings: Any,
+    ) -> Comparison:
         """Whether two records show one identity.
 
         Args:
             first: a file, or a record's content.
             second: the same.
-            options: ``threshold`` decides, else the threshold for pairs of ``gallery``; without
-                either there is a similarity and no decision.
+            options: see ``PredictOptions``.
+            settings: fields of ``PredictOptions`` and of ``MatchOptions``: ``threshold`` decides,
+                else the threshold for pairs of ``gallery``; without either there is a similarity
+                and no decision.
 
         Raises:
             DataError: one cannot be read, or nothing is found in it.
@@ -75,8 +85,9 @@ class People(Loaded):
         from anysize.recognition.enrolment import compare
 
         self._check_embeds("verify compares what")
-        options = options or PredictOptions()
-        gallery = None if options.gallery is None else self._gallery(options.gallery)
+        options = with_settings(options, settings, tasks.of(self.card))
+        matching = self._matching(options)
+        gallery = None if matching.gallery is None else self._gallery(matching.gallery)
         source = self.open([first, second], options)
         if len(source) != 2:
             raise ConfigurationError(
@@ -84,7 +95,7 @@ class People(Loaded):
                 "files"
             )
         found = list(self._session().results(source, options))
-        return compare(*found, gallery=gallery, threshold=options.threshold)
+        return compare(*found, gallery=gallery, threshold=matching.threshold)
 
     def _collected(self, data: Input | Source, options: PredictOptions) -> Collected:
         from anysize.recognition.enrolment import collect
@@ -96,6 +107,34 @@ class People(Loaded):
             (result, None if isinstance(result, ErrorResult) else source[ordinal].target)
             for ordinal, result in enumerate(results)
         )
+
+    def _named(
+        self, results: Iterator[Result | ErrorResult], options: PredictOptions
+    ) -> Iterator[Result | ErrorResult]:
+        """The results with the names of those who are in the gallery, where one is asked for."""
+        from anysize.recognition.matching import Matcher
+        from anysize.recognition.naming import named
+
+        matching = self._matching(options)
+        if matching.gallery is None:
+            return results
+        return named(results, Matcher(self._gallery(matching.gallery), matching.threshold))
+
+    def _matching(self, options: PredictOptions) -> MatchOptions:
+        """Which gallery is asked for; of models for other tasks, none."""
+        task = task_asked(tasks.of(self.card), self.card, options)
+        found = getattr(task, "matching", None)
+        return found if isinstance(found, MatchOptions) else MatchOptions()
+
+    def _check_not_matching(self, options: PredictOptions) -> None:
+        """Evaluation compares every two records; a gallery and its threshold would do nothing."""
+        matching = self._matching(options)
+        given = [name for name, value in vars(matching).items() if value is not None]
+        if given:
+            raise ConfigurationError(
+                f"{' and '.join(given)}: for predict and verify; evaluate compares every two "
+                "records and reports all thresholds"
+            )
 
     def _gallery(self, folder: str | Path) -> Gallery:
         from anysize.recognition.gallery import load as load_gallery

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from anysize import tasks
 from anysize.api.loaded import Loaded
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, PartialResult, Result
@@ -43,6 +44,6 @@ class Streaming(Loaded):
         Raises:
             ConfigurationError: the task has no partial results; and as ``predict``.
         """
-        options = with_settings(options, settings)
+        options = with_settings(options, settings, tasks.of(self.card))
         source = self.open(inputs, options)
         return self._session().stream(source, options, plan=plan, on_windows=on_windows)

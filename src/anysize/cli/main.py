@@ -21,6 +21,7 @@ from anysize.cli import (
     train,
     verify,
 )
+from anysize.cli.bundle_command import BundleCommand
 from anysize.cli.ending import (
     INTERRUPTED,
     Reported,
@@ -48,8 +49,8 @@ app = typer.Typer(
 )
 app.command("demo")(demo.command)
 app.command("train", cls=TaskCommand)(train.command)
-app.command("predict")(predict.command)
-app.command("evaluate")(evaluate.command)
+app.command("predict", cls=BundleCommand)(predict.command)
+app.command("evaluate", cls=BundleCommand)(evaluate.command)
 app.command("enroll")(enroll.command)
 app.command("verify")(verify.command)
 app.command("compress")(compress.command)

@@ -43,27 +43,6 @@ Pixels = Annotated[
         "0-1, 0-255, -1-1, imagenet, caffe, or such as 'scale=0.0078125,mean=127.5' (docs: keras)."
     ),
 ]
-Tiles = Annotated[
-    str | None,
-    typer.Option(
-        help="When pictures are cut into tiles: auto (more than 4 times larger than the model's "
-        "input), always or never."
-    ),
-]
-Tile = Annotated[
-    int | None,
-    typer.Option(
-        help="Side of a tile, in pixels of the picture; larger tiles are faster and lose what is "
-        "small."
-    ),
-]
-Crop = Annotated[
-    float | None,
-    typer.Option(
-        help="Read the centre of a picture that is not tiled: the part of its shorter side, such "
-        "as 0.875; 0 reads all of it."
-    ),
-]
 Pages = Annotated[
     str | None,
     typer.Option(
@@ -75,44 +54,13 @@ Tolerant = Annotated[
     bool,
     typer.Option("--tolerant", help="Read damaged pictures as far as possible, and say so."),
 ]
-Window = Annotated[int | None, typer.Option(help="Tokens that the model reads at once.")]
-Overlap = Annotated[
-    int | None, typer.Option(help="Tokens or pixels that neighbouring windows share.")
-]
-Merge = Annotated[str | None, typer.Option(help="How windows are pooled: mean, max or attention.")]
-Runtime = Annotated[
-    str,
-    typer.Option(
-        help="torch, openvino, onnx, torch-compiled, or auto: the fastest of the first three, "
-        "measured."
-    ),
-]
-Precision = Annotated[str, typer.Option(help="float32, bfloat16, or auto.")]
-Threads = Annotated[int | None, typer.Option(help="Reader threads.")]
 Gallery = Annotated[
     Path | None, typer.Option(help="Gallery of the people who are known by name (enroll).")
 ]
 Threshold = Annotated[
     float | None,
-    typer.Option(
-        help="Lowest cosine that is accepted, instead of the gallery's own; of object-detection, "
-        "the minimum score of a reported object (0.25)."
-    ),
+    typer.Option(help="Lowest cosine that is accepted, instead of the gallery's own."),
 ]
-Score = Annotated[
-    float | None,
-    typer.Option(
-        "--threshold", help="Minimum score of a reported object, in object-detection (0.25)."
-    ),
-]
-NmsIou = Annotated[
-    float | None,
-    typer.Option(
-        help="Overlap (IoU) above which the weaker of two objects of a class is suppressed, in "
-        "object-detection (0.6)."
-    ),
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first unreadable record.")]
 
 
 def pairs(text: str | None, parameter: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from anysize.cli import options, task_command
+from anysize.cli import declared_command, options
 from anysize.cli.output import document, out
 from anysize.cli.train import recipe_of
 
@@ -25,7 +25,7 @@ def command(
     from anysize import api
     from anysize.sources.inputs import check_paths
 
-    recipe = recipe_of(task, data, task_command.given(context))
+    recipe = recipe_of(task, data, declared_command.given(context))
     check_paths([recipe.data] if isinstance(recipe.data, str) else recipe.data)
     plan = api.plan(recipe)
     if as_json:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from anysize.cli import options, predicting
+from anysize.cli import bundle_command, options, predicting
 from anysize.cli.output import check_not_input, check_out_file, document, say
 from anysize.core.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from anysize.api import PredictOptions
 
 Inputs = Annotated[
     list[str], typer.Argument(help="Files, folders, tables; '-' reads a record a line.")
@@ -41,6 +37,7 @@ Resume = Annotated[
 
 
 def command(
+    context: typer.Context,
     bundle: Annotated[str, typer.Argument(help="A bundle, a Hugging Face folder or a hub id.")],
     inputs: Inputs,
     out: Out = None,
@@ -48,27 +45,9 @@ def command(
     draw: Draw = None,
     stream: Stream = False,
     resume: Resume = False,
-    memory: options.Memory = None,
-    merge: options.Merge = None,
-    window: options.Window = None,
-    overlap: options.Overlap = None,
-    tiles: options.Tiles = None,
-    tile: options.Tile = None,
-    crop: options.Crop = None,
-    pages: options.Pages = None,
-    tolerant: options.Tolerant = False,
-    runtime: options.Runtime = "auto",
-    precision: options.Precision = "auto",
-    threads: options.Threads = None,
-    columns: options.Columns = None,
-    encoding: options.Encoding = "utf-8",
     task: options.Task = None,
     labels: options.Labels = None,
     pixels: options.Pixels = None,
-    gallery: options.Gallery = None,
-    threshold: options.Threshold = None,
-    nms_iou: options.NmsIou = None,
-    strict: options.Strict = False,
     as_json: options.Json = False,
 ) -> None:
     """Predict on inputs of any size; one JSON object a line, each with a receipt."""
@@ -77,15 +56,7 @@ def command(
     from anysize.results.sinks import check_out
     from anysize.sources.inputs import check_paths
 
-    settings = prediction_options(
-        memory=memory, merge=merge, window=window, overlap=overlap, tiles=tiles, tile=tile,
-        crop=crop, runtime=runtime, precision=precision, threads=threads, columns=columns,
-        encoding=encoding, strict=strict,
-    )  # fmt: skip
-    settings = dataclasses.replace(
-        settings, gallery=gallery, threshold=threshold, nms_iou=nms_iou, pages=pages,
-        tolerant=tolerant,
-    )  # fmt: skip
+    settings = bundle_command.prediction_options(context)
     check_paths(inputs)
     if stream and (out is not None or as_json):
         raise ConfigurationError(
@@ -100,10 +71,11 @@ def command(
     model = api.load(
         bundle, task, memory=settings.budget, labels=options.labels(labels), pixels=pixels
     )
+    settings = bundle_command.completed(context, settings, model.task)
     drawing = predicting.drawing_for(draw, model)
     tally = predicting.Tally()
     with ExitStack() as stack:
-        paths, renamed = predicting.paths_of(stack, inputs, model, encoding)
+        paths, renamed = predicting.paths_of(stack, inputs, model, settings.encoding)
         source = model.open(paths, settings, tally.findings)
         rows = Rows(source, predicting.names_of(keep), renamed)
         work = predicting.work_of(model, source, settings, inputs, keep) if out is not None else {}
@@ -116,39 +88,3 @@ def command(
         document({**tally.summary(), "out": str(out), "findings": tally.findings.to_json()})
     if not tally.results:
         raise typer.Exit(2)
-
-
-def prediction_options(
-    *,
-    memory: str | None,
-    merge: str | None,
-    window: int | None,
-    overlap: int | None,
-    tiles: str | None,
-    tile: int | None,
-    crop: float | None,
-    runtime: str,
-    precision: str,
-    threads: int | None,
-    columns: str | None,
-    encoding: str,
-    strict: bool,
-) -> PredictOptions:
-    """The options of ``predict`` and ``evaluate``, checked."""
-    from anysize.api import PredictOptions
-
-    return PredictOptions(
-        memory=memory,
-        merge=merge,
-        window=window,
-        overlap=overlap,
-        tiles=tiles,
-        tile=tile,
-        crop=crop,
-        runtime=runtime,
-        precision=precision,
-        threads=threads,
-        strict=strict,
-        columns=options.pairs(columns, "--columns"),
-        encoding=encoding,
-    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anysize.cli import options, task_command
+from anysize.cli import declared_command, options
 from anysize.cli.output import document, say
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def command(
     from anysize import api
     from anysize.sources.inputs import check_paths
 
-    recipe = recipe_of(task, data, task_command.given(context))
+    recipe = recipe_of(task, data, declared_command.given(context))
     check_paths([recipe.data] if isinstance(recipe.data, str) else recipe.data)
     report = api.train_report(recipe, resume=resume)
     if as_json:

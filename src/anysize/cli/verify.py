@@ -25,7 +25,8 @@ def command(
     from anysize.sources.inputs import check_paths
 
     check_paths([first, second])
-    settings = api.PredictOptions(memory=memory, gallery=gallery, threshold=threshold)
+    matching = {"gallery": gallery, "threshold": threshold}
+    settings = api.PredictOptions(memory=memory, of_task=matching)
     found = api.load(bundle, memory=settings.budget).verify(first, second, settings)
     for line in found.notes():
         say(line)

@@ -25,8 +25,6 @@ FORMAT = 2
 _FIRST_FORMAT = 1  # with the settings under the name of their modality
 _NETWORK_FILES = ("*.safetensors", "tokenizer*.json", "preprocessor_config.json")
 
-_SELECTION = ("threshold", "nms_iou")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
@@ -45,7 +43,8 @@ class Card:
         compression: what was done to the original, in order, and what was measured of the result.
         altered: how the module differs from what its configuration builds; `save` takes it from the
             network.
-        selection: of object-detection, ``threshold`` and ``nms_iou`` where training was given them.
+        prediction: options of prediction of the task, by name, as training was given them or has
+            calibrated them.
         head: ``name`` of the head and what it learned (``anysize.heads``); empty of one label.
     """
 
@@ -60,12 +59,12 @@ class Card:
     form: Form | None = None
     compression: Mapping[str, Any] = field(default_factory=dict)
     altered: Mapping[str, Any] = field(default_factory=dict)
-    selection: Mapping[str, float] = field(default_factory=dict)
+    prediction: Mapping[str, Any] = field(default_factory=dict)
     head: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         entries = dataclasses.asdict(self)
-        for name in ("compression", "altered", "selection", "head"):
+        for name in ("compression", "altered", "prediction", "head"):
             if not entries[name]:
                 del entries[name]
         del entries["settings"]
@@ -115,19 +114,14 @@ class Card:
         values = {
             key: value for key, value in entries.items() if key in known and value is not None
         }
+        if "selection" in entries:  # its name in bundles of object-detection of the first release
+            values.setdefault("prediction", entries["selection"])
         values["settings"] = settings_of(entries, origin)
         if "form" in values:
             values["form"] = made(Form, values["form"], origin, "form")
         card = made(cls, values, origin)
         if card.head:
             heads.of(card.head, origin)  # refused here, not in the middle of the work
-        if not all(
-            name in _SELECTION and isinstance(value, int | float) and 0 <= value <= 1
-            for name, value in card.selection.items()
-        ):
-            raise BundleError(
-                origin, f"not a valid card: selection may have {' and '.join(_SELECTION)}, 0 to 1"
-            )
         return card
 
 

@@ -19,7 +19,7 @@ from anysize.models.network import Network
 
 PREFIX = "anysize."
 _FIELDS = (
-    "task", "labels", "model", "merge", "modality", "settings", "licence", "selection", "head",
+    "task", "labels", "model", "merge", "modality", "settings", "licence", "prediction", "head",
 )  # fmt: skip
 
 

@@ -3,108 +3,140 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from anysize.core import memory as memory_sizes
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
+from anysize.core.near import unknown
+from anysize.core.option_values import pairs
+from anysize.core.options import Options, declared, option
 from anysize.modalities import foreign, modality_of
 from anysize.readers.pages import pages_problems
+from anysize.tasks.prediction import asked, options_of
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
     from anysize.models.network import Network
+    from anysize.tasks.protocols import Task
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PredictOptions:
+def _size(value: int | str) -> str | None:
+    try:
+        memory_sizes.parse_size(value)
+    except ConfigurationError as error:
+        return error.problems[0].removeprefix("memory ")
+    return None
+
+
+def _columns(text: str) -> Mapping[str, str]:
+    return pairs(text, "role=column")
+
+
+def _pages(wish: str | int) -> str | None:
+    found = pages_problems(str(wish))
+    return found[0].removeprefix("pages ") if found else None
+
+
+def _plugins(room: str, *others: str) -> Sequence[str]:
+    return (*others, *plugins.keys(room))
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputOptions(Options):
+    """How inputs are read."""
+
+    table: ClassVar[str] = "input"
+
+    columns: Mapping[str, str] = option(
+        {}, parse=_columns, metavar="ROLE=COLUMN,…",
+        help="Columns of a table by role, such as text=review,label=stars.",
+    )  # fmt: skip
+    encoding: str = option("utf-8", help="Encoding of text files, such as gb18030.")
+    pages: str | int | None = option(
+        None, check=_pages, automatic="as in training", metavar="all|first|N",
+        help="Pages or frames of a picture (TIFF, GIF, WebP, PNG, AVIF) that are read; a number: "
+        "so many, evenly spread.",
+    )  # fmt: skip
+    tolerant: bool = option(
+        False, help="Read damaged pictures as far as possible; the receipt says so."
+    )
+    strict: bool = option(False, help="Stop at the first record that cannot be read.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowOptions(Options):
+    """How inputs are cut into windows."""
+
+    table: ClassVar[str] = "windows"
+
+    window: int | None = option(
+        None, low=4, automatic="the bundle's",
+        help="Tokens of a text, or steps of a sequence, that the model reads at once.",
+    )  # fmt: skip
+    overlap: int | None = option(
+        None, low=0, automatic="the bundle's",
+        help="Tokens, steps or pixels that neighbouring windows share.",
+    )  # fmt: skip
+    tiles: str | None = option(
+        None, choices=("auto", "always", "never"), automatic="the bundle's",
+        help="When pictures are cut into tiles; auto cuts those more than 4 times larger than the "
+        "model's input.",
+    )  # fmt: skip
+    tile: int | None = option(
+        None, low=1, unit="pixels", automatic="the model's input",
+        help="Side of a tile, in pixels of the picture; larger tiles are faster and lose what is "
+        "small.",
+    )  # fmt: skip
+    crop: float | None = option(
+        None, low=0, automatic="the bundle's", metavar="FRACTION",
+        help="Read the centre of a picture that is not tiled: the part of its shorter side, such "
+        "as 0.875; 0 reads all of it.",
+    )  # fmt: skip
+    merge: str | None = option(
+        None, choices=lambda: _plugins("mergers"), automatic="the bundle's", metavar="RULE",
+        help="How windows are pooled: mean, max or attention.",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningOptions(Options):
+    """How the model is run."""
+
+    table: ClassVar[str] = "running"
+
+    memory: int | str | None = option(
+        None, check=_size, parse=str, metavar="SIZE", automatic="70 % of what the machine has free",
+        help="Budget for the peak memory of all processes, in bytes or such as 2GiB.",
+    )  # fmt: skip
+    runtime: str = option(
+        "auto", choices=lambda: _plugins("runtimes", "auto"),
+        help="What runs the model; auto takes the fastest, measured.",
+    )  # fmt: skip
+    precision: str = option(
+        "auto", metavar="auto|float32|bfloat16",
+        help="Numbers that the model calculates with; auto takes the faster that the processor "
+        "has. Compressed bundles have their own.",
+    )  # fmt: skip
+    threads: int | None = option(
+        None, low=0, automatic="chosen by measurement", help="Reader threads."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions(RunningOptions, WindowOptions, InputOptions):
     """How to predict. ``None`` and ``auto`` leave the choice to the bundle or the planner.
 
+    The fields are those of ``InputOptions``, ``WindowOptions`` and ``RunningOptions``.
+
     Attributes:
-        memory: budget in bytes, or as ``2GiB``; None is 70 % of what the machine has free.
-        merge: ``mean``, ``max`` or ``attention``.
-        window, overlap: tokens of a text window or steps of a sequence's, and those that neighbours
-            share.
-        tiles: when pictures are cut into tiles.
-        tile: a tile's side in picture pixels; tiles larger than the model's input are shrunk to it,
-            which is faster and loses what is small. ``overlap`` grows with it unless it is given.
-        crop: how much of a picture that is not tiled is read, as a part of its shorter side; 0
-            reads all of it.
-        pages: which pages or frames of a picture are read: ``all``, ``first``, or a number: so
-            many, evenly spread; None is what the bundle was trained with.
-        tolerant: read damaged pictures as far as possible; the receipt says so.
-        runtime: ``torch``, ``openvino``, …, or the fastest of them by measurement.
-        precision: ``float32``, ``bfloat16``, or the faster that the processor has. Compressed
-            bundles have their own.
-        threads: reader threads.
-        strict: stop at the first record that cannot be read.
-        columns: column of a table for each role (``{"text": "review"}``).
-        encoding: of text files.
-        gallery: of a recognition task: the folder of those who are known by name.
-        threshold: of the gallery: the lowest cosine that is accepted, instead of its own; of
-            object-detection: the lowest score of an object in the prediction, instead of the
-            bundle's own (0.25 unless training was given another).
-        nms_iou: of object-detection: the overlap (intersection over union) above which the weaker
-            of two objects of a class is suppressed, instead of the bundle's own (0.6 unless
-            training was given another).
+        of_task: options of the model's task, by name (``{"threshold": 0.5}``); they are declared
+            where the task is, and docs/reference/options.md lists them.
     """
 
-    memory: int | str | None = None
-    merge: str | None = None
-    window: int | None = None
-    overlap: int | None = None
-    tiles: str | None = None
-    tile: int | None = None
-    crop: float | None = None
-    pages: str | int | None = None
-    tolerant: bool = False
-    runtime: str = "auto"
-    precision: str = "auto"
-    threads: int | None = None
-    strict: bool = False
-    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    encoding: str = "utf-8"
-    gallery: str | Path | None = None
-    threshold: float | None = None
-    nms_iou: float | None = None
-
-    def __post_init__(self) -> None:
-        problems = [
-            f"{name} must be one of {', '.join(allowed)}, not {value!r}"
-            for name, value, allowed in (
-                ("tiles", self.tiles, ("auto", "always", "never")),
-                ("runtime", self.runtime, ("auto", *plugins.keys("runtimes"))),
-                ("merge", self.merge, tuple(plugins.keys("mergers"))),
-            )
-            if value is not None and value not in allowed
-        ]
-        problems += [
-            f"{name} must be at least {least}, not {value}"
-            for name, value, least in (
-                ("window", self.window, 4),
-                ("overlap", self.overlap, 0),
-                ("tile", self.tile, 1),
-                ("crop", self.crop, 0),
-                ("threads", self.threads, 0),
-            )
-            if value is not None and value < least
-        ]
-        if self.pages is not None:
-            problems += pages_problems(str(self.pages))
-        if self.threshold is not None and not -1 <= self.threshold <= 1:
-            problems.append(f"threshold must be a cosine from -1 to 1, not {self.threshold}")
-        if self.nms_iou is not None and not 0 < self.nms_iou <= 1:
-            problems.append(f"nms_iou must be above 0 and at most 1, not {self.nms_iou}")
-        if self.memory is not None:
-            try:
-                memory_sizes.parse_size(self.memory)
-            except ConfigurationError as error:
-                problems += error.problems
-        if problems:
-            raise ConfigurationError(problems)
+    of_task: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def wishes(self) -> dict[str, Any]:
         """What is asked of the windows, of whatever modality; None leaves an option as it is."""
@@ -126,21 +158,47 @@ class PredictOptions:
         return memory_sizes.parse_size(self.memory)
 
 
-def with_settings(options: PredictOptions | None, settings: Mapping[str, Any]) -> PredictOptions:
-    """The options with some fields set otherwise.
+def with_settings(
+    options: PredictOptions | None, settings: Mapping[str, Any], task: Task
+) -> PredictOptions:
+    """The options with some set otherwise.
+
+    Args:
+        options: None takes the defaults.
+        settings: by name; fields of ``PredictOptions``, and options of the task.
+        task: of the model.
 
     Raises:
-        ConfigurationError: no such field, or a wrong value.
+        ConfigurationError: no such option, or a wrong value.
     """
-    known = [item.name for item in dataclasses.fields(PredictOptions)]
-    unknown = [
-        f"{name!r} is not an option of prediction; known: {', '.join(known)}"
+    options = options or PredictOptions()
+    common = {item.name for item in dataclasses.fields(PredictOptions)}
+    kind = options_of(task)
+    own = {one.name for one in declared(kind)} if kind else set()
+    known = sorted(common | own)
+    faults = [
+        unknown(name, known, f"is not an option of prediction with {task.name}")
         for name in settings
         if name not in known
     ]
-    if unknown:
-        raise ConfigurationError(unknown)
-    return dataclasses.replace(options or PredictOptions(), **settings)
+    if faults:
+        raise ConfigurationError(faults)
+    values = {name: value for name, value in settings.items() if name in common}
+    values["of_task"] = {
+        **options.of_task,
+        **settings.get("of_task", {}),
+        **{name: value for name, value in settings.items() if name not in common},
+    }
+    return dataclasses.replace(options, **values)
+
+
+def task_asked(task: Task, card: Card, options: PredictOptions) -> Task:
+    """The task with what the card keeps and the caller asks of it.
+
+    Raises:
+        ConfigurationError: an option that the task does not have, or a wrong value.
+    """
+    return asked(task, {**card.prediction, **options.of_task})
 
 
 def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Network, str]:
@@ -150,7 +208,8 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
         ConfigurationError: a merge rule that the model was not trained for, or an option of
             another kind of input.
     """
-    _check_fit(network, card, options)
+    if problems := foreign(network.settings, options.wishes()):
+        raise ConfigurationError(problems)  # an option that would do nothing is a misunderstanding
     modality = modality_of(network.settings)
     wishes = modality.as_options(options.wishes())
     network = dataclasses.replace(network, settings=modality.changed(network, wishes))
@@ -160,14 +219,3 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
             "merge 'attention' needs a model trained with it (--merge attention in training)"
         )
     return network, merge
-
-
-def _check_fit(network: Network, card: Card, options: PredictOptions) -> None:
-    """An option that would do nothing is a misunderstanding."""
-    problems = foreign(network.settings, options.wishes())
-    if options.threshold is not None and card.task not in ("object-detection", "face-recognition"):
-        problems.append(f"threshold is for objects and faces, not for {card.task}")
-    if options.nms_iou is not None and card.task != "object-detection":
-        problems.append(f"nms_iou is for object-detection, not for {card.task}")
-    if problems:
-        raise ConfigurationError(problems)

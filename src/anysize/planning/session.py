@@ -15,13 +15,13 @@ from anysize.core.protocols import Showing
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, PartialResult, Result
 from anysize.planning.kept import KeptPlans, plan_key
-from anysize.planning.options import PredictOptions, adapted
+from anysize.planning.options import PredictOptions, adapted, task_asked
 from anysize.planning.prediction import PredictionPlan, plan_prediction
 from anysize.planning.sampling import Sample, sample
 from anysize.planning.straight import handful, straight_plan
 from anysize.sources.stream import StreamSource
 from anysize.tasks.fields import windowed
-from anysize.tasks.protocols import MergeOptions, Selective, answering, step_of
+from anysize.tasks.protocols import MergeOptions, Task, answering, step_of
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -67,22 +67,23 @@ class Session:
             thorough: measure the runtimes even where this source is not worth it.
         """
         network = adapted(self.network, self.card, options)[0]
-        seen = self._look(network, source)
-        return self._new_plan(network, seen, options, thorough=thorough)
-
-    def _look(self, network: Network, source: Source | None) -> Sample | None:
-        """Some records; None of a stream, which can be read only once."""
-        if source is None or isinstance(source, StreamSource):
-            return None
-        return sample(source, self.task.preprocess(network), windowed(self.task))
+        task = task_asked(self.task, self.card, options)
+        seen = _look(network, task, source)
+        return self._new_plan(network, task, seen, options, thorough=thorough)
 
     def _new_plan(
-        self, network: Network, seen: Sample | None, options: PredictOptions, *, thorough: bool
+        self,
+        network: Network,
+        task: Task,
+        seen: Sample | None,
+        options: PredictOptions,
+        *,
+        thorough: bool,
     ) -> PredictionPlan:
         return plan_prediction(
             network,
             seen,
-            step=step_of(self.task, network),
+            step=step_of(task, network),
             memory=options.budget,
             runtime=options.runtime,
             precision=options.precision,
@@ -92,15 +93,13 @@ class Session:
         )
 
     def _kept_plan(
-        self, network: Network, source: Source, options: PredictOptions
+        self, network: Network, task: Task, source: Source, options: PredictOptions
     ) -> PredictionPlan:
         """The plan that was kept, where it holds for this source, else a new one that is kept."""
-        step = step_of(self.task, network)
+        step = step_of(task, network)
         key = plan_key(network, options, step)
         cost = (
-            None
-            if isinstance(source, StreamSource)
-            else handful(source, network, windowed(self.task))
+            None if isinstance(source, StreamSource) else handful(source, network, windowed(task))
         )
         plan: PredictionPlan | None = None
         if cost is not None:
@@ -115,10 +114,10 @@ class Session:
                 threads=options.threads,
             )
         if plan is None:
-            seen = self._look(network, source)
+            seen = _look(network, task, source)
             reading = 0 if seen is None else seen.reading
             plan = self._kept.get(key, _cost(seen), reading)
-            plan = plan or self._new_plan(network, seen, options, thorough=False)
+            plan = plan or self._new_plan(network, task, seen, options, thorough=False)
         self._kept.put(key, plan)
         return plan
 
@@ -180,10 +179,7 @@ class Session:
         partial: bool,
     ) -> Iterator[Result | ErrorResult | PartialResult]:
         network, merge = adapted(self.network, self.card, options)
-        task = self.task
-        if isinstance(task, Selective):
-            task = task.selecting(**self.card.selection)
-            task = task.selecting(threshold=options.threshold, nms_iou=options.nms_iou)
+        task = task_asked(self.task, self.card, options)
         merging = MergeOptions(rule=merge, keep_first=keep_first)
         new_merger = task.new_merger(self.card.labels, merging)
         if partial and not isinstance(new_merger(""), Showing):
@@ -191,7 +187,7 @@ class Session:
                 f"{task.name} has no partial results to stream: a record's prediction is known "
                 "when all of it has been read"
             )
-        plan = plan or self._kept_plan(network, source, options)
+        plan = plan or self._kept_plan(network, task, source, options)
         step = plan.guarded(step_of(task, network))
         stream = source if isinstance(source, StreamSource) else None
         runtime = plan.open_runtime()
@@ -221,6 +217,13 @@ class Session:
                 plan.give_back(runtime)
             else:
                 runtime.close()
+
+
+def _look(network: Network, task: Task, source: Source | None) -> Sample | None:
+    """Some records; None of a stream, which can be read only once."""
+    if source is None or isinstance(source, StreamSource):
+        return None
+    return sample(source, task.preprocess(network), windowed(task))
 
 
 def _in_order(source: Source) -> Iterator[Position]:

@@ -21,16 +21,22 @@ def load(name: str) -> Task:
 
 
 def of(card: Card) -> Task:
-    """The task of a trained model, with the head that it learned.
+    """The task of a trained model, with the head that it learned and the options that it keeps.
 
     Raises:
         ConfigurationError: no such task.
-        BundleError: the card's head is not known, or damaged.
+        BundleError: the card's head or its options of prediction are not known, or damaged.
     """
     from anysize import heads
+    from anysize.core.errors import BundleError, ConfigurationError
+    from anysize.tasks.prediction import asked
     from anysize.tasks.protocols import Headed
 
     task = load(card.task)
-    if not isinstance(task, Headed) or not card.head:
-        return task
-    return task.headed(heads.of(card.head), str(card.head.get(heads.METRIC, "")))
+    if isinstance(task, Headed) and card.head:
+        task = task.headed(heads.of(card.head), str(card.head.get(heads.METRIC, "")))
+    try:
+        return asked(task, card.prediction)
+    except ConfigurationError as error:
+        found = "; ".join(f"prediction.{each}" for each in error.problems)
+        raise BundleError(card.model, f"not a valid card: {found}") from error

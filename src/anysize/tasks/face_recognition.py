@@ -6,7 +6,7 @@ import copy
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from anysize.models.network import Network
 from anysize.readers.alignment import align
 from anysize.readers.resize import resize
 from anysize.tasks.image_classification import IMAGE
+from anysize.tasks.match_options import MatchOptions
 from anysize.tasks.pages import PagedPreprocess
 from anysize.tasks.protocols import MERGED_AS_USUAL, MergeOptions
 from anysize.tasks.recognition import IDENTITY, Recognition
@@ -56,6 +57,14 @@ class FaceRecognition(Recognition):
     unit = "pixels"
     columns = (IMAGE, IDENTITY)
     augmentation = "hflip, rotate(±5), scale(0.95..1.05), translate(0.03), colour(0.2)"
+    prediction: ClassVar[type[MatchOptions]] = MatchOptions
+    matching = MatchOptions()
+
+    def predicting(self, options: MatchOptions) -> FaceRecognition:
+        """See ``tasks.protocols.Predicting``."""
+        task = FaceRecognition()
+        task.matching = options
+        return task
 
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,29 +74,19 @@ class ObjectDetection:
     )
     separable = True
     by_target = False
+    prediction: ClassVar[type[DetectionOptions]] = DetectionOptions
 
     def __init__(self, rules: ObjectRules | None = None) -> None:
         self._rules = rules or ObjectRules()
 
-    def selecting(
-        self, *, threshold: float | None = None, nms_iou: float | None = None
-    ) -> ObjectDetection:
-        """See ``Selective``."""
+    def predicting(self, options: DetectionOptions) -> ObjectDetection:
+        """See ``Predicting``."""
         rules = self._rules
-        problems = []
-        if threshold is not None and not 0 <= threshold <= 1:
-            problems.append(
-                f"threshold must be a score from 0 to 1 for object-detection, not {threshold}"
-            )
-        if nms_iou is not None and not 0 < nms_iou <= 1:
-            problems.append(f"nms_iou must be above 0 and at most 1, not {nms_iou}")
-        if problems:
-            raise ConfigurationError(problems)
-        if threshold is not None:
-            floor = min(rules.floor, threshold)
-            rules = dataclasses.replace(rules, threshold=threshold, floor=floor)
-        if nms_iou is not None:
-            rules = dataclasses.replace(rules, overlap=nms_iou)
+        if options.threshold is not None:
+            floor = min(rules.floor, options.threshold)
+            rules = dataclasses.replace(rules, threshold=options.threshold, floor=floor)
+        if options.nms_iou is not None:
+            rules = dataclasses.replace(rules, overlap=options.nms_iou)
         return ObjectDetection(rules)
 
     def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from anysize.core.examples import Example
+from anysize.core.options import Options
 from anysize.core.protocols import Merger, Meter, Preprocess
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
@@ -304,20 +305,18 @@ def head_of(task: Task) -> Head | None:
 
 
 @runtime_checkable
-class Selective(Task, Protocol):
-    """A task that finds several things in a record, and chooses which of them it reports."""
+class Predicting(Protocol):
+    """A task with options of its own in prediction (``anysize predict BUNDLE … --threshold 0.5``).
 
-    def selecting(
-        self, *, threshold: float | None = None, nms_iou: float | None = None
-    ) -> Selective:
-        """The task with other rules; None leaves a rule as it is.
+    Where its module names the same dataclass in ``OPTIONS``, training takes them too, and the model
+    keeps them; what a bundle keeps, its users may change.
 
-        Args:
-            threshold: the lowest score that is reported.
-            nms_iou: the overlap (intersection over union) above which the weaker of two of a class
-                is suppressed.
+    Attributes:
+        prediction: the dataclass that declares them.
+    """
 
-        Raises:
-            ConfigurationError: out of range.
-        """
+    prediction: ClassVar[type[Options]]
+
+    def predicting(self, options: Any) -> Task:
+        """The task as these options, an instance of ``prediction``, ask for it."""
         ...

@@ -25,7 +25,7 @@ from anysize.training.layers import trained_part
 from anysize.training.order import mix
 from anysize.training.recipe import Recipe
 from anysize.training.recipe_defaults import resolve
-from anysize.training.selection import selection_of, task_of, with_loss
+from anysize.training.selection import prediction_of, task_of, with_loss
 
 if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
@@ -84,7 +84,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         labels=labels,
         model=network.spec,
         merge=recipe.merge,
-        selection=selection_of(recipe),
+        prediction=prediction_of(recipe, task),
         settings=network.settings,
         licence=network.licence,
         head=_head(task),

@@ -1,4 +1,4 @@
-"""Which of the things that a detector finds are reported, as a recipe says."""
+"""The task as a recipe asks for it: its head, its loss, its options of prediction."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anysize import heads, tasks
-from anysize.core.errors import ConfigurationError
 from anysize.core.options import declared
 from anysize.heads.options import ClassOptions, HeadOptions, NumberOptions
 from anysize.heads.protocols import HeadLoss
 from anysize.sources.labels.targets import targets
-from anysize.tasks.protocols import Headed, Selective, Task, head_of
+from anysize.tasks.prediction import asked, options_of
+from anysize.tasks.protocols import Headed, Task, head_of
 from anysize.training.order import Strata
 from anysize.training.recipe import Recipe
 
@@ -22,23 +22,17 @@ if TYPE_CHECKING:
 
 
 def task_of(recipe: Recipe, task: Task | None = None) -> Task:
-    """The task with what the recipe says about the objects that it reports.
+    """The task with the head, and the options of prediction, that the recipe asks for.
 
     Args:
         recipe: what is trained.
         task: of a run that goes on, with the head that it learned.
 
     Raises:
-        ConfigurationError: the task reports one thing of a record.
+        ConfigurationError: a head for other tasks, or an option that does nothing for it.
     """
     task = _headed(recipe, task or tasks.load(recipe.task))
-    selection = selection_of(recipe)
-    if not selection:
-        return task
-    if not isinstance(task, Selective):
-        names = " and ".join(selection)
-        raise ConfigurationError(f"{names}: for object-detection, not for {recipe.task}")
-    return task.selecting(**selection)
+    return asked(task, prediction_of(recipe, task))
 
 
 def _headed(recipe: Recipe, task: Task) -> Task:
@@ -100,7 +94,11 @@ def head_options(recipe: Recipe) -> dict[str, Any]:
     return found
 
 
-def selection_of(recipe: Recipe) -> dict[str, float]:
-    """The rules that the recipe gives; nothing of those that it leaves to the task."""
-    wishes = {"threshold": recipe.value("threshold"), "nms_iou": recipe.value("nms_iou")}
-    return {name: value for name, value in wishes.items() if value is not None}
+def prediction_of(recipe: Recipe, task: Task) -> dict[str, Any]:
+    """The options of prediction that the recipe gives; the model keeps them (``Predicting``)."""
+    kind = options_of(task)
+    part = None if kind is None else recipe.part(kind)
+    if part is None:
+        return {}
+    given = {one.name: getattr(part, one.name) for one in declared(type(part))}
+    return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,122 @@
+"""Options of prediction: those of every model, and those that a task declares for itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from anysize import tasks
+from anysize.cli.main import app
+from anysize.core.errors import BundleError, ConfigurationError
+from anysize.modalities.pictures.settings import ImageSettings
+from anysize.models.bundle import Card
+from anysize.planning.options import PredictOptions, task_asked, with_settings
+from anysize.tasks.face_recognition import FaceRecognition
+from anysize.tasks.match_options import MatchOptions
+from anysize.tasks.object_detection import ObjectDetection
+
+SETTINGS = ImageSettings(
+    width=64, height=64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), crop=0, tiles="auto"
+)
+
+
+def card(**fields: Any) -> Card:
+    given = {"task": "object-detection", "labels": ("cat",), "model": "d", "settings": SETTINGS}
+    return Card(**{**given, **fields})
+
+
+def bundle(folder: Path, task: str) -> Path:
+    """What the command line looks at to know a bundle's task."""
+    folder.mkdir()
+    (folder / "anysize.json").write_text(json.dumps({"task": task}))
+    return folder
+
+
+def rules(task: object) -> tuple[float, float]:
+    assert isinstance(task, ObjectDetection)
+    return task._rules.threshold, task._rules.overlap
+
+
+def test_what_the_caller_asks_comes_before_what_the_bundle_keeps() -> None:
+    kept = card(prediction={"threshold": 0.4, "nms_iou": 0.5})
+    task = tasks.of(kept)
+    assert rules(task) == (0.4, 0.5)
+    options = with_settings(None, {"threshold": 0.7, "memory": "1GiB"}, task)
+    assert options.of_task == {"threshold": 0.7}
+    assert options.budget == 1 << 30
+    assert rules(task_asked(task, kept, options)) == (0.7, 0.5)
+
+
+def test_options_that_are_added_keep_the_others() -> None:
+    task = tasks.load("object-detection")
+    options = with_settings(PredictOptions(of_task={"threshold": 0.7}), {"nms_iou": 0.3}, task)
+    assert options.of_task == {"threshold": 0.7, "nms_iou": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("threshold", 2, "threshold must be a number from 0 to 1, not 2"),
+        ("gallery", "people", "gallery is for face-recognition, not for object-detection"),
+        ("treshold", 0.5, "'treshold' is not an option of prediction with object-detection; did"),
+    ],
+)
+def test_mistakes_name_the_option_and_the_task(name: str, value: object, words: str) -> None:
+    options = PredictOptions(of_task={name: value})
+    with pytest.raises(ConfigurationError) as error:
+        task_asked(tasks.load("object-detection"), card(), options)
+    assert words in str(error.value)
+
+
+def test_unknown_settings_are_refused_together() -> None:
+    with pytest.raises(ConfigurationError) as error:
+        with_settings(None, {"memry": 1, "gallery": "x"}, tasks.load("object-detection"))
+    assert len(error.value.problems) == 2
+    assert "did you mean 'memory'?" in str(error.value)
+
+
+def test_a_card_with_a_damaged_option_is_refused() -> None:
+    with pytest.raises(BundleError, match=r"prediction\.threshold must be a number from 0 to 1"):
+        tasks.of(card(prediction={"threshold": "high"}))
+
+
+def test_bundles_with_the_older_name_of_the_options_are_read() -> None:
+    entries = {**card().to_json(), "selection": {"threshold": 0.4}}
+    assert Card.from_json(entries, "bundle").prediction == {"threshold": 0.4}
+
+
+def test_recognition_takes_its_gallery() -> None:
+    task = tasks.load("face-recognition")
+    options = with_settings(None, {"gallery": Path("people"), "threshold": 0.2}, task)
+    found = task_asked(task, card(task="face-recognition"), options)
+    assert isinstance(found, FaceRecognition)
+    assert found.matching == MatchOptions(gallery=Path("people"), threshold=0.2)
+
+
+def test_help_shows_what_a_bundle_takes(tmp_path: Path) -> None:
+    shown = {
+        task: CliRunner().invoke(app, ["predict", str(bundle(tmp_path / task, task)), "--help"])
+        for task in ("object-detection", "text-classification")
+    }
+    detection, text = (found.stdout for found in shown.values())
+    assert "--nms-iou" in detection and "--tiles" in detection and "--window" not in detection
+    assert "--nms-iou" not in text and "--tiles" not in text and "--window" in text
+    common = CliRunner().invoke(app, ["evaluate", "--help"]).stdout
+    assert "--tiles" in common and "--window" in common and "BUNDLE --help" in common
+
+
+def test_all_mistakes_of_a_command_line_are_reported_before_the_model_is_opened(
+    tmp_path: Path,
+) -> None:
+    place = str(bundle(tmp_path / "run", "text-classification"))
+    words = ["predict", place, "x.txt", "--threads", "-1", "--nms-iou", "0.5", "--tiles", "some"]
+    found = CliRunner().invoke(app, words)
+    assert isinstance(found.exception, ConfigurationError)
+    said = str(found.exception)
+    assert "--threads must be a whole number of at least 0, not -1" in said
+    assert "--nms-iou is for object-detection, not for text-classification" in said
+    assert "--tiles must be one of auto, always, never, not 'some'" in said
