@@ -85,13 +85,15 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 
 @pytest.fixture(autouse=True)
-def _heard_log() -> None:
-    """Lets pytest hear the package's log, whatever a command line did to it in this process."""
+def _heard_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Lets pytest hear the package's log, whatever was done to loggers in this process."""
     log = logging.getLogger("anysize")
     log.handlers.clear()
     log.propagate, log.disabled = True, False
     log.setLevel(logging.WARNING)
     logging.disable(logging.NOTSET)
+    # Pytest adds it to loggers that do not propagate, and NNCF sets the level of all of its own.
+    caplog.handler.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)
