@@ -16,4 +16,6 @@ def evaluator_of(task: Task) -> Evaluator:
         ConfigurationError: nothing does.
     """
     head = head_of(task)
-    return cast(Evaluator, plugins.load("evaluation", task.name if head is None else head.name))
+    return cast(
+        Evaluator, plugins.load("evaluation", task.name if head is None else head.evaluation)
+    )

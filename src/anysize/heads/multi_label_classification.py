@@ -64,6 +64,7 @@ class SeveralLabels:
     main_metric: ClassVar[str] = "macro_f1"
     metrics: ClassVar[tuple[str, ...]] = METRICS
     lower: ClassVar[frozenset[str]] = frozenset()
+    evaluation: ClassVar[str] = "multi_label_classification"
     by_window: ClassVar[bool] = False
 
     separator: str = ""

@@ -51,6 +51,7 @@ class OrderedLabels:
     main_metric: ClassVar[str] = "quadratic_kappa"
     metrics: ClassVar[tuple[str, ...]] = METRICS
     lower: ClassVar[frozenset[str]] = frozenset({"mae"})
+    evaluation: ClassVar[str] = "ordinal_regression"
     by_window: ClassVar[bool] = False
 
     steps: tuple[str, ...] = ()

@@ -79,6 +79,7 @@ class Head(Protocol):
         main_metric: what validation compares checkpoints by unless asked otherwise.
         metrics: those that can be asked for.
         lower: those of them in which lower is better.
+        evaluation: key of the module of ``anysize.evaluation`` that measures it.
         by_window: whether windows can be answered one by one (the merge rule ``grid``).
     """
 
@@ -99,6 +100,9 @@ class Head(Protocol):
 
     @property
     def lower(self) -> frozenset[str]: ...
+
+    @property
+    def evaluation(self) -> str: ...
 
     @property
     def by_window(self) -> bool: ...

@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,7 @@ class Number:
     main_metric: ClassVar[str] = "r2"
     metrics: ClassVar[tuple[str, ...]] = METRICS
     lower: ClassVar[frozenset[str]] = frozenset({"mae", "rmse"})
+    evaluation: ClassVar[str] = "regression"
     by_window: ClassVar[bool] = False
 
     mean: float = 0.0
@@ -242,6 +243,34 @@ class Number:
         entries = dataclasses.asdict(self)
         return {name: value for name, value in entries.items() if value is not None}
 
+    @classmethod
+    def read(cls, entries: Mapping[str, Any], origin: str) -> Self:
+        """The head as a card has it.
+
+        Raises:
+            BundleError: entries that are not known, no numbers, or out of range.
+        """
+        fields = {each.name for each in dataclasses.fields(cls)}
+        problems = [f"head.{name} is not known" for name in entries if name not in fields]
+        for name in fields & entries.keys() - {"decimal"}:
+            value = entries[name]
+            if type(value) not in (int, float) or not math.isfinite(value):
+                problems.append(f"head.{name} must be a number, not {value!r:.40}")
+        if entries.get("decimal", ".") not in (".", ","):
+            problems.append(f"head.decimal must be '.' or ',', not {entries['decimal']!r:.40}")
+        if problems:
+            raise BundleError(origin, "not a valid card: " + "; ".join(problems))
+        head = cls(**entries)
+        if not head.deviation > 0:
+            problems.append(f"head.deviation must be above 0, not {head.deviation:g}")
+        if not 0 < head.level < 1:
+            problems.append(f"head.level must be between 0 and 1, not {head.level:g}")
+        if head.width is not None and head.width < 0:
+            problems.append(f"head.width must not be negative, not {head.width:g}")
+        if problems:
+            raise BundleError(origin, "not a valid card: " + "; ".join(problems))
+        return head
+
 
 def _rounded(value: float) -> float:
     """To the digits that float32 has."""
@@ -254,27 +283,5 @@ def make() -> Number:
 
 
 def read(entries: Mapping[str, Any], origin: str) -> Number:
-    """The head as a card has it.
-
-    Raises:
-        BundleError: entries that are not known, no numbers, or out of range.
-    """
-    fields = {each.name for each in dataclasses.fields(Number)}
-    problems = [f"head.{name} is not known" for name in entries if name not in fields]
-    for name in fields & entries.keys() - {"decimal"}:
-        value = entries[name]
-        if type(value) not in (int, float) or not math.isfinite(value):
-            problems.append(f"head.{name} must be a number, not {value!r:.40}")
-    if entries.get("decimal", ".") not in (".", ","):
-        problems.append(f"head.decimal must be '.' or ',', not {entries['decimal']!r:.40}")
-    if not problems:
-        head = Number(**entries)
-        if not head.deviation > 0:
-            problems.append(f"head.deviation must be above 0, not {head.deviation:g}")
-        if not 0 < head.level < 1:
-            problems.append(f"head.level must be between 0 and 1, not {head.level:g}")
-        if head.width is not None and head.width < 0:
-            problems.append(f"head.width must not be negative, not {head.width:g}")
-    if problems:
-        raise BundleError(origin, "not a valid card: " + "; ".join(problems))
-    return head
+    """The head as a card has it; see `Number.read`."""
+    return Number.read(entries, origin)

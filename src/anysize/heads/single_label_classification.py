@@ -47,6 +47,7 @@ class SingleLabel:
     main_metric: ClassVar[str] = "accuracy"
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", *METRICS)
     lower: ClassVar[frozenset[str]] = frozenset({"log_loss"})
+    evaluation: ClassVar[str] = "single_label_classification"
     by_window: ClassVar[bool] = True
 
     def configured(self, options: Mapping[str, Any]) -> Head:

@@ -112,7 +112,7 @@ class AlexNetForImageClassification(PictureClassifier):
             nn.Linear(config.hidden_size, config.hidden_size),
             nn.ReLU(),
         )
-        self._finish(config.hidden_size)
+        self.finish(config.hidden_size)
 
     def features(self, pixel_values: Tensor) -> Tensor:
         """Last hidden layer ``[n, hidden_size]`` of pictures ``[n, channels, height, width]``.

@@ -132,7 +132,7 @@ class AttentionForSequenceClassification(AttentionEncoder, TextClassifier):
 
     def __init__(self, config: AttentionConfig) -> None:
         super().__init__(config)
-        self._finish(config.hidden_size)
+        self.finish(config.hidden_size)
 
     def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """``[n, hidden_size]``: the block's output, averaged over the tokens."""
@@ -144,7 +144,7 @@ class AttentionForTokenClassification(AttentionEncoder, TokenClassifier):
 
     def __init__(self, config: AttentionConfig) -> None:
         super().__init__(config)
-        self._finish(config.hidden_size)
+        self.finish(config.hidden_size)
 
 
 def attention(

@@ -63,7 +63,7 @@ class CNNForImageClassification(PictureClassifier):
                 nn.ReLU(),
             ]
         self.stages = nn.Sequential(*layers)
-        self._finish(widths[-1])
+        self.finish(widths[-1])
 
     def features(self, pixel_values: Tensor) -> Tensor:
         """Channel means ``[n, hidden_sizes[-1]]`` of pictures ``[n, channels, height, width]``.

@@ -158,7 +158,7 @@ class EfficientNetLiteForImageClassification(PictureClassifier):
         self.blocks = nn.Sequential(*blocks)
         self.closing = _ConvolutionNorm(inputs, _HEAD, 1)
         self.dropout = nn.Dropout(config.dropout)
-        self._finish(_HEAD)
+        self.finish(_HEAD)
 
     def features(self, pixel_values: Tensor) -> Tensor:
         """Channel means ``[n, 1280]`` of pictures ``[n, channels, height, width]`` of any size."""

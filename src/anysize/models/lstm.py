@@ -83,7 +83,7 @@ class LSTMForSequenceClassification(LSTMEncoder, TextClassifier):
 
     def __init__(self, config: LSTMConfig) -> None:
         super().__init__(config)
-        self._finish(4 * config.hidden_size)
+        self.finish(4 * config.hidden_size)
 
     def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """``[n, 4 * hidden_size]``: mean and maximum over the tokens, both directions."""
@@ -98,7 +98,7 @@ class LSTMForTokenClassification(LSTMEncoder, TokenClassifier):
 
     def __init__(self, config: LSTMConfig) -> None:
         super().__init__(config)
-        self._finish(2 * config.hidden_size)
+        self.finish(2 * config.hidden_size)
 
 
 def lstm(

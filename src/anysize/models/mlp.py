@@ -68,7 +68,7 @@ class MLPForImageClassification(PictureClassifier):
         for inputs, outputs in pairwise(widths):
             layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(config.dropout)]
         self.hidden = nn.Sequential(*layers)
-        self._finish(widths[-1])
+        self.finish(widths[-1])
 
     def features(self, pixel_values: Tensor) -> Tensor:
         """Last hidden layer ``[n, hidden_sizes[-1]]`` of pictures ``[n, channels, height, width]``.

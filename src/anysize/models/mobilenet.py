@@ -185,7 +185,7 @@ class MobileNetV3ForImageClassification(PictureClassifier):
         self.hidden = nn.Sequential(
             nn.Linear(_CLOSING, config.hidden_size), nn.Hardswish(), nn.Dropout(config.dropout)
         )
-        self._finish(config.hidden_size)
+        self.finish(config.hidden_size)
 
     def features(self, pixel_values: Tensor) -> Tensor:
         """Hidden layer ``[n, hidden_size]`` of pictures ``[n, channels, height, width]``."""

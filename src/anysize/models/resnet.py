@@ -155,7 +155,7 @@ class ResNetForImageClassification(PictureClassifier):
                 blocks.append(ResidualBlock(inputs, width, stride, config.block))
                 inputs = width * _EXPANSION[config.block]
         self.blocks = nn.Sequential(*blocks)
-        self._finish(inputs)
+        self.finish(inputs)
 
     def features(self, pixel_values: Tensor) -> Tensor:
         """Channel means ``[n, outputs]`` of pictures ``[n, channels, height, width]``."""

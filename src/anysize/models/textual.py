@@ -95,7 +95,7 @@ class TextEncoder(PreTrainedModel, ABC):
         after them.
         """
 
-    def _finish(self, width: int) -> None:
+    def finish(self, width: int) -> None:
         """Add the linear layer over ``width`` features and draw all weights."""
         self.classifier = nn.Linear(width, self.config.num_labels or 0)
         self.post_init()  # type: ignore[no-untyped-call]
@@ -207,12 +207,18 @@ def masked_mean(hidden: Tensor, attention_mask: Tensor) -> Tensor:
 
 
 def register(
-    config: type[PretrainedConfig], model: type[TextClassifier], tokens: type[TokenClassifier]
+    config: type[PretrainedConfig],
+    model: type[TextClassifier],
+    tokens: type[TokenClassifier] | None = None,
 ) -> None:
-    """Make the Auto classes load this family's folders: one label a window, one a token."""
+    """Make the Auto classes load this family's folders: one label a window, one a token.
+
+    A family without ``tokens`` refuses the tasks that want a label for each token.
+    """
     AutoConfig.register(config.model_type, config, exist_ok=True)
     AutoModelForSequenceClassification.register(config, model, exist_ok=True)
-    AutoModelForTokenClassification.register(config, tokens, exist_ok=True)
+    if tokens is not None:
+        AutoModelForTokenClassification.register(config, tokens, exist_ok=True)
 
 
 def class_for(

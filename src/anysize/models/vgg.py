@@ -110,7 +110,7 @@ class VGGForImageClassification(PictureClassifier):
             hidden += [nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(config.dropout)]
             inputs = width
         self.hidden = nn.Sequential(*hidden)
-        self._finish(inputs)
+        self.finish(inputs)
 
     def features(self, pixel_values: Tensor) -> Tensor:
         """Last hidden layer ``[n, linear_sizes[-1]]`` of pictures ``[n, channels, height, width]``.

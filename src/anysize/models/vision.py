@@ -118,7 +118,7 @@ class PictureClassifier(PreTrainedModel, ABC):
             return fields
         return output
 
-    def _finish(self, width: int) -> None:
+    def finish(self, width: int) -> None:
         """Add the linear layer over ``width`` features and draw all weights."""
         self.classifier = nn.Linear(width, self.config.num_labels or 0)
         self.post_init()  # type: ignore[no-untyped-call]
