@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 
 PLUGIN = Path(__file__).resolve().parents[1] / "plugin"
+METHOD = PLUGIN.parents[1] / "docs" / "develop" / "add-a-compression-method.md"
 SCRIPT = Path(__file__).resolve().parent / "with_plugin.py"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -33,7 +35,22 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
         check=True, capture_output=True,
     )  # fmt: skip
+    _install_method(folder / "site")
     return folder / "site"
+
+
+def _install_method(site: Path) -> None:
+    """Beside it the method of compression of its page, as another package."""
+    text = METHOD.read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (site / "half_the_bytes.py").write_text(code, encoding="utf-8")
+    metadata = site / "half_the_bytes-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: half-the-bytes\nVersion: 1.0\n"
+    )
+    entry = "[anysize.compression]\nfloat16 = half_the_bytes\n"
+    (metadata / "entry_points.txt").write_text(entry)
 
 
 @pytest.fixture(scope="module")
@@ -122,11 +139,11 @@ def test_it_is_exported_and_the_graph_gives_the_same(
     assert scores[0] == pytest.approx(scores[1], abs=1e-4)
 
 
-def test_it_is_compressed(
+def test_it_is_compressed_by_a_method_of_another_package(
     run: Run, installed: Path, clouds: Path, bundle: Path, tmp_path: Path
 ) -> None:
     done = run(
-        SCRIPT, installed, "compress", bundle, "--data", clouds, "--method", "bf16",
+        SCRIPT, installed, "compress", bundle, "--data", clouds, "--method", "float16(least=16)",
         "--out", tmp_path / "small", "--max-drop", 0.5, "--json",
         PYTHONPATH=os.pathsep.join([str(installed), str(PLUGIN.parents[1] / "src")]),
     )  # fmt: skip
@@ -134,7 +151,10 @@ def test_it_is_compressed(
     assert done.returncode in (0, 1), done.stderr
     table = json.loads(done.stdout)
     (candidate,) = table["candidates"]
-    assert (table["task"], candidate["method"]) == ("point-classification", "bf16")
+    assert (table["task"], candidate["method"]) == (
+        "point-classification",
+        "float16(least=16)",
+    )
     assert candidate["figures"]["size"] < table["original"]["size"]
     assert candidate["figures"]["records"] == table["original"]["records"] > 0
     assert candidate["agreement"] > 0.8
