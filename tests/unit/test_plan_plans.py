@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -137,16 +138,22 @@ def test_training_that_does_not_fit_names_a_budget_that_does() -> None:
     assert plan.predicted_peak <= caught.value.smallest
 
 
-def test_workers_share_the_budget_and_the_launcher_is_counted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(memory, "resident", lambda pid=None: 100 * MIB)
+def test_workers_share_the_budget_and_what_runs_beside_them_is_counted() -> None:
     assert budget.share(GIB, 1) == GIB
-    assert budget.share(1100 * MIB, 4) == 250 * MIB
+    assert budget.share(1100 * MIB, 4, 100 * MIB) == 250 * MIB
     needed = 300 * MIB
-    total = budget.whole(needed, 3)
-    assert budget.share(total, 3) >= needed
+    total = budget.whole(needed, 3, 100 * MIB)
+    assert budget.share(total, 3, 100 * MIB) >= needed
     assert total < 1.1 * (3 * needed + 100 * MIB) + budget.STEP
+
+
+def test_only_an_engine_with_a_launcher_counts_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from anysize.scale.alone import alone
+    from anysize.scale.process_group import ProcessGroup
+
+    monkeypatch.setattr(memory, "resident", lambda pid=None: pid)
+    assert alone().beside == 0
+    assert ProcessGroup(0, 2, torch.device("cpu")).beside == os.getppid()
 
 
 def test_the_most_frugal_plan_is_agreed_on() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from anysize.core import memory
@@ -36,29 +35,34 @@ def margin(dynamic: float, *, compiling: bool, compiled: float = 0) -> int:
     return int(0.2 * dynamic + kernels) + _ALWAYS
 
 
-def share(budget: int, workers: int) -> int:
-    """What one of ``workers`` processes may use: the launcher's own memory goes off first.
+def share(budget: int, workers: int, beside: int = 0) -> int:
+    """What one of ``workers`` may use: what runs beside them goes off first.
 
     Args:
         budget: of all processes together.
-        workers: how many; with one, there is no launcher.
+        workers: how many.
+        beside: bytes of the processes beside the workers (``Team.beside``).
     """
-    if workers == 1:
-        return budget
-    return max(budget - memory.resident(os.getppid()), 0) // workers
+    return max(budget - beside, 0) // workers
 
 
-def whole(needed: int, workers: int) -> int:
+def whole(needed: int, workers: int, beside: int = 0) -> int:
     """The budget that gives each worker ``needed`` bytes, rounded up to 64 MiB.
 
     Two percent are added, so that the next measurement of the same thing does not differ by more.
+
+    Args:
+        needed: bytes of one worker.
+        workers: how many.
+        beside: as for `share`.
     """
-    launcher = memory.resident(os.getppid()) if workers > 1 else 0
-    total = int(1.02 * (needed * workers + launcher)) + (8 << 20)
+    total = int(1.02 * (needed * workers + beside)) + (8 << 20)
     return -(-total // STEP) * STEP
 
 
-def refuse(what: str, budget: int, needed: int, workers: int, tried: list[str]) -> BudgetError:
+def refuse(
+    what: str, budget: int, needed: int, workers: int, tried: list[str], beside: int = 0
+) -> BudgetError:
     """The error for work that does not fit.
 
     Args:
@@ -67,8 +71,9 @@ def refuse(what: str, budget: int, needed: int, workers: int, tried: list[str]) 
         needed: bytes that one process needs at the least.
         workers: how many processes.
         tried: what was given up already to make it fit.
+        beside: as for `share`.
     """
-    smallest = whole(needed, workers)
+    smallest = whole(needed, workers, beside)
     given_up = f" with {', '.join(tried)}" if tried else ""
     fewer = "; fewer --workers need less" if workers > 1 else ""
     return BudgetError(

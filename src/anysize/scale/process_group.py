@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from anysize.core import memory
 from anysize.scale.protocols import Team
 
 # Long, since the leader may have to index data or train a tokenizer before it joins; a worker that
@@ -25,6 +26,11 @@ class ProcessGroup(Team):
     rank: int
     size: int
     device: torch.device
+
+    @property
+    def beside(self) -> int:
+        """Of the launcher, which waits for its workers; see `Team`."""
+        return memory.resident(os.getppid())
 
     def add_up(self, values: Tensor) -> None:
         """See `Team`."""

@@ -25,11 +25,17 @@ class Team(Protocol):
         rank: which worker this is, from 0.
         size: how many workers there are.
         device: what this one computes on.
+        beside: bytes of the processes beside the workers that count in the budget of all, such as
+            one that has started them; 0 where there are none.
     """
 
     rank: int
     size: int
     device: torch.device
+
+    @property
+    def beside(self) -> int:
+        return 0
 
     @property
     def leads(self) -> bool:

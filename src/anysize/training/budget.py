@@ -53,7 +53,7 @@ def agree(
     kept = _read(path, key)
     if kept is None:
         objective = _fastest(recipe, objective, team)
-        kept = _shared(_own(job, objective, loaders), team)
+        kept = _shared(_own(job, objective, loaders, team), team)
         if team.leads and writable:
             write_json(path, {"for": key, "plan": asdict(kept)})
             # The recipe that a run leaves repeats it, whatever a measurement would say then.
@@ -72,7 +72,7 @@ def _fastest(recipe: Recipe, objective: Objective, team: Team) -> Objective:
     return replace(objective, bfloat16=chosen)
 
 
-def _own(job: Job, objective: Objective, loaders: int) -> TrainingPlan | BudgetError:
+def _own(job: Job, objective: Objective, loaders: int, team: Team) -> TrainingPlan | BudgetError:
     recipe = job.recipe
     memory = recipe.memory or default_budget()
     states = (2 if recipe.optimizer == "adamw" else 1) + (1 if recipe.ema else 0)
@@ -85,6 +85,7 @@ def _own(job: Job, objective: Objective, loaders: int) -> TrainingPlan | BudgetE
             objective,
             memory=memory,
             workers=recipe.workers,
+            beside=team.beside,
             states=states,
             step_cost=None if settings.varying else records * settings.whole,
             loaders=loaders,

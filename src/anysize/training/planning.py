@@ -79,6 +79,7 @@ def plan_training(
     *,
     memory: int,
     workers: int = 1,
+    beside: int = 0,
     states: int = 2,
     step_cost: int | None = None,
     loaders: int = 0,
@@ -95,8 +96,9 @@ def plan_training(
 
     Args:
         objective: as the loop will run it.
-        memory: budget in bytes of all workers and their launcher together.
-        workers: how many processes share it.
+        memory: budget in bytes of all workers and what runs beside them.
+        workers: how many share it.
+        beside: bytes of what runs beside them (``Team.beside``).
         states: tensors as large as the weights that the optimizer keeps: 2 for AdamW, 1 for
             momentum, and one more for averaged weights.
         step_cost: of one step on this worker, where known: more at once is not needed.
@@ -108,7 +110,7 @@ def plan_training(
     Raises:
         BudgetError: not even one window fits, whatever is given up.
     """
-    allowed = budget.share(memory, workers)
+    allowed = budget.share(memory, workers, beside)
     network = objective.network
     bound_heap()
     if network.settings.varying:
@@ -158,7 +160,8 @@ def plan_training(
             why=tuple(why),
         )
     tried = ["one window at a time", *given_up]
-    raise budget.refuse(f"training {network.spec}", memory, min(leasts), workers, tried)
+    what = f"training {network.spec}"
+    raise budget.refuse(what, memory, min(leasts), workers, tried, beside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
