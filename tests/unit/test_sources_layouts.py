@@ -55,6 +55,28 @@ def test_a_folder_per_class(tmp_path: Path) -> None:
     assert source.name == str(root)
 
 
+@pytest.mark.parametrize(
+    ("data", "how"),
+    [
+        (["train/pos/1.txt", "train/neg/2.txt"], "hash"),
+        (["train/pos/1.txt", "train/neg/2.txt", "test/pos/3.txt", "test/neg/4.txt"], "folders"),
+        ([f"{label}/{number}.txt" for label in ("pos", "neg") for number in range(9)], "hash"),
+    ],
+)
+def test_runs_and_evaluations_beside_the_data_are_no_data(
+    tmp_path: Path, data: list[str], how: str
+) -> None:
+    results = ["eval/metrics.json", "eval/report.html", "run/anysize.json", "run/eval/metrics.json"]
+    root = tree(tmp_path, *data, *results, "small/compression.json", "small/compression.html")
+    findings = Findings()
+    parts = open_splits(root, columns=[TEXT, LABEL], findings=findings)
+    assert parts.how == how
+    found = {each for part in parts.named().values() for each in ids(part)}
+    assert found == set(data)
+    (told,) = [one for one in findings if one.code == "folders-results"]
+    assert (told.level, told.count, told.examples) == ("note", 3, ("eval", "run", "small"))
+
+
 def test_texts_in_class_folders(tmp_path: Path) -> None:
     source = open_source(tree(tmp_path, "pos/2.txt", "neg/1.txt"), columns=[TEXT, LABEL])
     assert ids(source) == ["neg/1.txt", "pos/2.txt"]

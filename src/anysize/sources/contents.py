@@ -20,12 +20,22 @@ _ARCHIVES = frozenset({"tar"})
 _NOT_DATA = re.compile(r"LOC_(train|val|sample)_\w+\.csv|ILSVRC\d{4}_img_test\w*\.tar")
 
 
+# What runs, evaluations and tries to compress leave in their folders.
+_RESULTS = (
+    ("anysize.json",),
+    ("metrics.json", "report.html"),
+    ("compression.json", "compression.html"),
+    ("checkpoints", "recipe.toml"),
+)
+
+
 @dataclass(kw_only=True)
 class Contents:
     """What is directly in a folder.
 
     Attributes:
         folders, tables, archives: by kind, in natural order.
+        results: folders that anysize has written: runs, evaluations.
         loose: whether there are other files.
         skipped: what is no file and no folder: pipes, devices, links to nothing.
     """
@@ -33,6 +43,7 @@ class Contents:
     folders: list[Path] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
     archives: list[Path] = field(default_factory=list)
+    results: list[Path] = field(default_factory=list)
     loose: bool = False
     skipped: Skipped = field(default_factory=Skipped)
 
@@ -117,6 +128,11 @@ def table_keys() -> frozenset[str]:
     return frozenset(plugins.keys("sources").keys() - _ARCHIVES)
 
 
+def is_result(folder: Path) -> bool:
+    """Whether anysize has written a folder: a bundle, a run, an evaluation."""
+    return any(all((folder / name).exists() for name in names) for names in _RESULTS)
+
+
 def contents(folder: Path) -> Contents:
     """Lists a folder's sub-folders and tables, in natural order, in one pass over its entries."""
     found = Contents()
@@ -129,7 +145,8 @@ def contents(folder: Path) -> Contents:
                     continue
                 kind = entry_kind(entry)
                 if kind == "folder":
-                    found.folders.append(folder / entry.name)
+                    path = folder / entry.name
+                    (found.results if is_result(path) else found.folders).append(path)
                 elif kind != "file":
                     found.skipped.special(str(folder / entry.name), kind)
                 elif _NOT_DATA.fullmatch(entry.name):

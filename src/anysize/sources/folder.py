@@ -14,7 +14,12 @@ from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
 from anysize.sources.contents import Contents, contents, table_keys
 from anysize.sources.files import file_content, refuse_targets_missing, without_suffix
-from anysize.sources.folder_findings import tell_beside, tell_passed_over, tell_skipped
+from anysize.sources.folder_findings import (
+    tell_beside,
+    tell_passed_over,
+    tell_results,
+    tell_skipped,
+)
 from anysize.sources.imagenet import folders as imagenet
 from anysize.sources.listing import suffix_of
 from anysize.sources.several_tables import open_tables
@@ -36,6 +41,7 @@ def open_folder(folder: Path, request: Request) -> Source:
     """
     folder, found = unwrapped(folder)
     tell_skipped(folder, found.skipped, 0, request)
+    tell_results(folder, found.results, request)
     whole = imagenet.open_whole(folder, found, request)
     if whole is not None:
         return whole

@@ -93,6 +93,19 @@ def tell_passed_over(
         )
 
 
+def tell_results(folder: Path, results: Sequence[Path], request: Request) -> None:
+    """Folders with runs or evaluations, which lie beside the data."""
+    if results:
+        request.findings.add(
+            "folders-results",
+            f"{folder}: folders of runs and evaluations are left out",
+            level="note",
+            count=len(results),
+            unit="folders",
+            examples=sorted(path.name for path in results),
+        )
+
+
 def tell_beside(folder: Path, kind: str, request: Request) -> None:
     """Files beside the folders of classes, which have no class."""
     suffixes = modalities.load(kind).suffixes

@@ -20,7 +20,7 @@ from anysize.sources.contents import Contents, split_paths
 from anysize.sources.copies import copies_in, tell_copies
 from anysize.sources.division import divide
 from anysize.sources.folder import joined, open_file, open_folder, unwrapped
-from anysize.sources.folder_findings import tell_passed_over, tell_rest
+from anysize.sources.folder_findings import tell_passed_over, tell_rest, tell_results
 from anysize.sources.identities import divide_by_target
 from anysize.sources.imagenet import folders as imagenet
 from anysize.sources.opening import (
@@ -170,15 +170,18 @@ def _named(
     tables, folders = found.split_tables(), found.split_folders()
     if found.metadata is None and tables:
         try:
+            tell_results(folder, found.results, request)
             return "files", _of_tables(folder, found, tables, request)
         except DataError:
             if not folders:
                 raise
     if folders:
         tell_rest(folder, found.folders, folders, request)
+        tell_results(folder, found.results, request)
         opened = {split: joined(folder, paths, request) for split, paths in folders.items()}
         return "folders", _with_labels(folder, opened, request)
     if not found.tables and request.of_kind("target") and (inner := found.splits_below()):
+        tell_results(folder, found.results, request)
         return "folders", {
             split: _below(folder, paths).source(request) for split, paths in inner.items()
         }
