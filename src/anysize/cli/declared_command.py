@@ -12,14 +12,14 @@ from typing import Annotated, Any
 
 import typer
 import typer.main
-from typer.core import TyperCommand
 
+from anysize.cli.flags import Command
 from anysize.core.options import Declared
 
 _OPTIONS, _PARAMETERS, _GIVEN = (f"anysize.{name}" for name in ("options", "parameters", "given"))
 
 
-class DeclaredCommand(TyperCommand):
+class DeclaredCommand(Command):
     """A command whose arguments decide which options it has."""
 
     @abstractmethod

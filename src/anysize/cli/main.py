@@ -33,6 +33,7 @@ from anysize.cli.ending import (
     prepare_streams,
     reader_is_gone,
 )
+from anysize.cli.flags import Command
 from anysize.cli.output import document, out, say, show_passes, show_warnings
 from anysize.cli.task_command import TaskCommand
 
@@ -47,18 +48,18 @@ app = typer.Typer(
     help="Train, evaluate and run deep-learning models on inputs of any size, "
     "inside a memory budget that you state.",
 )
-app.command("demo")(demo.command)
+app.command("demo", cls=Command)(demo.command)
 app.command("train", cls=TaskCommand)(train.command)
 app.command("predict", cls=BundleCommand)(predict.command)
 app.command("evaluate", cls=BundleCommand)(evaluate.command)
-app.command("enroll")(enroll.command)
-app.command("verify")(verify.command)
-app.command("compress")(compress.command)
-app.command("export")(export.command)
-app.command("inspect")(inspect.command)
+app.command("enroll", cls=Command)(enroll.command)
+app.command("verify", cls=Command)(verify.command)
+app.command("compress", cls=Command)(compress.command)
+app.command("export", cls=Command)(export.command)
+app.command("inspect", cls=Command)(inspect.command)
 app.command("plan", cls=TaskCommand)(plan.command)
-app.command("augment")(augment.command)
-app.command("list")(listing.command)
+app.command("augment", cls=Command)(augment.command)
+app.command("list", cls=Command)(listing.command)
 
 
 def _version(wanted: bool) -> None:
