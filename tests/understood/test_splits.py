@@ -254,12 +254,12 @@ def test_split_that_is_not_there(tmp_path: Path) -> None:
 
 def test_folder_files_of_other_kinds(tmp_path: Path) -> None:
     classes(tmp_path, 6)
-    for name in ("a.pdf", "b.pdf", "c.docx"):
+    for name in ("a.rtf", "b.rtf", "c.odt"):
         (tmp_path / "good" / name).write_bytes(b"x")
     _, codes = learned(tmp_path)
     one = codes["files-passed-over"]
     assert (one.level, one.count, one.unit) == ("warning", 3, "files")
-    assert "2 .pdf, 1 .docx" in one.message
+    assert "2 .rtf, 1 .odt" in one.message
 
 
 def test_folder_class_unread(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_folder_class_unread(tmp_path: Path) -> None:
     (tmp_path / "ugly").mkdir()
     (tmp_path / "empty").mkdir()
     for place in range(6):
-        (tmp_path / "ugly" / f"{place}.docx").write_bytes(b"x")
+        (tmp_path / "ugly" / f"{place}.odt").write_bytes(b"x")
     _, codes = learned(tmp_path)
     assert (codes["class-folder-unread"].count, codes["class-folder-unread"].level) == (
         6,

@@ -91,7 +91,7 @@ def test_pictures_that_cannot_be_read_are_named_with_a_remedy(tmp_path: Path) ->
     assert found.count == 3
     assert found.remedy == "convert what cannot be read (HEIC, SVG) to PNG or JPEG"
     findings = Findings()
-    root = tree(tmp_path / "texts", "a/1.txt", "b/1.txt", "a/2.pdf")
+    root = tree(tmp_path / "texts", "a/1.txt", "b/1.txt", "a/2.rtf")
     open_source(root, columns=[TEXT, NEEDED], findings=findings)
     (found,) = (one for one in findings if one.code == "files-passed-over")
     assert found.remedy == ""

@@ -151,7 +151,11 @@ def facts_of(record: Record) -> Facts | None:
         notes = getattr(field, "notes", None)
         counts = getattr(field, "counts", None)
         if notes is not None or counts is not None:
-            found = Facts(notes=notes() if notes else (), counts=counts() if counts else {})
+            found = Facts(
+                notes=notes() if notes else (),
+                counts=counts() if counts else {},
+                place=getattr(field, "place", None),
+            )
             facts = found.joined(facts)
     return facts
 

@@ -28,6 +28,7 @@ _NOUNS = {
     "evaluation": "evaluation of task",
     "export": "format",
     "modalities": "modality",
+    "readers.documents": "document format",
     "scale": "engine",
 }
 

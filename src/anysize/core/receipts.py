@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Fidelity: TypeAlias = Literal["exact", "local", "approximate"]
 _FIDELITIES = ("exact", "local", "approximate")  # the truest first
@@ -22,12 +22,15 @@ class Facts:
         counts: how many of what the input holds (``pages``, ``pages_read``, ``unknown_tokens``).
         unread: how much of the extent, in its unit, no window saw although some window owned it.
         reason: why, where ``unread`` is above 0.
+        place: of a document that knows its pages or chapters: where characters ``[start, stop)``
+            lie, by name (``{"page": 7}``).
     """
 
     notes: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     unread: int = 0
     reason: str | None = None
+    place: Callable[[int, int], Mapping[str, Any]] | None = None
 
     def joined(self, other: Facts | None) -> Facts:
         """Both together; of the same count, the other's."""
@@ -39,6 +42,7 @@ class Facts:
             counts={**self.counts, **other.counts},
             unread=self.unread + other.unread,
             reason="; ".join(reasons) or None,
+            place=self.place or other.place,
         )
 
 

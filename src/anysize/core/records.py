@@ -113,7 +113,10 @@ class Record:
     """One thing to learn from or to predict.
 
     A field may have methods ``notes() -> tuple[str, ...]`` and ``counts() -> Mapping[str, int]``:
-    what reading it showed, asked for once after its last window and put on the receipt.
+    what reading it showed, asked for once after its last window and put on the receipt. One with
+    these may have ``place(start, stop) -> Mapping[str, Any]``: on which page, in which chapter or
+    section characters of it lie; whatever stretch of it a result names then says so too
+    (``anysize.core.places``).
 
     Attributes:
         id: stable and unique within its source (a relative path, or ``file:row``).

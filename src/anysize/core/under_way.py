@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from anysize.core.errors import DataError
 from anysize.core.examples import Example, Failure
+from anysize.core.places import Finder, located
 from anysize.core.protocols import Merger, Showing
 from anysize.core.receipts import Facts, Receipt
 from anysize.core.records import Record
@@ -20,7 +21,10 @@ MOST_ROUNDS = 16
 
 @dataclass(slots=True)
 class _Open:
-    """One record: the merger of its present round, and the receipts of the rounds before."""
+    """One record: the merger of its present round, and what is known of the rounds before.
+
+    ``place`` is that of the record as it was given: its characters are what results name.
+    """
 
     record: str
     merger: Merger
@@ -28,6 +32,7 @@ class _Open:
     expected: int | None = None
     facts: Facts | None = None
     receipts: list[Receipt] = field(default_factory=list)
+    place: Finder | None = None
 
 
 @dataclass(slots=True)
@@ -159,6 +164,8 @@ class UnderWay:
         receipt = found.receipt
         if entry.facts is not None:
             receipt = receipt.with_facts(entry.facts)
+            if not entry.receipts:
+                entry.place = entry.facts.place
         entry.receipts.append(receipt)
         if isinstance(found, NextRound):
             if len(entry.receipts) == self.most_rounds:
@@ -175,4 +182,4 @@ class UnderWay:
             found = replace(found, id=entry.record, receipt=first.with_rounds(later))
         elif entry.facts is not None:
             found = replace(found, receipt=receipt)
-        self._done[ordinal] = found
+        self._done[ordinal] = located(found, entry.place)

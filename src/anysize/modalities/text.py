@@ -18,6 +18,7 @@ from anysize.modalities.parts import BATCH, LENGTH, Costs, Defaults, Feeding, Gr
 from anysize.modalities.protocols import Modality
 from anysize.modalities.settings import Settings
 from anysize.modalities.texts.settings import TextFacts, TextOptions, TextSettings
+from anysize.readers import documents
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +41,7 @@ class Text(Modality):
     costs = Costs(most=16384, enough=4096, trained=8192)
     main_input = "input_ids"
     noun = "text"
-    suffixes = frozenset({".txt", ".text"})
+    suffixes = frozenset({".txt", ".text"}) | documents.suffixes()
     bare = True
     strings = True
     joined = True
@@ -48,9 +49,9 @@ class Text(Modality):
     light = True
 
     def file(self, path: Path, *, encoding: str = "utf-8") -> Field:
-        from anysize.readers.text import Text
+        from anysize.modalities.texts.cells import of_file
 
-        return Text(path, encoding=encoding)
+        return of_file(path, encoding)
 
     def cells(
         self, cells: Mapping[str, Any], origin: str, notes: Sequence[str] = ()

@@ -12,7 +12,7 @@ from anysize.core.errors import DataError
 from anysize.sources.columns import Request
 from anysize.sources.files import FileSource, file_content
 from anysize.sources.folder_findings import tell_empty_class, tell_skipped
-from anysize.sources.listing import Skipped, entry_kind, sorted_rows, suffix_of, walk
+from anysize.sources.listing import Skipped, entry_kind, is_about, sorted_rows, suffix_of, walk
 
 _NO_SUFFIX = frozenset({""})
 
@@ -92,7 +92,7 @@ class Listing:
             for entry in entries:
                 if entry.name.startswith((".", "__")) or entry_kind(entry) != "file":
                     continue
-                if suffix_of(entry.name) in suffixes:
+                if suffix_of(entry.name) in suffixes and not is_about(entry.name):
                     yield entry.name
                 else:
                     self.skipped.file(entry.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from anysize import modalities
 from anysize.modalities.pictures.suffixes import UNREAD_PICTURES
 from anysize.sources.columns import Request
-from anysize.sources.listing import Skipped, entry_kind, suffix_of
+from anysize.sources.listing import Skipped, entry_kind, is_about, suffix_of
 from anysize.sources.split_names import SplitName
 
 _MANY = 20
@@ -114,6 +114,7 @@ def tell_beside(folder: Path, kind: str, request: Request) -> None:
             entry.name
             for entry in entries
             if suffix_of(entry.name) in suffixes
+            and not is_about(entry.name)
             and not entry.name.startswith((".", "__"))
             and entry_kind(entry) == "file"
         ]

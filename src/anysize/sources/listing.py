@@ -24,6 +24,10 @@ _SPECIAL = (
     (stat.S_ISBLK, "device"),
     (stat.S_ISSOCK, "socket"),
 )
+_ABOUT = re.compile(
+    r"(readme|licen[cs]e|changelog|contributing)[\w.-]*\.(md|markdown|html?|pdf|docx)",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"(\d+)")
 
 
@@ -33,6 +37,11 @@ def natural(name: str) -> tuple[list[str | int], str]:
     parts[1::2] = map(int, parts[1::2])
     # The name itself orders names that differ only in leading zeros.
     return parts, name
+
+
+def is_about(name: str) -> bool:
+    """Whether a document's name says that it is about the data beside it (``README.md``)."""
+    return _ABOUT.fullmatch(name) is not None
 
 
 def suffix_of(name: str) -> str:
@@ -97,7 +106,7 @@ def walk(folder: Path, suffixes: frozenset[str], skipped: Skipped) -> Iterator[s
     """Files below ``folder`` with one of the suffixes, in no order.
 
     Names that begin with a dot or ``__`` are left out; links to folders are followed, except into
-    a folder that is being walked.
+    a folder that is being walked. Documents about the data (``README.md``) are passed over.
 
     Args:
         folder: where to begin.
@@ -128,6 +137,8 @@ def walk(folder: Path, suffixes: frozenset[str], skipped: Skipped) -> Iterator[s
                         stack.append((f"{prefix}{entry.name}/", above | {inode}))
                     elif kind != "file":
                         skipped.special(prefix + entry.name, kind)
+                    elif is_about(entry.name):
+                        skipped.file(prefix + entry.name)
                     elif suffix in suffixes or ("" in suffixes and suffix[1:].isdecimal()):
                         yield prefix + entry.name
                     else:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.readers import documents
+from anysize.readers.documents.text import DocumentText
 from anysize.readers.text import Text
 from anysize.sources.tables.cell_fields import cell_text
 
@@ -40,13 +42,22 @@ def field_of(cells: Mapping[str, Any], origin: str, notes: Sequence[str]) -> Tex
     return NotedText(text, origin, tuple(notes)) if notes else Text(text, origin)
 
 
-def in_memory(item: Any, origin: str) -> Text:
+def of_file(path: Path, encoding: str = "utf-8") -> Text | DocumentText:
+    """The text of a file: a document, or plain text."""
+    if documents.format_of(path) is not None:
+        return DocumentText(path, encoding)
+    return Text(path, encoding=encoding)
+
+
+def in_memory(item: Any, origin: str) -> Text | DocumentText:
     """A string, bytes in UTF-8 or a path as a text; see ``Reading.memory``."""
     if isinstance(item, bytes):
         try:
             return Text(item.decode(), origin=origin)
         except UnicodeDecodeError as error:
             raise DataError(origin, f"is not UTF-8: {error.reason} at byte {error.start}") from None
-    if isinstance(item, str | Path):
-        return Text(item, origin=origin if isinstance(item, str) else None)
+    if isinstance(item, Path):
+        return of_file(item)
+    if isinstance(item, str):
+        return Text(item, origin=origin)
     raise ConfigurationError(f"{origin} is a {type(item).__name__}, and must be a string or a path")
