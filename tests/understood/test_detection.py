@@ -15,7 +15,7 @@ from anysize.core.findings import Finding, Findings
 from anysize.core.objects import Annotation
 from anysize.core.records import Source
 from anysize.sources import open_source, open_splits
-from anysize.sources.boxes.source import without_objects
+from anysize.sources.boxes.role import without_objects
 from anysize.tasks import load
 
 Pillow = pytest.importorskip("PIL.Image")

@@ -45,3 +45,29 @@ def test_listing_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_keys_are_read_from_any_form_of_their_statement(tmp_path: Path) -> None:
+    several = 'PROVIDES = (  # of both\n    "one",\n    "two",\n)\n\nX = ("three",)\n'
+    (tmp_path / "several.py").write_text(several)
+    (tmp_path / "last.py").write_text('PROVIDES = ["alone"]  # the end')
+    (tmp_path / "none.py").write_text('"""Says PROVIDES = (\'x\',) in words."""\n')
+    found = {path.stem: plugins.provided(path) for path in tmp_path.glob("*.py")}
+    assert found == {"several": ("one", "two"), "last": ("alone",), "none": ()}
+
+
+def test_help_and_opening_a_table_load_only_what_they_need(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,label\n" + "good,1\nbad,0\n" * 3)
+    help_only = (
+        "import anysize.cli.main, sys; print([n for n in ('numpy', 'ctypes') if n in sys.modules])"
+    )
+    table = (
+        "import sys\nfrom anysize import tasks\nfrom anysize.sources import open_source\n"
+        "columns = tasks.load('text-classification').columns\n"
+        f"assert len(open_source({str(tmp_path / 'rows.csv')!r}, columns=columns)) == 6\n"
+        "seldom = ('boxes.layouts', 'imagenet.folders', 'tables.packing', 'splits')\n"
+        "print([name for name in seldom if f'anysize.sources.{name}' in sys.modules])\n"
+    )
+    for code in (help_only, table):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.stdout.strip() == "[]", done.stdout + done.stderr

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from anysize.api.compression import compress_report
-from anysize.api.model import Model, load
-from anysize.api.training import plan, train, train_report
-from anysize.api.verbs import (
-    augment,
-    boxes_sheet,
-    card,
-    compress,
-    evaluate,
-    inspect,
-    is_model,
-    statistics,
-)
-from anysize.planning.options import PredictOptions
+from typing import TYPE_CHECKING
+
+from anysize.core.lazy import attributes
+
+if TYPE_CHECKING:
+    from anysize.api.compression import compress_report
+    from anysize.api.model import Model, load
+    from anysize.api.training import plan, train, train_report
+    from anysize.api.verbs import (
+        augment,
+        boxes_sheet,
+        card,
+        compress,
+        evaluate,
+        inspect,
+        is_model,
+        statistics,
+    )
+    from anysize.planning.options import PredictOptions
 
 __all__ = [
     "Model",
@@ -34,3 +39,24 @@ __all__ = [
     "train",
     "train_report",
 ]
+
+__getattr__ = attributes(
+    __name__,
+    {
+        "Model": "api.model",
+        "PredictOptions": "planning.options",
+        "augment": "api.verbs",
+        "boxes_sheet": "api.verbs",
+        "card": "api.verbs",
+        "compress": "api.verbs",
+        "compress_report": "api.compression",
+        "evaluate": "api.verbs",
+        "inspect": "api.verbs",
+        "is_model": "api.verbs",
+        "load": "api.model",
+        "plan": "api.training",
+        "statistics": "api.verbs",
+        "train": "api.training",
+        "train_report": "api.training",
+    },
+)

@@ -8,13 +8,15 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import typer.main
 
 from anysize.cli.flags import Command
-from anysize.core.options import Declared
+
+if TYPE_CHECKING:
+    from anysize.core.options import Declared
 
 _OPTIONS, _PARAMETERS, _GIVEN = (f"anysize.{name}" for name in ("options", "parameters", "given"))
 

@@ -14,13 +14,11 @@ from anysize.cli.ending import Reported, ending
 from anysize.cli.output import ProgressLine, say
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import is_same_file, is_special
-from anysize.core.findings import Findings
-from anysize.core.problems import Problems
-from anysize.core.results import ErrorResult, PartialResult, Result
 
 if TYPE_CHECKING:
     from anysize.api import Model, PredictOptions
     from anysize.core.records import Source
+    from anysize.core.results import ErrorResult, Result
     from anysize.results.drawing import Drawing
     from anysize.results.rows import Rows
     from anysize.results.sinks import Sink
@@ -38,6 +36,9 @@ class Tally:
     """
 
     def __init__(self) -> None:
+        from anysize.core.findings import Findings
+        from anysize.core.problems import Problems
+
         self.results = 0
         self.errors = 0
         self.findings = Findings()
@@ -50,6 +51,8 @@ class Tally:
 
     def add(self, result: Result | ErrorResult) -> None:
         """Counts one more."""
+        from anysize.core.results import Result
+
         if isinstance(result, Result):
             self.results += 1
             return
@@ -87,6 +90,7 @@ def run(
     stream: bool = False,
 ) -> None:
     """Predicts what the sink does not hold yet; with ``stream`` partial results go there too."""
+    from anysize.core.results import PartialResult, Result
     from anysize.sources.tail import Tail
 
     left = Tail(source, sink.done) if sink.done else source

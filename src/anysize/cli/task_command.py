@@ -7,12 +7,14 @@ that task.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anysize.cli.declared_command import DeclaredCommand, asks_for_more, flags
 from anysize.core import plugins
 from anysize.core.errors import UsageError
-from anysize.core.options import Declared, declared
+
+if TYPE_CHECKING:
+    from anysize.core.options import Declared
 
 _TASK = "anysize.task"
 
@@ -41,6 +43,7 @@ class TaskCommand(DeclaredCommand):
 
 def _options(task: str | None) -> tuple[Declared, ...]:
     """The options of a recipe of this task; of no known task, those that every task has."""
+    from anysize.core.options import declared
     from anysize.training.recipe import Recipe, own_tables
 
     kinds = own_tables(task) if task in plugins.keys("tasks") else ()
@@ -58,6 +61,7 @@ def _place(common: list[Declared]) -> int:
 
 def _others(options: Sequence[Declared]) -> list[Declared]:
     """The options of all tasks that are not among these."""
+    from anysize.core.options import declared
     from anysize.tasks.options import every_table
 
     taken = {name for one in options for name in flags(one)}
@@ -71,6 +75,7 @@ def _others(options: Sequence[Declared]) -> list[Declared]:
 
 def _task_in(args: list[str]) -> str | None:
     """The task among the arguments of a command, or that of the recipe among them."""
+    from anysize.core.options import declared
     from anysize.training.recipe import Recipe
 
     valued = {one.flag for one in declared(Recipe) if not one.switch}

@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -98,7 +97,11 @@ def scratch(parent: Path | None, kind: str) -> Iterator[Path]:
         OSError: it cannot be made.
     """
     hidden = parent is not None
-    place = Path(tempfile.gettempdir()) if parent is None else parent
+    if parent is None:
+        import tempfile  # slow to load
+
+        parent = Path(tempfile.gettempdir())
+    place = parent
     with disk_errors(place):
         place.mkdir(parents=True, exist_ok=True)
         remove_leftovers(place)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import itertools
 import os
 import re
 import shutil
-import socket
 import threading
 from pathlib import Path
 
@@ -91,6 +89,9 @@ def _left_behind(name: str) -> bool:
 @functools.cache
 def _machine() -> str:
     """Where numbers of processes mean the same: a machine, or a container on it."""
+    import hashlib  # this and the next are slow to load, and seldom needed
+    import socket
+
     try:
         space = str(Path("/proc/self/ns/pid").readlink())
     except OSError:

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import json
 import os
-import socket
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -104,7 +103,7 @@ def _is_still(lock: Path, descriptor: int) -> bool:
 def _sign(descriptor: int) -> None:
     entries = {
         "process": os.getpid(),
-        "machine": socket.gethostname(),
+        "machine": _machine(),
         "since": datetime.now().astimezone().isoformat(sep=" ", timespec="seconds"),
     }
     with contextlib.suppress(OSError):  # a full disk: the lock is held all the same
@@ -112,11 +111,17 @@ def _sign(descriptor: int) -> None:
         os.pwrite(descriptor, json.dumps(entries).encode(), 0)
 
 
+def _machine() -> str:
+    import socket  # slow to load, and this module is needed before anything is locked
+
+    return socket.gethostname()
+
+
 def _holder(descriptor: int) -> str:
     try:
         entries = json.loads(os.pread(descriptor, 4096, 0))
         machine = entries["machine"]
-        where = "" if machine == socket.gethostname() else f" on {machine}"
+        where = "" if machine == _machine() else f" on {machine}"
         return f"process {entries['process']}{where} (since {entries['since']})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import re
 import resource
 from pathlib import Path
+from typing import Any
 
 from anysize.core.errors import ConfigurationError
 
@@ -141,7 +141,7 @@ def reset_peak() -> bool:
 def trim() -> None:
     """Gives freed heap pages back to the system (glibc)."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        _libc().malloc_trim(0)
 
 
 _M_ARENA_MAX = -8
@@ -183,9 +183,15 @@ def tighten_heap() -> None:
 
 def _mallopt(settings: dict[int, int]) -> None:
     with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
+        libc = _libc()
         for name, value in settings.items():
             libc.mallopt(name, value)
+
+
+def _libc() -> Any:
+    import ctypes  # slow to load, and this module is needed to read a size
+
+    return ctypes.CDLL("libc.so.6")
 
 
 def _resident(pid: int) -> int:

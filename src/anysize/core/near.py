@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -14,6 +13,8 @@ def unknown(name: str, known: Iterable[str], what: str) -> str:
         known: those that there are.
         what: what is wrong with it (``is not an option of [text]``).
     """
+    import difflib  # needed for mistakes alone
+
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1)
     if near:

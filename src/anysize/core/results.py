@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anysize.core.receipts import Receipt
-from anysize.core.records import Record
+
+if TYPE_CHECKING:
+    from anysize.core.records import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

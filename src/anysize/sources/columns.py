@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -306,6 +305,8 @@ def _given(request: Request, header: _Header) -> dict[str, Role]:
         elif (place := header.place(wanted)) is not None:
             found[spec.role] = header.role(spec, place)
         else:
+            import difflib
+
             near = difflib.get_close_matches(wanted, header.columns, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
             wrong.append(

@@ -13,7 +13,7 @@ from anysize.core import plugins
 from anysize.core.errors import DataError
 from anysize.sources.listing import Skipped, entry_kind, natural, suffix_of
 from anysize.sources.split_names import SplitName, by_part, split_of_name, split_of_words
-from anysize.sources.tables.packing import inner_suffix
+from anysize.sources.tables.packed_names import inner_suffix
 
 _ARCHIVES = frozenset({"tar"})
 # Beside ImageNet's archives lie tables of boxes, and pictures whose classes are not published.

@@ -20,11 +20,10 @@ from anysize.sources.folder_findings import (
     tell_results,
     tell_skipped,
 )
-from anysize.sources.imagenet import folders as imagenet
 from anysize.sources.listing import suffix_of
 from anysize.sources.several_tables import open_tables
 from anysize.sources.split_names import UNLABELLED
-from anysize.sources.tables.packing import PACKED, WORKBOOKS, unpacked
+from anysize.sources.tables.packed_names import PACKED, WORKBOOKS, packed_as
 
 _DEEPEST = 4
 
@@ -39,6 +38,8 @@ def open_folder(folder: Path, request: Request) -> Source:
     Raises:
         DataError: nothing in it fits the task; the message says what was found.
     """
+    from anysize.sources.imagenet import folders as imagenet
+
     folder, found = unwrapped(folder)
     tell_skipped(folder, found.skipped, 0, request)
     tell_results(folder, found.results, request)
@@ -103,13 +104,16 @@ def open_file(path: Path, request: Request) -> Source:
         )
     known = plugins.keys("sources")
     suffix = suffix_of(path.name)
-    if suffix in PACKED | WORKBOOKS or suffix[1:] in table_keys():
+    is_table = suffix[1:] in table_keys()
+    if suffix in PACKED | WORKBOOKS or (is_table and packed_as(path) is not None):
+        from anysize.sources.tables.packing import unpacked
+
         suffix, request = unpacked(path, request)
     if request.stored is not None and suffix[1:] not in table_keys():
         raise DataError(
             str(path), f"holds a {suffix or 'file without a suffix'}; only tables are read packed"
         )
-    if without_suffix(suffix) or suffix in file_suffixes():
+    if suffix[1:] not in known and (without_suffix(suffix) or suffix in file_suffixes()):
         return files.open_path(path, request)
     if suffix[1:] not in known:
         raise DataError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import glob
 import os
 from collections.abc import Mapping, Sequence
@@ -14,11 +13,8 @@ from anysize.core.errors import DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.readers.encodings import canonical
-from anysize.sources.boxes.layouts import open_objects, without_layout
+from anysize.sources.boxes.role import wants_objects
 from anysize.sources.columns import TABLE_SETTINGS, ColumnSpec, Request
-from anysize.sources.concat import Concat
-from anysize.sources.folder import open_file, open_folder
-from anysize.sources.listing import natural
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -62,6 +58,8 @@ def open_source(
         return open_one(
             where, request_for(where, columns, rename, encoding, cache, findings, table)
         )
+    from anysize.sources.concat import Concat
+
     base = common_folder(paths)
     request = request_at(base, columns, rename, encoding, cache, findings, table)
     parts = [open_one(one.absolute(), request) for one in paths]
@@ -104,6 +102,8 @@ def matching(path: str | Path) -> list[Path]:
     """
     text = str(path)
     if glob.has_magic(text) and not Path(path).exists():
+        from anysize.sources.listing import natural
+
         found = sorted(glob.glob(text, recursive=True), key=natural)  # noqa: PTH207
         if not found:
             raise DataError(text, "matches nothing")
@@ -125,6 +125,8 @@ def existing(path: str | Path) -> Path:
     where = Path(path)
     if where.exists():
         return where
+    import difflib
+
     above = where.parent
     while not above.is_dir() and above != above.parent:
         above = above.parent
@@ -181,8 +183,13 @@ def request_at(
 
 def open_one(path: Path, request: Request) -> Source:
     """Opens a path that exists."""
-    objects = open_objects(path, request)
-    if objects is not None:
-        return objects
-    request = without_layout(path, request)
+    if wants_objects(request):
+        from anysize.sources.boxes.layouts import open_objects, without_layout
+
+        objects = open_objects(path, request)
+        if objects is not None:
+            return objects
+        request = without_layout(path, request)
+    from anysize.sources.folder import open_file, open_folder
+
     return open_folder(path, request) if path.is_dir() else open_file(path, request)

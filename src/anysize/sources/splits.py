@@ -11,8 +11,7 @@ from typing import Literal
 from anysize.core.errors import ColumnError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Source
-from anysize.sources.boxes.layouts import split_objects, without_layout
-from anysize.sources.boxes.source import wants_objects
+from anysize.sources.boxes.role import wants_objects
 from anysize.sources.class_folders import Listing
 from anysize.sources.columns import ColumnSpec, Request
 from anysize.sources.concat import Concat
@@ -22,7 +21,6 @@ from anysize.sources.division import divide
 from anysize.sources.folder import joined, open_file, open_folder, unwrapped
 from anysize.sources.folder_findings import tell_passed_over, tell_rest, tell_results
 from anysize.sources.identities import divide_by_target
-from anysize.sources.imagenet import folders as imagenet
 from anysize.sources.opening import (
     NOTHING,
     Paths,
@@ -112,9 +110,13 @@ def open_splits(
     cut = _Cut(validation=validation, seed=seed, by_target=by_target, findings=request.findings)
     if len(paths) != 1:
         return _several(where, paths, request, cut, [validation, test])
-    objects = split_objects(where, request)
-    if objects is None:
-        request = without_layout(where, request)
+    objects = None
+    if wants_objects(request):
+        from anysize.sources.boxes.layouts import split_objects, without_layout
+
+        objects = split_objects(where, request)
+        if objects is None:
+            request = without_layout(where, request)
     if objects is not None:
         if None not in objects and set(objects) != {"train"}:
             parts = {split: source for split, source in objects.items() if split is not None}
@@ -159,6 +161,8 @@ def _named(
     folder: Path, request: Request
 ) -> tuple[Literal["files", "folders"], dict[SplitName, Source]] | None:
     """The parts that names give; None where no name gives any."""
+    from anysize.sources.imagenet import folders as imagenet
+
     folder, found = unwrapped(folder)
     parts = imagenet.open_parts(folder, found, request)
     if parts is not None:

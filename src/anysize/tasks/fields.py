@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from anysize import modalities
-from anysize.modalities.protocols import Modality
-from anysize.sources import ColumnSpec
-from anysize.tasks.protocols import Task
+
+if TYPE_CHECKING:
+    from anysize.modalities.protocols import Modality
+    from anysize.sources import ColumnSpec
+    from anysize.tasks.protocols import Task
 
 
 def windowed(task: Task) -> ColumnSpec:

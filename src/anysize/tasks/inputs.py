@@ -13,17 +13,15 @@ from anysize.core.errors import AnysizeError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Field, Source
 from anysize.sources import ColumnSpec, open_source
-from anysize.sources.boxes.source import without_objects
+from anysize.sources.boxes.role import without_objects
 from anysize.sources.opening import Paths, all_matching, called
-from anysize.sources.profile.reading import tables_of
-from anysize.tasks.detection_sheet import objects_in
 from anysize.tasks.fields import modality_of, windowed
 from anysize.tasks.memory_tables import Rows, RowsSource, one_row, rows_of
-from anysize.tasks.protocols import Task
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
     from anysize.sources.stream import StreamSource
+    from anysize.tasks.protocols import Task
 
 Input: TypeAlias = str | Path
 
@@ -153,6 +151,8 @@ def task_of(data: Paths, name: str | None, **arguments: Any) -> Task:
     """
     if name is not None:
         return tasks.load(name)
+    from anysize.tasks.detection_sheet import objects_in
+
     if objects_in(data, arguments.get("rename", {})) is not None:
         return tasks.load("object-detection")
     # A table of texts may well have a column named "file"; a folder of pictures has no texts.
@@ -180,6 +180,8 @@ def _misread(source: Source, task: Task) -> str:
     """Why a source that could be opened for a task is none for it; empty where it is one."""
     if not modality_of(task).strings:
         return ""
+    from anysize.sources.profile.reading import tables_of
+
     for table in tables_of(source):
         column = table.profile().columns.get(table.roles.get(task.role, ""))
         if column is not None and column.kind in ("number", "boolean"):

@@ -22,7 +22,7 @@ from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
-from anysize.sources.boxes.source import ROLE
+from anysize.sources.boxes.role import ROLE
 from anysize.sources.labels.targets import targets
 from anysize.tasks.detection_coco import evaluator
 from anysize.tasks.detection_meter import PrecisionMeter

@@ -11,7 +11,7 @@ from anysize.core.errors import DataError
 from anysize.core.records import Source
 from anysize.sources.boxes import coco_layout, single_layout, table_layout, yolo_layout
 from anysize.sources.boxes.folders import Parts, files, folders
-from anysize.sources.boxes.source import ROLE, wants_objects, without_objects
+from anysize.sources.boxes.role import ROLE, wants_objects, without_objects
 from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
 from anysize.sources.split_names import SplitName

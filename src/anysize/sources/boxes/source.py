@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,30 +16,13 @@ from anysize.core.records import Record
 from anysize.readers.encodings import printable
 from anysize.sources.boxes.annotation_files import is_there
 from anysize.sources.boxes.described import Described
-from anysize.sources.columns import ColumnSpec, Request
+from anysize.sources.boxes.role import ROLE
+from anysize.sources.columns import Request
 from anysize.sources.digests import digest_of_files, evenly
 from anysize.sources.stores import ByteRows
 
-ROLE = "objects"
-"""The role of a task's column that the objects of a picture fill."""
-
 # Of a large set so many pictures are compared with their annotations before work.
 _COMPARED = 256
-
-
-def wants_objects(request: Request) -> bool:
-    """Whether the task is about objects in pictures."""
-    return any(spec.role == ROLE for spec in request.columns)
-
-
-def without_objects(columns: Sequence[ColumnSpec]) -> tuple[ColumnSpec, ...]:
-    """The columns for prediction: pictures are found as annotations name them, which are not read.
-
-    A faulty annotation then costs nothing.
-    """
-    return tuple(
-        dataclasses.replace(spec, kind="value") if spec.role == ROLE else spec for spec in columns
-    )
 
 
 class DetectionSource:

@@ -16,29 +16,12 @@ from anysize.core.errors import DataError
 from anysize.core.progress import Progress
 from anysize.sources.columns import Request
 from anysize.sources.listing import suffix_of
+from anysize.sources.tables.packed_names import PACKED, WORKBOOKS, inner_suffix, packed_as
 from anysize.sources.tables.spool import spooled
 
 _BLOCK = 1 << 20
 _XZ_MEMORY = 1 << 28
-
-_MAGIC = {
-    b"\x1f\x8b": ".gz",
-    b"BZh": ".bz2",
-    b"\xfd7zXZ\x00": ".xz",
-    b"\x28\xb5\x2f\xfd": ".zst",
-    b"PK\x03\x04": ".zip",
-}
-PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
-WORKBOOKS = frozenset({".xlsx", ".xls", ".ods"})
-
-
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-
-
-def inner_suffix(name: str) -> str:
-    """``.csv`` of ``reviews.csv``, and of ``reviews.csv.gz``."""
-    suffix = suffix_of(name)
-    return suffix_of(name[: -len(suffix)]) if suffix in PACKED else suffix
 
 
 def unpacked(path: Path, request: Request) -> tuple[str, Request]:
@@ -52,7 +35,7 @@ def unpacked(path: Path, request: Request) -> tuple[str, Request]:
         DataError: damaged, too large unpacked, or an archive of several files.
     """
     suffix = suffix_of(path.name)
-    packed = _packed_as(path)
+    packed = packed_as(path)
     if suffix in WORKBOOKS or (packed == ".zip" and suffix not in PACKED):
         raise DataError(
             str(path), "is a workbook or an archive, not a table of text: save its sheet as CSV"
@@ -82,15 +65,6 @@ def unpacked(path: Path, request: Request) -> tuple[str, Request]:
     reader = _READERS[packed]
     stored = _spool(path, request, lambda file: reader(file))
     return inner, replace(request, stored=stored)
-
-
-def _packed_as(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            head = file.read(8)
-    except OSError as error:
-        raise DataError(str(path), f"cannot be read: {error.strerror or error}") from None
-    return next((suffix for magic, suffix in _MAGIC.items() if head.startswith(magic)), None)
 
 
 def _from_zip(path: Path, request: Request) -> tuple[str, Request]:

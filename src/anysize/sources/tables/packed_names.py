@@ -1,0 +1,38 @@
+"""Which files are packed, by their names and their first bytes; light, unlike unpacking them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anysize.core.errors import DataError
+from anysize.sources.listing import suffix_of
+
+PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
+WORKBOOKS = frozenset({".xlsx", ".xls", ".ods"})
+_MAGIC = {
+    b"\x1f\x8b": ".gz",
+    b"BZh": ".bz2",
+    b"\xfd7zXZ\x00": ".xz",
+    b"\x28\xb5\x2f\xfd": ".zst",
+    b"PK\x03\x04": ".zip",
+}
+
+
+def inner_suffix(name: str) -> str:
+    """``.csv`` of ``reviews.csv``, and of ``reviews.csv.gz``."""
+    suffix = suffix_of(name)
+    return suffix_of(name[: -len(suffix)]) if suffix in PACKED else suffix
+
+
+def packed_as(path: Path) -> str | None:
+    """The suffix of the packing that a file's first bytes show; None where it is not packed.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise DataError(str(path), f"cannot be read: {error.strerror or error}") from None
+    return next((suffix for magic, suffix in _MAGIC.items() if head.startswith(magic)), None)
