@@ -173,7 +173,7 @@ def text_statistics(
     characters, tokens = LengthSketch(), LengthSketch()
     for index, record in common.readable(source, limit):
         try:
-            length, blank, digest = _read_text(record.text(role))
+            length, blank, digest = _read_text(record, role)
             cut = _cut(preprocess, index, record) if preprocess else None
         except DataError as error:
             common.failed(record.id, error)
@@ -195,10 +195,13 @@ def text_statistics(
     )
 
 
-def _read_text(text: TextField) -> tuple[int, bool, int]:
-    """Length in characters, whether it is blank, and a hash of the content."""
-    length, blank = 0, True
+def _read_text(record: Record, role: str) -> tuple[int, bool, int]:
+    """Length in characters, whether it is blank, and a hash of all of the record's texts."""
+    length, blank, text = 0, True, record.text(role)
     hasher = hashlib.blake2b(digest_size=8)
+    for name, other in record.fields.items():
+        if name != role and isinstance(other, TextField):
+            hasher.update("\0".join([*other.chunks(), ""]).encode("utf-8", "surrogatepass"))
     for chunk in text.chunks():
         length += len(chunk)
         blank = blank and not chunk.strip()

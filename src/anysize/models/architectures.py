@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
+from anysize.modalities.texts.settings import TextSettings
 
 if TYPE_CHECKING:
     from anysize.models.network import Network
@@ -34,6 +35,7 @@ class Architecture:
         per_token: those of them that have one value or vector for each token of a window.
         beside: arrays as long as the token ids that the task's examples can carry beside them
             (``token_type_ids``); a model is given those that its forward takes.
+        overlap: the part of a window that neighbours share, for a model that says nothing of it.
     """
 
     auto: str
@@ -41,11 +43,16 @@ class Architecture:
     outputs: tuple[str, ...] = ("logits",)
     per_token: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    overlap: float = 0.0
 
     def apply(self, network: Network) -> None:
-        """Notes in a network what is taken of its outputs and given beside the token ids."""
+        """Notes in a network what it is given and what is taken of it, and how windows overlap."""
         network.outputs, network.per_token = self.outputs, self.per_token
         network.beside = tuple(name for name in self.beside if _takes(network.module, name))
+        settings = network.settings
+        if self.overlap and isinstance(settings, TextSettings) and not settings.overlap:
+            overlap = int(self.overlap * settings.window)
+            network.settings = replace(settings, overlap=overlap)
 
 
 def architecture_of(task: str) -> Architecture:

@@ -34,6 +34,8 @@ class ColumnSpec:
             have them all, unless it has one of ``names`` instead.
         axes: of the array in memory that is one record of it; 0 leaves it to the modality.
         reading: of a target, what makes one spelling of a cell; None where it says nothing.
+        shared: of a content, whether records that have it in common belong in one part of data that
+            are divided (the questions of one context).
     """
 
     role: str
@@ -43,6 +45,7 @@ class ColumnSpec:
     several: tuple[str, ...] = ()
     axes: int = 0
     reading: Callable[[str], str | None] = plain_label
+    shared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,14 @@ NOTHING = np.uint64(0)
 _EDGE = 1 << 16
 
 
-def contents(*sources: Source) -> list[NDArray[np.uint64]] | None:
+def contents(
+    *sources: Source, roles: Collection[str] | None = None
+) -> list[NDArray[np.uint64]] | None:
     """A hash of the content of each record, comparable over the sources.
+
+    Args:
+        sources: the records.
+        roles: the fields that count; None counts all.
 
     ``NOTHING`` is for records that cannot be read. Texts are compared without blanks around
     them, rows of tables by the columns that are learned from, files by their size, beginning and
@@ -55,7 +61,7 @@ def contents(*sources: Source) -> list[NDArray[np.uint64]] | None:
         if len(leaf) > (MOST_ROWS if table else MOST_OTHERS):
             return None
         hashes = counted(
-            _rows(leaf) if table else _records(leaf),
+            _rows(leaf, roles) if table else _records(leaf, roles),
             f"looking for copies in {leaf.name}",
             len(leaf),
         )
@@ -85,14 +91,20 @@ def _of(source: Source, found: Mapping[int, NDArray[np.uint64]]) -> NDArray[np.u
     return whole[inner.members()] if hasattr(source, "members") else whole
 
 
-def record_content(record: Record) -> int:
+def record_content(record: Record, roles: Collection[str] | None = None) -> int:
     """The hash of a record's fields; reads texts and pictures whole.
+
+    Args:
+        record: is read.
+        roles: the fields that count; None counts all.
 
     Raises:
         DataError: one cannot be read.
     """
     digest = hashlib.blake2b(digest_size=8)
     for role, field in record.fields.items():
+        if roles is not None and role not in roles:
+            continue
         digest.update(role.encode())
         if isinstance(field, Cells):
             digest.update(repr(sorted(field.cells.items())).encode("utf-8", "replace"))
@@ -106,26 +118,30 @@ def record_content(record: Record) -> int:
     return int.from_bytes(digest.digest(), "little") or 1
 
 
-def _records(source: Source) -> Iterator[int]:
+def _records(source: Source, roles: Collection[str] | None) -> Iterator[int]:
     for index in range(len(source)):
         try:
-            yield record_content(source[index])
+            yield record_content(source[index], roles)
         except DataError:
             yield 0
 
 
-def _rows(table: Any) -> Iterator[int]:
-    columns = _columns(table)
+def _rows(table: Any, roles: Collection[str] | None) -> Iterator[int]:
+    columns = _columns(table, roles)
     for row in table.rows():
         yield 0 if row is None else _of_row(row, columns)
 
 
-def _columns(table: Any) -> tuple[str, ...]:
+def _columns(table: Any, roles: Collection[str] | None) -> tuple[str, ...]:
     """What is learned from: not identifiers, and not the label."""
     kinds = table.kinds
-    found = [column for role, column in table.roles.items() if is_content(kinds[role])]
+    found = [
+        column
+        for role, column in table.roles.items()
+        if is_content(kinds[role]) and (roles is None or role in roles)
+    ]
     spread = table.spread
-    if spread is not None:
+    if spread is not None and roles is None:
         known = table.profile().columns
         found += [name for name in spread.names if spread.chosen or known[name].usable]
     return tuple(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,21 +52,28 @@ class Copies:
         return large
 
 
-def copies_in(source: Source) -> Copies | None:
+def copies_in(source: Source, roles: Collection[str] | None = None) -> Copies | None:
     """The copies in a source; None where it has too many records to look.
 
     Those of large sources are kept in the cache.
+
+    Args:
+        source: the records.
+        roles: the fields that count; None counts all.
     """
     size = len(source)
     if size < KEPT_FROM:
-        return _found(source)
-    key = hashlib.blake2b(f"{_VERSION} {source.fingerprint()}".encode(), digest_size=16)
+        return _found(source, roles)
+    words = f"{_VERSION} {source.fingerprint()}"
+    if roles is not None:
+        words += f" {sorted(roles)}"
+    key = hashlib.blake2b(words.encode(), digest_size=16)
     place = cache_folder() / f"{key.hexdigest()}.copies.npy"
     try:
         index, first = np.load(place, allow_pickle=False)
         return Copies(index=index, first=first, size=size)
     except (OSError, ValueError, EOFError):
-        found = _found(source)
+        found = _found(source, roles)
     if found is not None:
         with contextlib.suppress(OSError):
             held = io.BytesIO()
@@ -74,8 +82,8 @@ def copies_in(source: Source) -> Copies | None:
     return found
 
 
-def _found(source: Source) -> Copies | None:
-    hashes = contents(source)
+def _found(source: Source, roles: Collection[str] | None) -> Copies | None:
+    hashes = contents(source, roles=roles)
     if hashes is None:
         return None
     found = hashes[0]

@@ -107,7 +107,13 @@ def open_splits(
     where = paths[0] if len(paths) == 1 else common_folder(paths)
     request = request_for(where, columns, rename, encoding, cache, findings, table)
     request = dataclasses.replace(request, labelled=True)
-    cut = _Cut(validation=validation, seed=seed, by_target=by_target, findings=request.findings)
+    cut = _Cut(
+        validation=validation,
+        seed=seed,
+        by_target=by_target,
+        findings=request.findings,
+        shared=tuple(spec.role for spec in columns if spec.shared),
+    )
     if len(paths) != 1:
         return _several(where, paths, request, cut, [validation, test])
     objects = None
@@ -245,6 +251,7 @@ class _Cut:
     seed: int
     by_target: bool
     findings: Findings
+    shared: tuple[str, ...]
 
     def __call__(self, source: Source, shares: Sequence[float]) -> tuple[list[Source | None], bool]:
         """The remainder and a part for each share, and whether copies are in one part."""
@@ -253,6 +260,9 @@ class _Cut:
         copies = copies_in(source)
         tell_copies(source, copies, self.findings)
         together = None if copies is None else copies.together()
+        if self.shared:
+            sharing = copies_in(source, self.shared)
+            together = (None if sharing is None else sharing.together()) or together
         apart = copies is not None and (together is not None or not len(copies.index))
         return divide(source, shares, self.seed, together), apart
 

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from anysize import tasks
+from anysize.core import plugins
 from anysize.core.errors import AnysizeError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Field, Source
 from anysize.sources import ColumnSpec, open_source
 from anysize.sources.boxes.role import without_objects
 from anysize.sources.opening import Paths, all_matching, called
+from anysize.sources.profile.reading import tables_of
+from anysize.tasks.abilities import Recognising
+from anysize.tasks.detection_sheet import objects_in
 from anysize.tasks.fields import modality_of, windowed
 from anysize.tasks.memory_tables import Rows, RowsSource, one_row, rows_of
 
@@ -151,10 +155,12 @@ def task_of(data: Paths, name: str | None, **arguments: Any) -> Task:
     """
     if name is not None:
         return tasks.load(name)
-    from anysize.tasks.detection_sheet import objects_in
 
     if objects_in(data, arguments.get("rename", {})) is not None:
         return tasks.load("object-detection")
+    for candidate in map(tasks.load, plugins.keys("tasks")):
+        if isinstance(candidate, Recognising) and _recognised(data, candidate, arguments):
+            return candidate
     # A table of texts may well have a column named "file"; a folder of pictures has no texts.
     order = ["image-classification", "text-classification"]
     names = order if all_matching(data)[0].is_dir() else order[::-1]
@@ -174,6 +180,16 @@ def task_of(data: Paths, name: str | None, **arguments: Any) -> Task:
         raise DataError(called(data), *problems)
     told = "; ".join(f"{', '.join(which)}: {problem}" for problem, which in problems.items())
     raise DataError(called(data), f"cannot be read as data of any task: {told}")
+
+
+def _recognised(data: Paths, task: Recognising, arguments: Mapping[str, Any]) -> bool:
+    """Whether data are those that a task knows by their columns."""
+    quiet = {**arguments, "findings": Findings()}
+    try:
+        source = open_source(data, columns=cast(Task, task).columns, **quiet)
+    except AnysizeError:
+        return False
+    return any(task.recognises(table.roles) for table in tables_of(source))
 
 
 def _misread(source: Source, task: Task) -> str:

@@ -16,6 +16,7 @@ from anysize.core.records import Field, Record
 from anysize.modalities import is_content, load
 from anysize.readers.cells import Cells, lacking
 from anysize.sources.columns import ColumnSpec, Request, assign
+from anysize.sources.rows import as_string
 from anysize.sources.tables.target_cells import target_cell
 
 if TYPE_CHECKING:
@@ -110,6 +111,21 @@ def plain_cell(cell: Any) -> Any:
     return None if missing else cell
 
 
+def _written(cell: Any) -> str | None:
+    """A cell as a table in a file has it; lists and objects as JSON."""
+    plain = _unwrapped(cell)
+    return as_string(plain) if isinstance(plain, list | dict) or plain is None else str(plain)
+
+
+def _unwrapped(cell: Any) -> Any:
+    """Arrays as lists, inside of objects too."""
+    if isinstance(cell, Mapping):
+        return {str(key): _unwrapped(value) for key, value in cell.items()}
+    if isinstance(cell, list | tuple):
+        return [_unwrapped(one) for one in cell]
+    return _unwrapped(cell.tolist()) if hasattr(cell, "tolist") else cell
+
+
 class RowsSource:
     """A table in memory as a source; ids count ``0, 1, 2 …``.
 
@@ -162,6 +178,7 @@ class RowsSource:
         cells = {str(name): plain_cell(cell) for name, cell in self._rows.cells(index).items()}
         fields: dict[str, Field] = {}
         target: str | None = None
+        values: dict[str, str] = {}
         for role in self._roles:
             if role.place < 0:
                 names = role.several or self._others
@@ -171,15 +188,17 @@ class RowsSource:
             if role.spec.kind == "target" and role.several:
                 target = role.spec.reading(target_cell(cells, role.several, origin) or "")
             elif role.spec.kind == "target":
-                target = None if cell is None else role.spec.reading(str(cell))
+                text = _written(cell)
+                target = None if text is None else role.spec.reading(text)
             elif not is_content(role.spec.kind):
-                continue
+                if (text := _written(cell)) is not None:
+                    values[role.spec.role] = text
             elif cell is not None:
                 fields[role.spec.role] = load(role.spec.kind).memory(cell, origin)
             elif role.spec.required:
                 name = str(self._first + index)
                 raise DataError(name, f"has no value in the column {role.column!r}")
-        return Record(id=str(self._first + index), fields=fields, target=target)
+        return Record(id=str(self._first + index), fields=fields, target=target, values=values)
 
     def fingerprint(self) -> str:
         return f"memory-{len(self)}"

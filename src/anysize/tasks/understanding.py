@@ -20,7 +20,9 @@ from anysize.sources.inputs import Chosen
 from anysize.sources.labels.targets import spellings
 from anysize.sources.opening import NOTHING, Paths, called
 from anysize.sources.profile.reading import spread_of
+from anysize.sources.relabelled import Relabelled
 from anysize.sources.splits import SHARE
+from anysize.tasks.abilities import Naming, survey
 from anysize.tasks.protocols import Headed, Task, head_of
 
 _LEFT_OUT = re.compile(r"left out|passed over|not (read|used|counted)|ignored|skipped")
@@ -146,6 +148,8 @@ def understand(
     if splits.train is None or not len(splits.train):
         raise DataError(called(data), "has no training records")
     _tell_across(splits, task, findings)
+    for part in splits.named().values():
+        survey(task, part, findings)
     if not isinstance(task, Headed) or task.by_target:
         return Understood(data=name, task=task, splits=splits)
     if labels is not None:
@@ -213,9 +217,12 @@ def inspected(
     named = splits.how != "hash"
     sources = list(parts.values())
     source = Concat(called(data), sources) if named or not sources else _cut_from(sources[0])
+    survey(task, source, findings)
     head = head_of(task)
     if head is not None and "train" in parts:
         source = head.inspected(source, parts, findings)
+    elif isinstance(task, Naming):
+        source = Relabelled(source, task.label_of)
     return source, {name: len(part) for name, part in parts.items()} if named else {}
 
 
@@ -245,6 +252,7 @@ def comparable(chosen: Chosen, task: Task, labels: Sequence[str], findings: Find
             have the content of training records.
     """
     source, seen = chosen.source, None
+    survey(task, source, findings)
     if chosen.training is not None and not task.by_target:
         seen = seen_in(chosen.training, source)
         tell_seen(source, "evaluated", seen, findings)

@@ -17,7 +17,7 @@ from anysize.core.files import is_same_file, write_json
 from anysize.core.locks import only_writer
 from anysize.core.problems import Problems
 from anysize.sources.opening import all_matching
-from anysize.tasks.protocols import head_of
+from anysize.tasks.protocols import Predicting, head_of
 from anysize.training import checkpoint, preparation
 from anysize.training.checkpoint import State
 from anysize.training.job import Job, TrainReport
@@ -309,10 +309,14 @@ def _save_bundle(job: Job, state: State) -> None:
             "step": state.best.step,
         }
     provenance = {**job.card.provenance, "recipe": job.recipe.flat()}
-    head = job.card.head
+    card = dataclasses.replace(job.card, metrics=metrics, provenance=provenance)
     if state.best is not None and (own := head_of(job.task)) is not None:
         head = heads.described(own.calibrated(state.best.calibration), job.task.main_metric)
-    card = dataclasses.replace(job.card, metrics=metrics, provenance=provenance, head=head)
+        card = dataclasses.replace(card, head=head)
+    elif state.best is not None and isinstance(job.task, Predicting):
+        # What the user asked for comes before what was found.
+        found = {**state.best.calibration, **card.prediction}
+        card = dataclasses.replace(card, prediction=found)
     bundle.save(job.out, job.network, card)
 
 

@@ -1,0 +1,50 @@
+"""What a task may do besides ``tasks.protocols.Task``, each a method or two that it has or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from anysize.core.findings import Findings
+from anysize.core.records import Record, Source
+
+
+@runtime_checkable
+class Surveying(Protocol):
+    """A task that looks through data for what is odd about them, before work starts."""
+
+    def survey(self, source: Source, findings: Findings) -> None:
+        """Reads all records; those that cannot be read are left to those who read them later."""
+        ...
+
+
+def survey(task: object, source: Source, findings: Findings) -> None:
+    """What the task finds odd about data, where it looks at all."""
+    if isinstance(task, Surveying):
+        task.survey(source, findings)
+
+
+@runtime_checkable
+class Naming(Protocol):
+    """A task whose records are counted by something shorter than their targets."""
+
+    def label_of(self, record: Record) -> str | None:
+        """What a record counts as; None where it has no target.
+
+        Raises:
+            DataError: its target is not understood.
+        """
+        ...
+
+
+@runtime_checkable
+class Recognising(Protocol):
+    """A task that knows its data by their columns, where no task is named."""
+
+    def recognises(self, roles: Mapping[str, str]) -> bool:
+        """Whether data are its own.
+
+        Args:
+            roles: role to column, of a table that was opened for it.
+        """
+        ...
