@@ -35,6 +35,16 @@ MODELS: Mapping[tuple[str, str], tuple[str, Mapping[str, Any]]] = {
 """By the field and the unit of a task: a model, and what a recipe asks of it."""
 
 OWN_MODELS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "question-answering": (
+        "transformer",
+        {
+            "window": 32,
+            "options": {
+                "hidden_size": "16", "num_layers": "1", "num_heads": "2", "intermediate_size": "32",
+                "dropout": "0",
+            },
+        },
+    ),
     "object-detection": ("detector-small", {"image_size": (64, 64)}),
     "face-recognition": (
         "face-resnet18", {"image_size": (48, 48), "options": {"finder": "none", "width": "16"}}
@@ -90,6 +100,11 @@ def tags(place: int, words: Sequence[str]) -> list[str]:
 
 TARGETS: Mapping[str, Callable[[int, Any], Mapping[str, Any]]] = {
     "token-classification": lambda place, words: {"tokens": words, "tags": tags(place, words)},
+    "question-answering": lambda place, words: {
+        "context": " ".join(words),
+        "question": "which one",
+        "answers": words[-1:] * (place % 3 > 0),
+    },
 }
 """Cells of a row of texts, where a target is neither a label nor a number."""
 
@@ -174,6 +189,7 @@ def annotated(names: Sequence[str]) -> dict[str, Any]:
 
 INPUTS: Mapping[tuple[str, str], Callable[[str, Path], Path]] = {
     ("text", "tokens"): texts,
+    ("context", "tokens"): texts,
     ("image", "pixels"): pictures,
     ("features", "features"): numbers,
     ("features", "steps"): steps,

@@ -27,7 +27,7 @@ from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import bundle, spec
 from anysize.models.network import BuildRequest, Network, as_classification, as_regression
 from anysize.models.opening import hub
-from anysize.sources import open_source, open_splits
+from anysize.sources import Subset, open_source, open_splits
 from anysize.tasks.protocols import head_of
 
 TASKS = sorted(plugins.keys("tasks"))
@@ -42,6 +42,13 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
         {"wishes": ImageOptions(image_size=(48, 48)), "options": {"finder": "none"}},
     ),
     "token-classification": ("lstm", {"wishes": TextOptions(window=32)}),
+    "question-answering": (
+        "transformer",
+        {
+            "wishes": TextOptions(window=32),
+            "options": {"hidden_size": "16", "num_layers": "1", "num_heads": "2"},
+        },
+    ),
     "tabular-classification": ("dense", {"facts": FeatureFacts(shape=(4,))}),
     "time-series-classification": ("conv1d", {"facts": FeatureFacts(shape=(9, 4))}),
 }
@@ -65,6 +72,8 @@ def labels_of(task: str) -> tuple[str, ...]:
     """The outputs of a model that knows the three labels, or gives a number."""
     if task == "token-classification":
         return tag_names(LABELS)
+    if task == "question-answering":
+        return ("start", "end")
     return ("value",) if task in REGRESSION else LABELS
 
 
@@ -77,6 +86,15 @@ def make_data(task: str, folder: Path) -> Path:
         for i, n in enumerate(rng.integers(2, 200, 12).tolist()):
             tags = ["O"] * (n - 2) + [f"B-{LABELS[i % 3]}", f"I-{LABELS[i % 3]}"]
             rows.append({"tokens": rng.choice(["red", "green"], n).tolist(), "tags": tags})
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return path
+    if task == "question-answering":
+        path = folder / "data.jsonl"
+        rows = []
+        for i, n in enumerate(rng.integers(2, 200, 12).tolist()):
+            context = " ".join([*rng.choice(["red", "green"], n).tolist(), f"n{i}"])
+            answers = [f"n{i}"] if i % 3 else []
+            rows.append({"context": context, "question": f"which {i}", "answers": answers})
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         return path
     if task == "text-classification":
@@ -188,11 +206,8 @@ def test_one_record_alone_equals_the_record_among_others(task: str, tmp_path: Pa
     together = list(model.predict(data, options))
     source = open_source(data, columns=model.task.columns)
     for index in (0, 5, 11):
-        record = source[index]
-        (field,) = record.fields.values()
-        from anysize.sources.memory import FieldSource
-
-        (single,) = model.predict(FieldSource(model.task.role, [field]), options)
+        alone = Subset(source, lambda start, stop, index=index: np.arange(start, stop) == index, "")
+        (single,) = model.predict(alone, options)
         result = together[index]
         assert isinstance(single, anysize.Result)
         assert isinstance(result, anysize.Result)
@@ -207,7 +222,9 @@ def test_labels_are_found_in_the_data(task: str, tmp_path: Path) -> None:
     made = tasks.load(task)
     source = open_source(make_data(task, tmp_path), columns=made.columns)
     assert made.labels(source) == labels_of(task)
-    assert made.label_counts(source) == dict.fromkeys(LABELS, 4)
+    answered = {"answer": 8, "no answer": 4}
+    expected = answered if task == "question-answering" else dict.fromkeys(LABELS, 4)
+    assert made.label_counts(source) == expected
 
 
 @pytest.mark.parametrize("task", CLASSIFICATION)

@@ -1,4 +1,4 @@
-"""JSON files: an array of objects, an object that holds one, or columns; or JSON Lines."""
+"""JSON files: an array of objects, an object that holds one, or columns; JSON Lines; SQuAD."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from anysize.core.records import Source
 from anysize.sources import json_lines
 from anysize.sources.columns import Request
 from anysize.sources.json_stream import arrays, entries
+from anysize.sources.squad import flattened
 from anysize.sources.tables.spool import spooled
 from anysize.sources.tables.stored import Stored, stored_text
 
@@ -39,7 +40,8 @@ def open_path(path: Path, request: Request) -> Source:
         source.seek(stored.start)
         text = io.TextIOWrapper(source, encoding=stored.encoding)
         try:
-            for row in _rows(path, text, begins == b"[", stored.path.stat().st_size):
+            rows = _rows(path, text, begins == b"[", stored.path.stat().st_size)
+            for row in flattened(rows, str(path)):
                 out.write(json.dumps(row).encode() + b"\n")
         except UnicodeDecodeError as error:
             raise DataError(str(path), f"is not {stored.encoding}: {error.reason}") from None

