@@ -43,6 +43,10 @@ class Settings(ABC):
     def varying(self) -> bool:
         """Whether windows come in many sizes, so that sorting them pays."""
 
+    def sharing(self, part: float) -> Self:
+        """The same, with neighbours that share a part of a window where they share nothing yet."""
+        return self
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of a table that one field is made of; empty where it is in one."""

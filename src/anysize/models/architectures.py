@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
-from anysize.modalities.texts.settings import TextSettings
 
 if TYPE_CHECKING:
     from anysize.models.network import Network
@@ -49,10 +48,8 @@ class Architecture:
         """Notes in a network what it is given and what is taken of it, and how windows overlap."""
         network.outputs, network.per_token = self.outputs, self.per_token
         network.beside = tuple(name for name in self.beside if _takes(network.module, name))
-        settings = network.settings
-        if self.overlap and isinstance(settings, TextSettings) and not settings.overlap:
-            overlap = int(self.overlap * settings.window)
-            network.settings = replace(settings, overlap=overlap)
+        if self.overlap:
+            network.settings = network.settings.sharing(self.overlap)
 
 
 def architecture_of(task: str) -> Architecture:

@@ -16,15 +16,13 @@ from anysize.core.records import Field, Source
 from anysize.sources import ColumnSpec, open_source
 from anysize.sources.boxes.role import without_objects
 from anysize.sources.opening import Paths, all_matching, called
-from anysize.sources.profile.reading import tables_of
-from anysize.tasks.abilities import Recognising
-from anysize.tasks.detection_sheet import objects_in
 from anysize.tasks.fields import modality_of, windowed
 from anysize.tasks.memory_tables import Rows, RowsSource, one_row, rows_of
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
     from anysize.sources.stream import StreamSource
+    from anysize.tasks.abilities import Recognising
     from anysize.tasks.protocols import Task
 
 Input: TypeAlias = str | Path
@@ -155,6 +153,8 @@ def task_of(data: Paths, name: str | None, **arguments: Any) -> Task:
     """
     if name is not None:
         return tasks.load(name)
+    from anysize.tasks.abilities import Recognising
+    from anysize.tasks.detection_sheet import objects_in
 
     if objects_in(data, arguments.get("rename", {})) is not None:
         return tasks.load("object-detection")
@@ -184,9 +184,11 @@ def task_of(data: Paths, name: str | None, **arguments: Any) -> Task:
 
 def _recognised(data: Paths, task: Recognising, arguments: Mapping[str, Any]) -> bool:
     """Whether data are those that a task knows by their columns."""
+    from anysize.sources.profile.reading import tables_of
+
     quiet = {**arguments, "findings": Findings()}
     try:
-        source = open_source(data, columns=cast(Task, task).columns, **quiet)
+        source = open_source(data, columns=cast("Task", task).columns, **quiet)
     except AnysizeError:
         return False
     return any(task.recognises(table.roles) for table in tables_of(source))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -44,6 +45,12 @@ class TextSettings(Settings):
     def whole(self) -> int:
         """The cost of one whole window."""
         return self.window
+
+    def sharing(self, part: float) -> TextSettings:
+        """See ``Settings``."""
+        if self.overlap:
+            return self
+        return dataclasses.replace(self, overlap=int(part * self.window))
 
     def __post_init__(self) -> None:
         if not 4 <= self.window <= LARGEST_WINDOW:
