@@ -15,13 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.core.scripts import UNSPACED
+
 _SPACE, _LETTER, _UNSPACED = 1, 2, 4
-# Han, Kana, Thai, Lao, Tibetan, Burmese, Khmer: between their words there are no spaces.
-_SCRIPTS = (
-    (0x0E00, 0x0E80), (0x0E80, 0x0F00), (0x0F00, 0x1000), (0x1000, 0x10A0), (0x1780, 0x1800),
-    (0x3005, 0x3008), (0x3040, 0x3100), (0x31F0, 0x3200), (0x3400, 0x4DC0), (0x4E00, 0xA000),
-    (0xF900, 0xFB00), (0x20000, 0x30000),
-)  # fmt: skip
 
 
 class Places(NamedTuple):
@@ -87,6 +83,6 @@ def _table() -> NDArray[np.uint8]:
             table[code] |= _SPACE
         elif character.isalnum() or unicodedata.category(character)[0] == "M":
             table[code] |= _LETTER
-    for first, stop in _SCRIPTS:
+    for first, stop in UNSPACED:
         table[first:stop] |= _LETTER | _UNSPACED
     return table

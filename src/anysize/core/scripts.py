@@ -1,0 +1,11 @@
+"""Scripts that are written without spaces between words."""
+
+from __future__ import annotations
+
+# Thai, Lao, Tibetan, Burmese, Khmer, Kana and Han.
+UNSPACED: tuple[tuple[int, int], ...] = (
+    (0x0E00, 0x0E80), (0x0E80, 0x0F00), (0x0F00, 0x1000), (0x1000, 0x10A0), (0x1780, 0x1800),
+    (0x3005, 0x3008), (0x3040, 0x3100), (0x31F0, 0x3200), (0x3400, 0x4DC0), (0x4E00, 0xA000),
+    (0xF900, 0xFB00), (0x20000, 0x30000),
+)  # fmt: skip
+"""Half-open ranges of code points."""
