@@ -40,7 +40,15 @@ class Score(NamedTuple):
 def words(text: str) -> list[str]:
     """The words of a text that are compared; see the module."""
     lower = text.lower()
-    return (_ASCII if lower.isascii() else _pattern()).findall(lower)
+    return _words(lower).findall(lower)
+
+
+def places(text: str) -> Iterator[tuple[int, int, str]]:
+    """The words of a text with their first character and the one after their last."""
+    lower = text.lower()
+    if len(lower) == len(text):  # else characters of the two are not at the same places
+        for found in _words(lower).finditer(lower):
+            yield found.start(), found.end(), found.group()
 
 
 def rouge(prediction: str, reference: str) -> dict[str, Score]:
@@ -175,6 +183,10 @@ def _rows(first: Sequence[str], masks: Mapping[str, int], full: int, row: int) -
 
 def _length(row: int, columns: int) -> int:
     return columns - (row & (1 << columns) - 1).bit_count()
+
+
+def _words(lower: str) -> re.Pattern[str]:
+    return _ASCII if lower.isascii() else _pattern()
 
 
 @cache

@@ -91,6 +91,29 @@ def bootstrap_macro_f1(
     return percentiles(scores, level)
 
 
+def bootstrap_means(
+    values: NDArray[np.float64], *, replicates: int = 1000, level: float = 0.95, seed: int = 0
+) -> list[Interval]:
+    """Percentile bootstrap intervals (Efron 1979) of the means of columns.
+
+    Of differences on the same records they are paired.
+
+    Args:
+        values: ``[records, columns]``, at least one record.
+        replicates: resamples of the records.
+        level: share of resamples inside an interval.
+        seed: of the resamples.
+    """
+    _check_level(level)
+    records = len(values)
+    generator = np.random.default_rng(seed)
+    even = np.full(records, 1 / records)
+    means = [
+        generator.multinomial(records, even) @ values / records for _ in range(max(replicates, 1))
+    ]
+    return [percentiles(column, level) for column in np.stack(means, axis=1)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedCounts:
     """Two systems on the same records: how often both, one or neither was right."""

@@ -1,0 +1,180 @@
+"""Summarization of texts of any length, by their own sentences.
+
+Every window is read, however long the text is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from anysize.core.errors import ConfigurationError
+from anysize.core.examples import Example
+from anysize.core.options import Options
+from anysize.core.protocols import Merger, Meter, Preprocess
+from anysize.core.receipts import Unit
+from anysize.core.records import Record, Source
+from anysize.core.results import NextRound, Result
+from anysize.core.steps import ONE_RUN, Step
+from anysize.core.windows import Window
+from anysize.models.architectures import Architecture
+from anysize.models.extractive import method_of
+from anysize.models.network import Network
+from anysize.sources import ColumnSpec
+from anysize.tasks import extraction
+from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
+from anysize.tasks.references import reading, references
+from anysize.tasks.summary_options import SummaryOptions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from anysize.augmentation import Augmentation
+    from anysize.models.execution import Tensors
+
+PROVIDES = ("summarization",)
+ARCHITECTURE = Architecture(auto="AutoModelForSeq2SeqLM")
+
+TEXT = ColumnSpec(
+    role="text",
+    kind="text",
+    names=(
+        "text", "document", "article", "dialogue", "body", "content", "report", "source", "input",
+    ),
+)  # fmt: skip
+SUMMARY = ColumnSpec(
+    role="summary",
+    kind="target",
+    names=(
+        "all_summaries", "summaries", "references", "summary", "target", "highlights", "tldr",
+        "reference", "abstract",
+    ),
+    required=False,
+    reading=reading,
+)  # fmt: skip
+
+
+_UNTRAINED = (
+    "models of summarization are not trained: predict and evaluate with "
+    f"{', '.join(extraction.METHODS)}"
+)
+
+
+class Summarization:
+    """Passages of whole sentences over ``text``."""
+
+    name = "summarization"
+    role = "text"
+    unit: Unit = "characters"
+    columns: tuple[ColumnSpec, ...] = (TEXT, SUMMARY)
+    main_metric = "rougeL"
+    lower_is_better = False
+    augmentation = "none"
+    separable = True
+    by_target = False
+    prediction: ClassVar[type[Options]] = SummaryOptions
+
+    def __init__(self, options: SummaryOptions | None = None) -> None:
+        self.options = options or SummaryOptions()
+
+    def predicting(self, options: SummaryOptions) -> Self:
+        """The task with other options of prediction."""
+        return type(self)(options)
+
+    def labels(self, source: Source) -> tuple[str, ...]:
+        """There is nothing to train.
+
+        Raises:
+            ConfigurationError: always.
+        """
+        raise ConfigurationError(_UNTRAINED)
+
+    def label_counts(self, source: Source) -> dict[str, int]:
+        """There are no labels."""
+        return {}
+
+    def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
+        """Nothing to prepare."""
+
+    def recipe_defaults(self, *, pretrained: bool) -> Mapping[str, Any]:
+        return {}
+
+    def encode_target(self, record: Record, labels: Sequence[str]) -> Any:
+        """See `labels`."""
+        raise ConfigurationError(_UNTRAINED)
+
+    def made_up(self, example: Example, labels: int) -> tuple[Example, Any]:
+        """See `labels`."""
+        raise ConfigurationError(_UNTRAINED)
+
+    def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
+        """See `labels`."""
+        raise ConfigurationError(_UNTRAINED)
+
+    def new_meter(self, labels: Sequence[str]) -> Meter:
+        """See `labels`."""
+        raise ConfigurationError(_UNTRAINED)
+
+    def step(self, network: Network) -> Step:
+        """See ``Stepped``."""
+        method = method_of(network)
+        if method in extraction.WEIGHTLESS:
+            return extraction.Reading()
+        return ONE_RUN
+
+    def preprocess(
+        self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
+    ) -> Preprocess:
+        if augment is not None:
+            raise ConfigurationError(
+                f"augment={augment.spec!r} is for pictures; {self.name} takes 'none'"
+            )
+        method = method_of(network)
+        if method is None:
+            raise ConfigurationError(
+                f"{self.name} takes the models {', '.join(extraction.METHODS)}, not "
+                f"{network.spec!r}"
+            )
+        return extraction.ExtractPreprocess(method, network)
+
+    def target_of(self, record: Record) -> tuple[str, ...] | None:
+        """The reference summaries of a record; see ``ReadsTargets``."""
+        return None if record.target is None else references(record.target, record.id)
+
+    def new_merger(
+        self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
+    ) -> Callable[[str], Merger]:
+        if options.rule != MERGED_AS_USUAL.rule:
+            raise ConfigurationError(
+                f"merge must be left out for {self.name}, not {options.rule!r}"
+            )
+
+        def new(record: str) -> Merger:
+            return SummaryMerger(record, self.options)
+
+        return new
+
+
+class SummaryMerger:
+    """The merger of whatever method a record's windows come from."""
+
+    order_independent = True
+
+    def __init__(self, record: str, options: SummaryOptions) -> None:
+        self._record, self._options = record, options
+        self._merger: Merger | None = None
+
+    def add(self, window: Window, output: Mapping[str, Any]) -> None:
+        if self._merger is None:
+            method = str(output["method"])
+            self._merger = extraction.merger(method, self._record, self._options)
+        self._merger.add(window, output)
+
+    def finish(self) -> Result | NextRound:
+        assert self._merger is not None
+        return self._merger.finish()
+
+
+def make(name: str) -> Summarization:
+    """The task."""
+    return Summarization()
