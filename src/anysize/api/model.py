@@ -22,8 +22,8 @@ from anysize.core.memory import parse_size
 from anysize.core.progress import counted
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
-from anysize.evaluation.choice import evaluator_of
-from anysize.planning.options import PredictOptions, task_asked, with_settings
+from anysize.evaluation.choice import evaluator_of, measured
+from anysize.planning.options import PredictOptions, adapted, task_asked, with_settings
 from anysize.tasks.inputs import Input, columns_of, open_inputs
 from anysize.tasks.protocols import Answering, answering
 
@@ -220,7 +220,10 @@ class Model(People, Streaming):
         session = self._session(measuring=isinstance(self.task, Answering))
         results = session.results(source, options, keep_first=True, on_windows=on_windows)
         results = counted(results, "evaluating", len(source))
-        evaluation = evaluator.measure(results, card=self.card, source=source)
+        network = adapted(self.network, self.card, options)[0]
+        task = task_asked(session.task, self.card, options)
+        made: dict[str, Any] = {"card": self.card, "network": network, "task": task}
+        evaluation = measured(evaluator, results, source=source, **made)
         if hasattr(evaluation, "findings"):
             evaluation = dataclasses.replace(cast(Any, evaluation), findings=tuple(findings))
         if out is not None:

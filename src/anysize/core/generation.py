@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError
+from anysize.core.stops import StopStrings
 
 Ending: TypeAlias = Literal["end", "stop", "length"]
 
@@ -30,6 +31,7 @@ class GenerationOptions:
         end: ids of tokens that end a sequence; None takes the model's own. The token that ended a
             sequence is not part of it.
         stop: token sequences that end a sequence and are cut off its end.
+        stop_strings: texts that end a sequence, which keeps its tokens; None where there are none.
 
     Raises:
         ConfigurationError: what is out of range, all at once.
@@ -43,6 +45,7 @@ class GenerationOptions:
     seed: int = 0
     end: tuple[int, ...] | None = None
     stop: tuple[tuple[int, ...], ...] = ()
+    stop_strings: StopStrings | None = None
 
     def __post_init__(self) -> None:
         problems = []
@@ -58,6 +61,8 @@ class GenerationOptions:
             problems.append(f"top_p must be above 0 and at most 1, not {self.top_p}")
         if any(not each for each in self.stop):
             problems.append("stop must hold sequences of at least one token, not an empty one")
+        if self.stop_strings is not None and not all(self.stop_strings.strings):
+            problems.append("stop must hold texts of at least one character, not an empty one")
         if problems:
             raise ConfigurationError(problems)
 

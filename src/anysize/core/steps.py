@@ -167,8 +167,15 @@ class Generation:
                 **example.aside,
             }
             if self.decode is not None:
-                output["text"] = self.decode(growth.tokens)
+                output["text"] = self._text(growth.tokens, growing=growth.ending is None)
             yield Answer(example, output, finished=growth.ending is not None)
+
+    def _text(self, tokens: NDArray[np.int32], *, growing: bool) -> str:
+        assert self.decode is not None
+        text, stops = self.decode(tokens), self.options.stop_strings
+        if stops is None:
+            return text
+        return stops.shown(text) if growing else stops.cut(text)
 
     def rehearse(self, runtime: Generator, examples: Sequence[Example]) -> float | None:
         """Grows the caches to their full size; see ``core.protocols.Generator``."""
@@ -177,7 +184,7 @@ class Generation:
         if quick is not None:
             seconds: float | None = quick(examples, self.options, limits=limits)
             return seconds
-        longest = replace(self.options, least=self.options.most, stop=())
+        longest = replace(self.options, least=self.options.most, stop=(), stop_strings=None)
         for _ in runtime.generate(examples, longest, limits=limits):
             pass
         return None

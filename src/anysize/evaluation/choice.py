@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
 
 from anysize.core import plugins
-from anysize.evaluation.protocols import Evaluator
+from anysize.core.records import Source
+from anysize.core.results import ErrorResult, Result
+from anysize.evaluation.protocols import Evaluator, Measured
 from anysize.tasks.protocols import Task, head_of
+
+if TYPE_CHECKING:
+    from anysize.models.bundle import Card
+    from anysize.models.network import Network
 
 
 def evaluator_of(task: Task) -> Evaluator:
@@ -19,3 +26,23 @@ def evaluator_of(task: Task) -> Evaluator:
     return cast(
         Evaluator, plugins.load("evaluation", task.name if head is None else head.evaluation)
     )
+
+
+def measured(
+    evaluator: Evaluator,
+    results: Iterable[Result | ErrorResult],
+    *,
+    card: Card,
+    source: Source,
+    network: Network,
+    task: Task,
+) -> Measured:
+    """What an evaluator makes of results.
+
+    A module with ``WITH_NETWORK = True`` is given the network and the task as well: its baselines
+    are made of the network's own tokens.
+    """
+    more: dict[str, Any] = {}
+    if getattr(evaluator, "WITH_NETWORK", False):
+        more = {"network": network, "task": task}
+    return evaluator.measure(results, card=card, source=source, **more)

@@ -151,6 +151,10 @@ class Text(Modality):
         from anysize.models.packed_tokens import supports_packed_tokens
         from anysize.models.packing import supports_packing
 
+        if network.outputs == ("losses",):
+            from anysize.modalities.texts.causal import CausalText
+
+            return CausalText(network, device, packed=packed)
         if packed or (packed is None and device.type == "cpu"):
             if not network.per_token and supports_packing(network.module):
                 return PackedText(network)
@@ -164,7 +168,7 @@ class Text(Modality):
     ) -> Callable[[Sequence[Example]], Tensors] | None:
         from anysize.modalities.texts.execution import FusedText
 
-        if not execution.packed or device.type != "cpu":
+        if not execution.packed or device.type != "cpu" or network.outputs == ("losses",):
             return None
         return FusedText(network, precision)
 

@@ -25,6 +25,7 @@ from anysize.core.generation import Ending, GenerationOptions, Growth, cut_at_st
 from anysize.core.windows import Window
 from anysize.models.network import Network
 from anysize.runtimes.decoding import Cached, Causal, EncoderDecoder
+from anysize.runtimes.recurrent_decoding import Recurrent
 from anysize.runtimes.sampling import Chooser
 
 _NOT_A_NUMBER = (
@@ -36,7 +37,9 @@ _TIMED = 2
 
 
 def can_generate(module: nn.Module) -> bool:
-    """Whether a module is one of transformers' that generate with a cache of keys and values."""
+    """Whether a module generates: with a cache of keys and values, or with a recurrent state."""
+    if getattr(module, "recurrent", False):
+        return True
     able = getattr(module, "can_generate", None)
     if able is None or not able() or getattr(module, "_is_stateful", False):
         return False
@@ -64,6 +67,10 @@ class _Row:
         kept = cut_at_stop(self.tokens, options.stop, options.least)
         if kept is not None:
             self.tokens = kept
+            return "stop"
+        strings = options.stop_strings
+        late = len(self.tokens) > options.least
+        if late and strings is not None and strings.reached(self.tokens):
             return "stop"
         return "length" if len(self.tokens) >= self.limit else None
 
@@ -191,6 +198,8 @@ class TorchGenerator:
         return batch
 
     def _batch(self) -> Cached:
+        if getattr(self._module, "recurrent", False):
+            return Recurrent(self._module, self._device, bfloat16=self.precision == "bfloat16")
         kind = EncoderDecoder if self._encodes else Causal
         return kind(self._module, self._device, bfloat16=self.precision == "bfloat16")
 

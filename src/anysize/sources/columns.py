@@ -36,6 +36,7 @@ class ColumnSpec:
         reading: of a target, what makes one spelling of a cell; None where it says nothing.
         shared: of a content, whether records that have it in common belong in one part of data that
             are divided (the questions of one context).
+        passages: of a text, whether long ones are cut into passages, a record each.
     """
 
     role: str
@@ -46,6 +47,7 @@ class ColumnSpec:
     axes: int = 0
     reading: Callable[[str], str | None] = plain_label
     shared: bool = False
+    passages: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

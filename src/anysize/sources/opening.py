@@ -15,6 +15,7 @@ from anysize.core.records import Source
 from anysize.readers.encodings import canonical
 from anysize.sources.boxes.role import wants_objects
 from anysize.sources.columns import TABLE_SETTINGS, ColumnSpec, Request
+from anysize.sources.passages import in_passages
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -55,15 +56,16 @@ def open_source(
     paths = all_matching(path)
     if len(paths) == 1:
         where = paths[0]
-        return open_one(
+        source = open_one(
             where, request_for(where, columns, rename, encoding, cache, findings, table)
         )
+        return in_passages(source, columns)
     from anysize.sources.concat import Concat
 
     base = common_folder(paths)
     request = request_at(base, columns, rename, encoding, cache, findings, table)
     parts = [open_one(one.absolute(), request) for one in paths]
-    return Concat(called(paths), parts)
+    return in_passages(Concat(called(paths), parts), columns)
 
 
 def all_matching(given: Paths, *, once: bool = False) -> list[Path]:

@@ -30,6 +30,7 @@ from anysize.sources.opening import (
     open_one,
     request_for,
 )
+from anysize.sources.passages import in_passages
 from anysize.sources.several_tables import has_labels
 from anysize.sources.split_names import SplitName
 
@@ -113,6 +114,7 @@ def open_splits(
         by_target=by_target,
         findings=request.findings,
         shared=tuple(spec.role for spec in columns if spec.shared),
+        columns=tuple(columns),
     )
     if len(paths) != 1:
         return _several(where, paths, request, cut, [validation, test])
@@ -139,6 +141,7 @@ def open_splits(
             whole = open_folder(where, request)
     else:
         whole = open_file(where, request)
+    whole = in_passages(whole, columns)
     (train, held, tested), apart = cut(whole, [validation, test])
     return Splits(train=train, validation=held, test=tested, how="hash", whole=whole, apart=apart)
 
@@ -152,7 +155,7 @@ def _several(
     if set(parts) - {"train"} and sum(map(len, parts.values())) == len(whole):
         opened = {part: _together(base, found, request) for part, found in parts.items()}
         return _completed(opened, "files", cut)
-    source = _together(base, whole, request)
+    source = in_passages(_together(base, whole, request), request.columns)
     (train, held, tested), apart = cut(source, shares)
     return Splits(train=train, validation=held, test=tested, how="hash", whole=source, apart=apart)
 
@@ -252,6 +255,7 @@ class _Cut:
     by_target: bool
     findings: Findings
     shared: tuple[str, ...]
+    columns: Sequence[ColumnSpec]
 
     def __call__(self, source: Source, shares: Sequence[float]) -> tuple[list[Source | None], bool]:
         """The remainder and a part for each share, and whether copies are in one part."""
@@ -270,6 +274,7 @@ class _Cut:
 def _completed(
     parts: Mapping[SplitName, Source], how: Literal["files", "folders"], cut: _Cut
 ) -> Splits:
+    parts = {name: in_passages(part, cut.columns) for name, part in parts.items()}
     train, held, test = (parts.get(name) for name in ("train", "validation", "test"))
     if train is not None and held is None and cut.validation > 0:
         (train, held), _ = cut(train, [cut.validation])

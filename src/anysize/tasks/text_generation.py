@@ -1,0 +1,299 @@
+"""Text generation: language models, measured by how likely they find texts, asked to continue them.
+
+Training and evaluation read passages (``sources.passages``), and every token of them is predicted
+exactly once; the text before a passage is context. What prediction does is in
+``tasks.text_continuation``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from anysize import mergers
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.examples import Example
+from anysize.core.progress import counted
+from anysize.core.protocols import Merger, Meter, Preprocess
+from anysize.core.receipts import Facts, Unit
+from anysize.core.records import Record, Source
+from anysize.core.results import Result
+from anysize.core.windows import Window
+from anysize.modalities.texts.settings import TextSettings
+from anysize.models.architectures import Architecture
+from anysize.models.network import Network
+from anysize.sources import ColumnSpec
+from anysize.sources.passages import BEFORE, CONTINUES
+from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
+from anysize.tasks.text_continuation import AnswerOptions, TextContinuation, begin_of, end_of
+from anysize.windows.language import LanguageWindows
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from anysize.augmentation import Augmentation
+    from anysize.models.execution import Tensors
+
+PROVIDES = ("text-generation",)
+ARCHITECTURE = Architecture(
+    auto="AutoModelForCausalLM",
+    suffixes=("ForCausalLM", "LMHeadModel", "LanguageModel"),
+    outputs=("losses",),
+    per_token=("losses",),
+    beside=("labels",),
+)
+
+TEXT = ColumnSpec(
+    role="text",
+    kind="text",
+    names=("text", "document", "content", "article", "story", "sentence"),
+    passages=True,
+)
+
+_LOOKED_AT = 64
+_TOKENS = "tokens_per_record"
+
+
+class TextGeneration:
+    """Windows of tokens over ``text``; each token's loss is that of predicting it.
+
+    Args:
+        options: of prediction; of them evaluation takes ``stride``.
+    """
+
+    name = "text-generation"
+    role = "text"
+    unit: Unit = "tokens"
+    columns: tuple[ColumnSpec, ...] = (TEXT,)
+    main_metric = "perplexity"
+    lower_is_better = True
+    augmentation = "none"
+    separable = True
+    by_target = False
+    prediction: ClassVar[type[AnswerOptions]] = AnswerOptions
+
+    def __init__(self, options: AnswerOptions | None = None) -> None:
+        self.options = options or AnswerOptions()
+
+    def predicting(self, options: AnswerOptions) -> TextGeneration:
+        """The task with other options of prediction."""
+        return TextGeneration(options)
+
+    def answering(self) -> TextContinuation:
+        """What prediction does; see ``tasks.protocols.Answering``."""
+        return TextContinuation(self.options)
+
+    def labels(self, source: Source) -> tuple[str, ...]:
+        """None: what is predicted is the next token."""
+        return ()
+
+    def label_counts(self, source: Source) -> dict[str, int]:
+        """None."""
+        return {}
+
+    def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
+        """Notes how many tokens a record of the training data has, on average of a few.
+
+        A record's loss is its tokens' losses over this number, so that every token of the data
+        counts the same, and the loss of a step is about that of a token.
+        """
+        preprocess = self.preprocess(network)
+        found = []
+        for index in range(0, len(source), max(len(source) // _LOOKED_AT, 1)):
+            try:
+                examples = preprocess(index, source[index], None)
+                found.append(sum(int((one.arrays["labels"] >= 0).sum()) for one in examples))
+            except DataError:
+                continue  # counted and named when training reads it
+        mean = sum(found) / len(found) if found else 0.0
+        network.module.config.update({_TOKENS: max(mean, 1.0)})
+
+    def recipe_defaults(self, *, pretrained: bool) -> Mapping[str, Any]:
+        common: dict[str, Any] = {"label_smoothing": 0.0}
+        if pretrained:
+            return {**common, "batch": 8}
+        return {**common, "batch": 8, "epochs": 20, "learning_rate": 2e-3, "weight_decay": 0.1}
+
+    def preprocess(
+        self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
+    ) -> Preprocess:
+        if augment is not None:
+            raise ConfigurationError(
+                f"augment={augment.spec!r} is for pictures; {self.name} takes 'none'"
+            )
+        settings = network.reads(TextSettings)
+        if network.tokenizer is None:
+            raise ConfigurationError(f"model {network.spec!r} has no tokenizer")
+        windows = LanguageWindows(
+            tokenizer=network.tokenizer,
+            size=settings.window,
+            context=min(settings.overlap, settings.window - 1),
+            begin=begin_of(network),
+            end=end_of(network),
+        )
+        stride = self.options.stride or (settings.window + 1) // 2
+        if stride > settings.window:
+            raise ConfigurationError(
+                f"stride must be at most the window, {settings.window} tokens, not {stride}"
+            )
+        measured = dataclasses.replace(windows, context=settings.window - stride)
+        return LanguagePreprocess(windows, measured, seed)
+
+    def target_of(self, record: Record) -> TextCounts:
+        """How many words, characters and bytes the text has; see ``ReadsTargets``."""
+        return counts_of(record.text(self.role).chunks())
+
+    def encode_target(self, record: Record, labels: Sequence[str]) -> int:
+        """Nothing: the windows have their labels with them."""
+        return 0
+
+    def made_up(self, example: Example, labels: int) -> tuple[Example, int]:
+        ids = example.arrays["input_ids"]
+        wanted = np.roll(ids, -1).astype(np.int32)
+        return dataclasses.replace(example, arrays={**example.arrays, "labels": wanted}), 0
+
+    def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
+        """The sum of the tokens' losses over the tokens of an average record."""
+        mean = float(getattr(network.module.config, _TOKENS, None) or 1.0)
+        total: Tensor = outputs["losses"].sum() / mean
+        return total
+
+    def new_meter(self, labels: Sequence[str]) -> Meter:
+        return PerplexityMeter()
+
+    def new_merger(
+        self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
+    ) -> Callable[[str], Merger]:
+        if options.rule != MERGED_AS_USUAL.rule:
+            raise ConfigurationError(
+                f"merge must be left out for {self.name}, not {options.rule!r}: each token is "
+                "predicted by the window that owns it"
+            )
+        return mergers.maker(labels, "likelihood", self.unit)
+
+
+class LanguagePreprocess:
+    """A record's ``text`` to examples of token ids with the tokens that come next.
+
+    Args:
+        training: windows to train on; where the first one ends changes from epoch to epoch.
+        measured: windows to measure with.
+        seed: of the run.
+    """
+
+    def __init__(self, training: LanguageWindows, measured: LanguageWindows, seed: int = 0) -> None:
+        self._training, self._measured, self._seed = training, measured, seed
+
+    def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
+        text: Any = record.text("text")
+        before: Any = record.fields.get(BEFORE)
+        if draw is None:
+            stream = self._measured.stream(text, before)
+        else:
+            size = self._training.size
+            key = f"{self._seed} {draw} {record.id}".encode()
+            first = size - int.from_bytes(blake2b(key, digest_size=4).digest()) % (size // 2)
+            ending = CONTINUES not in record.values
+            stream = self._training.stream(text, before, ending=ending, first=first)
+        unknown = 0
+        for index, window in enumerate(stream):
+            if not len(window.ids) or (window.last and not window.core.stop and before is None):
+                raise DataError(text.origin, "there is nothing to read in it")
+            unknown += window.unknown
+            facts = None
+            if window.last and unknown:
+                facts = Facts(counts={"unknown_tokens": unknown})
+            yield Example(
+                ordinal=ordinal,
+                window=Window(
+                    record=record.id,
+                    index=index,
+                    region=window.region,
+                    core=window.core,
+                    last=window.last,
+                ),
+                arrays={"input_ids": window.ids, "labels": window.labels},
+                cost=len(window.ids),
+                facts=facts,
+                aside={"predicted": np.array((window.labels >= 0).sum())},
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TextCounts:
+    """How long a text is.
+
+    Attributes:
+        words: stretches without blanks, and line ends, which count as a word each.
+        characters: of the text.
+        bytes: in UTF-8.
+    """
+
+    words: int = 0
+    characters: int = 0
+    bytes: int = 0
+
+
+def counts_of(chunks: Iterator[str]) -> TextCounts:
+    """The length of a text that comes as a stream."""
+    words = characters = size = 0
+    inside = False
+    for chunk in chunks:
+        found = chunk.split()
+        # A word that goes on from the last piece was counted there.
+        words += len(found) - (inside and bool(chunk) and not chunk[0].isspace())
+        words += chunk.count("\n")
+        characters += len(chunk)
+        size += len(chunk.encode("utf-8", "replace"))
+        inside = bool(chunk) and not chunk[-1].isspace()
+    return TextCounts(words, characters, size)
+
+
+class PerplexityMeter:
+    """The perplexity of a token, and the mean of its loss (natural logarithms)."""
+
+    def __init__(self) -> None:
+        self._loss = 0.0
+        self._tokens = 0
+
+    def add(self, result: Result, target: Any) -> None:
+        self._loss += float(result.details["loss"])
+        self._tokens += int(result.details["tokens"])
+
+    def state(self) -> tuple[float, int]:
+        return self._loss, self._tokens
+
+    def join(self, states: Sequence[tuple[float, int]]) -> None:
+        self._loss = math.fsum(loss for loss, _ in states)
+        self._tokens = sum(tokens for _, tokens in states)
+
+    def score(self) -> tuple[float, float]:
+        loss = self._loss / max(self._tokens, 1)
+        return math.exp(min(loss, 700.0)), loss
+
+
+def total_tokens(source: Source, preprocess: Preprocess) -> Iterator[np.ndarray[Any, Any]]:
+    """The tokens of each record of a source that can be read, in order.
+
+    Args:
+        source: of texts.
+        preprocess: of the task.
+    """
+    for index in counted(range(len(source)), f"reading {source.name}", len(source)):
+        try:
+            parts = [each.arrays["labels"] for each in preprocess(index, source[index], None)]
+        except DataError:
+            continue
+        ids = np.concatenate(parts)
+        yield ids[ids >= 0]
+
+
+def make(name: str) -> TextGeneration:
+    """The task."""
+    return TextGeneration()
