@@ -46,6 +46,10 @@ OWN_MODELS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         },
     ),
     "object-detection": ("detector-small", {"image_size": (64, 64)}),
+    "text-generation": (
+        "gpt",
+        {"window": 16, "options": {"hidden_size": "16", "num_layers": "1", "num_heads": "2"}},
+    ),
     "face-recognition": (
         "face-resnet18", {"image_size": (48, 48), "options": {"finder": "none", "width": "16"}}
     ),

@@ -35,6 +35,13 @@ TASKS = sorted(set(plugins.keys("tasks")) - {"summarization"})
 LABELS = ("cat", "dog", "狗")
 # A small model of each task, and what it is asked for.
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "text-generation": (
+        "gpt",
+        {
+            "wishes": TextOptions(window=768),
+            "options": {"hidden_size": "16", "num_layers": "1", "num_heads": "2"},
+        },
+    ),
     "text-classification": ("lstm", {"wishes": TextOptions(window=32)}),
     "image-classification": ("cnn", {"wishes": ImageOptions(image_size=(16, 16))}),
     "object-detection": ("detector-small", {"wishes": ImageOptions(image_size=(64, 64))}),
@@ -54,6 +61,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "time-series-classification": ("conv1d", {"facts": FeatureFacts(shape=(9, 4))}),
 }
 MODELS |= {as_regression(task): MODELS[task] for task in MODELS if as_regression(task) != task}
+WITHOUT_LABELS = ("text-generation",)
 REGRESSION = tuple(task for task in TASKS if task.endswith("-regression"))
 CLASSIFICATION = tuple(
     task for task in TASKS if task not in REGRESSION and head_of(tasks.load(task)) is not None
@@ -70,7 +78,9 @@ def like(task: str) -> str:
 
 
 def labels_of(task: str) -> tuple[str, ...]:
-    """The outputs of a model that knows the three labels, or gives a number."""
+    """The outputs of a model that knows the three labels, or gives a number, or has none."""
+    if task in WITHOUT_LABELS:
+        return ()
     if task == "token-classification":
         return tag_names(LABELS)
     if task == "question-answering":
@@ -98,7 +108,7 @@ def make_data(task: str, folder: Path) -> Path:
             rows.append({"context": context, "question": f"which {i}", "answers": answers})
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         return path
-    if task == "text-classification":
+    if task in ("text-classification", "text-generation"):
         path = folder / "data.csv"
         words = ["red", "green", "blue", "one", "two"]
         rows = [
@@ -218,7 +228,7 @@ def test_one_record_alone_equals_the_record_among_others(task: str, tmp_path: Pa
         assert single.receipt == result.receipt
 
 
-@pytest.mark.parametrize("task", sorted(set(TASKS) - set(REGRESSION)))
+@pytest.mark.parametrize("task", sorted({*TASKS} - {*REGRESSION, *WITHOUT_LABELS}))
 def test_labels_are_found_in_the_data(task: str, tmp_path: Path) -> None:
     made = tasks.load(task)
     source = open_source(make_data(task, tmp_path), columns=made.columns)

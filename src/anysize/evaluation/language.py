@@ -47,7 +47,7 @@ _WORST = 12
 _LEAST = 8  # tokens of a record that may be among the worst
 _NAMED = 100
 _SAMPLES = 4
-_PROMPT = 160  # characters
+_PROMPT = 80  # characters
 _NEW_TOKENS = 40
 _MOST = 2_000_000
 
@@ -173,14 +173,14 @@ class _Run:
             if len(self._worst) > _WORST:
                 heapq.heappop(self._worst)
 
-    def interval(self) -> tuple[float, float]:
+    def interval(self) -> tuple[float, float] | None:
         """Of the perplexity, at 95 %: the mean loss is a ratio of two sums over records."""
+        if self.receipts.records < 2:
+            return None
         mean = self.loss / self.tokens
         own, both, size = self._squares
         records = self.receipts.records
-        spread = (
-            max(own - 2 * mean * both + mean * mean * size, 0.0) * records / max(records - 1, 1)
-        )
+        spread = max(own - 2 * mean * both + mean * mean * size, 0.0) * records / (records - 1)
         error = 1.96 * math.sqrt(spread) / self.tokens
         return perplexity(mean - error, 1), perplexity(mean + error, 1)
 
@@ -312,9 +312,12 @@ def _beginning(source: Source, index: int) -> str:
 
 def _cards(evaluation: LanguageEvaluation) -> list[tuple[str, str, str]]:
     main, receipts = evaluation.main(), evaluation.receipts
-    low, high = evaluation.interval
+    between = ""
+    if evaluation.interval is not None:
+        low, high = evaluation.interval
+        between = f"; {low:,.2f} … {high:,.2f}"
     return [
-        ("perplexity", f"{main['perplexity']:,.2f}", f"of a token; {low:,.2f} … {high:,.2f}"),
+        ("perplexity", f"{main['perplexity']:,.2f}", f"of a token{between}"),
         ("of a word", f"{main['word_perplexity']:,.2f}", "a line end is a word"),
         ("bits per byte", f"{main['bits_per_byte']:.3f}", f"{evaluation.bytes:,} bytes"),
         ("tokens", f"{evaluation.tokens:,}", f"each once; {evaluation.unknown:,} unknown"),

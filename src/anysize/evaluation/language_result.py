@@ -132,7 +132,7 @@ class LanguageEvaluation:
         loss: of all tokens, in natural logarithms.
         tokens: each counted once.
         words, characters, bytes: of the same texts.
-        interval: of the perplexity of a token, at 95 %, over records.
+        interval: of the perplexity of a token, at 95 %, over records; None of a single one.
         stride: tokens that a window predicts.
         window: tokens that it reads.
         unknown: tokens that stand for what the vocabulary does not have.
@@ -151,7 +151,7 @@ class LanguageEvaluation:
     words: int
     characters: int
     bytes: int
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     stride: int
     window: int
     unknown: int
@@ -186,7 +186,7 @@ class LanguageEvaluation:
             "unknown_tokens": self.unknown,
             "window": self.window,
             "stride": self.stride,
-            "intervals": {"perplexity": list(self.interval)},
+            "intervals": {} if self.interval is None else {"perplexity": list(self.interval)},
             "failed_records": self.failure_count,
             "baselines": {each.name: each.to_json() for each in self.baselines},
             "by_size": [each.to_json() for each in self.by_size],

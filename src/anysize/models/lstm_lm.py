@@ -60,6 +60,17 @@ class LSTMLanguageModelConfig(PretrainedConfig):
             raise ConfigurationError(problems)
 
 
+class SameDropout(nn.Dropout):
+    """Sets the same units of a sequence to zero at all of its steps."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Of states ``[rows, length, width]``."""
+        if not self.training or not self.p:
+            return hidden
+        kept = hidden.new_ones(hidden.shape[0], 1, hidden.shape[2])
+        return hidden * functional.dropout(kept, self.p)
+
+
 class LSTMBody(nn.Module):
     """Embeddings and LSTMs (Hochreiter and Schmidhuber 1997), from left to right."""
 
@@ -70,16 +81,16 @@ class LSTMBody(nn.Module):
         self.layers = nn.ModuleList(
             nn.LSTM(width, width, batch_first=True) for _ in range(config.num_hidden_layers)
         )
-        self.dropout = config.dropout
+        self.dropout = SameDropout(config.dropout)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, **_unused: Any
     ) -> BaseModelOutput:
         """States ``[rows, length, width]``; padding comes behind, and states never see it."""
-        hidden = self._dropped(self.embeddings(input_ids))
+        hidden = self.dropout(self.embeddings(input_ids))
         for layer in self.layers:
             found, _ = layer(hidden)
-            hidden = self._dropped(found)
+            hidden = self.dropout(found)
         return BaseModelOutput(last_hidden_state=hidden)
 
     def read(self, input_ids: Tensor, lengths: Tensor, state: State | None) -> tuple[Tensor, State]:
@@ -98,12 +109,6 @@ class LSTMBody(nn.Module):
             hidden, _ = pad_packed_sequence(found, batch_first=True)
             after.append(own)
         return hidden, tuple(after)
-
-    def _dropped(self, hidden: Tensor) -> Tensor:
-        if not self.training or not self.dropout:
-            return hidden
-        kept = hidden.new_ones(hidden.shape[0], 1, hidden.shape[2])
-        return hidden * functional.dropout(kept, self.dropout)
 
 
 class LSTMLanguageModel(PreTrainedModel):
