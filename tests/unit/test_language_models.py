@@ -110,7 +110,7 @@ def test_losses_in_parts_are_the_losses(monkeypatch: pytest.MonkeyPatch) -> None
         return losses.detach(), states.grad.clone()
 
     whole = taken()
-    monkeypatch.setattr("anysize.models.token_losses._LOGITS_AT_ONCE", 90)
+    monkeypatch.setattr("anysize.models.token_losses.LOGITS_AT_ONCE", 90)
     for one, two in zip(taken(), whole, strict=True):
         torch.testing.assert_close(one, two)
     nothing = token_losses(states, torch.full((11,), -100), head, 30)
@@ -165,7 +165,7 @@ def test_a_recurrent_model_generates_what_its_whole_text_says(
     long: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if long:
-        monkeypatch.setattr("anysize.runtimes.recurrent_decoding._PART", 3)
+        monkeypatch.setattr("anysize.runtimes.recurrent_decoding.PART", 3)
     network = network_of("lstm")
     generator = TorchGenerator(network, "float32", torch.device("cpu"))
     examples = examples_of([7, 1, 5])

@@ -23,7 +23,7 @@ from anysize.core.progress import counted
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation.choice import evaluator_of, measured
-from anysize.planning.options import PredictOptions, adapted, task_asked, with_settings
+from anysize.planning.options import PredictOptions, task_asked, with_settings
 from anysize.tasks.inputs import Input, columns_of, open_inputs
 from anysize.tasks.protocols import Answering, answering
 
@@ -220,8 +220,7 @@ class Model(People, Streaming):
         session = self._session(measuring=isinstance(self.task, Answering))
         results = session.results(source, options, keep_first=True, on_windows=on_windows)
         results = counted(results, "evaluating", len(source))
-        network = adapted(self.network, self.card, options)[0]
-        task = task_asked(session.task, self.card, options)
+        network, task = session.asked(options)
         made: dict[str, Any] = {"card": self.card, "network": network, "task": task}
         evaluation = measured(evaluator, results, source=source, **made)
         if hasattr(evaluation, "findings"):

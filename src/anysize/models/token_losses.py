@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 IGNORED = -100
 """In the place of a token that is not wanted."""
 
-_LOGITS_AT_ONCE = 1 << 24
+LOGITS_AT_ONCE = 1 << 24
 
 
 def token_losses(
@@ -36,7 +36,7 @@ def token_losses(
     if not len(places):
         # Training wants a gradient, of zero, all the same.
         return losses + states.sum().float() * 0
-    most = max(_LOGITS_AT_ONCE // vocabulary, 1)
+    most = max(LOGITS_AT_ONCE // vocabulary, 1)
     found = []
     for part in places.split(most):
         given = states[part], wanted[part], head

@@ -56,6 +56,11 @@ class Session:
         """Network, card and folder."""
         return self.network, self.card, self.folder
 
+    def asked(self, options: PredictOptions) -> tuple[Network, Task]:
+        """Network and task with what the caller asks of them."""
+        network = adapted(self.network, self.card, options)[0]
+        return network, task_asked(self.task, self.card, options)
+
     def plan(
         self, source: Source | None, options: PredictOptions, *, thorough: bool = False
     ) -> PredictionPlan:
@@ -66,8 +71,7 @@ class Session:
             options: see ``PredictOptions``.
             thorough: measure the runtimes even where this source is not worth it.
         """
-        network = adapted(self.network, self.card, options)[0]
-        task = task_asked(self.task, self.card, options)
+        network, task = self.asked(options)
         seen = _look(network, task, source)
         return self._new_plan(network, task, seen, options, thorough=thorough)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 # Tokens of a prompt that are read at a time.
-_PART = 512
+PART = 512
 
 
 class Recurrent:
@@ -42,9 +42,9 @@ class Recurrent:
         lengths = np.array(list(map(len, prompts)))
         logits: list[Tensor | None] = [None] * len(prompts)
         states: list[Any] = [None] * len(prompts)
-        for start in range(0, int(lengths.max()), _PART):
+        for start in range(0, int(lengths.max()), PART):
             rows = np.flatnonzero(lengths > start).tolist()
-            parts = [prompts[row][start : start + _PART] for row in rows]
+            parts = [prompts[row][start : start + PART] for row in rows]
             given = None if start == 0 else _joined([states[row] for row in rows])
             found, after = self._read(parts, given)
             for place, row in enumerate(rows):
