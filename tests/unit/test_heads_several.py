@@ -21,6 +21,8 @@ from anysize.heads.set_meter import SetMeter, average_precision, best_thresholds
 from anysize.heads.set_meter import measured as decisions_measured
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models.bundle import Card
+from anysize.models.classifier import last_linear
+from anysize.models.spec import open_network
 from anysize.readers.text import Text
 from anysize.sources.labels.sets import separator_of
 from anysize.sources.memory import FieldSource
@@ -202,6 +204,25 @@ def test_the_loss_is_the_mean_cross_entropy_over_the_labels() -> None:
     focal = HEAD.loss(logits, wanted, HeadLoss(focal=2.0))
     chance = (-expected).exp()
     assert float(focal) == pytest.approx(float((expected * (1 - chance) ** 2).mean(1).sum()))
+
+
+def test_an_untrained_model_answers_as_often_as_the_data_do(tmp_path: Path) -> None:
+    from anysize.training import Recipe, run
+
+    rows = [f"{n % 7},{n},{';'.join(['a'] * (n % 2) + ['b'] * (n % 8 == 0))}" for n in range(160)]
+    data = tmp_path / "t.csv"
+    data.write_text(
+        "\n".join(["x,y,label", *[f"{row}[]" if row[-1] == "," else row for row in rows]])
+    )
+    recipe = Recipe(
+        task="tabular-classification", data=str(data), model="dense", out=str(tmp_path / "run"),
+        head="several", separator=";", options={"hidden": "4"}, steps=1, validation=0.0, test=0.0,
+        tensorboard=False, memory=2 << 30,
+    )  # fmt: skip
+    run(recipe, quiet=True)
+    last = last_linear(open_network(str(tmp_path / "run"))[0].module, 2)
+    assert last is not None
+    assert last.bias.detach().sigmoid().tolist() == pytest.approx([1 / 2, 1 / 8], abs=0.02)
 
 
 def test_damaged_thresholds_are_refused() -> None:

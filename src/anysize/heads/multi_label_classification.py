@@ -197,6 +197,18 @@ class SeveralLabels:
             found.append(min(max((total - there) / there, 1.0), 100.0))
         return tuple(found)
 
+    def start(
+        self, counts: Mapping[str, int], records: int, labels: Sequence[str]
+    ) -> tuple[float, ...]:
+        """The log-odds of each label.
+
+        Most labels are rare. Starting at even odds, the first steps push all logits down at once,
+        through the features, and a pretrained encoder may lose what it knows (Lin et al. 2017,
+        arXiv:1708.02002, section 4.1).
+        """
+        there = [min(counts.get(label, 0), records) for label in labels]
+        return tuple(math.log((n + 0.5) / (records - n + 0.5)) for n in there)
+
     def stratum(self, target: Any, counts: Mapping[str, int]) -> str:
         """A record counts as the rarest of its labels."""
         return min(target, key=lambda name: counts.get(name, 0), default="")

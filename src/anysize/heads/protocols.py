@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -267,4 +267,21 @@ class Head(Protocol):
 
     def to_json(self) -> Mapping[str, Any]:
         """What is learned and kept in the card, in plain values."""
+        ...
+
+
+@runtime_checkable
+class Starting(Protocol):
+    """A head whose fresh last layer begins with what the counts of the labels say."""
+
+    def start(
+        self, counts: Mapping[str, int], records: int, labels: Sequence[str]
+    ) -> tuple[float, ...]:
+        """Biases of the outputs.
+
+        Args:
+            counts: training records by label.
+            records: for training, in all.
+            labels: in the order of the outputs.
+        """
         ...

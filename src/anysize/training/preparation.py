@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from anysize import heads, tasks
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Finding, Findings
 from anysize.core.records import Source
+from anysize.heads.protocols import Starting
 from anysize.modalities import modality_of
 from anysize.models.classifier import last_linear
 from anysize.models.network import BuildRequest, Network
@@ -65,6 +67,8 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         check(task, recipe.teacher, labels)
     network = _build(recipe, task, training, labels)
     task.begin(network, training, labels)
+    counts = data.counts.get("train") or task.label_counts(training)
+    _start(network, task, labels, counts, len(training))
     findings.checked(strict=recipe.strict)
     modality = modality_of(network.settings)
     resolved = resolve(
@@ -92,7 +96,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
             "data": training.name,
             "fingerprint": training.fingerprint(),
             "sample": sample_digest(training),
-            "label_counts": data.counts.get("train") or task.label_counts(training),
+            "label_counts": counts,
             "findings": findings.to_json(),
             "seed": recipe.seed,
             "versions": _versions(),
@@ -251,6 +255,22 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
         nn.init.zeros_(network.pool.weight)
         nn.init.zeros_(network.pool.bias)
     return network
+
+
+def _start(
+    network: Network, task: Task, labels: tuple[str, ...], counts: Mapping[str, int], records: int
+) -> None:
+    """Sets the biases of a fresh last layer, where the head knows better than zero."""
+    import torch
+
+    head = head_of(task)
+    if not isinstance(head, Starting):
+        return
+    last = last_linear(network.module, len(head.outputs(labels)))
+    if last is None or last.bias is None or bool(last.bias.any()):
+        return  # it has been trained
+    with torch.no_grad():
+        last.bias.copy_(torch.tensor(head.start(counts, records, labels)))
 
 
 def _feature_size(module: Any, classes: int) -> int:
