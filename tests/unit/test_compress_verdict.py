@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,8 @@ from anysize.compression.verdict import (
     too_few,
 )
 from anysize.core.errors import ConfigurationError
+from anysize.evaluation.intervals import PairedDifference
+from anysize.evaluation.paired_numbers import PairedDrop, paired_drop
 
 
 def figures(size: int = 100, metric: float | None = 0.9) -> Figures:
@@ -84,9 +88,55 @@ def test_the_pair_is_compared_record_by_record() -> None:
         metric="accuracy",
     )  # fmt: skip
     assert found.agreement == 0.75
-    assert found.paired is not None
+    assert isinstance(found.paired, PairedDifference)
     assert found.paired.difference == 0.25
     assert found.paired.counts.first_only == 1
+
+
+def numbers(values: list[float], targets: list[float]) -> Answers:
+    nothing = np.full(len(values), -1, np.int32)
+    return Answers(nothing, nothing > 0, np.array(values), np.array(targets))
+
+
+@pytest.mark.parametrize(
+    ("metric", "lower", "drop"),
+    [("mae", True, 1.0), ("rmse", True, 1.0), ("r2", False, 0.0024), ("spearman", False, 0.0)],
+)
+def test_numbers_are_compared_by_their_errors_on_the_same_records(
+    metric: str, lower: bool, drop: float
+) -> None:
+    targets = [float(n) for n in range(100)]
+    signs = [1, -1] * 50
+    before = numbers([y + sign for y, sign in zip(targets, signs, strict=True)], targets)
+    after = numbers([y + 2 * sign for y, sign in zip(targets, signs, strict=True)], targets)
+    after.values[7] = float("nan")  # it could not be read
+    given = [replace(figures(size), metric=1.0) for size in (100, 50)]
+    found = judge(
+        "int8", (given[0], before), (given[1], after), pace=paced(), max_drop=0.01,
+        metric=metric, lower=lower,
+    )  # fmt: skip
+    assert isinstance(found.paired, PairedDrop)
+    assert found.paired.records == 99
+    assert found.paired.difference == pytest.approx(drop, abs=0.002)
+    # The errors of both go together, so the interval is narrow.
+    interval = found.paired.interval
+    assert interval.low <= found.paired.difference <= interval.high
+    assert interval.high - interval.low < 0.01
+    assert found.agreement is None
+    assert found.to_json()["paired"]["metric"] == metric
+
+
+def test_a_paired_interval_covers_the_true_drop() -> None:
+    draw = np.random.default_rng(0)
+    inside = 0
+    for _ in range(30):
+        truth = draw.normal(size=80)
+        first = truth + draw.normal(scale=0.5, size=80)
+        second = first + draw.normal(scale=0.3, size=80)
+        found = paired_drop(truth, first, second, "r2", lower=False, replicates=100)
+        # What noise of that size takes from an explained variance of 0.75.
+        inside += found.interval.low <= 0.09 <= found.interval.high
+    assert inside >= 25
 
 
 def test_answers_without_labels_are_not_compared() -> None:

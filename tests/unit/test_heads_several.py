@@ -11,7 +11,7 @@ import torch
 from sklearn import metrics  # type: ignore[import-untyped]
 
 from anysize import heads, tasks
-from anysize.core.errors import BundleError, DataError
+from anysize.core.errors import BundleError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.receipts import Receipt
 from anysize.core.results import Result
@@ -27,6 +27,7 @@ from anysize.readers.text import Text
 from anysize.sources.labels.sets import separator_of
 from anysize.sources.memory import FieldSource
 from anysize.tasks.memory_tables import RowsSource, rows_of
+from anysize.tasks.protocols import MergeOptions
 from anysize.tasks.understanding import Understood, understand
 
 TASK = tasks.load("text-classification")
@@ -204,6 +205,14 @@ def test_the_loss_is_the_mean_cross_entropy_over_the_labels() -> None:
     focal = HEAD.loss(logits, wanted, HeadLoss(focal=2.0))
     chance = (-expected).exp()
     assert float(focal) == pytest.approx(float((expected * (1 - chance) ** 2).mean(1).sum()))
+
+
+@pytest.mark.parametrize("name", ["several", "ordered", "number"])
+def test_windows_of_other_heads_are_not_answered_one_by_one(name: str) -> None:
+    head = heads.load(name)
+    task: Any = tasks.load(f"text-{head.family}")
+    with pytest.raises(ConfigurationError, match="merge must not be 'grid' with the head"):
+        task.headed(head).new_merger(("1", "2"), MergeOptions(rule="grid"))
 
 
 def test_an_untrained_model_answers_as_often_as_the_data_do(tmp_path: Path) -> None:

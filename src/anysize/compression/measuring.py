@@ -154,4 +154,4 @@ def _read_answers(path: Path) -> Answers | None:
     if not path.is_file():
         return None
     with np.load(path, allow_pickle=False) as entries:
-        return Answers(entries["predictions"], entries["correct"])
+        return Answers(**{name: entries[name] for name in entries.files})

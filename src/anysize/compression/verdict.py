@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from anysize.compression.pace import Pace
 from anysize.core.findings import Finding
 from anysize.core.memory import format_size
 from anysize.evaluation.intervals import PairedCounts, PairedDifference, paired_difference
+from anysize.evaluation.paired_numbers import PairedDrop, paired_drop
+from anysize.heads.number_meter import METRICS as OF_NUMBERS
 
 _ROUNDING = 1e-9
 
@@ -58,9 +60,9 @@ class Candidate:
         pace: how fast it is beside the original, with intervals; None where it did not run.
         drop: the original's metric minus its own; of a metric in which lower is better, what it
             rises by as a part of the original's.
-        paired: accuracy of the original minus its own on the same records, with its interval;
-            None where the task's metric is not a mean over records.
-        agreement: the share of records that both answer alike; None as above.
+        paired: accuracy of the original minus its own on the same records, or of numbers what the
+            metric loses, with its interval; None where answers cannot be compared one by one.
+        agreement: the share of records that both answer alike; None where they are no labels.
         reasons: why it is not shipped; empty where it may be.
         worse: whether one of them is the metric.
     """
@@ -69,7 +71,7 @@ class Candidate:
     figures: Figures | None
     pace: Pace | None = None
     drop: float | None = None
-    paired: PairedDifference | None = None
+    paired: PairedDifference | PairedDrop | None = None
     agreement: float | None = None
     reasons: tuple[str, ...] = ()
     worse: bool = False
@@ -146,10 +148,19 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a bundle answered, record by record: places of labels, and whether they are right."""
+    """What a bundle answered, record by record.
+
+    Attributes:
+        predictions: places of labels; -1 where the answer is none.
+        correct: whether they are right.
+        values: numbers that were answered; not-a-number where the answer is none.
+        targets: the true numbers.
+    """
 
     predictions: NDArray[np.int32]
     correct: NDArray[np.bool_]
+    values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    targets: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @property
     def comparable(self) -> bool:
@@ -204,7 +215,7 @@ def judge(
             )
         elif (few := too_few(after.records, max_drop)) is not None:
             reasons.append(few)
-    paired, agreement = _compared(original[1], candidate[1])
+    paired, agreement = _compared(original[1], candidate[1], metric, lower=lower)
     return Candidate(
         chain=chain,
         figures=after,
@@ -267,10 +278,17 @@ def _goods(candidate: Candidate) -> tuple[float, float, float]:
 
 
 def _compared(
-    original: Answers | None, candidate: Answers | None
-) -> tuple[PairedDifference | None, float | None]:
+    original: Answers | None, candidate: Answers | None, metric: str, *, lower: bool
+) -> tuple[PairedDifference | PairedDrop | None, float | None]:
     if original is None or candidate is None:
         return None, None
+    if metric in OF_NUMBERS and len(original.values) == len(candidate.values):
+        both = np.isfinite(original.targets + original.values + candidate.values)
+        if both.any():
+            wanted, first, second = (
+                each[both] for each in (original.targets, original.values, candidate.values)
+            )
+            return paired_drop(wanted, first, second, metric, lower=lower), None
     if not original.comparable or len(original.correct) != len(candidate.correct):
         return None, None
     paired = paired_difference(PairedCounts.of(original.correct, candidate.correct))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import sys
 import time
@@ -57,6 +58,8 @@ class Answers:
     Attributes:
         predictions: place of the predicted label; -1 where it is none of the labels.
         correct: whether it is the record's target.
+        values: the predicted number; not-a-number where it is none.
+        targets: the true one.
     """
 
     def __init__(self, labels: Sequence[str], source: Source) -> None:
@@ -64,6 +67,8 @@ class Answers:
         self._source = source
         self.predictions: list[int] = []
         self.correct: list[bool] = []
+        self.values: list[float] = []
+        self.targets: list[float] = []
 
     def kept(self, results: Iterator[Result | ErrorResult]) -> Iterator[Result | ErrorResult]:
         for ordinal, result in enumerate(results):
@@ -72,7 +77,17 @@ class Answers:
                 place, right = self._judged(result.prediction, self._source[ordinal].target)
             self.predictions.append(place)
             self.correct.append(right)
+            self._note_number(ordinal, result)
             yield result
+
+    def _note_number(self, ordinal: int, result: Result | ErrorResult) -> None:
+        value = target = math.nan
+        if isinstance(result, Result) and isinstance(result.prediction, float):
+            value = result.prediction
+            with contextlib.suppress(TypeError, ValueError):  # it has no number
+                target = float(self._source[ordinal].target)
+        self.values.append(value)
+        self.targets.append(target)
 
     def _judged(self, prediction: str | list[str], target: Any) -> tuple[int, bool]:
         """The place of an answer, and whether it is right; a set of labels is one answer."""
@@ -90,6 +105,8 @@ class Answers:
             path,
             predictions=np.array(self.predictions, np.int32),
             correct=np.array(self.correct, np.bool_),
+            values=np.array(self.values),
+            targets=np.array(self.targets),
         )
 
 
