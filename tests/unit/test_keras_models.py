@@ -361,6 +361,34 @@ def test_numbers_and_several_labels_are_read_as_such(
             assert result.prediction == [str(n) for n in range(3) if wanted[n] >= 0.5]
 
 
+@pytest.mark.parametrize("last", ["dense", "scaled"])
+def test_a_file_that_estimates_numbers_is_trained_further_from_what_it_estimates(
+    last: str, keras: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    layers = [keras.Input((2,)), keras.layers.Dense(1)]
+    if last == "scaled":
+        layers.append(keras.layers.Rescaling(3.0))
+    model = randomised(keras.Sequential(layers))
+    rows = np.random.default_rng(0).standard_normal((60, 2)).astype(np.float32)
+    wanted = model(rows).detach().numpy()[:, 0]
+    lines = [f"{a},{b},{500 + 40 * a}" for a, b in rows.tolist()]
+    data = tmp_path / "data.csv"
+    data.write_text("\n".join(["a,b,target", *lines]) + "\n")
+    trained = anysize.train(
+        "tabular-regression", data, model=saved(model, tmp_path / "m.keras"), steps=1,
+        learning_rate=1e-12, out=tmp_path / "run", validation=0.0, test=0.0, quiet=True,
+        precision="float32", memory="3GiB", tensorboard=False,
+    )  # fmt: skip
+    assert trained.card.head["mean"] == pytest.approx(500, abs=20)
+    found = trained(rows, runtime="torch", precision="float32")
+    values = [result.prediction for result in found if isinstance(result, anysize.Result)]
+    if last == "dense":
+        np.testing.assert_allclose(values, wanted, rtol=1e-4, atol=1e-3)
+        assert not caplog.messages
+    else:
+        assert any("cannot be brought into the scale" in each for each in caplog.messages)
+
+
 def test_several_numbers_are_refused_where_one_is_estimated(keras: Any, tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     with pytest.raises(BundleError, match="ends in 3 numbers; one can be estimated"):

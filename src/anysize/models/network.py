@@ -120,6 +120,8 @@ class Network:
         altered: what differs from the module that the configuration builds; see
             ``anysize.models.altered``.
         new: names of the tensors that were not stored and are drawn at random, to be trained.
+        scale: of weights that others trained to estimate numbers, which number an output of 0 is,
+            and by how much one of 1 is more; None for fresh weights and those of bundles.
         question: what must be known before its answers mean anything, and its file does not say;
             empty where nothing is open.
     """
@@ -138,6 +140,7 @@ class Network:
     form: Form | None = None
     altered: Mapping[str, Any] = field(default_factory=dict)
     new: tuple[str, ...] = ()
+    scale: tuple[float, float] | None = None
     question: str = ""
 
     def ask(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ from anysize import heads, tasks
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Finding, Findings
 from anysize.core.records import Source
-from anysize.heads.protocols import Starting
 from anysize.modalities import modality_of
 from anysize.models.classifier import last_linear
 from anysize.models.network import BuildRequest, Network
@@ -22,6 +20,7 @@ from anysize.sources.sample import sample_digest
 from anysize.tasks.fields import modality_of as modality_of_task
 from anysize.tasks.protocols import Task, head_of
 from anysize.tasks.understanding import Understood, understand
+from anysize.training import scales
 from anysize.training.job import Job
 from anysize.training.layers import trained_part
 from anysize.training.order import mix
@@ -68,7 +67,8 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     network = _build(recipe, task, training, labels)
     task.begin(network, training, labels)
     counts = data.counts.get("train") or task.label_counts(training)
-    _start(network, task, labels, counts, len(training))
+    if (head := head_of(task)) is not None:
+        scales.start(network, head, labels, counts, len(training))
     findings.checked(strict=recipe.strict)
     modality = modality_of(network.settings)
     resolved = resolve(
@@ -255,22 +255,6 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
         nn.init.zeros_(network.pool.weight)
         nn.init.zeros_(network.pool.bias)
     return network
-
-
-def _start(
-    network: Network, task: Task, labels: tuple[str, ...], counts: Mapping[str, int], records: int
-) -> None:
-    """Sets the biases of a fresh last layer, where the head knows better than zero."""
-    import torch
-
-    head = head_of(task)
-    if not isinstance(head, Starting):
-        return
-    last = last_linear(network.module, len(head.outputs(labels)))
-    if last is None or last.bias is None or bool(last.bias.any()):
-        return  # it has been trained
-    with torch.no_grad():
-        last.bias.copy_(torch.tensor(head.start(counts, records, labels)))
 
 
 def _feature_size(module: Any, classes: int) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from anysize import heads
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.heads.protocols import Head
+from anysize.heads.regression import Number
 from anysize.modalities.numbers.settings import FeatureOptions
 from anysize.modalities.pictures.settings import ImageFacts, ImageOptions, ImageSettings
 from anysize.modalities.settings import Settings
@@ -63,7 +64,11 @@ def build(spec: str, request: BuildRequest) -> Network:
     except BundleError as error:
         raise BundleError(spec, error.problem) from error
     network = Network(
-        module=module, spec=spec, licence="unknown", settings=_settings(module, request)
+        module=module,
+        spec=spec,
+        licence="unknown",
+        settings=_settings(module, request),
+        scale=_scale(file, module),
     )
     if module.feature_settings is None and not _add_pixels(network, file, options.get("pixels")):
         _log.warning(
@@ -142,6 +147,16 @@ def _kept_image(file: KerasFile) -> ImageSettings | None:
     kept = file.notes.get("card")
     settings = settings_of(kept, str(file.path)) if isinstance(kept, Mapping) else None
     return settings if isinstance(settings, ImageSettings) else None
+
+
+def _scale(file: KerasFile, module: KerasClassifier) -> tuple[float, float] | None:
+    """The scale of the numbers that the file's weights give; None where they give none."""
+    if module.config.problem_type != "regression" or module.replaced is not None:
+        return None
+    kept = file.notes.get("card")
+    head = kept.get("head") if isinstance(kept, Mapping) else None
+    found = heads.of(head, str(file.path)) if isinstance(head, Mapping) else None
+    return (found.mean, found.deviation) if isinstance(found, Number) else (0.0, 1.0)
 
 
 def _checked(options: Mapping[str, str]) -> Mapping[str, str]:

@@ -53,7 +53,10 @@ def from_hub(
         config, shapes = read_configuration(spec)
         task = task or task_of(config, spec)
         architecture = architecture_of(task)
+        scale = None
         if request is not None:
+            if head_of(config) == "regression" and not ours:
+                scale = (0.0, 1.0)
             config.problem_type = None  # of its old head; number and kind are checked together
             name_classes(config, request.labels)
         stored = Stored(spec=spec, altered=altered, shapes=shapes, ours=ours)
@@ -70,6 +73,8 @@ def from_hub(
             licence=hub_settings.licence(spec),
             altered=dict(altered),
             new=new,
+            # A head that is new gives nothing yet.
+            scale=None if new else scale,
         )
         architecture.apply(network)
         _adapt(network, task)
