@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -101,7 +102,7 @@ def _r2(wanted: Numbers, found: Numbers) -> float:
 
 
 def _rmse(wanted: Numbers, found: Numbers) -> float:
-    return float(((found - wanted) ** 2).mean()) ** 0.5
+    return math.sqrt(float(((found - wanted) ** 2).mean()))
 
 
 def _mae(wanted: Numbers, found: Numbers) -> float:
