@@ -16,10 +16,12 @@ import anysize
 from anysize import api, tasks
 from anysize.cli import main as cli
 from anysize.compression import judge as judging
-from anysize.compression import trial
+from anysize.compression import measuring, trial, worker
 from anysize.compression.chain import parse
-from anysize.compression.pace import Pace, Ratio
+from anysize.compression.measuring import Measured
+from anysize.compression.pace import Pace, Ratio, Round
 from anysize.compression.protocols import Context
+from anysize.compression.request import Judging
 from anysize.models import bundle
 from anysize.sources import open_splits
 
@@ -58,17 +60,42 @@ def trained(digits: Path, shelf: Callable[..., Path]) -> Path:
     return shelf("digits cnn", make, own=True) / "cnn"
 
 
+def paced(monkeypatch: pytest.MonkeyPatch, speed: float) -> None:
+    """One round of each, and this is how fast the candidate is found to be."""
+
+    def side_by_side(original: Measured, candidate: Measured) -> Any:
+        one, two = (Ratio(value=of, low=of, high=of, pairs=9) for of in (speed, 1 / speed))
+        return [original.round()], [candidate.round()], Pace(speed=one, latency=two)
+
+    monkeypatch.setattr(trial, "side_by_side", side_by_side)
+
+
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """So small a network is no faster in int8; what is judged here is everything else."""
-    real = trial.side_by_side
+    paced(monkeypatch, 2.0)
 
-    def side_by_side(*arguments: Any) -> Any:
-        before, after, _ = real(*arguments)
-        one, two = (Ratio(value=of, low=of, high=of, pairs=9) for of in (2.0, 0.5))
-        return before, after, Pace(speed=one, latency=two)
 
-    monkeypatch.setattr(trial, "side_by_side", side_by_side)
+class Here(Measured):
+    """Measured in this process, which has imported everything."""
+
+    def __init__(self, bundle: Path, judging: Judging, work: Path, name: str) -> None:
+        self.bundle = bundle
+        file = work / f"{name}.npz"
+        self._bench = worker.Bench(str(bundle), judging, file)
+        self.entries = self._bench.entries
+        self.answers = measuring.read_answers(file)
+
+    def round(self) -> Round:
+        return Round(**self._bench.round())
+
+    def close(self) -> None:
+        del self._bench
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "Measured", Here)
 
 
 def test_int8_is_measured_and_shipped(
@@ -135,7 +162,7 @@ def plant_outliers(folder: Path, out: Path) -> None:
 
 
 def test_what_int8_breaks_is_mended_with_some_layers_in_higher_precision(
-    trained: Path, digits: Path, tmp_path: Path, fast: None
+    trained: Path, digits: Path, tmp_path: Path, fast: None, here: None
 ) -> None:
     broken = tmp_path / "outliers"
     plant_outliers(trained, broken)
@@ -180,15 +207,14 @@ def test_what_int8_breaks_is_mended_by_training_in_eight_bits(
 
 
 def test_where_nothing_passes_the_table_says_why_and_the_exit_code_is_one(
-    trained: Path, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    trained: Path,
+    digits: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Any,
+    here: None,
 ) -> None:
-    def slow(*arguments: Any) -> Any:
-        before, after, _ = real(*arguments)
-        one, two = (Ratio(value=of, low=of, high=of, pairs=9) for of in (0.5, 2.0))
-        return before, after, Pace(speed=one, latency=two)
-
-    real = trial.side_by_side
-    monkeypatch.setattr(trial, "side_by_side", slow)
+    paced(monkeypatch, 0.5)
     out = tmp_path / "small"
     arguments = ["anysize", "compress", str(trained), "--out", str(out), "--method", "int8"]
     arguments += ["--data", str(digits), "--max-drop", "0.5", "--records", "40", "--json"]

@@ -148,13 +148,13 @@ def test_exactly_once_across_three_kills_and_other_workers(
     }  # fmt: skip
     generator = random.Random(7)
     steps_per_epoch = -(-RECORDS // 8)
-    segments = [(1, 2), (2, 1), (3, 0)]
+    segments = [(1, 2), (2, 1), (1, 0)]
     for number, (workers, loaders) in enumerate(segments):
         target = generator.randrange(4 + 12 * number, 12 + 12 * number)
         changed = {**recipe, "workers": workers, "loaders": loaders}
         kill_at(train, changed, target, resume=number > 0)
         assert 0 < committed(out) <= last_step(trace) < 2 * steps_per_epoch
-    finish(train, {**recipe, "workers": 2, "loaders": 2}, resume=True)
+    finish(train, {**recipe, "workers": 3, "loaders": 2}, resume=True)
 
     written = list(lines(trace))
     assert [line["step"] for line in written] == list(range(1, 2 * steps_per_epoch + 1))

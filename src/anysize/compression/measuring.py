@@ -21,8 +21,9 @@ from anysize.core.errors import BudgetError, ConfigurationError, RunError
 from anysize.models.bundle import files_of
 from anysize.scale.child import LAUNCHER
 
-_ROUNDS = 9
-_MOST_ROUNDS = 61
+ROUNDS = 9
+MOST_ROUNDS = 61
+"""Pairs of timed rounds, and how many there are at most where they do not settle who is faster."""
 _MOST_SECONDS = 60.0
 
 
@@ -59,7 +60,7 @@ class Measured:
         except BaseException:
             self.close()
             raise
-        self.answers = _read_answers(answers)
+        self.answers = read_answers(answers)
 
     def round(self) -> Round:
         """Lets it run once; the others wait."""
@@ -133,10 +134,10 @@ def side_by_side(original: Measured, candidate: Measured) -> tuple[list[Round], 
         else:
             before.append(original.round())
             after.append(candidate.round())
-        if len(before) < _ROUNDS:
+        if len(before) < ROUNDS:
             continue
         found = pace(before, after, alike=alike, same=same, load=load)
-        over = len(before) >= _MOST_ROUNDS or time.monotonic() > until
+        over = len(before) >= MOST_ROUNDS or time.monotonic() > until
         if same or found.settled() or over:
             return before, after, found
 
@@ -150,7 +151,8 @@ def _load() -> float:
     return max(waiting - 1, 0.0) / (os.cpu_count() or 1)
 
 
-def _read_answers(path: Path) -> Answers | None:
+def read_answers(path: Path) -> Answers | None:
+    """What a measuring process has written of its answers; None without data."""
     if not path.is_file():
         return None
     with np.load(path, allow_pickle=False) as entries:

@@ -170,26 +170,45 @@ def timed(
             }
 
 
+class Bench:
+    """A bundle that has been evaluated and waits for timed rounds.
+
+    Args:
+        bundle: its folder.
+        judging: the data and the budget.
+        answers: the file that takes what was answered, record by record.
+
+    Attributes:
+        entries: what the evaluation gave, and what it was run with.
+    """
+
+    def __init__(self, bundle: str, judging: Judging, answers: Path) -> None:
+        network, card = open_network(bundle)
+        session = Session(network, card, Path(bundle))
+        options = PredictOptions(memory=judging.memory)
+        source = judging.deciding()
+        self._plan = plan = _planned(session, source, options, judging)
+        self.entries: dict[str, Any] = {"runtime": plan.runtime, "precision": plan.precision}
+        self.entries["arithmetic"] = arithmetic(network, plan)
+        if source is not None:
+            self.entries |= evaluate(session, source, options, plan, answers)
+        self._examples = windows(session, source, judging.seed)
+        self._runtime = plan.open_runtime()
+        self._step = step_of(session.task, network)
+        self.round()  # kernels are compiled for each new shape
+        self.entries["peak_memory"] = memory.peak()
+
+    def round(self) -> dict[str, Any]:
+        """Runs once; see `timed`."""
+        return timed(self._step, self._runtime, self._examples, self._plan.batches)
+
+
 def main(told: TextIO, bundle: str, request: str, answers: str) -> None:
     """See the module."""
-    judging = Judging.read(Path(request))
-    network, card = open_network(bundle)
-    session = Session(network, card, Path(bundle))
-    options = PredictOptions(memory=judging.memory)
-    source = judging.deciding()
-    plan = _planned(session, source, options, judging)
-    entries: dict[str, Any] = {"runtime": plan.runtime, "precision": plan.precision}
-    entries["arithmetic"] = arithmetic(network, plan)
-    if source is not None:
-        entries |= evaluate(session, source, options, plan, Path(answers))
-    examples = windows(session, source, judging.seed)
-    runtime = plan.open_runtime()
-    step = step_of(session.task, network)
-    timed(step, runtime, examples, plan.batches)  # kernels are compiled for each new shape
-    entries["peak_memory"] = memory.peak()
-    _tell(told, entries)
+    bench = Bench(bundle, Judging.read(Path(request)), Path(answers))
+    _tell(told, bench.entries)
     for _ in sys.stdin:
-        _tell(told, timed(step, runtime, examples, plan.batches))
+        _tell(told, bench.round())
 
 
 def _planned(
