@@ -140,3 +140,18 @@ def test_training_windows_move_and_documents_end(shelf: Shelf) -> None:
         assert wanted == [*tokens, 0]
         seen.add(len(examples[0].arrays["input_ids"]))
     assert len(seen) > 1
+
+
+def test_prompts_beyond_the_positions_are_continued_and_the_receipt_says_so(shelf: Shelf) -> None:
+    loaded = anysize.load(bundle(shelf, "gpt", "word"))
+    results = loaded([" the", " the cat" * 30], max_new_tokens=40, precision="float32")
+    short, long = (one for one in results if isinstance(one, Result))
+    assert short.details["tokens"] == long.details["tokens"] == 40
+    assert short.receipt.fidelity == "approximate" and short.receipt.covered == 1
+    assert long.receipt.covered < 1 and long.receipt.reason
+    assert "saw the first 4 and the last" in long.receipt.notes[0]
+    (whole,) = loaded([" the"], max_new_tokens=5, precision="float32")
+    assert isinstance(whole, Result) and whole.receipt.fidelity == "exact"
+    state = anysize.load(bundle(shelf, "lstm-lm", "bpe"))
+    (read,) = state([" the cat" * 300], max_new_tokens=5, precision="float32")
+    assert isinstance(read, Result) and read.receipt.fidelity == "exact"

@@ -13,6 +13,12 @@ from anysize.core.stops import StopStrings
 
 Ending: TypeAlias = Literal["end", "stop", "length"]
 
+SINKS = 4
+"""Tokens at the beginning of a text that a bounded memory never lets go."""
+
+SHORTEST = 16
+"""Tokens that a bounded memory must hold, at least."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationOptions:
@@ -31,6 +37,9 @@ class GenerationOptions:
         end: ids of tokens that end a sequence; None takes the model's own. The token that ended a
             sequence is not part of it.
         stop: token sequences that end a sequence and are cut off its end.
+        context: tokens of a decoder's prompt and what is generated that stay in its memory, at
+            most; further ones take the place of those behind the first few. 0 keeps all, and what
+            is longer than the model's positions fails.
         stop_strings: texts that end a sequence, which keeps its tokens; None where there are none.
 
     Raises:
@@ -45,6 +54,7 @@ class GenerationOptions:
     seed: int = 0
     end: tuple[int, ...] | None = None
     stop: tuple[tuple[int, ...], ...] = ()
+    context: int = 0
     stop_strings: StopStrings | None = None
 
     def __post_init__(self) -> None:
@@ -61,6 +71,8 @@ class GenerationOptions:
             problems.append(f"top_p must be above 0 and at most 1, not {self.top_p}")
         if any(not each for each in self.stop):
             problems.append("stop must hold sequences of at least one token, not an empty one")
+        if self.context and self.context < SHORTEST:
+            problems.append(f"context must be at least {SHORTEST} tokens, not {self.context}")
         if self.stop_strings is not None and not all(self.stop_strings.strings):
             problems.append("stop must hold texts of at least one character, not an empty one")
         if problems:
@@ -78,6 +90,8 @@ class Growth(NamedTuple):
         ending: why the sequence is finished: ``end`` (a token that ends it), ``stop`` (a stop
             sequence), ``length`` (the largest number of new tokens); None while it grows.
         problem: why it failed, where it did; it does not grow any more.
+        lost: tokens, of the prompt and generated, that the model did not see any more at its end.
+        unread: tokens of the prompt that it never saw.
     """
 
     row: int
@@ -85,6 +99,8 @@ class Growth(NamedTuple):
     score: float
     ending: Ending | None = None
     problem: str | None = None
+    lost: int = 0
+    unread: int = 0
 
 
 def cut_at_stop(

@@ -148,7 +148,8 @@ class Generation:
 
     def cost(self, own: int) -> int:
         """The example's own cost and what the cache grows by until its last token."""
-        return own + int(np.ceil(self.token_cost * self.new_tokens(own)))
+        whole = own + int(np.ceil(self.token_cost * self.new_tokens(own)))
+        return min(whole, self.options.context) if self.options.context else whole
 
     def answers(
         self, runtime: Generator, examples: Sequence[Example], *, partial: bool = False
@@ -164,6 +165,8 @@ class Generation:
                 "tokens": growth.tokens,
                 "score": growth.score,
                 "ending": growth.ending,
+                "lost": growth.lost,
+                "unread": growth.unread,
                 **example.aside,
             }
             if self.decode is not None:

@@ -55,21 +55,26 @@ class Cached(Protocol):
         ...
 
 
-class _Growing:
+class Growing:
     """What decoders and encoder-decoders have in common."""
 
     logits: Tensor
 
     def __init__(self, module: nn.Module, device: torch.device, *, bfloat16: bool) -> None:
-        from transformers import DynamicCache
-
         self._device, self._bfloat16 = device, bfloat16
         self._module: Any = module
         config: Any = self._module.config
-        self._cache: Any = DynamicCache(config=config.get_text_config(decoder=True))
+        self._renew()
         self._takes = inspect.signature(module.forward).parameters.keys()
         self._padding = int(getattr(config, "pad_token_id", None) or 0)
         self._first = int(getattr(config, "bos_token_id", None) or 0)
+
+    def _renew(self) -> None:
+        """Begins with an empty cache."""
+        from transformers import DynamicCache
+
+        config = self._module.config.get_text_config(decoder=True)
+        self._cache: Any = DynamicCache(config=config)
 
     @property
     def length(self) -> int:
@@ -123,46 +128,7 @@ class _Growing:
         return torch.from_numpy(ids).to(self._device), torch.from_numpy(mask).to(self._device)
 
 
-class Causal(_Growing):
-    """Rows of a decoder: the prompt and what is generated are one sequence."""
-
-    _mask: Tensor
-    _positions: Tensor
-
-    def begin(self, arrays: Sequence[Mapping[str, NDArray[Any]]]) -> None:
-        """See `Cached`."""
-        ids, self._mask = self._padded([each["input_ids"] for each in arrays], before=True)
-        places = self._mask.cumsum(1) - 1
-        self._positions = places[:, -1:]
-        self.logits = self._read(ids, places.clamp(min=0))
-
-    def begin_empty(self) -> None:
-        """See `Cached`."""
-        self.begin([{"input_ids": np.array([self._first])}])
-
-    def advance(self, tokens: Tensor) -> Tensor:
-        """See `Cached`."""
-        self._stretched(1)
-        return self._read(tokens[:, None], self._positions)
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """See `Cached`."""
-        chosen = torch.tensor(rows, device=self._device)
-        self._mask, self._positions = self._mask[chosen], self._positions[chosen]
-        with torch.inference_mode():
-            self._cache.batch_select_indices(chosen)
-
-    def _stretched(self, tokens: int) -> None:
-        more = self._mask.new_ones(len(self._mask), tokens)
-        self._mask = torch.cat([self._mask, more], 1)
-        self._positions = self._positions + tokens
-
-    def _read(self, ids: Tensor, positions: Tensor) -> Tensor:
-        more = {"position_ids": positions} if "position_ids" in self._takes else {}
-        return self._logits(input_ids=ids, attention_mask=self._mask, **more)
-
-
-class EncoderDecoder(_Growing):
+class EncoderDecoder(Growing):
     """Rows of an encoder-decoder: what the encoder read stays, what the decoder writes grows."""
 
     _encoded: Tensor

@@ -24,7 +24,8 @@ from anysize.core.examples import Example
 from anysize.core.generation import Ending, GenerationOptions, Growth, cut_at_stop
 from anysize.core.windows import Window
 from anysize.models.network import Network
-from anysize.runtimes.decoding import Cached, Causal, EncoderDecoder
+from anysize.runtimes.decoder_only import Causal
+from anysize.runtimes.decoding import Cached, EncoderDecoder
 from anysize.runtimes.recurrent_decoding import Recurrent
 from anysize.runtimes.sampling import Chooser
 
@@ -127,29 +128,29 @@ class TorchGenerator:
         partial: bool = False,
     ) -> Iterator[Growth]:
         """See ``core.protocols.Generator``."""
-        every = limits or [options.most] * len(examples)
+        every, bound = limits or [options.most] * len(examples), self._bound(options)
         for places in self._groups(examples):
             rows = []
             for place in places:
-                room = self._room(examples[place])
+                room = self._room(examples[place], bound)
                 if room < 1:
                     yield Growth(place, np.array([], np.int32), 0.0, problem=self._too_long(room))
                     continue
                 rows.append(_Row(place, min(every[place], room), examples[place].window))
             if rows:
-                batch = self._begin([examples[row.place].arrays for row in rows])
+                batch = self._begin([examples[row.place].arrays for row in rows], bound)
                 yield from self._grow(batch, rows, options, partial=partial)
 
     def rehearse(
         self, examples: Sequence[Example], options: GenerationOptions, *, limits: Sequence[int]
     ) -> float:
         """See ``core.protocols.Generator``: a few steps, with the cache grown to its full size."""
-        seconds = 0.0
+        seconds, bound = 0.0, self._bound(options)
         for places in self._groups(examples):
-            room = min(self._room(examples[place]) for place in places)
+            room = min(self._room(examples[place], bound) for place in places)
             steps = max(min(max(limits[place] for place in places), room), 1)
             started = time.perf_counter()
-            batch = self._begin([examples[place].arrays for place in places])
+            batch = self._begin([examples[place].arrays for place in places], bound)
             tokens = torch.zeros(len(places), dtype=torch.long, device=self._device)
             batch.stretch(steps - 1 - _TIMED)
             seconds += time.perf_counter() - started
@@ -182,7 +183,7 @@ class TorchGenerator:
                 if ending is None:
                     going.append(index)
                 if ending is not None or partial:
-                    yield row.growth(ending)
+                    yield row.growth(ending)._replace(**_memory(batch, index))
             if not going:
                 return
             if len(going) < len(rows):
@@ -192,16 +193,25 @@ class TorchGenerator:
             last = torch.tensor([row.tokens[-1] for row in rows], device=self._device)
             logits = batch.advance(last)
 
-    def _begin(self, arrays: Sequence[Any]) -> Cached:
-        batch = self._batch()
+    def _begin(self, arrays: Sequence[Any], bound: int | None) -> Cached:
+        batch = self._batch(bound)
         batch.begin(arrays)
         return batch
 
-    def _batch(self) -> Cached:
-        if getattr(self._module, "recurrent", False):
-            return Recurrent(self._module, self._device, bfloat16=self.precision == "bfloat16")
-        kind = EncoderDecoder if self._encodes else Causal
-        return kind(self._module, self._device, bfloat16=self.precision == "bfloat16")
+    def _batch(self, bound: int | None = None) -> Cached:
+        module, device, bfloat16 = self._module, self._device, self.precision == "bfloat16"
+        if getattr(module, "recurrent", False):
+            return Recurrent(module, device, bfloat16=bfloat16)
+        if self._encodes:
+            return EncoderDecoder(module, device, bfloat16=bfloat16)
+        return Causal(module, device, bfloat16=bfloat16, bound=bound)
+
+    def _bound(self, options: GenerationOptions) -> int | None:
+        """Tokens of a row that a decoder keeps at most; None for all."""
+        if not options.context or self._encodes or getattr(self._module, "recurrent", False):
+            return None
+        positions = getattr(self._module.config, "max_position_embeddings", None)
+        return min(options.context, int(positions)) if positions else options.context
 
     @property
     def _encodes(self) -> bool:
@@ -225,8 +235,10 @@ class TorchGenerator:
             groups.setdefault(1 if start is None else len(start), []).append(place)
         return list(groups.values())
 
-    def _room(self, example: Example) -> int:
+    def _room(self, example: Example, bound: int | None) -> int:
         """New tokens that the model has positions for; 0 or below where the prompt is too long."""
+        if bound is not None:
+            return 1 << 30
         positions = getattr(self._module.config, "max_position_embeddings", None)
         if positions is None:
             return 1 << 30
@@ -241,3 +253,10 @@ class TorchGenerator:
             f"the prompt has {positions - room} tokens, and the model has {positions} positions, "
             "which must hold the prompt and what is generated"
         )
+
+
+def _memory(batch: Cached, row: int) -> dict[str, int]:
+    """What a row's model does not see any more, or never saw."""
+    if not isinstance(batch, Causal):
+        return {}
+    return {"lost": batch.lost[row], "unread": batch.unread[row]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
-from anysize.core.generation import GenerationOptions
+from anysize.core.generation import SHORTEST, SINKS, GenerationOptions
 from anysize.core.options import Options, option
 from anysize.core.protocols import Merger, Preprocess
+from anysize.core.receipts import Facts
 from anysize.core.records import Record
 from anysize.core.results import Result
 from anysize.core.steps import Generation
@@ -21,6 +22,7 @@ from anysize.core.stops import StopStrings
 from anysize.core.windows import Span, Window
 from anysize.mergers.coverage import Coverage
 from anysize.models.network import Network
+from anysize.models.positions import position_count
 from anysize.sources import ColumnSpec
 from anysize.tasks.protocols import MERGED_AS_USUAL, MergeOptions
 from anysize.windows.encoding import encoder_of
@@ -63,6 +65,11 @@ class AnswerOptions(Options):
     stop: tuple[str, ...] = option(
         (), help="Texts at which a continuation ends; they are no part of it."
     )
+    context: int | None = option(
+        None, low=SHORTEST, unit="tokens", automatic="as many as the model has positions",
+        help="Tokens of a prompt and its continuation that the model keeps in memory; beyond that "
+        "it keeps the first few and the last.",
+    )  # fmt: skip
     stride: int | None = option(
         None, low=1, unit="tokens", automatic="half the window",
         help="In evaluation, tokens that a window predicts; what it reads beside them is context.",
@@ -109,6 +116,7 @@ class TextContinuation:
                 top_p=options.top_p,
                 seed=options.seed,
                 end=ends_of(network),
+                context=options.context or _positions(network),
                 stop_strings=StopStrings(options.stop, decode) if options.stop else None,
             ),
             decode=decode,
@@ -124,6 +132,12 @@ class TextContinuation:
                 "at once"
             )
         return ContinuationMerger
+
+
+def _positions(network: Network) -> int:
+    """Tokens that a model has positions for, where its memory has use of a bound; else 0."""
+    found = position_count(network.module.config) or 0
+    return found if found >= SHORTEST else 0
 
 
 class Decoding:
@@ -189,6 +203,8 @@ class ContinuationMerger:
             "tokens": len(output["tokens"]),
             "score": float(output["score"]),
             "ending": output["ending"],
+            "lost": int(output["lost"]),
+            "unread": int(output["unread"]),
         }
 
     def partial(self, window: Window, output: Mapping[str, Any]) -> Any:
@@ -198,11 +214,26 @@ class ContinuationMerger:
 
     def finish(self) -> Result:
         output = self._output
+        lost, unread = output["lost"], output["unread"]
+        receipt = self._coverage.receipt("continuation", "exact")
+        if lost:
+            whole = receipt.extent + output["tokens"]
+            note = (
+                f"{lost:,} of {whole:,} tokens had left the model's memory when the text ended: it "
+                f"saw the first {SINKS} and the last {max(whole - lost - SINKS, 0):,}"
+            )
+            receipt = replace(receipt, fidelity="approximate").with_facts(
+                Facts(
+                    notes=(note,),
+                    unread=unread,
+                    reason="the model has no positions for the rest" if unread else None,
+                )
+            )
         return Result(
             id=self._record,
             prediction=output["text"],
             score=None,
-            receipt=self._coverage.receipt("continuation", "exact"),
+            receipt=receipt,
             details={
                 "ending": output["ending"],
                 "tokens": output["tokens"],
