@@ -183,7 +183,7 @@ class TorchGenerator:
                 if ending is None:
                     going.append(index)
                 if ending is not None or partial:
-                    yield row.growth(ending)._replace(**_memory(batch, index))
+                    yield _remembered(row.growth(ending), batch, index)
             if not going:
                 return
             if len(going) < len(rows):
@@ -255,8 +255,8 @@ class TorchGenerator:
         )
 
 
-def _memory(batch: Cached, row: int) -> dict[str, int]:
-    """What a row's model does not see any more, or never saw."""
+def _remembered(growth: Growth, batch: Cached, row: int) -> Growth:
+    """With what the row's model does not see any more, or never saw."""
     if not isinstance(batch, Causal):
-        return {}
-    return {"lost": batch.lost[row], "unread": batch.unread[row]}
+        return growth
+    return growth._replace(lost=batch.lost[row], unread=batch.unread[row])
