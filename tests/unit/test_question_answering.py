@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 import anysize
 from anysize import tasks
@@ -171,6 +175,68 @@ def test_a_window_has_the_characters_of_its_tokens() -> None:
         assert offsets.max() <= begin + len(characters)
 
 
+def _metaspace() -> Tokenizer:
+    text = ["Anna lives in Oslo. 我们在北京！ naïve ﬁne é 😀 Zürich "] * 3
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    specials = ["<unk>", "<s>", "</s>"]
+    trainer = trainers.UnigramTrainer(vocab_size=90, special_tokens=specials, unk_token="<unk>")
+    tokenizer.train_from_iterator(text, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", pair="$A </s> $B </s> <s>",
+        special_tokens=[("<s>", 1), ("</s>", 2)],
+    )  # fmt: skip
+    return tokenizer
+
+
+def _byte_level() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, initial_alphabet=alphabet, special_tokens=["<s>", "</s>"]
+    )
+    tokenizer.train_from_iterator(["Anna lives in Oslo. Zürich"] * 3, trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0))
+    return tokenizer
+
+
+@pytest.mark.parametrize("make", [_metaspace, _byte_level, lambda: TOKENIZER])
+def test_answers_are_exact_slices_with_any_tokenizer(make: Callable[[], Tokenizer]) -> None:
+    """Blanks, emoji, ligatures, Chinese: as transformers issues 17706 and 6144 and haystack 2."""
+    context = "Anna  lives in Oslo.\n\n\n\n我们在北京！ naïve  ﬁne cafe\u0301 😀 Zürich\t\n" * 4
+    made = dataclasses.replace(network(64, 20), tokenizer=make())
+    plain = QuestionAnswering().preprocess(made)
+    for gold in ("Oslo", "北京", "naïve", "ﬁne", "cafe\u0301", "😀", "Zürich", "in Oslo"):
+        item = record(context, gold, start=context.rindex(gold))
+        lessons, windows = plain(0, item, 0), plain(0, item)
+        merger = QuestionAnswering().new_merger(())("r")
+        for lesson, example in zip(lessons, windows, strict=True):
+            logits = [np.zeros(len(example.arrays["input_ids"]), np.float32) for _ in range(2)]
+            for each, row in zip(logits, lesson.aside["rows"].tolist(), strict=True):
+                each[row] = 9.0
+            output = {"start_logits": logits[0], "end_logits": logits[1], **example.aside}
+            merger.add(example.window, output)
+        result: Any = merger.finish()
+        start, end = result.details["start"], result.details["end"]
+        assert context[start:end] == result.prediction
+        # The smallest stretch of whole tokens that has the answer in it.
+        assert gold in result.prediction
+        assert start <= context.rindex(gold) < end
+        assert len(result.prediction) <= len(gold) + 3
+
+
+def test_no_answer_is_where_the_model_has_its_first_token() -> None:
+    """In XLNet and the like it comes last."""
+    made = dataclasses.replace(
+        network(64, 20), tokenizer=_metaspace(), hub_tokenizer=SimpleNamespace(cls_token_id=1)
+    )
+    (example,) = QuestionAnswering().preprocess(made)(0, record("Anna lives in Oslo."))
+    assert int(example.aside["none"]) == len(example.arrays["input_ids"]) - 1
+    assert example.arrays["input_ids"][-1] == 1
+
+
 def test_what_was_read_of_a_text_is_let_go() -> None:
     text = RecentText(Text("abcdefghij" * 20_000))
     read = 0
@@ -256,6 +322,17 @@ def test_one_question_is_asked_of_files(trained: anysize.Model, tmp_path: Path) 
     assert ask(trained, rows, question=QUESTION)[0].prediction == "Rome"
 
 
+def test_an_answer_in_a_document_says_where_it_stands(
+    trained: anysize.Model, tmp_path: Path
+) -> None:
+    book = tmp_path / "book.md"
+    book.write_text(f"# Blue\n\n{filler(90)}\n\n# Grey\n\n{filler(60)} Kyiv {filler(40)}\n")
+    (result,) = ask(trained, book, question=QUESTION)
+    assert result.prediction == "Kyiv"
+    assert result.details["section"] == "Grey"
+    assert result.details["answers"][0]["section"] == "Grey"
+
+
 def test_several_answers_of_a_model(trained: anysize.Model) -> None:
     context = f"{filler(60)} Oslo {filler(60)} Rome {filler(60)} Oslo {filler(20)}"
     rows = [{"context": context, "question": QUESTION}]
@@ -283,8 +360,6 @@ def test_the_order_and_company_of_records_change_nothing(trained: anysize.Model)
 
 def test_a_folder_of_transformers_answers_always(trained: anysize.Model, tmp_path: Path) -> None:
     """Without a calibration nothing is known of when there is no answer."""
-    import shutil
-
     assert trained.folder is not None
     folder = Path(shutil.copytree(trained.folder, tmp_path / "hub"))
     (folder / "anysize.json").unlink()
@@ -302,8 +377,6 @@ def test_a_folder_of_transformers_answers_always(trained: anysize.Model, tmp_pat
 
 
 def test_a_damaged_calibration_is_refused(trained: anysize.Model) -> None:
-    import dataclasses
-
     card = dataclasses.replace(trained.card, prediction={"no_answer_threshold": "high"})
     with pytest.raises(BundleError, match=r"not a valid card: prediction\.no_answer_threshold"):
         tasks.of(card)

@@ -1,7 +1,7 @@
 """Where the stretches of a document that a result names lie: pages, chapters, sections.
 
 A stretch is a mapping with ``start`` and ``end`` in characters, anywhere in a prediction or its
-details: an entity, an answer, a passage.
+details, or the details themselves: an entity, an answer, a passage.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def located(result: Result, place: Finder | None) -> Result:
     """
     if place is None:
         return result
-    details = {name: _located(value, place) for name, value in result.details.items()}
-    return replace(result, prediction=_located(result.prediction, place), details=details)
+    prediction, details = _located(result.prediction, place), _located(result.details, place)
+    return replace(result, prediction=prediction, details=details)
 
 
 def _located(value: Any, place: Finder) -> Any:

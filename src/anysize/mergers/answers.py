@@ -11,6 +11,8 @@ all windows and no answer together (Clark and Gardner 2018, arXiv:1710.10723).
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,6 +27,7 @@ from anysize.mergers.coverage import Coverage
 
 OUTPUTS = ("start_logits", "end_logits")
 _LOWEST = -np.inf
+_MOST_MARKS = 8
 
 
 class Candidate(NamedTuple):
@@ -248,6 +251,7 @@ def _likeliest(
             break
         last = first + more
         start, stop = int(offsets[first, 0]), int(offsets[last, 1])
+        stop += _marks(output["characters"][stop - begin :])
         text = _text(output["characters"][start - begin : stop - begin])
         found.setdefault(folded(text), Candidate(score, -start, start - stop, text))
         if len(found) == most:
@@ -257,6 +261,13 @@ def _likeliest(
         for row in range(max(first - scores.shape[1] + 1, 0), first):
             scores[row, first - row :] = _LOWEST
     return list(found.values())
+
+
+def _marks(characters: NDArray[np.uint32]) -> int:
+    """How many of the characters are accents of the one before, which tokenizers may leave out."""
+    near = map(chr, characters[:_MOST_MARKS].tolist())
+    accents = itertools.takewhile(lambda one: unicodedata.category(one).startswith("M"), near)
+    return len(list(accents))
 
 
 def _text(characters: NDArray[np.uint32]) -> str:

@@ -3,8 +3,8 @@
 An answer is compared with each of the right ones, and the best comparison counts. Of a question
 without an answer, giving none is right. Rajpurkar et al. 2018 (arXiv:1806.03822): words are
 compared without case, punctuation and the English articles, as bags. Cui et al. 2019
-(arXiv:1810.07366), for answers with Chinese or Japanese characters: those count one by one, and F1
-is of the longest stretch that both have in common.
+(arXiv:1810.07366), for answers in scripts without spaces between words: their characters count one
+by one, and F1 is of the longest stretch that both have in common.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.core.scripts import UNSPACED
+
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
-_UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_UNSPACED = "".join(f"{chr(start)}-{chr(stop - 1)}" for start, stop in UNSPACED)
 _CHARACTERS = re.compile(f"[{_UNSPACED}]")
 _SEGMENTS = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 

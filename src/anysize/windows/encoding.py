@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 CHUNK = 8192
 # Characters on both sides of a border that both pieces must have seen, at least.
 _GUARD = 128
+# Pieces that are kept for the next use of the same text, and how long they may be.
+_KEPT, _KEPT_CHARACTERS = 8, 2 * CHUNK
 # A piece grows to at most this many characters while no border is found.
 LONGEST = 1 << 18
 
@@ -60,6 +63,8 @@ class TextEncoder:
     chunk: int = CHUNK
     unknown: int | None = field(init=False, default=None)
     _guard: int = field(init=False, default=_GUARD)
+    _recent: dict[str, Piece] = field(init=False, default_factory=dict, repr=False)
+    _lock: threading.Lock = field(init=False, default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
         if self.chunk < 1:
@@ -89,7 +94,25 @@ class TextEncoder:
         return list(encoding.ids)
 
     def encode(self, text: str, start: int = 0) -> Piece:
-        """The tokens of one piece of text that begins at character ``start``."""
+        """The tokens of one piece of text that begins at character ``start``.
+
+        The last few beginnings of texts are kept: many questions are asked of one context.
+        """
+        if start or len(text) > _KEPT_CHARACTERS:
+            return self._encode(text, start)
+        with self._lock:
+            kept = self._recent.pop(text, None)
+            if kept is not None:
+                self._recent[text] = kept
+                return kept
+        piece = self._encode(text, start)
+        with self._lock:
+            self._recent[text] = piece
+            while len(self._recent) > _KEPT:
+                del self._recent[next(iter(self._recent))]
+        return piece
+
+    def _encode(self, text: str, start: int) -> Piece:
         encoding = self.tokenizer.encode_batch([text], add_special_tokens=False)[0]
         return Piece(encoding, text, start)
 

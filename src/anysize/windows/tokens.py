@@ -151,9 +151,10 @@ class TokenWindows:
             if len(begin) > short:
                 break
         else:
-            ids = self.encoder.ids(begin)
+            piece = self.encoder.encode(begin) if self.places else None
+            ids = self.encoder.ids(begin) if piece is None else piece.ids.tolist()
             if len(ids) <= room:
-                yield self._whole(ids, begin, frame)
+                yield self._whole(ids, begin, frame, piece)
                 return
         yield from self._limited(self._long(_chain(begin, chunks), frame, room))
 
@@ -179,11 +180,11 @@ class TokenWindows:
             "shorten it, or use a larger window or a smaller overlap",
         )
 
-    def _whole(self, ids: list[int], text: str, frame: Frame) -> TokenWindow:
+    def _whole(self, ids: list[int], text: str, frame: Frame, piece: Piece | None) -> TokenWindow:
         """The only window of a short text."""
         unknown = found = None
         if self.places or self.encoder.unknown in ids:
-            piece = self.encoder.encode(text)
+            piece = piece or self.encoder.encode(text)
             counter = _UnknownCounter(self.encoder.unknown)
             counter.add(piece, 0, len(ids))
             unknown = counter.total
