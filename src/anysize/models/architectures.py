@@ -20,6 +20,8 @@ from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
     from anysize.models.network import Network
 
 
@@ -35,6 +37,8 @@ class Architecture:
         beside: arrays as long as the token ids that the task's examples can carry beside them
             (``token_type_ids``); a model is given those that its forward takes.
         overlap: the part of a window that neighbours share, for a model that says nothing of it.
+        causal: name of the Auto class that loads models without an encoder, where the task takes
+            both kinds.
     """
 
     auto: str
@@ -43,6 +47,12 @@ class Architecture:
     per_token: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     overlap: float = 0.0
+    causal: str = ""
+
+    def auto_for(self, config: PretrainedConfig) -> str:
+        """Name of the Auto class for models of a configuration."""
+        whole = self.causal and not getattr(config, "is_encoder_decoder", False)
+        return self.causal if whole else self.auto
 
     def apply(self, network: Network) -> None:
         """Notes in a network what it is given and what is taken of it, and how windows overlap."""

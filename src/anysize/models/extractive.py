@@ -87,12 +87,6 @@ def ready(key: str) -> tuple[Network, Card]:
     return network, card
 
 
-def method_of(network: Network) -> str | None:
-    """Which of these models a network is; None of one that writes summaries."""
-    found: str | None = getattr(network.module.config, "extractive", None)
-    return found
-
-
 def _weightless(key: str) -> Network:
     module = Extractive(ExtractiveConfig(extractive=key))
     module.config.vocab_size = 2  # for examples made up by the planner

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from anysize.core.errors import DataError
 from anysize.core.examples import Example
 from anysize.core.protocols import Merger
-from anysize.core.receipts import Facts
 from anysize.core.records import Record
 from anysize.core.results import Result
 from anysize.core.steps import Ability, Answer
@@ -22,6 +21,7 @@ from anysize.mergers.ranking import Embeddings, Terms, term_arrays
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models.network import Network
 from anysize.tasks.summary_options import SummaryOptions
+from anysize.tasks.unknown_tokens import UnknownTokens
 from anysize.windows.encoding import TextEncoder, encoder_of
 from anysize.windows.passages import Passage, Passages
 
@@ -38,8 +38,7 @@ WEIGHTLESS = ("lead", "tfidf-ranking")
 _BLOCK = 128
 _CHARACTERS = 32_768
 _PER_TOKEN = 4
-# Of a text, from which on its unknown part is worth a note.
-_LARGE_SHARE = 0.1
+_RANKED = "sentences are ranked by the rest; tfidf-ranking knows every word"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class ExtractPreprocess:
 
     def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
         text = record.text("text")
-        unknown = _Unknown(self._encoder)
+        unknown = UnknownTokens(self._encoder)
         for index, passage in enumerate(self._passages.stream(text)):
             if passage.last and not index and not passage.sentences:
                 raise DataError(text.origin, nothing_to_summarise(passage))
@@ -115,47 +114,15 @@ class ExtractPreprocess:
                 window=Window(record.id, index, core, core, passage.last),
                 arrays=arrays,
                 cost=cost,
-                facts=unknown.facts(core.stop) if passage.last else None,
+                facts=unknown.facts(core.stop, _RANKED) if passage.last else None,
                 aside=aside,
             )
 
 
-class _Unknown:
-    """Counts what an encoder's vocabulary does not have."""
-
-    def __init__(self, encoder: TextEncoder | None) -> None:
-        self._encoder = encoder
-        self._tokens = self._characters = 0
-
-    def look(self, text: str, ids: NDArray[np.int32]) -> None:
-        encoder = self._encoder
-        if encoder is None or encoder.unknown not in ids:
-            return
-        piece = encoder.encode(text)
-        for place in np.flatnonzero(piece.ids == encoder.unknown).tolist():
-            start, stop = piece.characters(place)
-            self._tokens += 1
-            self._characters += stop - start
-
-    def facts(self, extent: int) -> Facts | None:
-        if not self._tokens:
-            return None
-        share = self._characters / extent
-        notes: tuple[str, ...] = ()
-        if share >= _LARGE_SHARE:
-            notes = (
-                f"{share:.0%} of the text is unknown to the model's tokenizer: sentences are "
-                "ranked by the rest; tfidf-ranking knows every word",
-            )
-        return Facts(
-            notes=notes,
-            counts={"unknown_tokens": self._tokens},
-            unread=self._characters,
-            reason=(
-                f"{self._tokens} tokens ({self._characters} characters) are not in the model's "
-                "vocabulary"
-            ),
-        )
+def method_of(network: Network) -> str | None:
+    """Which of `METHODS` a network is; None of one that writes summaries."""
+    found: str | None = getattr(network.module.config, "extractive", None)
+    return found
 
 
 def nothing_to_summarise(passage: Passage) -> str:

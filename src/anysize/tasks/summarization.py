@@ -1,6 +1,7 @@
-"""Summarization of texts of any length, by their own sentences.
+"""Summarization of texts of any length, by their own sentences or in a model's words.
 
-Every window is read, however long the text is.
+Every window is read. A model that writes summarises each of them; these partial summaries, in
+their order, are a text that is read again, until one window holds all of it.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from anysize.core.records import Record, Source
 from anysize.core.results import NextRound, Result
 from anysize.core.steps import ONE_RUN, Step
 from anysize.core.windows import Window
+from anysize.mergers.written import WrittenMerger
 from anysize.models.architectures import Architecture
-from anysize.models.extractive import method_of
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
-from anysize.tasks import extraction
+from anysize.tasks import abstraction, extraction
+from anysize.tasks.abstraction import adapt as adapt  # see models.opening.hub
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.references import reading, references
 from anysize.tasks.summary_options import SummaryOptions
@@ -33,7 +35,11 @@ if TYPE_CHECKING:
     from anysize.models.execution import Tensors
 
 PROVIDES = ("summarization",)
-ARCHITECTURE = Architecture(auto="AutoModelForSeq2SeqLM")
+ARCHITECTURE = Architecture(
+    auto="AutoModelForSeq2SeqLM",
+    causal="AutoModelForCausalLM",
+    suffixes=("PegasusForConditionalGeneration", "PegasusXForConditionalGeneration"),
+)
 
 TEXT = ColumnSpec(
     role="text",
@@ -55,8 +61,8 @@ SUMMARY = ColumnSpec(
 
 
 _UNTRAINED = (
-    "models of summarization are not trained: predict and evaluate with "
-    f"{', '.join(extraction.METHODS)}"
+    "models of summarization are not trained here: predict and evaluate with "
+    f"{', '.join(extraction.METHODS)}, or a folder or hub id of a model that was trained elsewhere"
 )
 
 
@@ -117,7 +123,9 @@ class Summarization:
 
     def step(self, network: Network) -> Step:
         """See ``Stepped``."""
-        method = method_of(network)
+        method = extraction.method_of(network)
+        if method is None:
+            return abstraction.step_of(network, self.options)
         if method in extraction.WEIGHTLESS:
             return extraction.Reading()
         return ONE_RUN
@@ -129,12 +137,9 @@ class Summarization:
             raise ConfigurationError(
                 f"augment={augment.spec!r} is for pictures; {self.name} takes 'none'"
             )
-        method = method_of(network)
+        method = extraction.method_of(network)
         if method is None:
-            raise ConfigurationError(
-                f"{self.name} takes the models {', '.join(extraction.METHODS)}, not "
-                f"{network.spec!r}"
-            )
+            return abstraction.PassagePreprocess(network, self.options)
         return extraction.ExtractPreprocess(method, network)
 
     def target_of(self, record: Record) -> tuple[str, ...] | None:
@@ -167,8 +172,16 @@ class SummaryMerger:
     def add(self, window: Window, output: Mapping[str, Any]) -> None:
         if self._merger is None:
             method = str(output["method"])
-            self._merger = extraction.merger(method, self._record, self._options)
+            if method == abstraction.METHOD:
+                self._merger = WrittenMerger(self._record, self._options.sentences)
+            else:
+                self._merger = extraction.merger(method, self._record, self._options)
         self._merger.add(window, output)
+
+    def partial(self, window: Window, output: Mapping[str, Any]) -> str | None:
+        """What is written of a window so far; see ``Showing``."""
+        written = output.get("text")
+        return None if written is None else str(written)
 
     def finish(self) -> Result | NextRound:
         assert self._merger is not None

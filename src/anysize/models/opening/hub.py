@@ -60,7 +60,7 @@ def from_hub(
             config.problem_type = None  # of its old head; number and kind are checked together
             name_classes(config, request.labels)
         stored = Stored(spec=spec, altered=altered, shapes=shapes, ours=ours)
-        head = getattr(transformers, architecture.auto)
+        head = getattr(transformers, architecture.auto_for(config))
         module, new = read_weights(stored, head, config, new_head=request is not None)
         module.eval()
         # A configuration may ask for other outputs than those that are read here.

@@ -1,0 +1,171 @@
+"""What surrounds a passage when a model is asked to summarise it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from anysize.core.errors import ConfigurationError
+from anysize.core.generation import GenerationOptions
+from anysize.modalities.texts.settings import TextSettings
+from anysize.models.network import Network
+from anysize.models.positions import position_count
+from anysize.tasks.summary_options import SummaryOptions
+from anysize.windows.encoding import TextEncoder
+
+NEW_TOKENS = 128
+"""Tokens of a written summary at most, where neither the user nor the model says it."""
+
+# Tokens of a passage that a window must have room for.
+_LEAST_ROOM = 16
+# What is read side by side may have a token or two more than its parts.
+_SPARE = 2
+_MARK = "\u0001text\u0001"
+# What language models that follow no instructions take for the beginning of a summary (Radford et
+# al. 2019, section 3.6).
+_HINT = "\nTL;DR:"
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """Passages as a model reads them.
+
+    Attributes:
+        before, after: ids of what surrounds the tokens of a passage, int32.
+        encoder: of the passages; what looks like a special token in them is read as text.
+        most: tokens that a passage may have.
+        begin: what the decoder of an encoder-decoder begins with; None leaves it to the model.
+    """
+
+    before: NDArray[np.int32]
+    after: NDArray[np.int32]
+    encoder: TextEncoder
+    most: int
+    begin: NDArray[np.int32] | None = None
+
+    def size(self, text: str) -> int:
+        """The tokens of a passage."""
+        return len(self.encoder.ids(text))
+
+    def arrays(self, text: str) -> dict[str, NDArray[Any]]:
+        """What the model reads of a passage."""
+        own = np.array(self.encoder.ids(text), np.int32)
+        found: dict[str, NDArray[Any]] = {
+            "input_ids": np.concatenate([self.before, own, self.after])
+        }
+        if self.begin is not None:
+            found["decoder_input_ids"] = self.begin
+        return found
+
+
+def prompt_of(network: Network, options: SummaryOptions) -> Prompt:
+    """How a network is asked for a summary.
+
+    Encoder-decoders read the passage behind the prefix of their configuration (T5: ``summarize:``);
+    models with a chat template an instruction and the passage, others the passage and ``TL;DR:``.
+
+    Raises:
+        ConfigurationError: there is no room for a passage, or an instruction for a model that
+            follows none.
+    """
+    encoder = _plain_encoder(network)
+    config: Any = network.module.config
+    encodes = bool(getattr(config, "is_encoder_decoder", False))
+    template = getattr(network.hub_tokenizer, "chat_template", None)
+    if options.instruction is not None and (encodes or not template):
+        raise ConfigurationError(
+            f"instruction is for models with a chat template, and {network.spec!r} has none: leave "
+            "it out"
+        )
+    frame = encoder.frames.single
+    window = network.reads(TextSettings).window
+    begin = None
+    if encodes:
+        prefix = str(_own(network, "prefix", ""))
+        before: Sequence[int] = [*frame.prefix.tolist(), *encoder.ids(prefix)]
+        after: Sequence[int] = frame.suffix.tolist()
+        begin = _begin(network)
+    elif template:
+        before, after = _chat(network, options)
+    else:
+        before, after = frame.prefix.tolist(), encoder.ids(_HINT)
+    if not encodes:
+        positions = position_count(config)
+        if positions is not None:
+            window = min(window, positions - generation_of(network, options).most)
+    most = window - len(before) - len(after) - _SPARE
+    if most < _LEAST_ROOM:
+        raise ConfigurationError(
+            f"window: there is room for {max(most, 0)} tokens of the text beside the "
+            f"{len(before) + len(after)} of the prompt and those that are to be written, and "
+            f"{_LEAST_ROOM} are needed: raise --window, or lower --max-new-tokens"
+        )
+    return Prompt(np.array(before, np.int32), np.array(after, np.int32), encoder, most, begin)
+
+
+def generation_of(network: Network, options: SummaryOptions) -> GenerationOptions:
+    """How long summaries are: as asked for, as the model's configuration says, or 128 tokens."""
+    most = options.max_new_tokens or int(_own(network, "max_length", NEW_TOKENS))
+    least = 0 if options.max_new_tokens else int(_own(network, "min_length", 0))
+    return GenerationOptions(most=most, least=min(least, most))
+
+
+def _own(network: Network, name: str, default: Any) -> Any:
+    """What a configuration says of summarization (``task_specific_params``)."""
+    entries = getattr(network.module.config, "task_specific_params", None) or {}
+    own = entries.get("summarization") or {}
+    found = own.get(name)
+    return default if not isinstance(found, type(default)) else found
+
+
+def _begin(network: Network) -> NDArray[np.int32] | None:
+    """The first tokens of the decoder, where the model wants more than one."""
+    owners = (getattr(network.module, "generation_config", None), network.module.config)
+
+    def first(name: str) -> int | None:
+        found = (getattr(owner, name, None) for owner in owners)
+        return next((int(each) for each in found if each is not None), None)
+
+    forced, start = first("forced_bos_token_id"), first("decoder_start_token_id")
+    if forced is None or start is None:
+        return None
+    return np.array([start, forced], np.int32)
+
+
+def _plain_encoder(network: Network) -> TextEncoder:
+    """An encoder for which no text is a special token."""
+    if network.tokenizer is None:
+        raise ConfigurationError(f"model {network.spec!r} has no tokenizer")
+    encoder = TextEncoder(Tokenizer.from_str(network.tokenizer.to_str()))
+    encoder.tokenizer.encode_special_tokens = True
+    return encoder
+
+
+def _chat(network: Network, options: SummaryOptions) -> tuple[list[int], list[int]]:
+    """The tokens around the passage in the model's chat template."""
+    count = options.sentences
+    length = "" if count is None else f" in {count} sentence{'s' if count > 1 else ''}"
+    instruction = options.instruction or f"Summarize the following text{length}."
+    hub: Any = network.hub_tokenizer
+    text = hub.apply_chat_template(
+        [{"role": "user", "content": f"{instruction}\n\n{_MARK}"}],
+        tokenize=False,
+        add_generation_prompt=True,
+    )
+    before, found, after = str(text).partition(_MARK)
+    if not found:
+        shown = json.dumps(str(text)[:80], ensure_ascii=False)
+        raise ConfigurationError(
+            f"the chat template of {network.spec!r} leaves out what is said to the model ({shown}…)"
+        )
+    encode = hub.backend_tokenizer.encode
+    return (
+        list(encode(before, add_special_tokens=False).ids),
+        list(encode(after, add_special_tokens=False).ids),
+    )
