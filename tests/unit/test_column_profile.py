@@ -82,7 +82,7 @@ def test_a_profile_is_kept_beside_the_index(
     path = table(tmp_path / "t.csv")
     first = opened(path, tmp_path / "cache").profile()
     monkeypatch.setattr("anysize.sources.profile.large.LargeFacts.add", None)
-    monkeypatch.setattr("anysize.sources.profile.kept.read_profile", None)
+    monkeypatch.setattr("anysize.sources.profile.reading.read_profile", None)
     assert opened(path, tmp_path / "cache").profile().to_json() == first.to_json()
     monkeypatch.undo()
     table(path, ROWS + 1)

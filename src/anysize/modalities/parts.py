@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.core.examples import Example
 from anysize.core.options import Options
 
-Feeding: TypeAlias = Callable[[Sequence[Example]], list[NDArray[Any]]]
+if TYPE_CHECKING:
+    from anysize.core.examples import Example
+
+Feeding: TypeAlias = "Callable[[Sequence[Example]], list[NDArray[Any]]]"
 """From examples to the arrays of a graph's inputs, in their order."""
 
 BATCH, LENGTH = "batch", "length"

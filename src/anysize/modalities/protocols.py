@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import BundleError, ConfigurationError
-from anysize.core.examples import Example
 from anysize.core.options import Options, declared
 from anysize.core.records import Source
 from anysize.modalities.parts import Costs, Defaults, Feeding, GraphInput, NoOptions
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from anysize.core.examples import Example
     from anysize.models.execution import Execution, Tensors
     from anysize.models.network import Network
 

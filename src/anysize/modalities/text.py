@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError, DataError
-from anysize.core.examples import Example
 from anysize.core.records import Field, Source
 from anysize.core.windows import Span, Window
 from anysize.modalities.parts import BATCH, LENGTH, Costs, Defaults, Feeding, GraphInput
@@ -23,6 +22,7 @@ from anysize.readers import documents
 if TYPE_CHECKING:
     import torch
 
+    from anysize.core.examples import Example
     from anysize.models.execution import Execution, Tensors
     from anysize.models.network import Network
 
@@ -129,6 +129,8 @@ class Text(Modality):
         ]
 
     def made_up(self, network: Network, costs: Sequence[int]) -> list[Example]:
+        from anysize.core.examples import Example
+
         random = np.random.default_rng(_SEED)
         vocabulary = int(network.module.config.vocab_size)
         # Special tokens come first in most vocabularies; some families count padding differently.

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from anysize.core import plugins
 from anysize.core.errors import DataError
 from anysize.sources.listing import Skipped, entry_kind, natural, suffix_of
 from anysize.sources.split_names import SplitName, by_part, split_of_name, split_of_words
-from anysize.sources.tables.packed_names import inner_suffix
+from anysize.sources.tables.packed_names import ARCHIVES, inner_suffix, table_keys
 
-_ARCHIVES = frozenset({"tar"})
 # Beside ImageNet's archives lie tables of boxes, and pictures whose classes are not published.
 _NOT_DATA = re.compile(r"LOC_(train|val|sample)_\w+\.csv|ILSVRC\d{4}_img_test\w*\.tar")
 
@@ -123,11 +121,6 @@ def _holds_more(folder: Path) -> bool:
     return bool(inner.folders or inner.tables or inner.archives)
 
 
-def table_keys() -> frozenset[str]:
-    """Suffixes of tables, without their dots."""
-    return frozenset(plugins.keys("sources").keys() - _ARCHIVES)
-
-
 def is_result(folder: Path) -> bool:
     """Whether anysize has written a folder: a bundle, a run, an evaluation."""
     return any(all((folder / name).exists() for name in names) for names in _RESULTS)
@@ -155,7 +148,7 @@ def contents(folder: Path) -> Contents:
                     objects.append(folder / entry.name)
                 elif inner_suffix(entry.name)[1:] in tables:
                     found.tables.append(folder / entry.name)
-                elif suffix_of(entry.name)[1:] in _ARCHIVES:
+                elif suffix_of(entry.name)[1:] in ARCHIVES:
                     found.archives.append(folder / entry.name)
                 else:
                     found.loose = True

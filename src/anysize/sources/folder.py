@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anysize.core import plugins
 from anysize.core.errors import DataError
 from anysize.core.records import Source
-from anysize.modalities import file_suffixes
-from anysize.sources import files
 from anysize.sources.class_folders import Listing
 from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
-from anysize.sources.contents import Contents, contents, table_keys
-from anysize.sources.files import file_content, refuse_targets_missing, without_suffix
+from anysize.sources.contents import Contents, contents
+from anysize.sources.files import file_content, refuse_targets_missing
 from anysize.sources.folder_findings import (
     tell_beside,
     tell_passed_over,
     tell_results,
     tell_skipped,
 )
-from anysize.sources.listing import suffix_of
 from anysize.sources.several_tables import open_tables
+from anysize.sources.single_file import open_file
 from anysize.sources.split_names import UNLABELLED
-from anysize.sources.tables.packed_names import PACKED, WORKBOOKS, packed_as
 
 _DEEPEST = 4
 
@@ -88,41 +84,6 @@ def joined(folder: Path, paths: list[Path], request: Request, *, name: str = "")
     parts = [open_folder(path, request) for path in paths if path.is_dir()]
     parts += open_tables(folder, tables, request, open_file) if tables else []
     return parts[0] if len(parts) == 1 else Concat(name or str(folder), parts)
-
-
-def open_file(path: Path, request: Request) -> Source:
-    """Opens one file by the module of this room that provides its suffix; packed tables unpacked.
-
-    Raises:
-        DataError: no module does, or it is no file: a pipe, a device.
-    """
-    if not path.is_file():
-        raise DataError(
-            str(path),
-            "is a pipe or a device, not a file: rows are read at random, so write them to a file "
-            "first, or pass '-' to predict",
-        )
-    known = plugins.keys("sources")
-    suffix = suffix_of(path.name)
-    is_table = suffix[1:] in table_keys()
-    if suffix in PACKED | WORKBOOKS or (is_table and packed_as(path) is not None):
-        from anysize.sources.tables.packing import unpacked
-
-        suffix, request = unpacked(path, request)
-    if request.stored is not None and suffix[1:] not in table_keys():
-        raise DataError(
-            str(path), f"holds a {suffix or 'file without a suffix'}; only tables are read packed"
-        )
-    if suffix[1:] not in known and (without_suffix(suffix) or suffix in file_suffixes()):
-        return files.open_path(path, request)
-    if suffix[1:] not in known:
-        raise DataError(
-            str(path),
-            f"the suffix {path.suffix} is not known; known are "
-            f"{', '.join(sorted({*('.' + key for key in known), *file_suffixes()}))}",
-        )
-    opened: Source = plugins.load("sources", suffix[1:]).open_path(path, request)
-    return opened
 
 
 def _open_files(folder: Path, found: Contents, request: Request) -> Source:

@@ -192,6 +192,10 @@ def open_one(path: Path, request: Request) -> Source:
         if objects is not None:
             return objects
         request = without_layout(path, request)
-    from anysize.sources.folder import open_file, open_folder
+    if path.is_dir():
+        from anysize.sources.folder import open_folder
 
-    return open_folder(path, request) if path.is_dir() else open_file(path, request)
+        return open_folder(path, request)
+    from anysize.sources.single_file import open_file
+
+    return open_file(path, request)

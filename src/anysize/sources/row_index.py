@@ -10,7 +10,7 @@ import hashlib
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,12 @@ from anysize.core.files import replacing
 from anysize.core.progress import Progress
 from anysize.sources.cache import HEAD, cache_file, kept_facts, signature, write_facts
 from anysize.sources.offsets import WORD, Offsets, RandomFile
-from anysize.sources.profile.beside import Beside
-from anysize.sources.profile.kept import Place
-from anysize.sources.scan import RowScanner
 from anysize.sources.tables.dialect import Dialect, Judge, Repairs
+
+if TYPE_CHECKING:
+    from anysize.sources.profile.beside import Beside
+    from anysize.sources.profile.kept import Place
+    from anysize.sources.scan import RowScanner
 
 _VERSION = 2
 _SMALL = 1 << 20
@@ -72,10 +74,10 @@ def row_index(
         DataError: the table cannot be read, or a quote is opened and never closed.
     """
     called = name or path
-    scanner = RowScanner(dialect, start, header=header, judge=judge)
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size < _SMALL:
+            scanner = _scanner(dialect, start, header, judge)
             bounds = np.concatenate(list(scanner.starts(file)))
             _refuse_unclosed(called, file, scanner, bounds[-2:], len(bounds) - 1)
             return RowIndex(offsets=Offsets(bounds), repairs=scanner.repairs)
@@ -90,12 +92,19 @@ def row_index(
         target = cache_file(called, "rows", cache)
         facts = kept_facts(target, signed)
         if facts is None:
+            scanner = _scanner(dialect, start, header, judge)
             with replacing(target, durable=False) as out:
                 rows = build(called, file, scanner, out, columns)
                 facts = {"rows": rows, "repairs": asdict(scanner.repairs)}
                 write_facts(out, signed, **facts)
     offsets = Offsets(RandomFile(target, HEAD + WORD * (facts["rows"] + 1)), HEAD, facts["rows"])
     return RowIndex(offsets=offsets, repairs=Repairs(**facts["repairs"]))
+
+
+def _scanner(dialect: Dialect, start: int, header: bytes, judge: Judge | None) -> RowScanner:
+    from anysize.sources.scan import RowScanner  # not needed where the index is kept
+
+    return RowScanner(dialect, start, header=header, judge=judge)
 
 
 def build(

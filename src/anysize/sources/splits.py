@@ -18,7 +18,7 @@ from anysize.sources.concat import Concat
 from anysize.sources.contents import Contents, split_paths
 from anysize.sources.copies import copies_in, tell_copies
 from anysize.sources.division import divide
-from anysize.sources.folder import joined, open_file, open_folder, unwrapped
+from anysize.sources.folder import joined, open_folder, unwrapped
 from anysize.sources.folder_findings import tell_passed_over, tell_rest, tell_results
 from anysize.sources.identities import divide_by_target
 from anysize.sources.opening import (
@@ -32,6 +32,7 @@ from anysize.sources.opening import (
 )
 from anysize.sources.passages import in_passages
 from anysize.sources.several_tables import has_labels
+from anysize.sources.single_file import open_file
 from anysize.sources.split_names import SplitName
 
 SHARE = 0.1

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,6 @@ from anysize.sources.columns import Request, Role, assign
 from anysize.sources.digests import digest_of_contents, digest_of_files
 from anysize.sources.hashes import row_hashes
 from anysize.sources.offsets import Offsets, RandomFile
-from anysize.sources.profile import Profile
-from anysize.sources.profile.kept import Place, table_profile
-from anysize.sources.profile.reading import Spread
-from anysize.sources.profile.telling import no_columns
 from anysize.sources.rows import (
     ROW_LIMIT,
     RepairedRow,
@@ -35,6 +32,11 @@ from anysize.sources.rows import (
 from anysize.sources.tables.cell_fields import CellFiles, cell_string
 from anysize.sources.tables.leftover import report_unused
 from anysize.sources.tables.target_cells import target_cell
+
+if TYPE_CHECKING:
+    from anysize.sources.profile import Profile
+    from anysize.sources.profile.kept import Place
+    from anysize.sources.profile.reading import Spread
 
 _BLOCK = 8192
 MOST_READ = 1 << 24
@@ -280,6 +282,8 @@ class TableSource:
     def profile(self) -> Profile:
         """What its columns are, by all rows."""
         if self._profile is None:
+            from anysize.sources.profile.kept import table_profile
+
             self._profile = table_profile(self, self._offsets, self._place)
         return self._profile
 
@@ -292,6 +296,9 @@ class TableSource:
         role = next((role for role in self._roles if role.place < 0), None)
         if role is None:
             return None
+        from anysize.sources.profile.reading import Spread
+        from anysize.sources.profile.telling import no_columns
+
         if role.several:
             self._check_several(role)
             return Spread(names=role.several, chosen=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.readers import documents
-from anysize.readers.documents.text import DocumentText
 from anysize.readers.text import Text
 from anysize.sources.tables.cell_fields import cell_text
+
+if TYPE_CHECKING:
+    from anysize.readers.documents.text import DocumentText
 
 
 class NotedText(Text):
@@ -45,6 +47,8 @@ def field_of(cells: Mapping[str, Any], origin: str, notes: Sequence[str]) -> Tex
 def of_file(path: Path, encoding: str = "utf-8") -> Text | DocumentText:
     """The text of a file: a document, or plain text."""
     if documents.format_of(path) is not None:
+        from anysize.readers.documents.text import DocumentText
+
         return DocumentText(path, encoding)
     return Text(path, encoding=encoding)
 

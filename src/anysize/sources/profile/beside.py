@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.sources.profile.cells import PADDING
 from anysize.sources.profile.facts import Facts
 from anysize.sources.profile.large import FIRST_ROWS, LargeFacts
 from anysize.sources.rows import RowError, split_cells
@@ -133,12 +134,18 @@ class Beside:
 def _count(facts: LargeFacts, descriptor: int, starts: NDArray[np.int64], row: int) -> None:
     """Counts rows, some hundreds of kilobytes at a time, which stay in a processor's cache."""
     at = 0
+    buffer = np.empty(0, np.uint8)
     while at < len(starts) - 1:
         stop = int(np.searchsorted(starts, starts[at] + _BYTES, side="right")) - 1
         stop = min(max(stop, at + 1), len(starts) - 1)
         size = int(starts[stop] - starts[at])
         if size <= 4 * _MOST:
-            data = os.pread(descriptor, size, int(starts[at]))
+            if len(buffer) < size + PADDING:
+                buffer = np.empty(max(size, _BYTES) + PADDING, np.uint8)
+            data = buffer[: size + PADDING]
+            if os.preadv(descriptor, [data[:size].data], int(starts[at])) != size:
+                raise OSError("the table has become shorter")
+            data[size:] = 0
             facts.add(data, starts[at : stop + 1] - starts[at], row + at)
         else:
             facts.unread += stop - at  # one row of many megabytes

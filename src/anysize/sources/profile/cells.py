@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from anysize.sources.tables.dialect import Dialect
 
 Places = NDArray[np.int64]
+PADDING = 16
+"""Bytes that must be readable behind the last row."""
 
 _LINE, _RETURN, _QUOTE, _BLANK = 10, 13, 34, 32
 
@@ -19,7 +21,7 @@ class Block:
     """Rows of one number of cells, side by side.
 
     Attributes:
-        data: the bytes, with at least 16 behind the last row.
+        data: the bytes, with at least ``PADDING`` behind the last row.
         rows: which of the rows given these are.
         starts, stops: of the cells ``[columns, rows]``, quotes around them left out.
         empty: whether there are cells with nothing in them.
@@ -83,24 +85,19 @@ def cells_of(data: NDArray[np.uint8], starts: Places, columns: int, dialect: Dia
 
 def _inside(quotes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Of each bit, whether the number of quotes up to it is odd."""
-    within = _PARITIES[quotes]
-    open_before = np.bitwise_xor.accumulate(within & 1)
-    within[1:] ^= open_before[:-1] * np.uint8(255)
-    return within
+    padded = np.zeros(-(-len(quotes) // 8) * 8, np.uint8)
+    padded[: len(quotes)] = quotes
+    words = padded.view(">u8").astype(np.uint64)  # the first bit is the highest
+    for step in (1, 2, 4, 8, 16, 32):
+        words ^= words >> np.uint64(step)
+    open_before = np.bitwise_xor.accumulate(words & np.uint64(1))
+    words[1:] ^= np.uint64(0) - open_before[:-1]
+    return words.astype(">u8").view(np.uint8)[: len(quotes)]
 
 
 def _bits(packed: NDArray[np.uint8], places: Places) -> NDArray[np.uint8]:
     found: NDArray[np.uint8] = (packed[places >> 3] >> (7 - (places & 7)).astype(np.uint8)) & 1
     return found
-
-
-def _parities() -> NDArray[np.uint8]:
-    """For each byte, of each of its bits the parity of the bits up to it, the highest first."""
-    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
-    return np.packbits(np.bitwise_xor.accumulate(bits, axis=1), axis=1)[:, 0]
-
-
-_PARITIES = _parities()
 
 
 def _aligned(places: Places, begin: Places, end: Places, wanted: int) -> bool:
@@ -130,7 +127,9 @@ def _apart(
 ) -> Block:
     """The same without the odd rows, whose bytes are taken out."""
     sizes = np.diff(starts)
-    kept = np.append(data[starts[0] : starts[-1]][np.repeat(~odd, sizes)], np.zeros(16, np.uint8))
+    kept = np.append(
+        data[starts[0] : starts[-1]][np.repeat(~odd, sizes)], np.zeros(PADDING, np.uint8)
+    )
     places = np.concatenate([[0], np.cumsum(sizes[~odd])])
     rows = np.flatnonzero(~odd)
     if not len(rows):

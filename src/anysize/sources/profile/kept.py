@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from anysize.core.files import replacing
 from anysize.sources.cache import HEAD, cache_file, kept_facts, signature, write_facts
 from anysize.sources.offsets import Offsets
-from anysize.sources.profile import Profile
-from anysize.sources.profile.beside import Beside
-from anysize.sources.profile.facts import Facts
-from anysize.sources.profile.reading import Table, read_profile
 from anysize.sources.tables.dialect import Dialect
+
+if TYPE_CHECKING:
+    from anysize.sources.profile import Profile
+    from anysize.sources.profile.beside import Beside
+    from anysize.sources.profile.facts import Facts
+    from anysize.sources.profile.reading import Table
 
 _VERSION = 1
 _SUFFIX = "columns"
@@ -47,6 +50,8 @@ class Place:
 
     def read(self, columns: Sequence[str]) -> Profile | None:
         """The profile, where one is kept that is valid."""
+        from anysize.sources.profile import Facts, Profile
+
         target, signed = self._target()
         if kept_facts(target, signed) is None:
             return None
@@ -65,6 +70,8 @@ class Place:
         """Counts the columns while the table's rows are found; None where that cannot be done."""
         if self.dialect is None or not self.dialect.delimiter or self.dialect.escape:
             return None
+        from anysize.sources.profile.beside import Beside
+
         return Beside(self.data, self.dialect, self.encoding, self.skip)
 
     def made(self, columns: Sequence[str], starts: Iterable[NDArray[np.uint64]]) -> Profile | None:
@@ -126,6 +133,8 @@ def table_profile(table: Table, offsets: Offsets, place: Place | None) -> Profil
         offsets: of its rows, those before the first record included.
         place: where it is kept; None keeps none.
     """
+    from anysize.sources.profile.reading import read_profile
+
     if place is None or len(table) < _LARGE:
         return read_profile(table)
     made = place.made(table.columns, _starts(offsets))

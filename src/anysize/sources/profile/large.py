@@ -71,21 +71,20 @@ class LargeFacts:
         other._columns = [column.fork() for column in self._columns]
         return other
 
-    def add(self, data: bytes, starts: Places, row: int) -> None:
+    def add(self, data: NDArray[np.uint8], starts: Places, row: int) -> None:
         """Counts rows.
 
         Args:
-            data: the rows' bytes.
+            data: the rows' bytes, and ``PADDING`` behind them; not kept.
             starts: of the rows in ``data``, and the end of the last one.
             row: the number of the first.
         """
         count = len(starts) - 1
         if count < 1:
             return
-        array = np.frombuffer(data + bytes(16), np.uint8)
-        block = cells_of(array, starts, len(self._columns), self._dialect)
+        block = cells_of(data, starts, len(self._columns), self._dialect)
         for row in block.others[:_PARSED]:
-            self._odd_row(data[starts[row] : starts[row + 1]])
+            self._odd_row(data[starts[row] : starts[row + 1]].tobytes())
         self.unread += max(len(block.others) - _PARSED, 0)
         rows = block.rows + row
         for place, column in enumerate(self._columns):

@@ -1,13 +1,15 @@
-"""Which files are packed, by their names and their first bytes; light, unlike unpacking them."""
+"""Which files are tables, and packed, by their names and first bytes; light, unlike unpacking."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from anysize.core import plugins
 from anysize.core.errors import DataError
 from anysize.sources.listing import suffix_of
 
 PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
+ARCHIVES = frozenset({"tar"})
 WORKBOOKS = frozenset({".xlsx", ".xls", ".ods"})
 _MAGIC = {
     b"\x1f\x8b": ".gz",
@@ -22,6 +24,11 @@ def inner_suffix(name: str) -> str:
     """``.csv`` of ``reviews.csv``, and of ``reviews.csv.gz``."""
     suffix = suffix_of(name)
     return suffix_of(name[: -len(suffix)]) if suffix in PACKED else suffix
+
+
+def table_keys() -> frozenset[str]:
+    """Suffixes of tables, without their dots."""
+    return frozenset(plugins.keys("sources").keys() - ARCHIVES)
 
 
 def packed_as(path: Path) -> str | None:
