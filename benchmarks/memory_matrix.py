@@ -9,7 +9,7 @@ The peak is the largest sum of the resident sizes of the process and all its des
 every 20 ms, or the kernel's own high-water mark of one of them where that is larger. Shared
 pages count once a process, so the figure is on the safe side.
 
-    python benchmarks/memory_matrix.py [--quick] [--only resnet18] [--json FILE]
+    python benchmarks/memory_matrix.py [--quick | --budgets 2GiB,4GiB] [--only resnet18]
 """
 
 from __future__ import annotations
@@ -193,11 +193,12 @@ def bundles(folder: Path, data: dict[str, Path], wanted: set[str]) -> dict[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="only the budget of 1 GiB")
+    parser.add_argument("--budgets", default="1GiB,2GiB,4GiB", help="with commas")
     parser.add_argument("--only", default="", help="only cases that name this")
     parser.add_argument("--json", type=Path, help="also write the outcomes here")
     options = parser.parse_args()
     os.environ.setdefault("ANYSIZE_CACHE", tempfile.mkdtemp(prefix="anysize-matrix-"))
-    budgets = [GIB] if options.quick else [GIB, 2 * GIB, 4 * GIB]
+    budgets = [GIB] if options.quick else [*map(memory.parse_size, options.budgets.split(","))]
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as scratch:
         data = make_data(Path(scratch))

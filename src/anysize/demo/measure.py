@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> Measured:
         stderr=subprocess.PIPE,
         text=True,
     )
-    sampler = _Sampler(process.pid)
+    sampler = Sampler(process.pid)
     sampler.start()
     output, said = process.communicate()
     sampler.stop()
@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> Measured:
     )
 
 
-class _Sampler(threading.Thread):
+class Sampler(threading.Thread):
     """Adds up the resident memory of a process and all below it, twenty times a second.
 
     Pages that several processes share are divided among them (the kernel's proportional set
