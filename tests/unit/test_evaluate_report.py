@@ -20,6 +20,7 @@ from jinja2 import UndefinedError
 from rich.console import Console
 
 from anysize.core.errors import DataError, MissingExtraError
+from anysize.core.excerpts import Excerpt
 from anysize.core.findings import Finding
 from anysize.core.objects import Annotation, Detection
 from anysize.core.receipts import Receipt
@@ -28,8 +29,10 @@ from anysize.core.results import ErrorResult, Result
 from anysize.evaluation import Evaluation, evaluate, pages, render, render_report, write_report
 from anysize.evaluation.detection_report import write as write_detections
 from anysize.evaluation.detection_result import DetectionEvaluation, Misses
-from anysize.evaluation.excerpts import excerpt_reader, image_excerpt, text_excerpt
-from anysize.evaluation.mistakes import Excerpt, Mistake
+from anysize.evaluation.excerpts import excerpt_reader
+from anysize.evaluation.mistakes import Mistake
+from anysize.modalities.pictures.excerpt import excerpt_of as image_excerpt
+from anysize.modalities.texts.excerpt import excerpt_of as text_excerpt
 from anysize.readers.image import Image
 from anysize.tasks.detection_coco import ClassScore, CocoScores
 
@@ -261,36 +264,34 @@ def mistake(region: dict[str, int] | None = None) -> Mistake:
 
 
 def test_text_excerpts() -> None:
-    assert text_excerpt(Story("short"), mistake()) == Excerpt(text="short", where="")
+    assert text_excerpt(Story("short"), {}) == Excerpt(text="short", where="")
     story = Story("0123456789" * 100)
-    cut = text_excerpt(story, mistake(), characters=10)
+    cut = text_excerpt(story, {}, characters=10)
     assert (cut.text, cut.where) == ("0123456789…", "the first 10 characters")
-    exact = text_excerpt(Story("0123456789"), mistake(), characters=10)
+    exact = text_excerpt(Story("0123456789"), {}, characters=10)
     assert (exact.text, exact.where) == ("0123456789", "")
-    inside = text_excerpt(story, mistake({"start": 25, "stop": 28}), characters=10)
+    inside = text_excerpt(story, {"start": 25, "stop": 28}, characters=10)
     assert inside.text == "…567…"
     assert "from character 25" in inside.where
-    long = text_excerpt(story, mistake({"start": 5, "stop": 900}), characters=10)
+    long = text_excerpt(story, {"start": 5, "stop": 900}, characters=10)
     assert long.text == "…5678901234…"
 
 
 def test_picture_excerpts_are_small_and_outlined() -> None:
-    plain = image_excerpt(Photo(4000, 3000), mistake())
+    plain = image_excerpt(Photo(4000, 3000), {})
     assert plain.image is not None and plain.media_type == "image/jpeg"
     assert pillow.open(io.BytesIO(plain.image)).size == (176, 132)
     tile = {"left": 2000, "top": 1500, "right": 4000, "bottom": 3000}
-    outlined = image_excerpt(Photo(4000, 3000), mistake(tile))
+    outlined = image_excerpt(Photo(4000, 3000), tile)
     assert outlined.image is not None and "outlined" in outlined.where
     pixels = np.asarray(pillow.open(io.BytesIO(outlined.image)).convert("RGB")).astype(int)
     red = pixels[..., 0] - pixels[..., 2] > 60
     assert red[66, 100:170].mean() > 0.9 and not red[:60, :80].any()
     assert not red[80:120, 100:160].any()
-    small = image_excerpt(Photo(8, 8), mistake())
+    small = image_excerpt(Photo(8, 8), {})
     assert small.image is not None and small.media_type == "image/png"
     assert pillow.open(io.BytesIO(small.image)).size == (8, 8)
-    thin = image_excerpt(
-        Photo(100_000, 3), mistake({"left": 9, "top": 0, "right": 10, "bottom": 3})
-    )
+    thin = image_excerpt(Photo(100_000, 3), {"left": 9, "top": 0, "right": 10, "bottom": 3})
     assert thin.image is not None
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from anysize.core.errors import ConfigurationError, DataError, RunError
+from anysize.core.excerpts import Excerpt
 from anysize.core.findings import Findings
 from anysize.core.receipts import Receipt
 from anysize.core.records import Record
@@ -19,7 +20,7 @@ from anysize.core.results import ErrorResult, Result
 from anysize.evaluation import EvaluationOptions, evaluate
 from anysize.evaluation.classification import measure
 from anysize.evaluation.learned import note_learned
-from anysize.evaluation.mistakes import Excerpt, Mistake
+from anysize.evaluation.mistakes import Mistake
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models.bundle import Card
 

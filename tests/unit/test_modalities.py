@@ -178,3 +178,22 @@ def test_a_column_that_names_files_names_them_for_every_modality(tmp_path: Path)
     text = ColumnSpec(role="text", kind="text", names=("text",))
     source = open_source(tmp_path / "t.csv", columns=(text,), findings=Findings())
     assert "".join(source[0].text("text").chunks()) == "in the file"
+
+
+def test_fields_are_known_by_their_modality(tmp_path: Path) -> None:
+    from anysize.readers.image import Image
+    from anysize.readers.text import Text
+
+    fields = {
+        "text": Text(tmp_path / "a.txt"),
+        "image": Image(tmp_path / "a.png"),
+    }
+    for key, field in fields.items():
+        # None of the files is there: nothing is read.
+        found = modalities.of_field(field)
+        assert found is not None and found.key == key
+
+    class Other:
+        origin = "somewhere"
+
+    assert modalities.of_field(Other()) is None

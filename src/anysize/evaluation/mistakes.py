@@ -7,24 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from anysize.core.excerpts import Excerpt
 from anysize.core.receipts import Receipt
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Excerpt:
-    """What a record looks like, of bounded size.
-
-    Attributes:
-        text: a piece of the document, or None.
-        image: an encoded thumbnail, or None.
-        media_type: of ``image`` (``image/png``, ``image/jpeg``).
-        where: what part of the input it shows, in words.
-    """
-
-    text: str | None = None
-    image: bytes | None = None
-    media_type: str = "image/png"
-    where: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError
+from anysize.core.excerpts import Excerpt
 from anysize.evaluation.intervals import Interval, percentiles
-from anysize.evaluation.mistakes import Excerpt
 from anysize.evaluation.passing import Account
 from anysize.heads.number_meter import Numbers
 

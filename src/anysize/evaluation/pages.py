@@ -14,10 +14,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anysize.core.excerpts import Excerpt
 from anysize.core.files import write_json, write_text
 from anysize.core.records import Source
 from anysize.evaluation.findings import details
-from anysize.evaluation.mistakes import Excerpt
 from anysize.evaluation.numbers import between, counted, percent, points, probability
 
 if TYPE_CHECKING:

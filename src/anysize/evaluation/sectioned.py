@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anysize.core.excerpts import Excerpt
 from anysize.core.records import Source
 from anysize.evaluation import pages
-from anysize.evaluation.mistakes import Excerpt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

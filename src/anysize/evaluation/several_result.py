@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from anysize.core.excerpts import Excerpt
 from anysize.evaluation.intervals import Interval, percentiles
-from anysize.evaluation.mistakes import Excerpt
 from anysize.evaluation.passing import Account
 from anysize.heads.set_meter import Truth, f1_of
 

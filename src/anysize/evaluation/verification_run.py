@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from anysize.core.excerpts import Excerpt
 from anysize.core.receipts import Receipt
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation.lengths import ReceiptCounter
-from anysize.evaluation.mistakes import Excerpt, ExcerptReader, Mistake
+from anysize.evaluation.mistakes import ExcerptReader, Mistake
 
 _MOST_FAILURES = 100
 

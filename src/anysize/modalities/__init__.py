@@ -10,6 +10,7 @@ from anysize.core import plugins
 from anysize.core.options import declared
 
 if TYPE_CHECKING:
+    from anysize.core.records import Field
     from anysize.modalities.protocols import Modality
     from anysize.modalities.settings import Settings
 
@@ -50,6 +51,12 @@ def foreign(settings: Settings, wishes: Mapping[str, Any]) -> list[str]:
 def is_content(kind: str) -> bool:
     """Whether a kind of column becomes a field that is read: whether it is a modality."""
     return kind in plugins.keys("modalities")
+
+
+def of_field(field: Field) -> Modality | None:
+    """The modality of a field; None where none knows it."""
+    every = map(load, plugins.keys("modalities"))
+    return next((one for one in every if one.owns(field)), None)
 
 
 @cache

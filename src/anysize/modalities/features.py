@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,14 @@ import numpy as np
 
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.core.examples import Example
+from anysize.core.excerpts import Excerpt
 from anysize.core.records import Field, Source
 from anysize.core.windows import Span, Window
 from anysize.modalities.numbers.settings import FeatureFacts, FeatureOptions, FeatureSettings
 from anysize.modalities.parts import BATCH, LENGTH, Defaults, GraphInput
 from anysize.modalities.protocols import Modality
 from anysize.modalities.settings import Settings
+from anysize.readers.cells import Cells
 
 if TYPE_CHECKING:
     from anysize.models.network import Network
@@ -61,6 +63,21 @@ class Features(Modality):
         from anysize.readers.features import Features
 
         return Features(item, origin=origin)
+
+    def owns(self, field: Field) -> bool:
+        # The shape itself may be a question to a file.
+        return hasattr(type(field), "shape")
+
+    def content(self, field: Any) -> Iterator[bytes]:
+        if isinstance(field, Cells):
+            yield repr(sorted(field.cells.items())).encode("utf-8", "replace")
+        else:
+            yield np.ascontiguousarray(field.read(0, field.shape[0])).tobytes()
+
+    def excerpt(self, field: Any, region: Mapping[str, int]) -> Excerpt:
+        from anysize.modalities.numbers.excerpt import excerpt_of
+
+        return excerpt_of(field)
 
     def estimated_cost(self, field: Any) -> float:
         return float(field.shape[0])

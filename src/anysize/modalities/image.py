@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from anysize.core.examples import Example
+from anysize.core.excerpts import Excerpt
 from anysize.core.files import write_json
 from anysize.core.records import Field, Source
 from anysize.core.windows import Box, Window
@@ -77,6 +78,15 @@ class Image(Modality):
             return True
         dimensions = getattr(item, "ndim", None)
         return (dimensions == 3 and item.shape[2] <= 4) or dimensions == 2
+
+    def owns(self, field: Field) -> bool:
+        # Asking for its extent would read it.
+        return hasattr(field, "resized")
+
+    def excerpt(self, field: Any, region: Mapping[str, int]) -> Excerpt:
+        from anysize.modalities.pictures.excerpt import excerpt_of
+
+        return excerpt_of(field, region)
 
     def estimated_cost(self, field: Any) -> float:
         width, height = field.extent

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from anysize.core.errors import DataError
+from anysize.core.excerpts import Excerpt
 from anysize.core.records import Field
 
 
@@ -92,6 +93,31 @@ class Reading(ABC):
             axes: that the array of one record has, where the task says it (``ColumnSpec.axes``).
         """
         return bool(axes) and getattr(item, "ndim", None) == axes
+
+    def owns(self, field: Field) -> bool:
+        """Whether a field is one of this modality's; nothing is read."""
+        return False
+
+    def content(self, field: Any) -> Iterator[bytes]:
+        """What a field holds, in pieces: two fields that give the same hold the same.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        yield field.origin.encode("utf-8", "replace")
+
+    def excerpt(self, field: Any, region: Mapping[str, int]) -> Excerpt:
+        """What a report shows of a field.
+
+        Args:
+            field: one of this modality's.
+            region: what the most confident window has read, by the names of the merger's
+                ``details["region"]``; empty where that is not known.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        return Excerpt(where=field.origin)
 
     def estimated_cost(self, field: Any) -> float:
         """The cost of a field by its size, unread; see ``Settings.unit``."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.excerpts import Excerpt
 from anysize.core.records import Field, Source
 from anysize.core.windows import Span, Window
 from anysize.modalities.parts import BATCH, LENGTH, Costs, Defaults, Feeding, GraphInput
@@ -64,6 +65,17 @@ class Text(Modality):
         from anysize.modalities.texts.cells import in_memory
 
         return in_memory(item, origin)
+
+    def owns(self, field: Field) -> bool:
+        return hasattr(field, "chunks")
+
+    def content(self, field: Any) -> Iterator[bytes]:
+        return (chunk.strip().encode("utf-8", "replace") for chunk in field.chunks())
+
+    def excerpt(self, field: Any, region: Mapping[str, int]) -> Excerpt:
+        from anysize.modalities.texts.excerpt import excerpt_of
+
+        return excerpt_of(field, region)
 
     def estimated_cost(self, field: Any) -> float:
         return float(field.size_hint / _CHARACTERS_PER_TOKEN)

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
 from anysize.core.progress import counted
-from anysize.core.records import FeaturesField, Record, Source, TextField
-from anysize.modalities import is_content
-from anysize.readers.cells import Cells
+from anysize.core.records import Record, Source
+from anysize.modalities import is_content, of_field
 from anysize.readers.files import open_regular
 from anysize.sources.rows import Row, as_string
 
@@ -106,15 +105,12 @@ def record_content(record: Record, roles: Collection[str] | None = None) -> int:
         if roles is not None and role not in roles:
             continue
         digest.update(role.encode())
-        if isinstance(field, Cells):
-            digest.update(repr(sorted(field.cells.items())).encode("utf-8", "replace"))
-        elif isinstance(field, TextField):
-            for chunk in field.chunks():
-                digest.update(chunk.strip().encode("utf-8", "replace"))
-        elif isinstance(field, FeaturesField):
-            digest.update(np.ascontiguousarray(field.read(0, field.shape[0])).tobytes())
-        else:
+        modality = of_field(field)
+        if modality is None:
             digest.update(field.origin.encode("utf-8", "replace"))
+        else:
+            for part in modality.content(field):
+                digest.update(part)
     return int.from_bytes(digest.digest(), "little") or 1
 
 
