@@ -18,6 +18,9 @@ import numpy as np
 from anysize import tasks
 from anysize.tasks.protocols import head_of
 
+UNTRAINED = frozenset(("feature-extraction", "summarization"))
+"""Tasks that use models as they are: they have tests of their own."""
+
 LABELS = ("cat", "dog", "狗")
 WORDS = ("red", "green", "blue", "one", "two")
 COUNT = 36

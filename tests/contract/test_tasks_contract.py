@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from tests.contract.task_cases import UNTRAINED
 
 import anysize
 from anysize import tasks
@@ -30,8 +31,7 @@ from anysize.models.opening import hub
 from anysize.sources import Subset, open_source, open_splits
 from anysize.tasks.protocols import head_of
 
-# Models of summarization are not trained, and write no bundles.
-TASKS = sorted(set(plugins.keys("tasks")) - {"summarization"})
+TASKS = sorted(plugins.keys("tasks").keys() - UNTRAINED)
 LABELS = ("cat", "dog", "狗")
 # A small model of each task, and what it is asked for.
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {

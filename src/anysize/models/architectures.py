@@ -39,6 +39,8 @@ class Architecture:
         overlap: the part of a window that neighbours share, for a model that says nothing of it.
         causal: name of the Auto class that loads models without an encoder, where the task takes
             both kinds.
+        unused: beginnings of the names of weights that a model of this class may lack, because
+            what they give is not taken (``pooler.``).
     """
 
     auto: str
@@ -48,6 +50,7 @@ class Architecture:
     beside: tuple[str, ...] = ()
     overlap: float = 0.0
     causal: str = ""
+    unused: tuple[str, ...] = ()
 
     def auto_for(self, config: PretrainedConfig) -> str:
         """Name of the Auto class for models of a configuration."""

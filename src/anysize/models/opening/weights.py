@@ -33,12 +33,14 @@ class Stored:
         altered: how the module differs from what its configuration builds; see ``models.altered``.
         shapes: of the stored tensors; None where they are not known.
         ours: whether anysize wrote it, so that there is nothing in it without a use.
+        unused: beginnings of the names of weights that may be missing; see ``Architecture``.
     """
 
     spec: str
     altered: Mapping[str, Any]
     shapes: Mapping[str, tuple[int, ...]] | None
     ours: bool
+    unused: tuple[str, ...] = ()
 
 
 def read_weights(
@@ -144,7 +146,8 @@ def _new(
         BundleError: what is wrong with the others.
     """
     shapes = {name: (tuple(has), tuple(wants)) for name, has, wants in info["mismatched_keys"]}
-    missing = sorted(set(info["missing_keys"]) - set(shapes))
+    lacking = set(info["missing_keys"]) - set(shapes)
+    missing = sorted(name for name in lacking if not name.startswith(stored.unused))
     headless = missing and not shapes and all(_in_head(name, module) for name in missing)
     if headless and not new_head:
         raise BundleError(
