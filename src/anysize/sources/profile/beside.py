@@ -23,7 +23,7 @@ from anysize.sources.tables.dialect import Dialect
 
 _THREADS = 2
 _WAITING = 1
-_BYTES = 1 << 19
+_BYTES = 1 << 20
 _MOST = 1 << 22
 MOST_COLUMNS = 1000
 
@@ -132,7 +132,7 @@ class Beside:
 
 
 def _count(facts: LargeFacts, descriptor: int, starts: NDArray[np.int64], row: int) -> None:
-    """Counts rows, some hundreds of kilobytes at a time, which stay in a processor's cache."""
+    """Counts rows, a mebibyte at a time, which stays in a processor's cache."""
     at = 0
     buffer = np.empty(0, np.uint8)
     while at < len(starts) - 1:
