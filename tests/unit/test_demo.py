@@ -88,6 +88,8 @@ def test_the_table_tells_how_much_of_the_page_was_read_right(
     monkeypatch.setattr(story, "find_spec", lambda name: None)
     truth = digits.write_page(tmp_path / "page.png", handwritten[1])
     commands = []
+    summarised = story.Row(what="summarise", read="", result="One.", seconds=1.0, peak=1, where="")
+    monkeypatch.setattr(story, "summary_row", lambda folder, say: summarised)
 
     def pretended(arguments: Sequence[str]) -> measure.Measured:
         """Reads the page right but for its first row."""
@@ -112,9 +114,23 @@ def test_the_table_tells_how_much_of_the_page_was_read_right(
     assert [command[0] for command in commands] == ["train", "evaluate", "predict"]
     assert commands[0][commands[0].index("--workers") + 1] == "2"
     assert commands[2][commands[2].index("--memory") + 1] == "1GiB"
-    assert [row.result for row in rows] == ["bundle", "accuracy 0.900", "accuracy 0.750"]
+    results = [row.result for row in rows]
+    assert results == ["bundle", "accuracy 0.900", "accuracy 0.750", "One."]
     assert rows[2].read == "0.1 megapixels, 16 tiles, 100% covered"
     assert "pip install 'anysize[pretrained]'" in said[-1]
     assert len(list((tmp_path / "demo" / "digits" / "data" / "test").iterdir())) == 10
-    assert story.table(rows).row_count == 3
+    assert story.table(rows).row_count == 4
     assert story.to_json(rows)["rows"][2]["peak"] == 1 << 29
+
+
+def test_a_long_text_is_summarised_whole(tmp_path: Path) -> None:
+    said: list[str] = []
+    row = story.summary_row(tmp_path, said.append, library="email", words=3_000)
+    (line,) = said
+    assert "words under 1GiB" in line
+    result = json.loads((tmp_path / "summary.jsonl").read_text(encoding="utf-8"))
+    (drawn,) = result["sentences"]
+    book = (tmp_path / "book.txt").read_text(encoding="utf-8")
+    assert book[drawn["start"] : drawn["end"]] == result["prediction"] != ""
+    assert "100% covered" in row.read
+    assert row.result[:40] == " ".join(result["prediction"].split())[:40]

