@@ -10,18 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.integration.measured_here import measure_here, paced
 from torch import nn
 
 import anysize
 from anysize import api, tasks
 from anysize.cli import main as cli
 from anysize.compression import judge as judging
-from anysize.compression import measuring, trial, worker
 from anysize.compression.chain import parse
-from anysize.compression.measuring import Measured
-from anysize.compression.pace import Pace, Ratio, Round
 from anysize.compression.protocols import Context
-from anysize.compression.request import Judging
 from anysize.models import bundle
 from anysize.sources import open_splits
 
@@ -60,42 +57,15 @@ def trained(digits: Path, shelf: Callable[..., Path]) -> Path:
     return shelf("digits cnn", make, own=True) / "cnn"
 
 
-def paced(monkeypatch: pytest.MonkeyPatch, speed: float) -> None:
-    """One round of each, and this is how fast the candidate is found to be."""
-
-    def side_by_side(original: Measured, candidate: Measured) -> Any:
-        one, two = (Ratio(value=of, low=of, high=of, pairs=9) for of in (speed, 1 / speed))
-        return [original.round()], [candidate.round()], Pace(speed=one, latency=two)
-
-    monkeypatch.setattr(trial, "side_by_side", side_by_side)
-
-
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """So small a network is no faster in int8; what is judged here is everything else."""
     paced(monkeypatch, 2.0)
 
 
-class Here(Measured):
-    """Measured in this process, which has imported everything."""
-
-    def __init__(self, bundle: Path, judging: Judging, work: Path, name: str) -> None:
-        self.bundle = bundle
-        file = work / f"{name}.npz"
-        self._bench = worker.Bench(str(bundle), judging, file)
-        self.entries = self._bench.entries
-        self.answers = measuring.read_answers(file)
-
-    def round(self) -> Round:
-        return Round(**self._bench.round())
-
-    def close(self) -> None:
-        del self._bench
-
-
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "Measured", Here)
+    measure_here(monkeypatch)
 
 
 def test_int8_is_measured_and_shipped(

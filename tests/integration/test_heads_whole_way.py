@@ -1,0 +1,123 @@
+"""Numbers of texts and of pictures from data to a judged, compressed and exported model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.integration.measured_here import measure_here, paced
+
+import anysize
+from anysize import api
+from anysize.evaluation.paired_numbers import PairedDrop
+
+MEMORY = "3GiB"
+PLAINLY = anysize.PredictOptions(runtime="torch", precision="float32", memory=MEMORY)
+ENCODER = {
+    "model": "transformer", "window": 16, "epochs": 12, "batch": 16, "learning_rate": 5e-3,
+    "options": {"hidden_size": "32", "num_layers": "2", "num_heads": "2",
+                "intermediate_size": "64"},
+}  # fmt: skip
+
+
+def texts(folder: Path) -> Path:
+    """A word is said from none to four times."""
+    draw = np.random.default_rng(1)
+    rows = []
+    for _ in range(120):
+        times = int(draw.integers(5))
+        words = draw.choice(["the", "was", "a", "and", "story"], 8).tolist()
+        for place in draw.choice(7, times, replace=False):
+            words[place] = "lovely"
+        rows.append(json.dumps({"text": " ".join(words), "target": 100 + 10 * times}))
+    path = folder / "data.jsonl"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def pictures(folder: Path) -> Path:
+    from PIL import Image
+
+    draw = np.random.default_rng(2)
+    rows = ["file_name,target"]
+    for number in range(100):
+        level = int(draw.integers(20, 230))
+        pixels = np.clip(draw.normal(level, 10, (12, 12, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        rows.append(f"{number}.png,{2 * level}")
+    (folder / "metadata.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Numbers that can be learned.
+
+    Attributes:
+        least: R² on the test part.
+        methods: of compression; the second distils.
+    """
+
+    task: str
+    data: Callable[[Path], Path]
+    options: dict[str, Any]
+    least: float
+    methods: tuple[str, str]
+
+
+CASES = {
+    "text numbers": Case(
+        task="text-regression", data=texts, options=ENCODER, least=0.9,
+        methods=("int8-dynamic", "distil(layers=1)"),
+    ),
+    "picture numbers": Case(
+        task="image-regression", data=pictures, least=0.95,
+        options={"model": "cnn", "options": {"hidden_sizes": "16x32"}, "epochs": 10, "batch": 16,
+                 "learning_rate": 3e-3, "augment": "none"},
+        methods=("int8-onnx(windows=20)", "distil(student=mlp, epochs=8)"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_from_data_to_a_judged_model(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    case = CASES[name]
+    (tmp_path / "data").mkdir()
+    data = case.data(tmp_path / "data")
+    model = anysize.train(
+        case.task, data,
+        out=tmp_path / "run", memory=MEMORY, precision="float32", quiet=True, seed=0,
+        tensorboard=False, **case.options,
+    )  # fmt: skip
+    measured = model.evaluate(data, options=PLAINLY, split="test").main()
+    assert measured["r2"] > case.least
+    # The exported graph answers alike, in the targets' own unit.
+    written = model.export(tmp_path / "model.onnx")
+    ours = list(model.predict(data, PLAINLY))
+    theirs = list(anysize.load(written).predict(data, precision="float32", memory=MEMORY))
+    for one, other in zip(ours, theirs, strict=True):
+        assert isinstance(one, anysize.Result) and isinstance(other, anysize.Result)
+        assert other.prediction == pytest.approx(one.prediction, rel=1e-3)
+
+    measure_here(monkeypatch)
+    paced(monkeypatch, 2.0)
+    table = api.compress_report(
+        tmp_path / "run", tmp_path / "small", data=data, methods=case.methods, max_drop=0.9,
+        memory=MEMORY,
+    )  # fmt: skip
+    assert table.metric == "r2"
+    for candidate in table.candidates:
+        assert candidate.figures is not None, candidate.reasons
+        assert candidate.drop is not None and candidate.drop < 0.9, candidate.chain
+        assert isinstance(candidate.paired, PairedDrop)
+        interval = candidate.paired.interval
+        assert interval.low <= candidate.paired.difference <= interval.high
+        assert candidate.paired.difference == pytest.approx(candidate.drop, abs=1e-6)
