@@ -11,7 +11,6 @@ from anysize.compression import measuring, trial, worker
 from anysize.compression.measuring import Measured
 from anysize.compression.pace import Pace, Ratio, Round
 from anysize.compression.request import Judging
-from anysize.planning import apart
 
 
 class Here(Measured):
@@ -34,8 +33,6 @@ class Here(Measured):
 def measure_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets the judge start no process."""
     monkeypatch.setattr(trial, "Measured", Here)
-    # Runtimes are not compared: the first one is taken.
-    monkeypatch.setattr(apart, "measure", lambda *_, **__: None)
 
 
 def paced(monkeypatch: pytest.MonkeyPatch, speed: float) -> None:

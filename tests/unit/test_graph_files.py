@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 import anysize
+from anysize import heads
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.modalities.numbers.settings import FeatureFacts
 from anysize.modalities.pictures.settings import ImageOptions
@@ -282,3 +283,33 @@ def test_a_detector_through_a_form(tmp_path: Path) -> None:
     assert [each["label"] for each in found] == [each["label"] for each in wanted]
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_allclose(one["box"], other["box"], atol=0.2)
+
+
+@pytest.mark.parametrize("file", ["cnn.onnx", "cnn.xml"])
+def test_ordered_labels_are_one_more_than_the_outputs(file: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    steps = ("1", "2", "3")
+    head = heads.load("ordered")
+    request = BuildRequest(
+        task="image-classification", labels=head.outputs(steps), head=head.name,
+        wishes=ImageOptions(image_size=(24, 16)),
+    )  # fmt: skip
+    network = spec.build("cnn", request)
+    card = Card(
+        task=request.task, labels=steps, model="cnn", settings=network.settings,
+        head=heads.described(head),
+    )  # fmt: skip
+    saved = bundle.save(tmp_path / "bundle", network, card)
+    written = anysize.load(saved).export(
+        tmp_path / file, "onnx" if file.endswith("onnx") else "openvino"
+    )
+    options = anysize.PredictOptions(precision="float32")
+    wanted, found = (
+        list(anysize.load(each).predict(photographs(), options)) for each in (saved, written)
+    )
+    for one, other in zip(found, wanted, strict=True):
+        assert isinstance(one, anysize.Result) and isinstance(other, anysize.Result)
+        assert one.prediction == other.prediction
+        assert one.details["probabilities"] == pytest.approx(
+            other.details["probabilities"], abs=1e-5
+        )

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from torch import nn
 from transformers import PretrainedConfig
 
+from anysize import heads
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.modalities import modality_of
 from anysize.models.classifier import class_entries
@@ -41,7 +42,7 @@ def network_of(
     """
     card = known.card
     config = PretrainedConfig(
-        **class_entries(card.labels),
+        **class_entries(heads.of(card.head).outputs(card.labels)),
     )
     # The digest identifies the file where measurements are kept.
     weights = path.with_suffix(".bin")
@@ -92,7 +93,13 @@ def label_problems(known: GraphMetadata, outputs: Shapes) -> list[str]:
     if known.outputs != ("logits",):  # detectors may have one for "no object"
         return []
     shape = next(iter(outputs.values()), ())
-    labels = len(known.card.labels)
-    if not shape or shape[-1] in (0, labels):
+    # Of ordered labels there is one output less.
+    card = known.card
+    wanted = len(heads.of(card.head).outputs(card.labels))
+    if not shape or shape[-1] in (0, wanted):
         return []
-    return [f"its graph gives {shape[-1]} logits, and its metadata name {labels} labels"]
+    named = f"its metadata name {len(card.labels)} labels"
+    return [
+        f"its graph gives {shape[-1]} logits, and {named}"
+        + ("" if wanted == len(card.labels) else f", which are {wanted} logits")
+    ]
