@@ -41,6 +41,10 @@ class GenerationOptions:
             most; further ones take the place of those behind the first few. 0 keeps all, and what
             is longer than the model's positions fails.
         stop_strings: texts that end a sequence, which keeps its tokens; None where there are none.
+        beams: sequences that are kept of each example (beam search); 1 is greedy decoding.
+        length_penalty: of beam search, the power of a sequence's length that its score is divided
+            by: above 0 for longer sequences, below for shorter ones.
+        no_repeat: tokens of a sequence that does not come twice in what is generated; 0 for none.
 
     Raises:
         ConfigurationError: what is out of range, all at once.
@@ -56,6 +60,9 @@ class GenerationOptions:
     stop: tuple[tuple[int, ...], ...] = ()
     context: int = 0
     stop_strings: StopStrings | None = None
+    beams: int = 1
+    length_penalty: float = 1.0
+    no_repeat: int = 0
 
     def __post_init__(self) -> None:
         problems = []
@@ -75,8 +82,19 @@ class GenerationOptions:
             problems.append(f"context must be at least {SHORTEST} tokens, not {self.context}")
         if self.stop_strings is not None and not all(self.stop_strings.strings):
             problems.append("stop must hold texts of at least one character, not an empty one")
+        problems += self._wrong_search()
         if problems:
             raise ConfigurationError(problems)
+
+    def _wrong_search(self) -> list[str]:
+        problems = []
+        if self.beams < 1:
+            problems.append(f"beams must be at least 1, not {self.beams}")
+        if self.beams > 1 and (self.temperature > 0 or self.stop or self.stop_strings):
+            problems.append("beams must be 1 where tokens are drawn or stop sequences are given")
+        if self.no_repeat < 0:
+            problems.append(f"no_repeat must be at least 0, not {self.no_repeat}")
+        return problems
 
 
 class Growth(NamedTuple):

@@ -124,6 +124,7 @@ class Generation:
         options: how sequences are generated.
         per_unit: new tokens that an example may have for each unit of its own cost, where that
             allows fewer than ``options.most``; 0 for ``most`` always.
+        spare: new tokens that it may have on top of these.
         token_cost: cost of a generated token: how many units of an example's own cost take as much
             memory as what the cache holds of one token. For text it is 1: the cache holds as much
             of a token of the prompt.
@@ -132,6 +133,7 @@ class Generation:
 
     options: GenerationOptions = field(default_factory=GenerationOptions)
     per_unit: float = 0.0
+    spare: int = 0
     token_cost: float = 1.0
     decode: Callable[[NDArray[np.int32]], str] | None = field(
         default=None, repr=False, compare=False
@@ -144,12 +146,13 @@ class Generation:
         most = self.options.most
         if not self.per_unit:
             return most
-        return max(min(most, int(np.ceil(self.per_unit * own))), self.options.least, 1)
+        return max(min(most, int(np.ceil(self.per_unit * own)) + self.spare), self.options.least, 1)
 
     def cost(self, own: int) -> int:
-        """The example's own cost and what the cache grows by until its last token."""
+        """The example's own cost and what the cache grows by until its end, for each beam."""
         whole = own + int(np.ceil(self.token_cost * self.new_tokens(own)))
-        return min(whole, self.options.context) if self.options.context else whole
+        kept = min(whole, self.options.context) if self.options.context else whole
+        return self.options.beams * kept
 
     def answers(
         self, runtime: Generator, examples: Sequence[Example], *, partial: bool = False
@@ -185,7 +188,11 @@ class Generation:
         limits = self._limits(examples)
         quick = getattr(runtime, "rehearse", None)
         if quick is not None:
-            seconds: float | None = quick(examples, self.options, limits=limits)
+            # A beam is a row like any other.
+            beams = self.options.beams
+            rows = [example for example in examples for _ in range(beams)]
+            every = [limit for limit in limits for _ in range(beams)]
+            seconds: float | None = quick(rows, self.options, limits=every)
             return seconds
         longest = replace(self.options, least=self.options.most, stop=(), stop_strings=None)
         for _ in runtime.generate(examples, longest, limits=limits):

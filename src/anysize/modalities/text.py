@@ -169,6 +169,10 @@ class Text(Modality):
             from anysize.modalities.texts.causal import CausalText
 
             return CausalText(network, device, packed=packed)
+        if network.outputs == ("target_logits",):
+            from anysize.modalities.texts.pairs import PairedText
+
+            return PairedText(network, device)
         if packed or (packed is None and device.type == "cpu"):
             if not network.per_token and supports_packing(network.module):
                 return PackedText(network)

@@ -77,7 +77,7 @@ def train_tokenizer(
         max_token_length=32,
         show_progress=False,
     )
-    parts = _parts(texts, most_characters)
+    parts = parts_of(texts, most_characters)
     first = next(parts, None)
     if first is None:
         raise ConfigurationError(
@@ -93,7 +93,7 @@ def train_tokenizer(
     return tokenizer
 
 
-def _parts(texts: Iterable[str], most: int) -> Iterator[str]:
+def parts_of(texts: Iterable[str], most: int) -> Iterator[str]:
     """Pieces of the texts, none longer than the trainer should hold, ``most`` characters in all."""
     for text in texts:
         for start in range(0, min(len(text), most), _PART):

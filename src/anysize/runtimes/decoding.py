@@ -46,6 +46,14 @@ class Cached(Protocol):
         """Lets the other rows go, and what the cache holds of them."""
         ...
 
+    def reorder(self, rows: Tensor) -> None:
+        """As `keep`, for as many rows as before, each from the same prompt as the one it replaces.
+
+        Args:
+            rows: int64 ``[rows]``; a row may come several times.
+        """
+        ...
+
     def stretch(self, tokens: int) -> None:
         """Grows the cache by so many tokens that nobody has read, to measure with."""
         ...
@@ -93,6 +101,10 @@ class Growing:
                           for item in (layer.keys, layer.values)]  # fmt: skip
                 layer.update(*(layer.keys.new_zeros(shape) for shape in shapes))
         self._stretched(tokens)
+
+    def reorder(self, rows: Tensor) -> None:
+        """See `Cached`."""
+        self.keep(rows.tolist())
 
     @property
     def _own(self) -> Any:
@@ -184,6 +196,11 @@ class EncoderDecoder(Growing):
             self._mask = self._mask[chosen]
         with torch.inference_mode():
             self._cache.batch_select_indices(chosen)
+
+    def reorder(self, rows: Tensor) -> None:
+        """See `Cached`: what the encoder gave is the same, so only what was written changes."""
+        with torch.inference_mode():
+            self._own.batch_select_indices(rows)
 
     @property
     def _start(self) -> int:

@@ -66,6 +66,10 @@ class Recurrent:
         """See ``decoding.Cached``."""
         self._state = _chosen(self._state, rows)
 
+    def reorder(self, rows: Tensor) -> None:
+        """See ``decoding.Cached``."""
+        self.keep(rows.tolist())
+
     def stretch(self, tokens: int) -> None:
         """Nothing grows."""
 

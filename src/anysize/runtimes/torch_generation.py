@@ -24,6 +24,7 @@ from anysize.core.examples import Example
 from anysize.core.generation import Ending, GenerationOptions, Growth, cut_at_stop
 from anysize.core.windows import Window
 from anysize.models.network import Network
+from anysize.runtimes.beam_search import BeamSearch, forbid_repeats
 from anysize.runtimes.decoder_only import Causal
 from anysize.runtimes.decoding import Cached, EncoderDecoder
 from anysize.runtimes.recurrent_decoding import Recurrent
@@ -139,7 +140,8 @@ class TorchGenerator:
                 rows.append(_Row(place, min(every[place], room), examples[place].window))
             if rows:
                 batch = self._begin([examples[row.place].arrays for row in rows], bound)
-                yield from self._grow(batch, rows, options, partial=partial)
+                grow = self._grow if options.beams == 1 else self._search
+                yield from grow(batch, rows, options, partial=partial)
 
     def rehearse(
         self, examples: Sequence[Example], options: GenerationOptions, *, limits: Sequence[int]
@@ -173,7 +175,11 @@ class TorchGenerator:
         logits = batch.logits
         for step in itertools.count():
             sound = (torch.isfinite(logits).any(1) & ~torch.isnan(logits).any(1)).tolist()
-            tokens, scores = choose(logits, ends if step < options.least else ())
+            if options.no_repeat:
+                logits = logits.clone()
+                forbid_repeats(logits, [row.tokens for row in rows], options.no_repeat)
+            early = ends if step < options.least else ()
+            tokens, scores = choose(logits, (*self._never, *early))
             going: list[int] = []
             for index, (row, token, score) in enumerate(zip(rows, tokens, scores, strict=True)):
                 if not sound[index]:
@@ -192,6 +198,21 @@ class TorchGenerator:
                 rows = [rows[index] for index in going]
             last = torch.tensor([row.tokens[-1] for row in rows], device=self._device)
             logits = batch.advance(last)
+
+    def _search(
+        self, batch: Cached, rows: list[_Row], options: GenerationOptions, *, partial: bool
+    ) -> Iterator[Growth]:
+        """Beam search; what grows is not shown, since it may change up to its beginning."""
+        search = BeamSearch(
+            batch,
+            [row.place for row in rows],
+            [row.limit for row in rows],
+            options,
+            ends=options.end if options.end is not None else self._ends,
+            never=self._never,
+            problem=_NOT_A_NUMBER,
+        )
+        yield from search()
 
     def _begin(self, arrays: Sequence[Any], bound: int | None) -> Cached:
         batch = self._batch(bound)
@@ -224,6 +245,13 @@ class TorchGenerator:
             if found is not None:
                 return tuple(found) if isinstance(found, list | tuple) else (int(found),)
         return ()
+
+    @cached_property
+    def _never(self) -> tuple[int, ...]:
+        """Tokens that the model's configuration forbids, such as padding."""
+        owner = getattr(self._module, "generation_config", None)
+        words = getattr(owner, "bad_words_ids", None) or ()
+        return tuple(int(word[0]) for word in words if len(word) == 1)
 
     def _groups(self, examples: Sequence[Example]) -> list[list[int]]:
         """Places of examples that are begun together: of decoders, whose start is as long."""

@@ -229,6 +229,20 @@ def target_of(task: object, record: Record) -> Any:
 
 
 @runtime_checkable
+class KnowsMore(Protocol):
+    """A task whose models are built of more than the field that is windowed."""
+
+    def facts(self, source: Source, found: object) -> object:
+        """What a model builder is to know.
+
+        Args:
+            source: the training data.
+            found: facts of the modality about the field that is windowed.
+        """
+        ...
+
+
+@runtime_checkable
 class Stepped(Protocol):
     """A task that does something else with a batch than to run the model once."""
 

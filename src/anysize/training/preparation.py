@@ -18,7 +18,7 @@ from anysize.models.network import BuildRequest, Network
 from anysize.sources.opening import called
 from anysize.sources.sample import sample_digest
 from anysize.tasks.fields import modality_of as modality_of_task
-from anysize.tasks.protocols import Task, head_of
+from anysize.tasks.protocols import KnowsMore, Task, head_of
 from anysize.tasks.understanding import Understood, understand
 from anysize.training import scales
 from anysize.training.job import Job
@@ -224,6 +224,8 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
     modality = modality_of_task(task)
     wishes = recipe.asked(modality.options)
     facts = modality.facts(training, role=task.role, task=recipe.task, teacher=recipe.teacher)
+    if isinstance(task, KnowsMore):
+        facts = task.facts(training, facts)
     network = spec.build(
         recipe.model,
         BuildRequest(

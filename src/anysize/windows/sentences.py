@@ -60,7 +60,7 @@ _LINE_END = re.compile(f"\r\n|[{_LINE_ENDS}]")
 _MARKS = re.compile(
     r"(?P<stop>[.!?…‽。！？｡．।॥؟۔։።။។]+)"
     f"|(?P<line>[{_LINE_ENDS}])"
-    r"|(?P<open>[(\[（［【〔《])"
+    r"|(?P<open>[(\[（［【〔《]|<(?=[a-zA-Z/]))"
     r"|(?P<quote>[\"„“”‟「」『』«»])"
 )
 # Where a sentence that is too long may be cut: best first.
@@ -76,7 +76,7 @@ _JOINED = re.compile(
     r"\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff\u200c\u200d"
     r"\u20d0-\u20ff\u3099\u309a\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]"
 )
-_CLOSED = re.compile(r"[)\]）］】〕》]|\n\s{0,8}\n")
+_CLOSED = re.compile(r"[)\]）］】〕》>]|\n\s{0,8}\n")
 _LIST_MARK = re.compile(r"(?:[-*+•‣◦#>|~=]|\d{1,3}[.)]\s|[a-zA-Z][.)]\s|```)")
 _WRAPPED_FROM = 50
 _WRAPPED_FROM_UNSPACED = 20
@@ -249,7 +249,7 @@ class SentenceSplitter:
         if not own or _LIST_MARK.match(text, following):
             return False
         last, first = own[-1], text[following]
-        if last in ".!?…:。！？：;；|":
+        if own.startswith(("```", "~~~", "#", "|", "<")) or last in ".!?…:。！？：;；|":
             return False
         if first.islower() or last in ",，、-":
             return len(own) > 2

@@ -1,0 +1,74 @@
+"""Pairs of token sequences through an encoder-decoder: what it gives each token of the second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anysize.core.examples import Example
+from anysize.modalities.texts.padding import PaddedInputs, token_lengths
+from anysize.models.execution import Tensors
+from anysize.models.network import Network
+
+TARGET_LOGITS = "target_logits"
+"""Output of a network: the logits of each token that ``labels`` wants, all examples in a row."""
+
+
+class PairedText:
+    """Gives ``target_logits``, ``[target tokens, vocabulary]``, under teacher forcing.
+
+    Examples have ``input_ids`` for the encoder, and ``labels``, the tokens that the decoder is to
+    write, the one that ends them included. Its inputs are the labels shifted by one behind the
+    token that it begins with, or behind ``decoder_input_ids`` where an example has them. Both sides
+    are padded; padding has no row in what is given.
+
+    Args:
+        network: an encoder-decoder of transformers.
+        device: where it is.
+    """
+
+    packed = False
+    side = 1.0
+
+    def __init__(self, network: Network, device: torch.device) -> None:
+        self._module: Any = network.module
+        self._device = device
+        self._inputs = PaddedInputs(network)
+        config: Any = network.module.config
+        self._padding = int(getattr(config, "pad_token_id", None) or 0)
+        self._start = np.array([start_token(network.module)], np.int32)
+
+    def __call__(self, examples: Sequence[Example]) -> Tensors:
+        arrays = self._inputs(examples, int(token_lengths(examples).max()))
+        given = {name: torch.from_numpy(each).to(self._device) for name, each in arrays.items()}
+        begun = [example.arrays.get("decoder_input_ids", self._start) for example in examples]
+        labels = [example.arrays["labels"] for example in examples]
+        written = [
+            np.concatenate([begin, label[:-1]]) for begin, label in zip(begun, labels, strict=True)
+        ]
+        longest = max(map(len, written))
+        ids = np.full((len(examples), longest), self._padding, np.int64)
+        wanted = np.zeros((len(examples), longest), np.bool_)
+        for row, (begin, each) in enumerate(zip(begun, written, strict=True)):
+            ids[row, : len(each)] = each
+            wanted[row, len(begin) - 1 : len(each)] = True
+        # Padding comes after the tokens, where a causal decoder does not look.
+        outputs = self._module(
+            **given, decoder_input_ids=torch.from_numpy(ids).to(self._device), use_cache=False
+        )
+        logits: Tensor = outputs.logits[torch.from_numpy(wanted).to(self._device)]
+        return {TARGET_LOGITS: logits}
+
+
+def start_token(module: Any) -> int:
+    """The token that the decoder of an encoder-decoder begins with."""
+    for owner in (getattr(module, "generation_config", None), module.config):
+        for name in ("decoder_start_token_id", "bos_token_id"):
+            found = getattr(owner, name, None)
+            if found is not None:
+                return int(found)
+    return 0
