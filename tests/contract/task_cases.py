@@ -49,6 +49,16 @@ OWN_MODELS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         },
     ),
     "object-detection": ("detector-small", {"image_size": (64, 64)}),
+    "translation": (
+        "transformer-mt",
+        {
+            "window": 128,
+            "options": {
+                "hidden_size": "16", "num_layers": "1", "decoder_layers": "1", "num_heads": "2",
+                "intermediate_size": "16", "vocabulary": "300", "dropout": "0",
+            },
+        },
+    ),
     "text-generation": (
         "gpt",
         {"window": 16, "options": {"hidden_size": "16", "num_layers": "1", "num_heads": "2"}},
@@ -107,6 +117,10 @@ def tags(place: int, words: Sequence[str]) -> list[str]:
 
 TARGETS: Mapping[str, Callable[[int, Any], Mapping[str, Any]]] = {
     "token-classification": lambda place, words: {"tokens": words, "tags": tags(place, words)},
+    "translation": lambda place, words: {
+        "source": " ".join(words),
+        "target": " ".join(words[::-1]),
+    },
     "question-answering": lambda place, words: {
         "context": " ".join(words),
         "question": "which one",
@@ -197,6 +211,7 @@ def annotated(names: Sequence[str]) -> dict[str, Any]:
 INPUTS: Mapping[tuple[str, str], Callable[[str, Path], Path]] = {
     ("text", "tokens"): texts,
     ("context", "tokens"): texts,
+    ("source", "characters"): texts,
     ("image", "pixels"): pictures,
     ("features", "features"): numbers,
     ("features", "steps"): steps,

@@ -13,8 +13,8 @@ LABELS = ("a", "b", "c")
 RULES = sorted(plugins.keys("mergers"))
 # Objects have places in pictures only.
 ALONG_A_LINE = [rule for rule in RULES if rule != "objects"]
-# Entities have places in texts only.
-OF_PICTURES = [rule for rule in RULES if rule != "entities"]
+# Entities and segments have places in texts only.
+OF_PICTURES = [rule for rule in RULES if rule not in ("entities", "segments")]
 
 
 def spans(count: int) -> list[Window]:
@@ -47,6 +47,8 @@ def outputs(count: int) -> list[dict[str, np.ndarray]]:
 def outputs_for(rule: str, windows: list[Window]) -> list[dict[str, np.ndarray]]:
     """What a rule reads: of a window, or of each of its tokens."""
     values = outputs(len(windows))
+    for place, each in enumerate(values):
+        each |= {"before": np.array(""), "text": np.array(f"{place}"), "after": np.array(".")}
     if rule != "entities":
         return values
     rng = np.random.default_rng(2)

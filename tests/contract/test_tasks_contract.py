@@ -42,6 +42,20 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
             "options": {"hidden_size": "16", "num_layers": "1", "num_heads": "2"},
         },
     ),
+    "translation": (
+        "transformer-mt",
+        {
+            "wishes": TextOptions(window=32),
+            "options": {
+                "hidden_size": "16",
+                "num_layers": "1",
+                "decoder_layers": "1",
+                "num_heads": "2",
+                "intermediate_size": "16",
+                "vocabulary": "300",
+            },
+        },
+    ),
     "text-classification": ("lstm", {"wishes": TextOptions(window=32)}),
     "image-classification": ("cnn", {"wishes": ImageOptions(image_size=(16, 16))}),
     "object-detection": ("detector-small", {"wishes": ImageOptions(image_size=(64, 64))}),
@@ -61,7 +75,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "time-series-classification": ("conv1d", {"facts": FeatureFacts(shape=(9, 4))}),
 }
 MODELS |= {as_regression(task): MODELS[task] for task in MODELS if as_regression(task) != task}
-WITHOUT_LABELS = ("text-generation",)
+WITHOUT_LABELS = ("text-generation", "translation")
 REGRESSION = tuple(task for task in TASKS if task.endswith("-regression"))
 CLASSIFICATION = tuple(
     task for task in TASKS if task not in REGRESSION and head_of(tasks.load(task)) is not None
@@ -107,6 +121,13 @@ def make_data(task: str, folder: Path) -> Path:
             answers = [f"n{i}"] if i % 3 else []
             rows.append({"context": context, "question": f"which {i}", "answers": answers})
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return path
+    if task == "translation":
+        path = folder / "data.tsv"
+        words = ["red", "green", "blue", "one", "two"]
+        lines = [" ".join(rng.choice(words, int(n))) for n in rng.integers(1, 40, 12)]
+        rows = [f"{line}. {line[:9]}.\t{line[::-1]}" for line in lines]
+        path.write_text("source\ttarget\n" + "\n".join(rows) + "\n", encoding="utf-8")
         return path
     if task in ("text-classification", "text-generation"):
         path = folder / "data.csv"

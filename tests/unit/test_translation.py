@@ -219,6 +219,8 @@ def test_the_step_is_the_same_where_its_options_are(network: Network) -> None:
     other = Translation(TranslationOptions(beams=2)).step(network)
     assert isinstance(other, Translating) and isinstance(other.generation, Generation)
     assert other != one and other.cost(10) < one.cost(10)
+    # A poor model in training would have everything tried again.
+    assert one.quick().cost(10) * 4 == one.cost(10) and not one.quick().guard
 
 
 def _pair(network: Network, source: str, target: str) -> Example:

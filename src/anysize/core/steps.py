@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,15 @@ class Step(Protocol):
         Returns:
             The seconds that the real work would take, where that is not what this took.
         """
+        ...
+
+
+@runtime_checkable
+class Quickened(Protocol):
+    """A step with a cheaper form, which is what checkpoints are compared by in training."""
+
+    def quick(self) -> Step:
+        """The cheaper step."""
         ...
 
 

@@ -60,6 +60,11 @@ class Translating:
         """See ``core.steps.Step``."""
         return self.generation.rehearse(runtime, examples)
 
+    def quick(self) -> Translating:
+        """Greedy, with one try; see ``core.steps.Quickened``."""
+        options = replace(self.generation.options, beams=1)
+        return replace(self, generation=replace(self.generation, options=options), guard=False)
+
     def answers(
         self, runtime: Generator, examples: Sequence[Example], *, partial: bool = False
     ) -> Iterator[Answer]:

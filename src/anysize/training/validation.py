@@ -17,7 +17,7 @@ from anysize.core.predict import predict
 from anysize.core.protocols import Calibrating, Opened, Preprocess
 from anysize.core.records import Record, Source
 from anysize.core.results import Result
-from anysize.core.steps import Ability
+from anysize.core.steps import Ability, Quickened
 from anysize.models.execution import collect
 from anysize.scale.protocols import Team
 from anysize.tasks.protocols import MergeOptions, step_of, target_of
@@ -147,6 +147,8 @@ def validate(
     meter = objective.task.new_meter(labels)
     count, problem = 0, ""
     live = step_of(objective.task, objective.network)
+    if isinstance(live, Quickened):
+        live = live.quick()
     try:
         indices = range(team.rank, len(source), team.size)
         results = predict(

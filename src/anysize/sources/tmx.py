@@ -1,0 +1,202 @@
+"""Translation memories (TMX 1.4): units with a text in each of several languages.
+
+A unit is a record. The file is looked through once, for where its units are; each is parsed by
+itself, without entities but XML's own, so that no file can make more of itself than it is.
+``--columns source=en,target=de`` names the languages; without it they are those of the header
+(``srclang``) and of the first unit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.records import Record, Source
+from anysize.readers.text import Text
+from anysize.sources.columns import Request
+from anysize.sources.digests import digest_of_files
+from anysize.sources.offsets import RandomFile
+from anysize.sources.rows import ROW_LIMIT
+
+PROVIDES = ("tmx",)
+
+_SOURCE, _TARGET = "source", "target"
+_PIECE = 1 << 20
+_UNIT = re.compile(rb"<tu(?=[\s>])|</tu\s*>")
+_HEADER = re.compile(rb"""srclang\s*=\s*["']([^"']+)["']""")
+_ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([^"']+)["']""")
+_OVERLAP = 256
+_XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+
+
+def open_path(path: Path, request: Request) -> Source:
+    """Opens a translation memory; a unit is a record.
+
+    Raises:
+        DataError: no unit, not UTF-8, or the task reads no pairs of texts.
+        ConfigurationError: a language that the first unit does not have.
+    """
+    if not {_SOURCE, _TARGET} <= {spec.role for spec in request.columns}:
+        raise DataError(str(path), "a .tmx file has pairs of texts: it is for translation")
+    return MemoryOfTranslations(path, request)
+
+
+class MemoryOfTranslations:
+    """The units of a file, one record each; what is held are their places in it.
+
+    Args:
+        path: the file.
+        request: languages, and what ids are relative to.
+    """
+
+    target_role = _TARGET
+
+    def __init__(self, path: Path, request: Request) -> None:
+        self.name = str(path)
+        self.findings = request.findings
+        self._path, self._id = path, request.named(path)
+        with path.open("rb") as file:
+            head = file.read(1 << 16)
+            _check_encoding(head, self.name)
+            file.seek(0)
+            self._bounds = _units(iter(lambda: file.read(_PIECE), b""))
+        if not len(self._bounds):
+            raise DataError(self.name, "has no unit (<tu> … </tu>)")
+        self._data = RandomFile(path, path.stat().st_size)
+        self.roles = self._languages(head, request)
+
+    def __len__(self) -> int:
+        return len(self._bounds)
+
+    def __getitem__(self, index: int) -> Record:
+        if not 0 <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)} in {self.name}")
+        origin = self.record_id(index)
+        texts = self._texts(index)
+        source = _of_language(texts, self.roles[_SOURCE])
+        if source is None:
+            raise DataError(
+                origin,
+                f"has no text in {self.roles[_SOURCE]!r}, only in {', '.join(texts) or 'none'}",
+            )
+        return Record(
+            id=origin,
+            fields={_SOURCE: Text(source, origin)},
+            target=_of_language(texts, self.roles[_TARGET]) or None,
+        )
+
+    def record_id(self, index: int) -> str:
+        """A record's id, without reading it."""
+        return f"{self._id}:{index}"
+
+    def ids(self) -> Iterator[str]:
+        """The records' ids, without reading them."""
+        return map(self.record_id, range(len(self)))
+
+    def fingerprint(self) -> str:
+        status = self._path.stat()
+        text = (
+            f"{self._id}\0{status.st_size}\0{status.st_mtime_ns}\0{sorted(self.roles.items())}\0"
+            f"{digest_of_files([self._path])}"
+        )
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def _texts(self, index: int) -> dict[str, str]:
+        """The texts of a unit by language.
+
+        Raises:
+            DataError: it is too large or not XML.
+        """
+        start, stop = self._bounds[index].tolist()
+        origin = self.record_id(index)
+        if stop - start > ROW_LIMIT:
+            raise DataError(origin, f"a unit may have {ROW_LIMIT} bytes, not {stop - start}")
+        try:
+            # Without the document's own head there are no entities that it could define.
+            unit: Any = ElementTree.fromstring(self._data.read(start, stop - start))
+        except ElementTree.ParseError as error:
+            raise DataError(origin, f"is not XML: {error}") from None
+        found: dict[str, str] = {}
+        for variant in unit.iter("tuv"):
+            language = variant.get(_XML_LANG) or variant.get("lang") or ""
+            segment = variant.find("seg")
+            if segment is not None and language not in found:
+                found[language] = "".join(segment.itertext()).strip()
+        return found
+
+    def _languages(self, head: bytes, request: Request) -> dict[str, str]:
+        """Source and target language.
+
+        Raises:
+            ConfigurationError: one is named that the first unit does not have.
+            DataError: the first unit has no two languages.
+        """
+        first = self._texts(0)
+        header = _HEADER.search(head)
+        own = header[1].decode("utf-8", "replace") if header else ""
+        default = own if _of_language(first, own) is not None else next(iter(first), "")
+        source = request.rename.get(_SOURCE, default)
+        others = [each for each in first if not _same(each, source)]
+        target = request.rename.get(_TARGET, others[0] if others else "")
+        wrong = [
+            f"--columns {role}={language}: the first unit of {self.name} has no such language; it "
+            f"has {', '.join(first)}"
+            for role, language in ((_SOURCE, source), (_TARGET, target))
+            if role in request.rename and _of_language(first, language) is None
+        ]
+        if wrong:
+            raise ConfigurationError(wrong)
+        if not source or not target:
+            raise DataError(self.record_id(0), "has texts in fewer than two languages")
+        return {_SOURCE: source, _TARGET: target}
+
+
+def _units(pieces: Iterator[bytes]) -> NDArray[np.int64]:
+    """Where the units of a file begin and end, int64 ``[units, 2]``."""
+    bounds: list[tuple[int, int]] = []
+    held, place, begin = b"", 0, -1
+    for piece in itertools.chain(pieces, (b"",)):
+        text = held + piece
+        # A tag may lie across the end of a piece; what is looked at again is not counted twice.
+        last = max(len(text) - _OVERLAP, 0) if piece else len(text)
+        for found in _UNIT.finditer(text):
+            if found.start() >= last:
+                break
+            if not found.group().startswith(b"</"):
+                begin = place + found.start()
+            elif begin >= 0:
+                bounds.append((begin, place + found.end()))
+                begin = -1
+        held, place = text[last:], place + last
+    return np.array(bounds, np.int64).reshape(-1, 2)
+
+
+def _check_encoding(head: bytes, origin: str) -> None:
+    found = _ENCODING.search(head[:256])
+    named = found[1].decode("ascii", "replace").lower() if found else "utf-8"
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or named not in ("utf-8", "utf8", "us-ascii"):
+        shown = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else named
+        raise DataError(
+            origin, f"is in {shown}; translation memories are read in UTF-8: convert it (iconv)"
+        )
+
+
+def _of_language(texts: dict[str, str], language: str) -> str | None:
+    """The text in a language: as it is named, else the first of its variants (en-US for en)."""
+    if language in texts:
+        return texts[language]
+    return next((text for name, text in texts.items() if language and _same(name, language)), None)
+
+
+def _same(name: str, language: str) -> bool:
+    first, second = name.lower(), language.lower()
+    return first == second or first.partition("-")[0] == second or second.partition("-")[0] == first
