@@ -102,6 +102,10 @@ class Growing:
                 layer.update(*(layer.keys.new_zeros(shape) for shape in shapes))
         self._stretched(tokens)
 
+    def keep(self, rows: Sequence[int]) -> None:
+        """See `Cached`."""
+        raise NotImplementedError
+
     def reorder(self, rows: Tensor) -> None:
         """See `Cached`."""
         self.keep(rows.tolist())
