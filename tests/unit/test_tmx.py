@@ -37,7 +37,7 @@ def test_units_are_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     path = _file(tmp_path, _many(40))
     expected = [(f"Text <b>{n} & more", f"Satz {n}: ähnlich") for n in range(40)]
     for piece in (300, 517, 1 << 20):
-        monkeypatch.setattr(module, "_PIECE", piece)
+        monkeypatch.setattr(module, "PIECE", piece)
         source = open_source(path, columns=Translation.columns)
         found = [
             ("".join(source[place].text("source").chunks()), source[place].target)

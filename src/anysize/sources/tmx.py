@@ -30,7 +30,8 @@ from anysize.sources.rows import ROW_LIMIT
 PROVIDES = ("tmx",)
 
 _SOURCE, _TARGET = "source", "target"
-_PIECE = 1 << 20
+PIECE = 1 << 20
+"""Bytes of the file that are looked through at a time."""
 _UNIT = re.compile(rb"<tu(?=[\s>])|</tu\s*>")
 _HEADER = re.compile(rb"""srclang\s*=\s*["']([^"']+)["']""")
 _ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([^"']+)["']""")
@@ -68,7 +69,7 @@ class MemoryOfTranslations:
             head = file.read(1 << 16)
             _check_encoding(head, self.name)
             file.seek(0)
-            self._bounds = _units(iter(lambda: file.read(_PIECE), b""))
+            self._bounds = _units(iter(lambda: file.read(PIECE), b""))
         if not len(self._bounds):
             raise DataError(self.name, "has no unit (<tu> … </tu>)")
         self._data = RandomFile(path, path.stat().st_size)
