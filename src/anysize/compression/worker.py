@@ -43,7 +43,7 @@ from anysize.planning.options import PredictOptions
 from anysize.planning.prediction import PredictionPlan
 from anysize.planning.session import Session
 from anysize.scale.child import die_with_launcher
-from anysize.tasks.protocols import step_of
+from anysize.tasks.protocols import head_of, step_of
 
 _WINDOWS = 256
 _SINGLE = 32
@@ -119,7 +119,8 @@ def evaluate(
         ``metric`` (the task's main one), ``metrics`` (all that are one number), ``records``.
     """
     evaluator = evaluator_of(session.task)
-    kept = Answers(session.card.labels, source)
+    # Without a head an answer is no label, also where it is spelled like one.
+    kept = Answers(session.card.labels if head_of(session.task) else (), source)
     results = kept.kept(session.results(source, options, plan=plan))
     measured = evaluator.measure(results, card=session.card, source=source)
     kept.save(answers)
