@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import transformers
 
 import anysize
 from anysize.core.results import PartialResult, Result
@@ -155,3 +157,46 @@ def test_prompts_beyond_the_positions_are_continued_and_the_receipt_says_so(shel
     state = anysize.load(bundle(shelf, "lstm-lm", "bpe"))
     (read,) = state([" the cat" * 300], max_new_tokens=5, precision="float32")
     assert isinstance(read, Result) and read.receipt.fidelity == "exact"
+
+
+def test_a_folder_of_transformers_is_measured_asked_and_trained_further(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    ours = anysize.load(bundle(shelf, "gpt", "word"))
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=ours.network.module.config.vocab_size, hidden_size=16, intermediate_size=24,
+        num_hidden_layers=1, num_attention_heads=2, max_position_embeddings=64, eos_token_id=0,
+        bos_token_id=0, pad_token_id=0,
+    )  # fmt: skip
+    folder = tmp_path / "llama"
+    transformers.LlamaForCausalLM(config).save_pretrained(folder)
+    ours.network.hub_tokenizer.save_pretrained(folder)  # type: ignore[union-attr]
+    loaded = anysize.load(folder)
+    assert loaded.card.task == "text-generation"
+    (said,) = loaded([" the cat"], max_new_tokens=4, precision="float32")
+    assert isinstance(said, Result) and said.details["tokens"] == 4
+    data = shelf("language", corpus)
+    before: Any = loaded.evaluate(data / "test.txt", precision="float32")
+    assert "no baselines" in before.notices[0]
+    trained = anysize.train(
+        "text-generation", data / "train.txt", model=str(folder), out=tmp_path / "run", steps=20,
+        batch=4, window=32, learning_rate=0.01, quiet=True, workers=1, validation=0, test=0,
+    )  # fmt: skip
+    after: Any = trained.evaluate(data / "test.txt", precision="float32")
+    assert after.main()["perplexity"] < 0.7 * before.main()["perplexity"]
+
+
+def test_what_is_not_for_language_models_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+    loaded = anysize.load(bundle(shelf, "gpt", "word"))
+    for form in ("onnx", "openvino"):
+        with pytest.raises(anysize.ConfigurationError, match="export it to 'huggingface'"):
+            loaded.export(tmp_path / form, form)
+        assert import_module(f"anysize.runtimes.{form}").precisions(loaded.network) == ()
+    with pytest.raises(anysize.ConfigurationError, match="cannot be compressed yet"):
+        loaded.compress(tmp_path / "small", methods=["bf16"])
+    exported = loaded.export(tmp_path / "hub", "huggingface")
+    plain = transformers.AutoModelForCausalLM.from_pretrained(exported)
+    ids = torch.tensor([[0, 3, 4]])
+    wanted = loaded.network.module(input_ids=ids).logits
+    torch.testing.assert_close(plain(input_ids=ids).logits, wanted)

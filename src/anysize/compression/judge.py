@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anysize import tasks
 from anysize.compression import report
 from anysize.compression.chain import Step, load_method, parse
 from anysize.compression.trial import Trial
@@ -24,6 +25,7 @@ from anysize.core.files import scratch
 from anysize.core.locks import only_writer_of
 from anysize.models import bundle
 from anysize.models.spec import open_network
+from anysize.tasks.protocols import Answering
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -97,6 +99,11 @@ def compress(order: CompressionOrder, say: Callable[[str], None] = lambda _line:
     """
     network, card = open_network(order.model, order.task)
     network.ask()
+    if isinstance(tasks.of(card), Answering):
+        raise ConfigurationError(
+            f"models for {card.task} cannot be compressed yet: what they are measured by is not "
+            "what they do in prediction"
+        )
     chains = _chains(order, network, card)
     _check_place(order.out)
     with only_writer_of(order.out), scratch(order.out.absolute().parent, "compress") as work:

@@ -31,6 +31,10 @@ def refuse_forms(key: str, network: Network, runtime: str | None) -> None:
             f"of {form.runtime} in {form.precision}: export to {form.runtime!r}, or export the "
             "bundle that it was made from"
         )
+    if not network.has_graph:
+        raise ConfigurationError(
+            f"format {key!r} cannot hold a language model: export it to 'huggingface'"
+        )
     if getattr(network.module, "own_runtime", False):
         raise ConfigurationError(
             f"{network.spec} brings a runtime of its own and has no layers that could be exported"

@@ -143,6 +143,14 @@ class Network:
     scale: tuple[float, float] | None = None
     question: str = ""
 
+    @property
+    def has_graph(self) -> bool:
+        """Whether a graph of the module gives the outputs.
+
+        Those of language models are made of it outside, in parts.
+        """
+        return self.outputs != ("losses",)
+
     def ask(self) -> None:
         """Asks the question that is open, if there is one.
 

@@ -51,7 +51,9 @@ def precisions(network: Network) -> tuple[str, ...]:
         return ()
     if network.form is not None:
         return (network.form.precision,) if network.form.runtime == "onnx" else ()
-    if getattr(network.module, "own_runtime", False) or not can_convert():
+    if getattr(network.module, "own_runtime", False) or not network.has_graph:
+        return ()
+    if not can_convert():
         return ()
     return ("float32",)
 

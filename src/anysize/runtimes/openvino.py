@@ -56,7 +56,7 @@ def precisions(network: Network) -> tuple[str, ...]:
         return ()
     if network.form is not None:
         return (network.form.precision,) if network.form.runtime == "openvino" else ()
-    if getattr(network.module, "own_runtime", False):
+    if getattr(network.module, "own_runtime", False) or not network.has_graph:
         return ()
     if getattr(network.module, "exact", False):
         return ("float32",)

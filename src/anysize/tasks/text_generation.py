@@ -19,7 +19,6 @@ import numpy as np
 from anysize import mergers
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
-from anysize.core.progress import counted
 from anysize.core.protocols import Merger, Meter, Preprocess
 from anysize.core.receipts import Facts, Unit
 from anysize.core.records import Record, Source
@@ -276,22 +275,6 @@ class PerplexityMeter:
     def score(self) -> tuple[float, float]:
         loss = self._loss / max(self._tokens, 1)
         return math.exp(min(loss, 700.0)), loss
-
-
-def total_tokens(source: Source, preprocess: Preprocess) -> Iterator[np.ndarray[Any, Any]]:
-    """The tokens of each record of a source that can be read, in order.
-
-    Args:
-        source: of texts.
-        preprocess: of the task.
-    """
-    for index in counted(range(len(source)), f"reading {source.name}", len(source)):
-        try:
-            parts = [each.arrays["labels"] for each in preprocess(index, source[index], None)]
-        except DataError:
-            continue
-        ids = np.concatenate(parts)
-        yield ids[ids >= 0]
 
 
 def make(name: str) -> TextGeneration:
