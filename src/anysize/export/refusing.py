@@ -31,7 +31,7 @@ def refuse_forms(key: str, network: Network, runtime: str | None) -> None:
             f"of {form.runtime} in {form.precision}: export to {form.runtime!r}, or export the "
             "bundle that it was made from"
         )
-    if not network.has_graph:
+    if runtime is not None and not network.has_graph:
         raise ConfigurationError(
             f"format {key!r} cannot hold a language model: export it to 'huggingface'"
         )
