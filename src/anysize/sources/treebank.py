@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from anysize import modalities
 from anysize.core.errors import DataError
 from anysize.core.records import Record, Source
 from anysize.readers.text import Text
 from anysize.sources.columns import Request
 from anysize.sources.digests import digest_of_files
+from anysize.sources.files import file_content, refuse_targets_missing
 
 PROVIDES = ("mrg",)
 
@@ -30,11 +32,11 @@ def open_path(path: Path, request: Request) -> Source:
     Raises:
         DataError: the task reads no text, or needs more than a text.
     """
-    texts = [spec for spec in request.columns if spec.kind == "text" and spec.required]
-    needed = [spec.role for spec in request.columns if spec.kind != "text" and spec.required]
-    if len(texts) != 1 or needed:
-        raise DataError(str(path), "a .mrg file has sentences and nothing else: it is for one text")
-    return TreesSource(path, texts[0].role, request)
+    content = file_content(str(path), request)
+    if not modalities.load(content.kind).strings:
+        raise DataError(str(path), "a .mrg file has sentences, and the task reads no text")
+    refuse_targets_missing(str(path), request)
+    return TreesSource(path, content.role, request)
 
 
 class TreesSource:
