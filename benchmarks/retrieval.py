@@ -7,7 +7,7 @@
 The paragraphs are those of squad2 in the folder of data that ``ANYSIZE_DATA`` names.
 
 ``recall``: the paragraphs of a question-answering set are shuffled into documents of eight; some
-questions of each document, spread over its paragraphs, are to find it among all. Measured by
+questions of each document, to paragraphs drawn at random, are to find it among all. Measured by
 ``anysize evaluate``: by the nearest passage, by the vector of the whole text, and by truncation at
 the model's window (the first window alone, which is what sentence-transformers gives).
 
@@ -56,14 +56,15 @@ def documents(path: Path, folder: Path) -> tuple[Path, int]:
     """A table of queries and their documents; and how many documents there are."""
     by_paragraph = paragraphs(path)
     order = sorted(by_paragraph)
-    random.Random(0).shuffle(order)
+    draw = random.Random(0)
+    draw.shuffle(order)
     table = folder / "documents.jsonl"
     count = 0
     with table.open("w", encoding="utf-8") as out:
         for at in range(0, len(order) - PARAGRAPHS + 1, PARAGRAPHS):
             parts = order[at : at + PARAGRAPHS]
             count += 1
-            for depth in range(count % 2, PARAGRAPHS, PARAGRAPHS // QUESTIONS):
+            for depth in draw.sample(range(PARAGRAPHS), QUESTIONS):
                 row = {"query": by_paragraph[parts[depth]][0], "text": "\n\n".join(parts)}
                 out.write(json.dumps(row, ensure_ascii=False) + "\n")
     return table, count
