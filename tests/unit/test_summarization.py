@@ -19,7 +19,7 @@ from anysize.core.results import Result
 from anysize.core.windows import Span, Window
 from anysize.mergers import extracts
 from anysize.mergers.extracts import RankingMerger, joined
-from anysize.mergers.ranking import Terms, term_arrays
+from anysize.mergers.ranking import Embeddings, Terms, term_arrays
 from anysize.readers.text import Text
 from anysize.tasks import extraction
 from anysize.tasks.references import references
@@ -122,6 +122,28 @@ def test_windows_may_come_in_any_order_and_few_sentences_are_held(
     assert receipt["counts"]["sentences"] == 90
     assert receipt["fidelity"] == "approximate"
     assert "of 90 sentences were compared" in receipt["notes"][0]
+
+
+def test_windows_that_wait_hold_no_view_of_their_batch() -> None:
+    batch = np.arange(8 * 3, dtype=np.float32).reshape(8, 3)
+    merger = RankingMerger("r", 1, Embeddings(), 0.3)
+    for index in (1, 0):
+        span = Span(index * 10, index * 10 + 10)
+        merger.add(
+            Window("r", index, span, span, index == 1),
+            {
+                "starts": np.array([span.start]), "texts": np.array([f"{index}."]),
+                "pieces": np.array(0), "logits": batch[4 * index : 4 * index + 4],
+            },
+        )  # fmt: skip
+        for held in merger._waiting.values():
+            bases = [each.base for each in held.values() if isinstance(each, np.ndarray)]
+            assert not any(base is batch for base in bases)
+    means = batch.reshape(2, 4, 3).mean(1).astype(float)
+    unit = means / np.linalg.norm(means, axis=1, keepdims=True)
+    middle = unit.sum(0) / np.linalg.norm(unit.sum(0))
+    result = merger.finish().to_json()
+    assert result["sentences"][0]["score"] == pytest.approx((unit @ middle).max(), abs=1e-4)
 
 
 def test_joined_sentences_have_blanks_only_where_the_script_has_them() -> None:

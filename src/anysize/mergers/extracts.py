@@ -68,16 +68,16 @@ class ExtractMerger(ABC):
     def __init__(self, record: str, count: int) -> None:
         self._record, self._count = record, count
         self._coverage = Coverage("characters")
-        self._waiting: dict[int, tuple[Window, Mapping[str, Any]]] = {}
+        self._waiting: dict[int, Mapping[str, Any]] = {}
         self._next = 0
         self._pieces = 0
         self.sentences = 0
 
     def add(self, window: Window, output: Mapping[str, Any]) -> None:
         self._coverage.add(window)
-        self._waiting[window.index] = window, dict(output)
+        self._waiting[window.index] = self._reduced(output)
         while self._next in self._waiting:
-            _, held = self._waiting.pop(self._next)
+            held = self._waiting.pop(self._next)
             starts, texts = held["starts"].tolist(), held["texts"].tolist()
             self._take(
                 [
@@ -99,6 +99,10 @@ class ExtractMerger(ABC):
             details={"sentences": [each.to_json() for each in found]},
             receipt=self._receipt(),
         )
+
+    def _reduced(self, output: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is kept of a window's output until its turn comes."""
+        return output
 
     @abstractmethod
     def _take(self, some: list[Extract], output: Mapping[str, Any]) -> None:
@@ -152,6 +156,9 @@ class RankingMerger(ExtractMerger):
         self._held: list[Extract] = []
         self._most = max(MOST_HELD, 4 * count)
         self._gone = 0
+
+    def _reduced(self, output: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._space.reduced(output)
 
     def _take(self, some: list[Extract], output: Mapping[str, Any]) -> None:
         if not some:

@@ -22,6 +22,10 @@ TERMS = 1 << 18
 class Space(ABC):
     """Vectors of sentences, and the middle of all that were added."""
 
+    def reduced(self, output: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is to be kept of a window's output for `add`; no view of a whole batch's."""
+        return output
+
     @abstractmethod
     def add(self, output: Mapping[str, Any]) -> list[Any]:
         """Takes a window's sentences; gives what is to be held of each to rank it."""
@@ -41,8 +45,12 @@ class Embeddings(Space):
     def __init__(self) -> None:
         self._sum: NDArray[np.float64] | None = None
 
-    def add(self, output: Mapping[str, Any]) -> list[Any]:
+    def reduced(self, output: Mapping[str, Any]) -> Mapping[str, Any]:
         mean = np.asarray(output["logits"], np.float64).mean(0)
+        return {**output, "logits": None, "mean": mean}
+
+    def add(self, output: Mapping[str, Any]) -> list[Any]:
+        mean = output["mean"]
         length = np.sqrt(mean @ mean)
         vector = mean / length if length else mean
         self._sum = vector if self._sum is None else self._sum + vector
