@@ -117,6 +117,8 @@ def test_options_in_the_documentation_exist() -> None:
     import typer.main
 
     from anysize.cli.main import app
+    from anysize.planning.options import PredictOptions
+    from anysize.tasks.prediction import every
 
     group = typer.main.get_command(app)
     known: dict[str, set[str]] = {}
@@ -126,7 +128,13 @@ def test_options_in_the_documentation_exist() -> None:
     # Those of plan are the same, and its page refers to the other's.
     known["train"] |= {one.flag for one in every_option() if one.flag is not None}
     known["train"] |= {f"--no-{name.removeprefix('--')}" for name in switches()}
-    everywhere = {option for options in known.values() for option in options} | {"--version"}
+    for verb in ("predict", "evaluate"):
+        known[verb] |= {one.flag for one in declared(PredictOptions) if one.flag is not None}
+    of_tasks = {one.flag for kind in every().values() for one in declared(kind)}
+    of_tasks |= {f"--no-{flag.removeprefix('--')}" for flag in of_tasks if flag is not None}
+    everywhere = (
+        of_tasks | {option for options in known.values() for option in options} | {"--version"}
+    )
     problems = []
     for path in (ENGLISH, CHINESE, *sorted((ROOT / "docs").rglob("*.md"))):
         text = _without_other_programs(path.read_text(encoding="utf-8"))
@@ -144,10 +152,11 @@ def test_options_in_the_documentation_exist() -> None:
                     if page.stem not in known
                     for one in re.findall(OPTION, page.read_text(encoding="utf-8"))
                 }
+            named |= {option.replace("--no-", "--") for option in named}  # one explains both
             own = {option for option in known[path.stem] if option.startswith("--")} - {"--help"}
             own -= {option for option in own if option.startswith("--no-")}
             problems += [f"{where} does not explain {option}" for option in own - named]
-    assert problems == []
+    assert problems == [], "\n".join(problems)
 
 
 def every_option() -> list[Declared]:
@@ -180,6 +189,8 @@ def test_every_verb_has_a_page() -> None:
     import typer.main
 
     from anysize.cli.main import app
+    from anysize.planning.options import PredictOptions
+    from anysize.tasks.prediction import every
 
     group = typer.main.get_command(app)
     pages = {path.stem for path in (ROOT / "docs" / "how-to").glob("*.md")}

@@ -120,7 +120,8 @@ def test_an_option_of_another_task_is_named_with_the_tasks_that_have_it() -> Non
         "'text-clasification' is not a task; did you mean 'text-classification'?",
         "--window must be a whole number from 4 to 1,048,576, not 1",
     ]
-    assert "--window" in CliRunner().invoke(app, ["train", TASK, __file__, *mistakes]).output
+    misspelt = CliRunner().invoke(app, ["train", TASK, __file__, *mistakes])
+    assert "no option --windw; did you mean --window?" in str(misspelt.exception)
 
 
 def test_options_of_the_command_line_change_those_of_a_recipe(tmp_path: Path) -> None:
