@@ -13,8 +13,8 @@ LABELS = ("a", "b", "c")
 RULES = sorted(plugins.keys("mergers"))
 # Objects have places in pictures only.
 ALONG_A_LINE = [rule for rule in RULES if rule != "objects"]
-# Entities and segments have places in texts only.
-OF_PICTURES = [rule for rule in RULES if rule not in ("entities", "segments")]
+# These are of texts only.
+OF_PICTURES = [rule for rule in RULES if rule not in ("entities", "likelihood", "segments")]
 
 
 def spans(count: int) -> list[Window]:
@@ -39,6 +39,8 @@ def outputs(count: int) -> list[dict[str, np.ndarray]]:
             "embeddings": np.float32([2, -1, 3]) + rng.normal(size=3).astype(np.float32),
             "class_scores": rng.random((4, 3)),
             "boxes": np.sort(rng.random((4, 2, 2)), axis=1).reshape(4, 4),
+            "losses": rng.random(10),
+            "predicted": np.array(10),
         }
         for _ in range(count)
     ]

@@ -189,8 +189,6 @@ def test_every_verb_has_a_page() -> None:
     import typer.main
 
     from anysize.cli.main import app
-    from anysize.planning.options import PredictOptions
-    from anysize.tasks.prediction import every
 
     group = typer.main.get_command(app)
     pages = {path.stem for path in (ROOT / "docs" / "how-to").glob("*.md")}

@@ -110,6 +110,9 @@ def _loaded(spec: str, config: PretrainedConfig) -> Any:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise BundleError(spec, "has no fast tokenizer (tokenizer.json)")
+    # Without files, transformers makes one that knows special tokens, and the blank at most.
+    if len(set(backend.get_vocab()) - set(tokenizer.all_special_tokens)) < 2:
+        raise BundleError(spec, "has no tokenizer: tokenizer.json, or the vocabulary, is missing")
     # Padding and truncation are done elsewhere, and no input is ever cut.
     backend.no_truncation()
     backend.no_padding()
