@@ -126,6 +126,22 @@ def test_thresholds_are_the_best_there_are() -> None:
     assert best_thresholds(scores, np.zeros_like(truth)).tolist() == [0.5] * 4
 
 
+def test_labels_of_a_handful_of_records_share_a_threshold() -> None:
+    draw = np.random.default_rng(0)
+    truth = np.zeros((2, 500, 30), bool)
+    truth[:, :, 0] = draw.random((2, 500)) < 0.4
+    for label in range(1, 30):
+        for half in truth:
+            half[draw.choice(500, 2, replace=False), label] = True
+    noise = draw.normal(size=truth.shape)
+    scores = (1 / (1 + np.exp(4 - 3 * truth - noise))).astype(np.float32)
+    found = best_thresholds(scores[0], truth[0])
+    assert len(set(found[1:])) == 1
+    assert found[0] != found[1]
+    # In records that it was not chosen by, a label is not found everywhere.
+    assert (scores[1] >= found).sum() < 2 * truth[1].sum()
+
+
 def test_measures_agree_with_scikit_learn() -> None:
     scores, truth = random_scores()
     told = scores >= 0.5

@@ -70,31 +70,43 @@ class SetScores:
         return np.array(self._truth, bool).reshape(-1, self._labels)
 
 
-def best_thresholds(scores: Scores, truth: Truth) -> NDArray[np.float64]:
-    """For each label the threshold with the highest F1; 0.5 of a label that no record has.
+FEW = 5
+"""Records with a label from which on it has a threshold of its own."""
 
-    It lies half-way between two neighbouring scores.
+
+def best_thresholds(scores: Scores, truth: Truth) -> NDArray[np.float64]:
+    """For each label the threshold with the highest F1.
+
+    A threshold that is chosen by a handful of records fits these alone, and finds the label in far
+    too many others (Fan and Lin 2007, A study on threshold selection for multi-label
+    classification): labels that fewer than `FEW` records have share one, chosen by all of them.
 
     Args:
         scores: ``[n, labels]``.
         truth: the same.
     """
+    counts = truth.sum(0)
     found = np.full(scores.shape[1], 0.5)
-    for label in range(scores.shape[1]):
-        there = truth[:, label]
-        if not there.any():
-            continue
-        order = np.argsort(-scores[:, label], kind="stable")
-        ranked = scores[order, label].astype(np.float64)
-        right = np.cumsum(there[order])
-        told = np.arange(1, len(order) + 1)
-        # Equal scores are predicted together: only the last of them is a place to cut.
-        cuts = np.append(ranked[1:] < ranked[:-1], True)
-        f1 = np.where(cuts, 2 * right / (told + there.sum()), -1.0)
-        best = int(f1.argmax())
-        below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
-        found[label] = (ranked[best] + below) / 2
+    for label in np.flatnonzero(counts >= FEW):
+        found[label] = _best_threshold(scores[:, label], truth[:, label])
+    rare = counts < FEW
+    if counts[rare].any():
+        found[rare] = _best_threshold(scores[:, rare].ravel(), truth[:, rare].ravel())
     return found
+
+
+def _best_threshold(scores: Scores, truth: Truth) -> float:
+    """Half-way between the two neighbouring scores, ``[n]``, where the F1 is highest."""
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order].astype(np.float64)
+    right = np.cumsum(truth[order])
+    predicted = np.arange(1, len(order) + 1)
+    # Equal scores are predicted together: only the last of them is a place to cut.
+    cuts = np.append(ranked[1:] < ranked[:-1], True)
+    f1 = np.where(cuts, 2 * right / (predicted + truth.sum()), -1.0)
+    best = int(f1.argmax())
+    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
+    return float(ranked[best] + below) / 2
 
 
 def average_precision(scores: Scores, truth: Truth) -> NDArray[np.float64]:
