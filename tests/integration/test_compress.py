@@ -26,6 +26,10 @@ pytest.importorskip("nncf")
 pytest.importorskip("openvino")
 
 
+# Measured in this process, which has run other tests.
+MEMORY = "12GiB"
+
+
 @pytest.fixture(scope="module")
 def digits(shelf: Callable[..., Path]) -> Path:
     return shelf("digits", write_digits)
@@ -50,7 +54,7 @@ def trained(digits: Path, shelf: Callable[..., Path]) -> Path:
     def make(folder: Path) -> None:
         model = anysize.train(
             "image-classification", digits, model="cnn", out=folder / "cnn", epochs=8, batch=16,
-            memory="4GiB", options={"hidden_sizes": "16x64x64"}, augment="none", tensorboard=False,
+            memory=MEMORY, options={"hidden_sizes": "16x64x64"}, augment="none", tensorboard=False,
         )  # fmt: skip
         assert model.evaluate(digits, split="test").main()["accuracy"] > 0.9
 
@@ -73,7 +77,7 @@ def test_int8_is_measured_and_shipped(
 ) -> None:
     out = tmp_path / "small"
     small = anysize.load(trained).compress(
-        out, data=digits, methods=["int8"], max_drop=0.03, memory="4GiB"
+        out, data=digits, methods=["int8"], max_drop=0.03, memory=MEMORY
     )
     entries = json.loads((out / "compression.json").read_text())
     assert entries["shipped"] == "int8"
@@ -139,7 +143,7 @@ def test_what_int8_breaks_is_mended_with_some_layers_in_higher_precision(
     whole = anysize.load(broken).evaluate(digits, split="test").main()["accuracy"]
     assert whole > 0.9
     found = api.compress_report(
-        broken, tmp_path / "small", data=digits, methods=["int8"], max_drop=0.03, memory="4GiB"
+        broken, tmp_path / "small", data=digits, methods=["int8"], max_drop=0.03, memory=MEMORY
     )
     plain, *milder = found.candidates
     assert plain.chain == "int8"

@@ -17,7 +17,7 @@ from anysize import api
 from anysize.evaluation.paired_numbers import PairedDrop
 from anysize.planning import apart
 
-MEMORY = "3GiB"
+MEMORY = "12GiB"  # measured in this process, which has run other tests
 PLAINLY = anysize.PredictOptions(runtime="torch", precision="float32", memory=MEMORY)
 ENCODER = {
     "model": "transformer", "window": 16, "epochs": 12, "batch": 16, "learning_rate": 5e-3,

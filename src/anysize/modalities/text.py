@@ -67,7 +67,7 @@ class Text(Modality):
         return in_memory(item, origin)
 
     def owns(self, field: Field) -> bool:
-        return hasattr(field, "chunks")
+        return hasattr(field, "chunks") and hasattr(field, "read")
 
     def content(self, field: Any) -> Iterator[bytes]:
         return (chunk.strip().encode("utf-8", "replace") for chunk in field.chunks())
