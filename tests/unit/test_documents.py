@@ -121,7 +121,7 @@ def test_pdf_page_that_never_ends_is_given_up(
 def test_pdf_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     path = tmp_path / "a.pdf"
     path.write_bytes(b"PK\3\4 no PDF")
-    with pytest.raises(DataError, match="is no PDF"):
+    with pytest.raises(DataError, match="is not a PDF"):
         read(path)
     path.write_bytes(b"%PDF-1.7\n" + b"damage " * 50)
     with pytest.raises(DataError, match="damaged"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -171,8 +172,14 @@ def with_settings(
     Raises:
         ConfigurationError: no such option, or a wrong value.
     """
-    options = options or PredictOptions()
+    options = options or usual()
+    if not settings:
+        return options
     common = {item.name for item in dataclasses.fields(PredictOptions)}
+    values = {name: value for name, value in settings.items() if name in common}
+    foreign_names = settings.keys() - common
+    if not foreign_names and "of_task" not in settings:
+        return dataclasses.replace(options, **values)
     kind = options_of(task)
     own = {one.name for one in declared(kind)} if kind else set()
     known = sorted(common | own)
@@ -183,13 +190,18 @@ def with_settings(
     ]
     if faults:
         raise ConfigurationError(faults)
-    values = {name: value for name, value in settings.items() if name in common}
     values["of_task"] = {
         **options.of_task,
         **settings.get("of_task", {}),
-        **{name: value for name, value in settings.items() if name not in common},
+        **{name: settings[name] for name in settings if name in foreign_names},
     }
     return dataclasses.replace(options, **values)
+
+
+@functools.cache
+def usual() -> PredictOptions:
+    """The options where none are given."""
+    return PredictOptions()
 
 
 def task_asked(task: Task, card: Card, options: PredictOptions) -> Task:

@@ -86,7 +86,7 @@ def wanted(record: Record, context: str) -> Wanted | None:
     """The answers of a record; None where the data say nothing of them.
 
     Args:
-        record: with its target, and what stands beside it.
+        record: with its target, and the fields beside it.
         context: role of the text that they are in.
 
     Raises:

@@ -57,7 +57,7 @@ def _read(archive: Archive, member: str, target: _Target) -> Iterator[Part]:
     """The text of one member.
 
     Raises:
-        DataError: it is no well-formed XML, or declares entities.
+        DataError: it is not well-formed XML, or declares entities.
     """
     etree = xml_library()
     parser = etree.XMLParser(

@@ -68,7 +68,7 @@ class _Book:
         notes: chapters that are missing.
 
     Raises:
-        DataError: it is no book, or its chapters are encrypted.
+        DataError: it is not a book, or its chapters are encrypted.
     """
 
     def __init__(self, archive: Archive) -> None:

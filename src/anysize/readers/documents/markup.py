@@ -268,7 +268,7 @@ def text_of(
 
 
 def left_out_remark(left_out: Mapping[str, int]) -> Iterator[Remark]:
-    """What of a document is no text, with a count of each kind; nothing where all of it is."""
+    """What of a document is not text, with a count of each kind; nothing where all of it is."""
     if left_out:
         shown = ", ".join(f"{count} {name}" for name, count in sorted(left_out.items()))
         yield Remark(notes=(f"not part of the text and left out: {shown}",))

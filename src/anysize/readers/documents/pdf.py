@@ -45,14 +45,14 @@ def parts(path: Path, encoding: str) -> Iterator[Part]:
     """See ``documents.parts.Format``.
 
     Raises:
-        DataError: it is no PDF, is damaged as a whole, is encrypted, or has no text at all.
+        DataError: it is not a PDF, is damaged as a whole, is encrypted, or has no text at all.
         MissingExtraError: pypdf is not installed.
     """
     if find_spec("pypdf") is None:
         raise MissingExtraError("pypdf", "documents")
     head = next(pieces_of(path, 1024), b"")
     if b"%PDF" not in head:
-        raise DataError(str(path), f"is no PDF: it begins with {head[:8]!r}")
+        raise DataError(str(path), f"is not a PDF: it begins with {head[:8]!r}")
     pages = _Pages(path)
     begun = False
     for number, text in pages.texts():

@@ -37,7 +37,7 @@ class DocumentText:
     def __init__(self, path: Path, encoding: str = "utf-8") -> None:
         found = format_of(path)
         if found is None:
-            raise ValueError(f"{path} is no document")
+            raise ValueError(f"{path} is not a document")
         self._path, self._encoding = path, encoding
         self._format: Format = found
         self._reading = Reading()
@@ -154,7 +154,7 @@ class Reading:
                     yield piece
 
     def all_notes(self) -> tuple[str, ...]:
-        """The notes, with those of what was replaced or is not told apart."""
+        """The notes, with those of what was replaced and of places that are not kept."""
         found = list(self.notes)
         if self.replaced:
             found.append(
@@ -163,7 +163,7 @@ class Reading:
             )
         if self.places.beyond:
             found.append(
-                f"{self.places.beyond} further pages or headings are not told apart: places are "
+                f"{self.places.beyond} further pages or headings are not distinguished: places are "
                 f"noted for the first {len(self.places)}"
             )
         return tuple(found)

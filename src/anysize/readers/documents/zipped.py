@@ -35,7 +35,7 @@ class Archive:
         kind: what messages call it (``a DOCX document``).
 
     Raises:
-        DataError: it is no archive, is damaged, or lists more than it may.
+        DataError: it is not an archive, is damaged, or lists more than it may.
     """
 
     def __init__(self, path: Path, kind: str) -> None:
@@ -46,7 +46,7 @@ class Archive:
         except OSError as error:
             raise unreadable(path, error) from None
         except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-            raise DataError(str(path), f"is no {kind}, or damaged: {error}") from None
+            raise DataError(str(path), f"is not {kind}, or is damaged: {error}") from None
         self._members = {each.filename: each for each in self._zip.infolist()}
 
     def __enter__(self) -> Archive:
@@ -71,7 +71,9 @@ class Archive:
         """
         member = self._members.get(name)
         if member is None:
-            raise DataError(str(self.path), f"is no whole {self._kind}: it has no {name!r}")
+            raise DataError(
+                str(self.path), f"is not complete: {self._kind} has {name!r}, and it does not"
+            )
         if member.flag_bits & 1:
             raise DataError(str(self.path), "is encrypted: save it without a password")
         packed = max(member.compress_size, 1)
@@ -114,7 +116,7 @@ class Archive:
         try:
             return etree.fromstring(content, parser)
         except etree.XMLSyntaxError as error:
-            raise DataError(str(self.path), f"its member {name!r} is no XML: {error}") from None
+            raise DataError(str(self.path), f"its member {name!r} is not XML: {error}") from None
 
 
 @contextlib.contextmanager
@@ -148,7 +150,10 @@ def _check_directory(path: Path, kind: str) -> None:
         raise unreadable(path, error) from None
     at = tail.rfind(_END)
     if at < 0:
-        raise DataError(str(path), f"is no {kind}, or damaged: it is no ZIP archive to its end")
+        raise DataError(
+            str(path),
+            f"is not {kind}, or is damaged: it is not a whole ZIP archive",
+        )
     members = int.from_bytes(tail[at + 10 : at + 12], "little")
     directory = int.from_bytes(tail[at + 12 : at + 16], "little")
     if members >= MOST_MEMBERS or directory > _DIRECTORY:
