@@ -17,7 +17,7 @@ from anysize.demo import digits, documents, measure
 
 BUDGET = "1GiB"
 BOOK_WORDS = 60_000
-_SHOWN = 120
+_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
