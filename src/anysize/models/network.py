@@ -160,6 +160,16 @@ class Network:
         if self.question:
             raise ConfigurationError(self.question)
 
+    def needed_tokenizer(self) -> Tokenizer:
+        """The tokenizer.
+
+        Raises:
+            ConfigurationError: the model has none.
+        """
+        if self.tokenizer is None:
+            raise ConfigurationError(f"model {self.spec!r} has no tokenizer")
+        return self.tokenizer
+
     def reads(self, kind: type[S]) -> S:
         """The settings of a modality.
 

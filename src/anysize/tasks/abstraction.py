@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import DataError
 from anysize.core.examples import Example
 from anysize.core.records import Record
 from anysize.core.steps import Generation
@@ -42,9 +42,7 @@ def adapt(network: Network) -> None:
 
 def step_of(network: Network, options: SummaryOptions) -> Generation:
     """Generates a summary of each passage."""
-    tokenizer = network.tokenizer
-    if tokenizer is None:
-        raise ConfigurationError(f"model {network.spec!r} has no tokenizer")
+    tokenizer = network.needed_tokenizer()
 
     def decode(tokens: NDArray[np.int32]) -> str:
         return str(tokenizer.decode(tokens.tolist()))

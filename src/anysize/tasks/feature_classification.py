@@ -22,6 +22,7 @@ from anysize.models.network import Network
 from anysize.readers.cells import Cells
 from anysize.sources import ColumnSpec
 from anysize.tasks.classification import LABEL, Classification
+from anysize.tasks.refusals import refuse_augmentation
 from anysize.windows.features import FeatureWindows
 
 if TYPE_CHECKING:
@@ -95,10 +96,7 @@ class FeatureClassification(Classification):
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:
-        if augment is not None:
-            raise ConfigurationError(
-                f"augment={augment.spec!r} is for pictures; {self.name} takes 'none'"
-            )
+        refuse_augmentation(self.name, augment)
         return FeaturePreprocess(self._settings(network))
 
     def _settings(self, network: Network) -> FeatureSettings:

@@ -24,6 +24,7 @@ from anysize.models.sentence import adapt as adapt
 from anysize.readers.text import Text
 from anysize.sources import ColumnSpec
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
+from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.text_classification import nothing_to_read, unknown_facts
 from anysize.windows.tokens import TokenWindow, TokenWindows
 
@@ -138,15 +139,10 @@ class FeatureExtraction:
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:
-        if augment is not None:
-            raise ConfigurationError(
-                f"augment={augment.spec!r} is for pictures; {self.name} takes 'none'"
-            )
+        refuse_augmentation(self.name, augment)
         settings = network.reads(TextSettings)
-        if network.tokenizer is None:
-            raise ConfigurationError(f"model {network.spec!r} has no tokenizer")
         windows = TokenWindows(
-            tokenizer=network.tokenizer, size=settings.window, overlap=settings.overlap
+            tokenizer=network.needed_tokenizer(), size=settings.window, overlap=settings.overlap
         )
         pooling = pooling_of(network)
         query = None
@@ -169,11 +165,7 @@ class FeatureExtraction:
     def new_merger(
         self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
     ) -> Callable[[str], Merger]:
-        if options.rule != MERGED_AS_USUAL.rule:
-            raise ConfigurationError(
-                f"merge must be left out for {self.name}, not {options.rule!r}: --pooling says how "
-                "windows become one vector"
-            )
+        refuse_merge(self.name, options, "--pooling says how windows become one vector")
         own, measuring = self.options, self._measuring
 
         def new(record: str) -> PassageMerger:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import DataError
 from anysize.core.examples import Example
 from anysize.core.findings import Findings
 from anysize.core.options import Options
@@ -33,6 +33,7 @@ from anysize.tasks.answer_options import AnswerOptions
 from anysize.tasks.answer_targets import Wanted, wanted
 from anysize.tasks.answer_windows import AnswerPreprocess, nothing_to_learn
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
+from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.windows.tokens import TokenWindows
 
 if TYPE_CHECKING:
@@ -119,15 +120,10 @@ class QuestionAnswering:
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:
-        if augment is not None:
-            raise ConfigurationError(
-                f"augment={augment.spec!r} is for pictures; {self.name} takes 'none'"
-            )
+        refuse_augmentation(self.name, augment)
         settings = network.reads(TextSettings)
-        if network.tokenizer is None:
-            raise ConfigurationError(f"model {network.spec!r} has no tokenizer")
         windows = TokenWindows(
-            tokenizer=network.tokenizer,
+            tokenizer=network.needed_tokenizer(),
             size=settings.window,
             overlap=settings.overlap,
             types=True,
@@ -197,11 +193,11 @@ class QuestionAnswering:
     def new_merger(
         self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
     ) -> Callable[[str], Merger]:
-        if options.rule != MERGED_AS_USUAL.rule:
-            raise ConfigurationError(
-                f"merge must be left out for {self.name}, not {options.rule!r}: each answer is "
-                "scored in the window that shows most of what is around it"
-            )
+        refuse_merge(
+            self.name,
+            options,
+            "each answer is scored in the window that shows most of what is around it",
+        )
         rules = AnswerRules(
             top=self.options.top_k,
             longest=self.options.longest_answer,

@@ -26,6 +26,7 @@ from anysize.tasks import abstraction, extraction
 from anysize.tasks.abstraction import adapt as adapt  # see models.opening.hub
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.references import reading, references
+from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.summary_options import SummaryOptions
 
 if TYPE_CHECKING:
@@ -133,10 +134,7 @@ class Summarization:
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:
-        if augment is not None:
-            raise ConfigurationError(
-                f"augment={augment.spec!r} is for pictures; {self.name} takes 'none'"
-            )
+        refuse_augmentation(self.name, augment)
         method = extraction.method_of(network)
         if method is None:
             return abstraction.PassagePreprocess(network, self.options)
@@ -149,10 +147,7 @@ class Summarization:
     def new_merger(
         self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
     ) -> Callable[[str], Merger]:
-        if options.rule != MERGED_AS_USUAL.rule:
-            raise ConfigurationError(
-                f"merge must be left out for {self.name}, not {options.rule!r}"
-            )
+        refuse_merge(self.name, options, "a summary is drawn from all of them in their order")
 
         def new(record: str) -> Merger:
             return SummaryMerger(record, self.options)

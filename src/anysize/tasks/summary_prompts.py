@@ -140,9 +140,7 @@ def _begin(network: Network) -> NDArray[np.int32] | None:
 
 def _plain_encoder(network: Network) -> TextEncoder:
     """An encoder for which no text is a special token."""
-    if network.tokenizer is None:
-        raise ConfigurationError(f"model {network.spec!r} has no tokenizer")
-    encoder = TextEncoder(Tokenizer.from_str(network.tokenizer.to_str()))
+    encoder = TextEncoder(Tokenizer.from_str(network.needed_tokenizer().to_str()))
     encoder.tokenizer.encode_special_tokens = True
     return encoder
 

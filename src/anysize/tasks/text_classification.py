@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import DataError
 from anysize.core.examples import Example
 from anysize.core.protocols import Preprocess
 from anysize.core.receipts import Facts
@@ -18,6 +18,7 @@ from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.tasks.classification import LABEL, Classification
+from anysize.tasks.refusals import refuse_augmentation
 from anysize.windows.tokens import TokenWindow, TokenWindows, Unknown
 
 if TYPE_CHECKING:
@@ -54,16 +55,11 @@ class TextClassification(Classification):
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:
-        if augment is not None:
-            raise ConfigurationError(
-                f"augment={augment.spec!r} is for pictures; {self.name} takes 'none'"
-            )
+        refuse_augmentation(self.name, augment)
         settings = network.reads(TextSettings)
-        if network.tokenizer is None:
-            raise ConfigurationError(f"model {network.spec!r} has no tokenizer")
         return TextPreprocess(
             TokenWindows(
-                tokenizer=network.tokenizer,
+                tokenizer=network.needed_tokenizer(),
                 size=settings.window,
                 overlap=settings.overlap,
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import DataError
 from anysize.core.examples import Example
 from anysize.core.generation import SHORTEST, SINKS, GenerationOptions
 from anysize.core.options import Options, option
@@ -25,6 +25,7 @@ from anysize.models.network import Network
 from anysize.models.positions import position_count
 from anysize.sources import ColumnSpec
 from anysize.tasks.protocols import MERGED_AS_USUAL, MergeOptions
+from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.windows.encoding import encoder_of
 from anysize.windows.language import tokens_of
 
@@ -101,8 +102,7 @@ class TextContinuation:
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:
         """A prompt becomes one example."""
-        if network.tokenizer is None:
-            raise ConfigurationError(f"model {network.spec!r} has no tokenizer")
+        refuse_augmentation(self.name, augment)
         return _Prompts(network)
 
     def step(self, network: Network) -> Generation:
@@ -126,11 +126,7 @@ class TextContinuation:
         self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
     ) -> Callable[[str], Merger]:
         """The continuation of a record's prompt."""
-        if options.rule != MERGED_AS_USUAL.rule:
-            raise ConfigurationError(
-                f"merge must be left out for {self.name}, not {options.rule!r}: a prompt is read "
-                "at once"
-            )
+        refuse_merge(self.name, options, "a prompt is read at once")
         return ContinuationMerger
 
 

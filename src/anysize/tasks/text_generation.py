@@ -30,6 +30,7 @@ from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.sources.passages import BEFORE, CONTINUES
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
+from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.text_continuation import AnswerOptions, TextContinuation, begin_of, end_of
 from anysize.windows.language import LanguageWindows
 
@@ -122,15 +123,10 @@ class TextGeneration:
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:
-        if augment is not None:
-            raise ConfigurationError(
-                f"augment={augment.spec!r} is for pictures; {self.name} takes 'none'"
-            )
+        refuse_augmentation(self.name, augment)
         settings = network.reads(TextSettings)
-        if network.tokenizer is None:
-            raise ConfigurationError(f"model {network.spec!r} has no tokenizer")
         windows = LanguageWindows(
-            tokenizer=network.tokenizer,
+            tokenizer=network.needed_tokenizer(),
             size=settings.window,
             context=min(settings.overlap, settings.window - 1),
             begin=begin_of(network),
@@ -169,11 +165,7 @@ class TextGeneration:
     def new_merger(
         self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
     ) -> Callable[[str], Merger]:
-        if options.rule != MERGED_AS_USUAL.rule:
-            raise ConfigurationError(
-                f"merge must be left out for {self.name}, not {options.rule!r}: each token is "
-                "predicted by the window that owns it"
-            )
+        refuse_merge(self.name, options, "each token is predicted by the window that owns it")
         return mergers.maker(labels, "likelihood", self.unit)
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from anysize import mergers
 from anysize.core.entities import Entity, Tag, tag_names
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import DataError
 from anysize.core.examples import Example
 from anysize.core.progress import counted
 from anysize.core.protocols import Merger, Meter, Preprocess
@@ -31,6 +31,7 @@ from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.tasks.distilling import Side, SoftTargets
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
+from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.text_classification import nothing_to_read, unknown_facts
 from anysize.tasks.token_targets import entities_in, labels_in, reading, words_of
 from anysize.windows.tokens import TokenWindow, TokenWindows
@@ -116,15 +117,10 @@ class TokenClassification:
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:
-        if augment is not None:
-            raise ConfigurationError(
-                f"augment={augment.spec!r} is for pictures; {self.name} takes 'none'"
-            )
+        refuse_augmentation(self.name, augment)
         settings = network.reads(TextSettings)
-        if network.tokenizer is None:
-            raise ConfigurationError(f"model {network.spec!r} has no tokenizer")
         windows = TokenWindows(
-            tokenizer=network.tokenizer,
+            tokenizer=network.needed_tokenizer(),
             size=settings.window,
             overlap=settings.overlap,
             places=True,
@@ -211,11 +207,7 @@ class TokenClassification:
     def new_merger(
         self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
     ) -> Callable[[str], Merger]:
-        if options.rule != MERGED_AS_USUAL.rule:
-            raise ConfigurationError(
-                f"merge must be left out for {self.name}, not {options.rule!r}: each token is "
-                "taken from the window that owns it"
-            )
+        refuse_merge(self.name, options, "each token is taken from the window that owns it")
         return mergers.maker(labels, "entities", self.unit)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize import mergers
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import DataError
 from anysize.core.examples import Example
 from anysize.core.generation import GenerationOptions
 from anysize.core.options import Options
@@ -28,6 +28,7 @@ from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
+from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.translation_meter import BleuMeter
 from anysize.tasks.translation_options import TranslationOptions
 from anysize.tasks.translation_step import Translating
@@ -123,6 +124,7 @@ class Translation:
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:
+        refuse_augmentation(self.name, augment)
         settings = network.reads(TextSettings)
         return TranslationPreprocess(self._tokens(network), settings.window, self.options)
 
@@ -175,11 +177,7 @@ class Translation:
     def new_merger(
         self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
     ) -> Callable[[str], Merger]:
-        if options.rule != MERGED_AS_USUAL.rule:
-            raise ConfigurationError(
-                f"merge must be left out for {self.name}, not {options.rule!r}: segments are "
-                "joined in their order"
-            )
+        refuse_merge(self.name, options, "segments are joined in their order")
         return mergers.maker(labels, "segments", self.unit)
 
     def _tokens(self, network: Network) -> SequenceTokens:
