@@ -13,8 +13,8 @@ from anysize.modalities import modality_of
 from anysize.models.architectures import architecture_of
 from anysize.models.bundle import Card, read_card
 from anysize.models.network import BuildRequest, Form, Network
+from anysize.models.opening import hub
 from anysize.models.opening.errors import loading, sentence
-from anysize.models.opening.hub import from_hub, read_configuration
 from anysize.models.opening.weights import model_class
 from anysize.models.quiet import quiet_transformers
 
@@ -43,7 +43,7 @@ def from_bundle(folder: Path, request: BuildRequest | None = None) -> tuple[Netw
         task = card.task if request is None else request.task
         if card.task not in plugins.keys("tasks"):
             raise BundleError(spec, f"its card names the task {card.task!r}, which is not known")
-        network = from_hub(spec, task, request, altered=card.altered, ours=True)
+        network = hub.from_hub(spec, task, request, altered=card.altered, ours=True)
     if request is None:
         _check_card(spec, network, card)
     network.settings = card.settings
@@ -90,7 +90,7 @@ def outline(folder: Path) -> PreTrainedModel:
 
     card, spec = read_card(folder), str(folder)
     with loading(spec), quiet_transformers():
-        config, _ = read_configuration(spec)
+        config, _ = hub.read_configuration(spec)
         model = model_class(getattr(transformers, architecture_of(card.task).auto), config)
         with (
             torch.device("meta"), init.no_init_weights(), init.meta_device_safe_creation_ops(),
@@ -108,7 +108,7 @@ def _from_form(folder: Path, card: Card, form: Form) -> Network:
         raise BundleError(str(folder), f"its compiled form {form.file!r} is missing")
     spec = str(folder)
     with loading(spec):
-        config, _ = read_configuration(spec)
+        config, _ = hub.read_configuration(spec)
         module = stand_in(config)
         read_outside(folder, module)
         network = Network(
