@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from anysize.core.findings import Finding
-from anysize.core.results import ErrorResult
 from anysize.evaluation.intervals import Interval
-from anysize.evaluation.lengths import ReceiptSummary
+from anysize.evaluation.passing import Account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +100,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerEvaluation:
+class AnswerEvaluation(Account):
     """How well questions are answered.
 
     Attributes:
@@ -113,11 +111,7 @@ class AnswerEvaluation:
         baselines: simple systems on the same questions.
         by_length: by tokens of the context.
         by_depth: of questions with an answer, by where in the context it is.
-        receipts: what was read.
         worst, best: questions for the report.
-        without_target: records of which nothing says what their answers are; not scored.
-        failure_count, failures: records that could not be read; the first are named.
-        findings: what was guessed, repaired or left out of the data.
     """
 
     metrics: Mapping[str, float]
@@ -129,13 +123,8 @@ class AnswerEvaluation:
     baselines: tuple[AnswerBaseline, ...]
     by_length: tuple[AnswerBin, ...]
     by_depth: tuple[AnswerBin, ...]
-    receipts: ReceiptSummary
     worst: tuple[Shown, ...]
     best: tuple[Shown, ...]
-    without_target: int
-    failure_count: int
-    failures: tuple[ErrorResult, ...]
-    findings: tuple[Finding, ...] = field(default=())
 
     def main(self) -> dict[str, float]:
         """The metrics that are one number, by name."""
@@ -153,10 +142,6 @@ class AnswerEvaluation:
             "baselines": {each.name: each.to_json() for each in self.baselines},
             "by_length": [each.to_json() for each in self.by_length],
             "by_depth": [each.to_json() for each in self.by_depth],
-            "failed_records": self.failure_count,
-            "records_without_target": self.without_target,
-            "receipts": self.receipts.to_json(),
             "worst_records": [each.to_json() for each in self.worst],
-            "failures": [failure.to_json() for failure in self.failures],
-            "findings": [finding.to_json() for finding in self.findings],
+            **self.account(),
         }

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize import tasks
-from anysize.core.errors import DataError
-from anysize.core.records import Source
+from anysize.core.records import Record, Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation import answer_rendering, pages
 from anysize.evaluation.answer_counts import Row, Rows
 from anysize.evaluation.answer_excerpts import shown
 from anysize.evaluation.answer_result import AnswerEvaluation, Shown
-from anysize.evaluation.lengths import ReceiptCounter
 from anysize.evaluation.numbers import between, percent
+from anysize.evaluation.passing import Passed
 from anysize.tasks.answer_targets import Wanted
 from anysize.tasks.protocols import target_of
 
@@ -28,7 +27,6 @@ __all__ = ["measure", "write_report"]
 PROVIDES = ("question-answering",)
 
 _WORST, _BEST = 16, 6
-_NAMED = 100
 
 answer_rendering.register()
 
@@ -47,29 +45,16 @@ def measure(
         DataError: there is nothing to score.
     """
     task = tasks.of(card)
-    run = _Run()
-    for index, result in enumerate(results):
-        if isinstance(result, ErrorResult):
-            run.fail(result)
-            continue
-        try:
-            record = source[index]
-            target = target_of(task, record)
-            if target is None:
-                run.without_target += 1
-                continue
-            row = run.rows.add(record, result, target)
-        except DataError as error:
-            run.fail(ErrorResult(id=result.id, error=str(error)))
-            continue
-        run.add(index, result, target, row)
-    if not run.receipts.records:
-        raise DataError(
-            source.name,
-            f"there is nothing to score: nothing says what the answers of {run.without_target} "
-            f"records are, and {run.failure_count} could not be read"
-            + (f"; the first: {run.failures[0].error}" if run.failures else ""),
-        )
+    run = _Run(source)
+
+    def read(record: Record) -> tuple[Record, Wanted] | None:
+        target = target_of(task, record)
+        return None if target is None else (record, target)
+
+    for index, result, (record, target), _ in run.passed.scored(results, read):
+        run.add(index, result, target, run.rows.add(record, result, target))
+    if not run.rows.rows:
+        run.passed.refuse("an answer to compare with; name its column with --columns answer=NAME")
     return run.finish()
 
 
@@ -95,22 +80,14 @@ def write_report(
 class _Run:
     """What is counted while results stream past."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: Source) -> None:
+        self.passed = Passed(source)
         self.rows = Rows()
-        self.receipts = ReceiptCounter()
-        self.failures: list[ErrorResult] = []
-        self.failure_count = self.without_target = 0
         self._answered = 0
         self._worst: list[tuple[float, float, int, Shown]] = []
         self._best: list[Shown] = []
 
-    def fail(self, result: ErrorResult) -> None:
-        self.failure_count += 1
-        if len(self.failures) < _NAMED:
-            self.failures.append(result)
-
     def add(self, index: int, result: Result, target: Wanted, row: Row) -> None:
-        self.receipts.add(result.receipt)
         self._answered += result.prediction is not None
         start, stop = result.details["start"], result.details["end"]
         each = Shown(
@@ -143,12 +120,9 @@ class _Run:
             baselines=rows.baselines(),
             by_length=rows.by_length(),
             by_depth=rows.by_depth(),
-            receipts=self.receipts.summary(),
             worst=tuple(each[-1] for each in sorted(self._worst, reverse=True)),
             best=tuple(self._best),
-            without_target=self.without_target,
-            failure_count=self.failure_count,
-            failures=tuple(self.failures),
+            **self.passed.account(),
         )
 
 
@@ -183,8 +157,4 @@ def _notices(evaluation: AnswerEvaluation) -> list[str]:
             "An answer was given to every question, also where there is none. Give "
             "--no-answer-threshold, or train on data that have questions without an answer."
         )
-    if evaluation.without_target:
-        lines.append(f"{evaluation.without_target:,} records say nothing of answers; not scored.")
-    if evaluation.failure_count:
-        lines.append(f"{evaluation.failure_count:,} records could not be read; see below.")
-    return lines
+    return [*lines, *evaluation.notices("answer")]

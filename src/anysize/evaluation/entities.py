@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from anysize import tasks
 from anysize.core.entities import Entity, Tag
-from anysize.core.errors import AnysizeError, DataError
+from anysize.core.errors import AnysizeError
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation import entity_rendering, pages
 from anysize.evaluation.entity_result import Counts, EntityEvaluation, WrongRecord
-from anysize.evaluation.lengths import ReceiptCounter
 from anysize.evaluation.numbers import percent
+from anysize.evaluation.passing import Passed
 from anysize.tasks.protocols import target_of
 
 if TYPE_CHECKING:
@@ -52,27 +52,12 @@ def measure(
         DataError: there is nothing to score.
     """
     task = tasks.load(card.task)
-    run = _Run()
-    for index, result in enumerate(results):
-        if isinstance(result, ErrorResult):
-            run.fail(result)
-            continue
-        try:
-            target = target_of(task, source[index])
-        except DataError as error:
-            run.fail(ErrorResult(id=result.id, error=str(error)))
-            continue
-        if target is None:
-            run.without_target += 1
-        else:
-            run.add(index, result, target)
-    if not run.receipts.records:
-        raise DataError(
-            source.name,
-            f"there is nothing to score: {run.without_target} records have no tags or entities, "
-            f"and {run.failure_count} could not be read"
-            + (f"; the first: {run.failures[0].error}" if run.failures else ""),
-        )
+    run = _Run(source)
+    scored = run.passed.scored(results, lambda record: target_of(task, record))
+    for index, result, target, _ in scored:
+        run.add(index, result, target)
+    if not run.passed.receipts.records:
+        run.passed.refuse("tags or entities; name their column with --columns tags=NAME")
     known = {Tag.of(label).label for label in card.labels} - {""}
     return run.finish(known)
 
@@ -87,7 +72,7 @@ def write_report(
         **pages.headings(card, source),
         evaluation=evaluation,
         cards=_cards(evaluation),
-        notices=_notices(evaluation),
+        notices=evaluation.notices("tags or entities"),
         worst=[_shown(each, source) for each in evaluation.worst],
         findings=evaluation.findings,
         provenance=provenance,
@@ -98,19 +83,12 @@ def write_report(
 class _Run:
     """What is counted while results stream past."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: Source) -> None:
+        self.passed = Passed(source)
         self.right: Counter[str] = Counter()
         self.found: Counter[str] = Counter()
         self.wanted: Counter[str] = Counter()
-        self.receipts = ReceiptCounter()
-        self.failures: list[ErrorResult] = []
-        self.failure_count = self.without_target = 0
         self._worst: list[tuple[int, int, WrongRecord]] = []
-
-    def fail(self, result: ErrorResult) -> None:
-        self.failure_count += 1
-        if len(self.failures) < _NAMED:
-            self.failures.append(result)
 
     def add(self, index: int, result: Result, target: Iterable[Entity]) -> None:
         found = {Entity(each["start"], each["end"], each["label"]) for each in result.prediction}
@@ -121,7 +99,6 @@ class _Run:
             (self.wanted, wanted),
         ):
             counter.update(each.label for each in which)
-        self.receipts.add(result.receipt)
         missed, false = sorted(wanted - found), sorted(found - wanted)
         errors = len(missed) + len(false)
         if errors:
@@ -148,13 +125,10 @@ class _Run:
                 )
                 for label in labels
             },
-            receipts=self.receipts.summary(),
             worst=tuple(
                 wrong for _, _, wrong in sorted(self._worst, key=lambda each: each[:2])[::-1]
             ),
-            without_target=self.without_target,
-            failure_count=self.failure_count,
-            failures=tuple(self.failures),
+            **self.passed.account(),
         )
 
 
@@ -169,15 +143,6 @@ def _cards(evaluation: EntityEvaluation) -> list[tuple[str, str, str]]:
         ("windows", f"{receipts.windows:,}",
          f"{receipts.longer_than_window:,} records longer than one"),
     ]  # fmt: skip
-
-
-def _notices(evaluation: EntityEvaluation) -> list[str]:
-    lines = []
-    if evaluation.without_target:
-        lines.append(f"{evaluation.without_target:,} records have no tags or entities; not scored.")
-    if evaluation.failure_count:
-        lines.append(f"{evaluation.failure_count:,} records could not be read; see below.")
-    return lines
 
 
 def _shown(wrong: WrongRecord, source: Source) -> dict[str, Any]:

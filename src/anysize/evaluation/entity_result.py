@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anysize.core.entities import Entity
-from anysize.core.findings import Finding
-from anysize.core.results import ErrorResult
-from anysize.evaluation.lengths import ReceiptSummary
+from anysize.evaluation.passing import Account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,27 +70,18 @@ class WrongRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntityEvaluation:
+class EntityEvaluation(Account):
     """How well the entities of texts are found.
 
     Attributes:
         total: over all labels.
         labels: by label, those of the data and of the model.
-        receipts: what was read.
         worst: the records with the most errors, worst first.
-        without_target: records of which nothing says what they hold; not scored.
-        failure_count, failures: records that could not be read; the first are named.
-        findings: what was guessed, repaired or left out of the data.
     """
 
     total: Counts
     labels: Mapping[str, Counts]
-    receipts: ReceiptSummary
     worst: tuple[WrongRecord, ...]
-    without_target: int
-    failure_count: int
-    failures: tuple[ErrorResult, ...]
-    findings: tuple[Finding, ...] = ()
 
     @property
     def macro_f1(self) -> float:
@@ -116,13 +105,9 @@ class EntityEvaluation:
             **self.main(),
             "records": self.receipts.records,
             "entities": self.total.to_json(),
-            "failed_records": self.failure_count,
-            "records_without_target": self.without_target,
             "labels": {label: each.to_json() for label, each in self.labels.items()},
-            "receipts": self.receipts.to_json(),
             "worst_records": [each.to_json() for each in self.worst],
-            "failures": [failure.to_json() for failure in self.failures],
-            "findings": [finding.to_json() for finding in self.findings],
+            **self.account(),
         }
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from anysize.core.errors import DataError
 from anysize.core.findings import Finding
-from anysize.core.records import Source
+from anysize.core.records import Record, Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation.lengths import ReceiptCounter, ReceiptSummary
 from anysize.evaluation.numbers import counted, percent
@@ -99,19 +99,33 @@ class Passed:
     copies: int = 0
 
     def scored(
-        self, results: Iterable[Result | ErrorResult]
+        self,
+        results: Iterable[Result | ErrorResult],
+        read: Callable[[Record], Any] | None = None,
     ) -> Iterator[tuple[int, Result, Any, bool]]:
-        """Place, result, target, and whether it is a copy, of all that can be scored."""
+        """Place, result, target, and whether it is a copy, of all that can be scored.
+
+        Args:
+            results: one a record, in the order of the source.
+            read: makes what is scored of a record, None where it has no target; a record whose
+                target is not understood (``DataError``) is a failure. Without it, the target is as
+                the result or the data have it.
+        """
         seen = getattr(self.source, "seen", None)
         for ordinal, result in enumerate(results):
             if isinstance(result, ErrorResult):
-                self.failure_count += 1
-                if len(self.failures) < MOST_NAMED:
-                    self.failures.append(result)
+                self._fail(result)
                 continue
-            target = result.target
-            if target is None:
-                target = self.source[ordinal].target
+            if read is None:
+                target = result.target
+                if target is None:
+                    target = self.source[ordinal].target
+            else:
+                try:
+                    target = read(self.source[ordinal])
+                except DataError as error:
+                    self._fail(ErrorResult(id=result.id, error=str(error)))
+                    continue
             if target is None:
                 self.without_target += 1
                 continue
@@ -119,6 +133,11 @@ class Passed:
             copy = bool(seen is not None and seen[ordinal])
             self.copies += copy
             yield ordinal, result, target, copy
+
+    def _fail(self, result: ErrorResult) -> None:
+        self.failure_count += 1
+        if len(self.failures) < MOST_NAMED:
+            self.failures.append(result)
 
     def account(self) -> dict[str, Any]:
         """The fields of an `Account`."""

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from anysize import tasks
 from anysize.core import rouge
-from anysize.core.errors import AnysizeError, DataError
+from anysize.core.errors import AnysizeError
 from anysize.core.records import Record, Source
 from anysize.core.results import ErrorResult, Result
 from anysize.core.rouge import METRICS
 from anysize.evaluation import pages, summary_rendering
 from anysize.evaluation.intervals import bootstrap_means
 from anysize.evaluation.numbers import between, percent, points
-from anysize.evaluation.passing import MOST_NAMED, Passed
+from anysize.evaluation.passing import Passed
 from anysize.evaluation.summary_plots import by_length
 from anysize.evaluation.summary_result import (
     MODEL,
@@ -72,20 +72,13 @@ def measure(
     """
     task = tasks.load(card.task)
     run = _Run(source, card.model)
-    for index, result in enumerate(results):
-        if isinstance(result, ErrorResult):
-            run.fail(result)
-            continue
-        try:
-            record = source[index]
-            wanted = target_of(task, record)
-        except DataError as error:
-            run.fail(ErrorResult(id=result.id, error=str(error)))
-            continue
-        if wanted is None:
-            run.passed.without_target += 1
-        else:
-            run.add(index, result, wanted, record)
+
+    def read(record: Record) -> tuple[Record, Sequence[str]] | None:
+        wanted = target_of(task, record)
+        return None if wanted is None else (record, wanted)
+
+    for index, result, (record, wanted), _ in run.passed.scored(results, read):
+        run.add(index, result, wanted, record)
     if not run.extents:
         run.passed.refuse("a summary to compare with; name its column with --columns summary=NAME")
     return run.finish()
@@ -129,16 +122,7 @@ class _Run:
         self._worst: list[tuple[float, int, ShownSummary]] = []
         self._best: list[tuple[float, int, ShownSummary]] = []
 
-    def fail(self, result: ErrorResult) -> None:
-        self.passed.failure_count += 1
-        if len(self.passed.failures) < MOST_NAMED:
-            self.passed.failures.append(result)
-
     def add(self, index: int, result: Result, wanted: Sequence[str], record: Record) -> None:
-        passed = self.passed
-        passed.receipts.add(result.receipt)
-        seen = getattr(passed.source, "seen", None)
-        passed.copies += bool(seen is not None and seen[index])
         lines = [by_lines(each) for each in wanted]
         drawn = result.details["sentences"]
         options = SummaryOptions(sentences=max(len(drawn), 1))
