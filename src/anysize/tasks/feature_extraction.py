@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,9 +11,9 @@ import numpy as np
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.options import Options, option
-from anysize.core.protocols import Merger, Meter, Preprocess
+from anysize.core.protocols import Merger, Preprocess
 from anysize.core.receipts import Unit
-from anysize.core.records import Record, Source, TextField
+from anysize.core.records import Record, TextField
 from anysize.core.windows import Window
 from anysize.mergers.passages import OUTPUT, PassageMerger, aside
 from anysize.modalities.texts.settings import TextSettings
@@ -23,16 +23,14 @@ from anysize.models.sentence import SentencePooling, pooling_of
 from anysize.models.sentence import adapt as adapt
 from anysize.readers.text import Text
 from anysize.sources import ColumnSpec
-from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
+from anysize.tasks.protocols import MERGED_AS_USUAL, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.text_classification import nothing_to_read, unknown_facts
+from anysize.tasks.untrained import Untrained
 from anysize.windows.tokens import TokenWindow, TokenWindows
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from anysize.augmentation import Augmentation
-    from anysize.models.execution import Tensors
 
 PROVIDES = ("feature-extraction",)
 ARCHITECTURE = Architecture(
@@ -57,11 +55,6 @@ QUERY = ColumnSpec(
     role="query", kind="target", names=("query", "question"), required=False, reading=str
 )
 
-_UNTRAINED = (
-    "feature-extraction is not trained: take a sentence encoder that is trained already (minilm, a "
-    "folder of sentence-transformers, a hub id)"
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingOptions(Options):
@@ -84,7 +77,7 @@ class EmbeddingOptions(Options):
     )  # fmt: skip
 
 
-class FeatureExtraction:
+class FeatureExtraction(Untrained):
     """Windows of tokens over ``text``; their states are pooled into the text's vector.
 
     Measured by how well each record's text is found by its own query among all texts.
@@ -103,6 +96,10 @@ class FeatureExtraction:
     augmentation = "none"
     separable = False
     by_target = False
+    untrained: ClassVar[str] = (
+        "feature-extraction is not trained: take a sentence encoder that is trained already "
+        "(minilm, a folder of sentence-transformers, a hub id)"
+    )
     prediction: ClassVar[type[Options]] = EmbeddingOptions
 
     def __init__(self, options: EmbeddingOptions | None = None, *, measuring: bool = True) -> None:
@@ -123,19 +120,6 @@ class FeatureExtraction:
             raise ConfigurationError("near must be a text, and it is empty")
         return FeatureExtraction(options, measuring=self._measuring)
 
-    def labels(self, source: Source) -> tuple[str, ...]:
-        raise ConfigurationError(_UNTRAINED)
-
-    def label_counts(self, source: Source) -> dict[str, int]:
-        """There are no labels."""
-        return {}
-
-    def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
-        """Nothing to prepare."""
-
-    def recipe_defaults(self, *, pretrained: bool) -> Mapping[str, Any]:
-        return {}
-
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:
@@ -149,18 +133,6 @@ class FeatureExtraction:
         if not self._measuring and self.options.near is not None:
             query = _query(windows, Text(self.options.near, origin="near"), pooling)
         return EmbeddingPreprocess(windows, pooling, query, own_query=self._measuring)
-
-    def encode_target(self, record: Record, labels: Sequence[str]) -> Any:
-        raise ConfigurationError(_UNTRAINED)
-
-    def made_up(self, example: Example, labels: int) -> tuple[Example, Any]:
-        raise ConfigurationError(_UNTRAINED)
-
-    def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
-        raise ConfigurationError(_UNTRAINED)
-
-    def new_meter(self, labels: Sequence[str]) -> Meter:
-        raise ConfigurationError(_UNTRAINED)
 
     def new_merger(
         self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from anysize.core.errors import ConfigurationError
-from anysize.core.examples import Example
 from anysize.core.options import Options
-from anysize.core.protocols import Merger, Meter, Preprocess
+from anysize.core.protocols import Merger, Preprocess
 from anysize.core.receipts import Unit
-from anysize.core.records import Record, Source
+from anysize.core.records import Record
 from anysize.core.results import NextRound, Result
 from anysize.core.steps import ONE_RUN, Step
 from anysize.core.windows import Window
@@ -24,16 +22,14 @@ from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.tasks import abstraction, extraction
 from anysize.tasks.abstraction import adapt as adapt  # see models.opening.hub
-from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
+from anysize.tasks.protocols import MERGED_AS_USUAL, MergeOptions
 from anysize.tasks.references import reading, references
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.summary_options import SummaryOptions
+from anysize.tasks.untrained import Untrained
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from anysize.augmentation import Augmentation
-    from anysize.models.execution import Tensors
 
 PROVIDES = ("summarization",)
 ARCHITECTURE = Architecture(
@@ -61,13 +57,7 @@ SUMMARY = ColumnSpec(
 )  # fmt: skip
 
 
-_UNTRAINED = (
-    "models of summarization are not trained here: predict and evaluate with "
-    f"{', '.join(extraction.METHODS)}, or a folder or hub id of a model that was trained elsewhere"
-)
-
-
-class Summarization:
+class Summarization(Untrained):
     """Passages of whole sentences over ``text``."""
 
     name = "summarization"
@@ -79,6 +69,11 @@ class Summarization:
     augmentation = "none"
     separable = True
     by_target = False
+    untrained: ClassVar[str] = (
+        "models of summarization are not trained here: predict and evaluate with "
+        f"{', '.join(extraction.METHODS)}, or a folder or hub id of a model that was trained "
+        "elsewhere"
+    )
     prediction: ClassVar[type[Options]] = SummaryOptions
 
     def __init__(self, options: SummaryOptions | None = None) -> None:
@@ -87,40 +82,6 @@ class Summarization:
     def predicting(self, options: SummaryOptions) -> Self:
         """The task with other options of prediction."""
         return type(self)(options)
-
-    def labels(self, source: Source) -> tuple[str, ...]:
-        """There is nothing to train.
-
-        Raises:
-            ConfigurationError: always.
-        """
-        raise ConfigurationError(_UNTRAINED)
-
-    def label_counts(self, source: Source) -> dict[str, int]:
-        """There are no labels."""
-        return {}
-
-    def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
-        """Nothing to prepare."""
-
-    def recipe_defaults(self, *, pretrained: bool) -> Mapping[str, Any]:
-        return {}
-
-    def encode_target(self, record: Record, labels: Sequence[str]) -> Any:
-        """See `labels`."""
-        raise ConfigurationError(_UNTRAINED)
-
-    def made_up(self, example: Example, labels: int) -> tuple[Example, Any]:
-        """See `labels`."""
-        raise ConfigurationError(_UNTRAINED)
-
-    def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
-        """See `labels`."""
-        raise ConfigurationError(_UNTRAINED)
-
-    def new_meter(self, labels: Sequence[str]) -> Meter:
-        """See `labels`."""
-        raise ConfigurationError(_UNTRAINED)
 
     def step(self, network: Network) -> Step:
         """See ``Stepped``."""
