@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -169,6 +170,21 @@ def test_a_query_has_the_prompt_of_the_model(folder: Path, tmp_path: Path) -> No
     (one,) = prompted.predict(["red"], near="blue", **OPTIONS)
     (other,) = plain.predict(["red"], near="the one . blue", **OPTIONS)
     assert one.prediction == pytest.approx(other.prediction, abs=1e-6)
+
+
+def test_a_prompt_for_documents_is_named_where_it_is_not_used(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "prompted"))
+    prompts = {"query": "find: ", "document": "text: "}
+    name = "config_sentence_transformers.json"
+    (copy / name).write_text(json.dumps({"prompts": prompts}))
+    anysize.load(copy, task="feature-extraction")
+    (message,) = caplog.messages
+    assert "prompt for documents (document: 'text: ') is not put before the texts" in message
+    (copy / name).write_text(json.dumps({"prompts": {"query": "find: ", "document": ""}}))
+    anysize.load(copy, task="feature-extraction")
+    assert len(caplog.messages) == 1
 
 
 def test_what_cannot_be_asked_is_said(folder: Path, model: anysize.Model, tmp_path: Path) -> None:

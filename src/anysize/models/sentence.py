@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from anysize.core.pooling import POOLINGS
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models.classifier import name_classes
 from anysize.models.network import Network
+
+_log = logging.getLogger("anysize")
 
 ENTRY = "sentence_pooling"
 """Name of the entry of a configuration (``config.json``) that keeps it."""
@@ -36,6 +39,8 @@ _FLAGS = {
 }
 # Names of the prompt for what is searched with, in the order in which they are taken.
 _QUERIES = ("query", "web_search_query", "retrieval.query")
+# And of those for the texts that are searched.
+_DOCUMENTS = ("document", "passage", "corpus", "retrieval.passage")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +84,18 @@ def adapt(network: Network) -> None:
 
 def _read(spec: str) -> SentencePooling:
     modules = _json(spec, "modules.json")
-    prompts = _json(spec, _PROMPTS).get("prompts")
+    settings = _json(spec, _PROMPTS)
+    prompts = settings.get("prompts")
     prompts = prompts if isinstance(prompts, Mapping) else {}
+    usual = settings.get("default_prompt_name")
+    unused = [name for name in dict.fromkeys((*_DOCUMENTS, usual)) if prompts.get(name)]
+    if unused:
+        _log.warning(
+            "%s: its prompt for documents (%s) is not put before the texts, so that their vectors "
+            "differ from those of sentence-transformers; put it before them in the data",
+            spec,
+            ", ".join(f"{name}: {prompts[name]!r}" for name in unused),
+        )
     prompt = next((str(prompts[name]) for name in _QUERIES if prompts.get(name)), "")
     if not modules:
         return SentencePooling(query_prompt=prompt)
