@@ -43,8 +43,7 @@ def augment(
     Args:
         data: a folder, a table or a picture, a pattern (``photos/*.png``), or several of these.
         out: PNG file; None writes nothing.
-        augment: a policy, a list of steps, or what was made of one; ``auto`` is what training uses
-            unless asked otherwise.
+        augment: a policy, a list of steps, or what was made of one; ``auto``: as in training.
         count: pictures shown at most, spread evenly over the data.
         draws: epochs shown of each.
         seed: of everything random.
@@ -59,9 +58,8 @@ def augment(
         strict: whatever opening the data guesses, repairs or leaves out stops it.
 
     Returns:
-        The sheet: ``pixels``, uint8 ``[height, width, 3]``, the ids of the ``records`` shown,
-        ``failures``, what could not be shown, and ``findings``, what opening the data guessed,
-        repaired or left out.
+        The sheet: ``pixels``, uint8 ``[height, width, 3]``, ids of the ``records`` shown,
+        ``failures`` and ``findings``, what opening the data guessed, repaired or left out.
 
     Raises:
         ConfigurationError: the augmentation or ``pages`` is wrong; all faults at once.

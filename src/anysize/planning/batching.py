@@ -97,12 +97,7 @@ def plan_batches(
         streams=streams,
         compiling=settings.varying and (runtime.name, runtime.precision) != ("torch", "float32"),
     )
-    why: list[str] = []
-    ahead = int(READ_AHEAD * needs.held * window)
-    if threads and needs.peak(window, extra + ahead) > memory:
-        threads = 0
-        why.append("no reader threads, to save what they would read ahead")
-    reading = extra + (ahead if threads else 0)
+    threads, reading, why = _readers(needs, window, memory=memory, threads=threads, extra=extra)
     least = needs.peak(window, reading)
     if least > memory:
         what = f"predicting with {network.spec}"
@@ -136,6 +131,18 @@ def plan_batches(
         whole=total_cost is None or total_cost >= costs.most,
         why=tuple(why),
     )
+
+
+def _readers(
+    needs: _Needs, window: int, *, memory: int, threads: int, extra: int
+) -> tuple[int, int, list[str]]:
+    """How many reader threads there is room for, the bytes that reading takes, and why."""
+    ahead = int(READ_AHEAD * needs.held * window)
+    if not threads:
+        return 0, extra, []
+    if needs.peak(window, extra + ahead) > memory:
+        return 0, extra, ["no reader threads, to save what they would read ahead"]
+    return threads, extra + ahead, []
 
 
 def _windows(settings: Settings, cost: int) -> str:

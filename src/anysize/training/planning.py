@@ -120,15 +120,9 @@ def plan_training(
     if step_cost is not None:
         most = max(min(most, -(-step_cost // window.cost)), 1)
     needs, loaders, why = _standing_needs(
-        objective,
-        window,
-        allowed=allowed,
-        workers=workers,
-        states=states,
-        step_cost=step_cost,
-        loaders=loaders,
-        extra=extra,
-    )
+        objective, window, allowed=allowed, workers=workers, states=states, step_cost=step_cost,
+        loaders=loaders, extra=extra,
+    )  # fmt: skip
     given_up: tuple[str, ...] = ()
     leasts: list[int] = []
     floors: list[int] = []
@@ -145,9 +139,7 @@ def plan_training(
         cost, enough = _largest_cost(expected, window.cost, found.largest, most, allowed)
         limit = "more is not needed" if enough else "all that fits"
         count = f"{cost // window.cost} windows of {window.cost} {network.settings.unit} at once"
-        why += [f"{count} ({limit})"]
-        why += [f"{item}, because it would not fit without" for item in given_up]
-        why += [f"{format_size(expected(cost))} of {format_size(allowed)} are expected to be used"]
+        why += [f"{count} ({limit})", *_reasons(given_up, expected(cost), allowed)]
         return TrainingPlan(
             micro_cost=cost,
             checkpointing=trial.checkpointing,
@@ -162,6 +154,14 @@ def plan_training(
     tried = ["one window at a time", *given_up]
     what = f"training {network.spec}"
     raise budget.refuse(what, memory, min(leasts), workers, tried, beside)
+
+
+def _reasons(given_up: tuple[str, ...], expected: int, allowed: int) -> list[str]:
+    """What was given up for memory, and how much of it is used."""
+    return [
+        *(f"{item}, because it would not fit without" for item in given_up),
+        f"{format_size(expected)} of {format_size(allowed)} are expected to be used",
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
