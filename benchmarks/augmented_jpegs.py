@@ -143,7 +143,7 @@ def anysize_loader(epochs: int) -> float:
         order,
         worker=0,
         workers=1,
-        threads=WORKERS,
+        loaders=WORKERS,
         hold=BATCH * SIDE * SIDE,
         strict=True,
     )

@@ -76,7 +76,7 @@ def read(path: Path) -> None:
     model = anysize.load(path, memory=_MEMORY)
     with tempfile.TemporaryDirectory(prefix="fuzz-input-") as place:
         inputs = _inputs(model, Path(place))
-        options = PredictOptions(memory=_MEMORY, threads=0)
+        options = PredictOptions(memory=_MEMORY, loaders=0)
         for result in model.predict(inputs, options):
             json.dumps(result.to_json(), allow_nan=False)
 

@@ -373,14 +373,14 @@ def results(
 
 
 @pytest.mark.parametrize("make", TOYS)
-@pytest.mark.parametrize("threads", [0, 2])
+@pytest.mark.parametrize("loaders", [0, 2])
 @pytest.mark.parametrize("budget", [1, 24, 1000])
 def test_the_same_as_one_record_at_a_time_in_input_order(
-    make: Callable[[], Toy], budget: int, threads: int
+    make: Callable[[], Toy], budget: int, loaders: int
 ) -> None:
     source = Source(40)
     toy = make()
-    found = list(results(toy, source, budget, threads=threads))
+    found = list(results(toy, source, budget, loaders=loaders))
     assert [one.id for one in found] == [str(index) for index in range(40)]
     for index, one in enumerate(found):
         assert isinstance(one, Result)

@@ -131,7 +131,7 @@ def test_label_list(tmp_path: Path) -> None:
     several = table(tmp_path / "a.jsonl", [["good"], ["bad", "short"], ["good", "long"]] * 20)
     message = refused(several, "one")
     assert "several labels for a record" in message
-    assert "--head several" in message
+    assert "--head multi_label_classification" in message
     assert "--columns label=NAME" in message
     found, codes = learned(several)
     assert found.labels == ("bad", "good", "long", "short")

@@ -33,6 +33,19 @@ def test_a_recipe_names_head_and_metric() -> None:
     assert task.headed(task.head).head.level == 0.5
 
 
+def test_messages_name_each_head_once_and_only_those_of_the_task() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        recipe(head="sorted")
+    names = (
+        "multi_label_classification, ordinal_regression, regression, single_label_classification"
+    )
+    assert f"head must be one of {names}, not 'sorted'" in refused.value.problems
+    with pytest.raises(ConfigurationError) as refused:
+        recipe(head="regression")
+    names = "multi_label_classification, ordinal_regression, single_label_classification"
+    assert refused.value.problems == [f"head must be one of {names}, not 'regression'"]
+
+
 def test_options_without_effect_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="interval has no effect on text-classification"):
         recipe(interval=0.5)

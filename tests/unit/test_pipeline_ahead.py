@@ -66,12 +66,12 @@ def places(stream: Iterator[Any]) -> list[tuple[int, int]]:
     ]
 
 
-@pytest.mark.parametrize("threads", [0, 1, 3])
+@pytest.mark.parametrize("loaders", [0, 1, 3])
 @pytest.mark.parametrize("breaks_at", [None, 5, 8, 20])
-def test_order_does_not_depend_on_threads(threads: int, breaks_at: int | None) -> None:
+def test_order_does_not_depend_on_threads(loaders: int, breaks_at: int | None) -> None:
     source = Long(3, 50, 8, 16, 1, 33)
     positions = [Position(place, place) for place in range(len(source))]
-    found = places(examples(source, positions, Windows(source, breaks_at), threads=threads))
+    found = places(examples(source, positions, Windows(source, breaks_at), loaders=loaders))
     expected = []
     for ordinal, size in enumerate(source.sizes):
         broken = breaks_at is not None and breaks_at < size
@@ -86,7 +86,7 @@ def test_what_is_read_ahead_is_bounded(ahead: int) -> None:
     windows = Windows(source)
     positions = [Position(place, place) for place in range(len(source))]
     taken = 0
-    for _ in examples(source, positions, windows, threads=2, ahead=ahead):
+    for _ in examples(source, positions, windows, loaders=2, ahead=ahead):
         assert windows.read - taken <= ahead * pipeline.FIRST
         taken += 1
     assert taken == windows.read == 60 * 12
@@ -95,12 +95,12 @@ def test_what_is_read_ahead_is_bounded(ahead: int) -> None:
 def test_the_rest_of_a_long_record_is_read_beside_the_caller() -> None:
     source = Long(40)
     windows = Windows(source)
-    assert len(list(examples(source, [Position(0, 0)], windows, threads=1))) == 40
+    assert len(list(examples(source, [Position(0, 0)], windows, loaders=1))) == 40
     assert threading.current_thread().name not in windows.readers
 
 
 def test_strict_raises_what_a_reader_meets_late() -> None:
     source = Long(40)
-    stream = examples(source, [Position(0, 0)], Windows(source, 30), strict=True, threads=1)
+    stream = examples(source, [Position(0, 0)], Windows(source, 30), strict=True, loaders=1)
     with pytest.raises(DataError, match="ends too early"):
         list(stream)

@@ -263,8 +263,8 @@ def test_the_fastest_runtime_is_chosen_and_remembered(
 
 def test_plan_prediction_runs_what_it_planned() -> None:
     network = text_network()
-    plan = plan_prediction(network, memory=4 * GIB, runtime="torch", precision="float32", threads=0)
-    assert (plan.runtime, plan.precision, plan.threads) == ("torch", "float32", 0)
+    plan = plan_prediction(network, memory=4 * GIB, runtime="torch", precision="float32", loaders=0)
+    assert (plan.runtime, plan.precision, plan.loaders) == ("torch", "float32", 0)
     assert json.loads(json.dumps(plan.to_json()))["memory"] == 4 * GIB
     examples = synthetic.windows_of(network, [5, 9, 128, 64])
     runtime = plan.open_runtime()

@@ -106,10 +106,10 @@ SIZES = [3, 1, -1, 40, 2, 1, 1, -1, 5, 1]
 
 
 @pytest.mark.parametrize("streams", [1, 3])
-@pytest.mark.parametrize("threads", [0, 1, 3])
+@pytest.mark.parametrize("loaders", [0, 1, 3])
 @pytest.mark.parametrize("budget", [1, 20, 1000])
 def test_results_come_in_input_order_with_every_window(
-    threads: int, budget: int, streams: int
+    loaders: int, budget: int, streams: int
 ) -> None:
     source = Numbers(SIZES)
     results = list(
@@ -120,7 +120,7 @@ def test_results_come_in_input_order_with_every_window(
             Echo(streams),
             Collect,
             BatchPlan(budget=budget, look_ahead=4 * budget),
-            threads=threads,
+            loaders=loaders,
         )
     )
     assert len(results) == len(SIZES)

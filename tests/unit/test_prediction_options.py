@@ -14,11 +14,14 @@ from anysize.cli.main import app
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.bundle import Card
-from anysize.planning.options import PredictOptions, task_asked, with_settings
+from anysize.models.network import Network
+from anysize.planning.options import PredictOptions, adapted, task_asked, with_settings
 from anysize.tasks.face_recognition import FaceRecognition
 from anysize.tasks.match_options import MatchOptions
 from anysize.tasks.object_detection import ObjectDetection
+from anysize.training.recipe import Recipe
 
+TEXTS = "text-classification"
 SETTINGS = ImageSettings(
     width=64, height=64, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), crop=0, tiles="auto"
 )
@@ -109,14 +112,55 @@ def test_help_shows_what_a_bundle_takes(tmp_path: Path) -> None:
     assert "--tiles" in common and "--window" in common and "BUNDLE --help" in common
 
 
+def test_help_lists_what_the_task_can_use(tmp_path: Path) -> None:
+    def options(*words: str) -> str:
+        return " ".join(CliRunner().invoke(app, [*words, "--help"]).stdout.split())
+
+    places = {name: str(bundle(tmp_path / name, name)) for name in ("object-detection", TEXTS)}
+    assert "--merge attention|grid|max|mean" in options("predict", places[TEXTS])
+    assert "--merge" not in options("predict", places["object-detection"])
+    assert "--merge mean|max|attention" in options("train", TEXTS)
+    assert "--merge" not in options("train", "question-answering")
+    assert "--head regression " in options("train", "text-regression")
+    shown = options("train", TEXTS)
+    assert "|ordinal_regression|single_label_classification " in shown
+    assert "several|" not in shown and "|regression|" not in shown
+
+
+def test_a_merge_rule_that_does_nothing_is_refused() -> None:
+    problem = "merge has no effect on question-answering, which has one way to join windows"
+    with pytest.raises(ConfigurationError, match=problem):
+        Recipe(task="question-answering", data="d.csv", model="minilm", out="o", merge="max")
+    assert Recipe(task=TEXTS, data="d.csv", model="minilm", out="o", merge="max").merge == "max"
+    module: Any = None
+    network = Network(module=module, spec="d", settings=SETTINGS)
+    with pytest.raises(ConfigurationError, match="merge has no effect on object-detection"):
+        adapted(network, card(), PredictOptions(merge="max"))
+
+
+def test_an_earlier_name_is_taken_with_a_note(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task: Any = tasks.load("object-detection")
+    older: Any = {"threads": 3}
+    for options in (PredictOptions(**older), with_settings(None, older, task)):
+        assert options.loaders == 3
+    assert caplog.messages == ["threads is now called loaders"] * 2
+    place = str(bundle(tmp_path / "run", TEXTS))
+    for words in (["--threads", "-1"], ["--threads=-1"]):
+        found = CliRunner().invoke(app, ["predict", place, "x.txt", *words])
+        assert str(found.exception) == "--loaders must be a whole number of at least 0, not -1"
+    assert caplog.messages[2:] == ["--threads is now called --loaders"] * 2
+
+
 def test_all_mistakes_of_a_command_line_are_reported_before_the_model_is_opened(
     tmp_path: Path,
 ) -> None:
     place = str(bundle(tmp_path / "run", "text-classification"))
-    words = ["predict", place, "x.txt", "--threads", "-1", "--nms-iou", "0.5", "--tiles", "some"]
+    words = ["predict", place, "x.txt", "--loaders", "-1", "--nms-iou", "0.5", "--tiles", "some"]
     found = CliRunner().invoke(app, words)
     assert isinstance(found.exception, ConfigurationError)
     said = str(found.exception)
-    assert "--threads must be a whole number of at least 0, not -1" in said
+    assert "--loaders must be a whole number of at least 0, not -1" in said
     assert "--nms-iou is for object-detection, not for text-classification" in said
     assert "--tiles must be one of auto, always, never, not 'some'" in said

@@ -49,8 +49,9 @@ class BundleCommand(DeclaredCommand):
         valued = own.valued | {one.flag or "" for one in common if not one.switch}
         task = ctx.meta[_TASK] = _task_of(first_argument(args, valued), args)
         more = _of_task(task)
-        shown = [one for one in common if _fits(one, task)]
-        rest = [one for one in common if one not in shown]
+        shown = [each for one in common if (each := _fitting(one, task)) is not None]
+        names = {one.name for one in shown}
+        rest = [one for one in common if one.name not in names]
         if asks_for_more((*common, *more), own.flags, args):
             rest += _others((*common, *more))
         return (*shown, *more), rest
@@ -163,16 +164,19 @@ def _of_task(name: str | None) -> tuple[Declared, ...]:
     return () if kind is None else tuple(one for one in declared(kind) if one.flag is not None)
 
 
-def _fits(one: Declared, name: str | None) -> bool:
-    """Whether an option does something for the kind of input that a task reads."""
+def _fitting(one: Declared, name: str | None) -> Declared | None:
+    """An option as a task takes it; None where it does nothing, or nothing for what it reads."""
     if name is None:
-        return True
+        return one
     from anysize import modalities, tasks
     from anysize.planning.options import PredictOptions
     from anysize.tasks.fields import windowed
+    from anysize.tasks.options import narrowed
 
     own = declared(modalities.load(windowed(tasks.load(name)).kind).options)
-    return one.name not in PredictOptions().wishes() or one.name in {each.name for each in own}
+    if one.name in PredictOptions().wishes() and one.name not in {each.name for each in own}:
+        return None
+    return narrowed(name, one)
 
 
 def _others(options: Sequence[Declared]) -> list[Declared]:

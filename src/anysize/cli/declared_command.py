@@ -14,6 +14,7 @@ import typer
 import typer.main
 
 from anysize.cli.flags import Command
+from anysize.core.renamed import current_flags
 
 if TYPE_CHECKING:
     from anysize.core.options import Declared
@@ -33,6 +34,7 @@ class DeclaredCommand(Command):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Reads the arguments; the texts of the declared options are left for `given`."""
         shown, hidden = self.declared_for(ctx, args)
+        args = current_flags((*shown, *hidden), args)
         made = _parameters(shown, hidden=False) + _parameters(hidden, hidden=True)
         ctx.meta.update({_OPTIONS: shown, _PARAMETERS: made})
         left = super().parse_args(ctx, args)

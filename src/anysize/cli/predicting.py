@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from anysize.results.sinks import Sink
 
 # Options that change how fast and within what results are made, not what they are.
-_FREE = frozenset({"memory", "threads", "strict"})
+_FREE = frozenset({"memory", "loaders", "strict"})
 
 
 class Tally:

@@ -28,9 +28,12 @@ class TaskCommand(DeclaredCommand):
         """See ``DeclaredCommand``."""
         task = ctx.meta[_TASK] = _task_in(args)
         options = _options(task)
+        shown = _narrowed(task, options)
+        names = {one.name for one in shown}
+        hidden = [one for one in options if one.name not in names]
         # Options of other tasks: their mistake is reported with the others.
         more = asks_for_more(options, ("--json", "--resume"), args)
-        return options, _others(options) if more else []
+        return shown, [*hidden, *_others(options)] if more else hidden
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Says where the other options are, unless a task was named."""
@@ -50,6 +53,15 @@ def _options(task: str | None) -> tuple[Declared, ...]:
     common = [one for one in declared(Recipe) if one.flag is not None]
     own = [one for kind in kinds for one in declared(kind) if one.flag is not None]
     return (*common[: _place(common)], *own, *common[_place(common) :])
+
+
+def _narrowed(task: str | None, options: Sequence[Declared]) -> tuple[Declared, ...]:
+    """The options as a task takes them: without those that do nothing for it."""
+    from anysize.tasks.options import narrowed
+
+    if task not in plugins.keys("tasks"):
+        return tuple(options)
+    return tuple(each for one in options if (each := narrowed(task, one)) is not None)
 
 
 def _place(common: list[Declared]) -> int:

@@ -73,7 +73,7 @@ def carried(
     *,
     cost_of: Callable[[int], int],
     answers: _Answers,
-    threads: int = 0,
+    loaders: int = 0,
     at_once: Callable[[], bool] = lambda: False,
     most_open: int = MOST_OPEN,
 ) -> Iterator[Result | ErrorResult | PartialResult]:
@@ -87,7 +87,7 @@ def carried(
         state: the mergers.
         cost_of: what an example costs, by its own cost.
         answers: runs batches; gives results, and reports each answer that was merged.
-        threads: in which windows are read; 0 reads in the caller's thread.
+        loaders: in which windows are read; 0 reads in the caller's thread.
         at_once: whether the records that are open are not to wait for more.
         most_open: bound of the records that are held.
     """
@@ -96,13 +96,13 @@ def carried(
     with ExitStack() as stack:
         stack.callback(crew.close)
         each: _Each = map
-        if threads > 0:
-            each = stack.enter_context(ThreadPoolExecutor(threads)).map
+        if loaders > 0:
+            each = stack.enter_context(ThreadPoolExecutor(loaders)).map
         while True:
             while crew.has_room(plan, most_open):
                 if crew.open and at_once():
                     break
-                some = list(itertools.islice(places, max(threads, 1)))
+                some = list(itertools.islice(places, max(loaders, 1)))
                 if not some:
                     break
                 crew.take(each(crew.opened, some))

@@ -29,6 +29,7 @@ class Rules:
     high: float | None
     below: float | None
     choices: Sequence[str] | Callable[[], Sequence[str]]
+    also: Callable[[], Sequence[str]] | None
     pattern: str
     filled: bool
     check: Callable[[Any], str | None] | None
@@ -38,6 +39,7 @@ class Rules:
     metavar: str
     automatic: str
     key: str
+    formerly: str
     flag: str | None
     free: bool
     off: Any
@@ -45,6 +47,10 @@ class Rules:
     def allowed(self) -> tuple[str, ...]:
         """The words that the option may be; empty where any are."""
         return tuple(self.choices() if callable(self.choices) else self.choices)
+
+    def others(self) -> tuple[str, ...]:
+        """Other names of these words."""
+        return () if self.also is None else tuple(self.also())
 
 
 def option(
@@ -56,6 +62,7 @@ def option(
     high: float | None = None,
     below: float | None = None,
     choices: Sequence[str] | Callable[[], Sequence[str]] = (),
+    also: Callable[[], Sequence[str]] | None = None,
     pattern: str = "",
     filled: bool = False,
     check: Callable[[Any], str | None] | None = None,
@@ -65,6 +72,7 @@ def option(
     metavar: str = "",
     automatic: str = "",
     key: str = "",
+    formerly: str = "",
     flag: str | None = "",
     free: bool = False,
     off: Any = None,
@@ -79,6 +87,7 @@ def option(
         high: the largest number that is allowed.
         below: the bound that a number must be below.
         choices: the words that are allowed, or a function that lists them (plug-ins of a room).
+        also: lists other names of the choices, which are taken and not shown.
         pattern: regular expression that the whole text matches; say what it is in ``expected``.
         filled: whether empty text and empty lists are refused.
         check: any other rule of one value: what is wrong (``"must be …, not …"``), or None.
@@ -90,15 +99,17 @@ def option(
         metavar: what the value is called in the command line's help; by default by its type.
         automatic: what None means (``once an epoch``), for help and docs.
         key: the name in a recipe's table, where it differs from the field's.
+        formerly: the field's earlier name, which is still taken, with a note (`core.renamed`).
         flag: the name on the command line where it differs (``--compile``); None: no option there.
         free: whether it may change between a run and its resumption: it does not change what is
             learned.
         off: a value that asks for nothing, beside the default.
     """
     rules = Rules(
-        help=help, low=low, above=above, high=high, below=below, choices=choices, pattern=pattern,
-        filled=filled, check=check, parse=parse, expected=expected, unit=unit, metavar=metavar,
-        automatic=automatic, key=key, flag=flag, free=free, off=off,
+        help=help, low=low, above=above, high=high, below=below, choices=choices, also=also,
+        pattern=pattern, filled=filled, check=check, parse=parse, expected=expected, unit=unit,
+        metavar=metavar, automatic=automatic, key=key, formerly=formerly, flag=flag, free=free,
+        off=off,
     )  # fmt: skip
     metadata = {"option": rules}
     if isinstance(default, dict):
@@ -150,6 +161,10 @@ class Declared:
     def required(self) -> bool:
         """Whether it has no default."""
         return self.default is REQUIRED
+
+    def limited(self, words: Sequence[str]) -> Declared:
+        """The option where only some of its words mean something."""
+        return dataclasses.replace(self, rules=dataclasses.replace(self.rules, choices=words))
 
     def expected(self, value: Any = None) -> str:
         """What a value may be, in words: ``a whole number of at least 4``.
@@ -213,7 +228,7 @@ class Declared:
         if isinstance(value, str):
             words = rules.allowed()
             fits = not rules.pattern or re.fullmatch(rules.pattern, value) is not None
-            return fits and (not words or value in words)
+            return fits and (not words or value in words or value in rules.others())
         if isinstance(value, bool) or not isinstance(value, int | float):
             return True
         return (

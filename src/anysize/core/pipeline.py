@@ -30,7 +30,7 @@ def examples(
     *,
     draw: int | None = None,
     strict: bool = False,
-    threads: int = 0,
+    loaders: int = 0,
     ahead: int = 32,
 ) -> Iterator[Example | Failure]:
     """Examples of the records at ``positions``, record after record, windows in order.
@@ -43,18 +43,18 @@ def examples(
         preprocess: turns a record into its windows' examples.
         draw: epoch number in training, None in prediction; see ``Preprocess``.
         strict: stop at the first record that cannot be read.
-        threads: reader threads; 0 reads in the caller's thread. Order and content do not depend
+        loaders: reader threads; 0 reads in the caller's thread. Order and content do not depend
             on it.
         ahead: with threads, how many records may be under way at once, at least 2. Each reader
             holds at most ``FIRST`` windows of a record; the rest of a long record is read, as many
             at a time, while the caller works on those before. So memory stays bounded by
             ``ahead * FIRST`` windows.
     """
-    if threads <= 0:
+    if loaders <= 0:
         for position in positions:
             yield from _guarded(source, position, preprocess, draw, strict)
         return
-    with ThreadPoolExecutor(threads, thread_name_prefix="anysize-reader") as pool:
+    with ThreadPoolExecutor(loaders, thread_name_prefix="anysize-reader") as pool:
         pending: deque[Future[_Head]] = deque()
         try:
             for position in positions:

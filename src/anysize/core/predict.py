@@ -36,7 +36,7 @@ def predict(
     *,
     step: Step = ONE_RUN,
     strict: bool = False,
-    threads: int = 0,
+    loaders: int = 0,
     on_windows: Callable[[int], None] | None = None,
     at_once: Callable[[], bool] = lambda: False,
     most_rounds: int = MOST_ROUNDS,
@@ -55,7 +55,7 @@ def predict(
         plan: how examples become batches.
         step: what is done with a batch.
         strict: stop at the first record that cannot be read.
-        threads: reader threads; see ``core.pipeline.examples``.
+        loaders: reader threads; see ``core.pipeline.examples``.
         on_windows: called with how many windows went through the model, for progress.
         at_once: see ``core.batches.batches``.
         most_rounds: rounds after which a record that is still not finished fails.
@@ -72,7 +72,7 @@ def predict(
             plan,
             step=step,
             strict=strict,
-            threads=threads,
+            loaders=loaders,
             on_windows=on_windows,
             at_once=at_once,
             most_rounds=most_rounds,
@@ -91,7 +91,7 @@ def predict_stream(
     *,
     step: Step = ONE_RUN,
     strict: bool = False,
-    threads: int = 0,
+    loaders: int = 0,
     on_windows: Callable[[int], None] | None = None,
     at_once: Callable[[], bool] = lambda: False,
     most_rounds: int = MOST_ROUNDS,
@@ -114,12 +114,12 @@ def predict_stream(
             state,
             cost_of=step.cost,
             answers=flow.answers,
-            threads=threads,
+            loaders=loaders,
             at_once=at_once,
         )
         return
     stream: Iterator[Example | Failure] = examples(
-        source, positions, preprocess, strict=strict, threads=threads
+        source, positions, preprocess, strict=strict, loaders=loaders
     )
     while True:
         seen = _seen(stream, state, preprocess, strict)

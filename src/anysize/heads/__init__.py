@@ -1,6 +1,7 @@
 """Heads, one file each: what is learned of a record, from its target to the prediction.
 
-A head is keyed as transformers' ``problem_type`` is; ``--head`` also takes a short name.
+A head has the name that transformers' ``problem_type`` gives it. Other keys of its module are short
+for it: ``--head`` takes them as well.
 """
 
 from __future__ import annotations
@@ -49,13 +50,18 @@ def check_options(head: Head, options: Iterable[str], own: Iterable[str]) -> Non
 
 def of_family(family: Family) -> Iterator[Head]:
     """Every head of a family, each once."""
-    seen = set()
-    for key, module in plugins.keys("heads").items():
-        if module not in seen:
-            seen.add(module)
-            head = load(key)
-            if head.family == family:
-                yield head
+    return (head for head in map(load, names()) if head.family == family)
+
+
+def names() -> tuple[str, ...]:
+    """The name of every head."""
+    return tuple(key for key in plugins.keys("heads") if load(key).name == key)
+
+
+def short_names() -> tuple[str, ...]:
+    """The keys that are short for a head's name."""
+    known = names()
+    return tuple(key for key in plugins.keys("heads") if key not in known)
 
 
 def of(entries: Mapping[str, Any], origin: str = "the card") -> Head:

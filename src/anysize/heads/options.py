@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from anysize.core import plugins
 from anysize.core.options import Options, option
 
 
-def _heads() -> list[str]:
-    return list(plugins.keys("heads"))
+def _names() -> tuple[str, ...]:
+    from anysize import heads
+
+    return heads.names()
+
+
+def _short_names() -> tuple[str, ...]:
+    from anysize import heads
+
+    return heads.short_names()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +27,7 @@ class HeadOptions(Options):
     table: ClassVar[str] = "head"
 
     head: str | None = option(
-        None, choices=_heads, automatic="chosen by the task and the data",
+        None, choices=_names, also=_short_names, automatic="chosen by the task and the data",
         help="What is learned of a record: one label, several, a number, or ordered labels.",
     )  # fmt: skip
     metric: str | None = option(

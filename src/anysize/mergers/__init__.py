@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -42,6 +43,19 @@ def maker(
         return cast(Merger, make_one(record, labels, rule, unit, keep_first=keep_first, **given))
 
     return new
+
+
+def rules() -> tuple[str, ...]:
+    """The merge rules among which a user may choose: those that take what pooled logits mean.
+
+    The others are each for one task, which needs none of them named.
+    """
+    found = plugins.keys("mergers")
+    return tuple(
+        key
+        for key in found
+        if "decide" in inspect.signature(plugins.load("mergers", key).make).parameters
+    )
 
 
 def make(

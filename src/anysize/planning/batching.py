@@ -34,7 +34,7 @@ class Batching:
 
     Attributes:
         batches: cost of a batch, look-ahead, most windows.
-        threads: reader threads.
+        loaders: reader threads.
         window: cost of one whole window; batches are never smaller.
         work: bytes that batches need while they run, one in each stream of the runtime.
         predicted_peak: largest resident size that is expected, in bytes.
@@ -43,7 +43,7 @@ class Batching:
     """
 
     batches: BatchPlan
-    threads: int
+    loaders: int
     window: int
     work: int
     predicted_peak: int
@@ -59,7 +59,7 @@ def plan_batches(
     memory: int,
     packed: bool,
     total_cost: int | None = None,
-    threads: int = 0,
+    loaders: int = 0,
     extra: int = 0,
     seconds: float = SECONDS,
 ) -> Batching:
@@ -72,7 +72,7 @@ def plan_batches(
         memory: budget of this process in bytes.
         packed: whether padding is free for this runtime.
         total_cost: of the whole job by the step, where known; a small job is probed less.
-        threads: reader threads that are wished for.
+        loaders: reader threads that are wished for.
         extra: bytes that readers need on top (decoders, rows of tiles).
         seconds: how long the probe may take, about.
 
@@ -97,7 +97,7 @@ def plan_batches(
         streams=streams,
         compiling=settings.varying and (runtime.name, runtime.precision) != ("torch", "float32"),
     )
-    threads, reading, why = _readers(needs, window, memory=memory, threads=threads, extra=extra)
+    loaders, reading, why = _readers(needs, window, memory=memory, loaders=loaders, extra=extra)
     least = needs.peak(window, reading)
     if least > memory:
         what = f"predicting with {network.spec}"
@@ -124,7 +124,7 @@ def plan_batches(
             look_ahead=needs.look_ahead * streams * cost,
             most=max(cost // 4, 1),
         ),
-        threads=threads,
+        loaders=loaders,
         window=window,
         work=work,
         predicted_peak=peak,
@@ -134,15 +134,15 @@ def plan_batches(
 
 
 def _readers(
-    needs: _Needs, window: int, *, memory: int, threads: int, extra: int
+    needs: _Needs, window: int, *, memory: int, loaders: int, extra: int
 ) -> tuple[int, int, list[str]]:
     """How many reader threads there is room for, the bytes that reading takes, and why."""
     ahead = int(READ_AHEAD * needs.held * window)
-    if not threads:
+    if not loaders:
         return 0, extra, []
     if needs.peak(window, extra + ahead) > memory:
         return 0, extra, ["no reader threads, to save what they would read ahead"]
-    return threads, extra + ahead, []
+    return loaders, extra + ahead, []
 
 
 def _windows(settings: Settings, cost: int) -> str:

@@ -107,7 +107,7 @@ def _mark(tensor: Tensor) -> tuple[int, int]:
 
 def plan_key(network: Network, options: PredictOptions, step: Step) -> Hashable:
     """What a plan depends on beside the weights: the windows, the step, the caller's wishes."""
-    wishes = (options.memory, options.runtime, options.precision, options.threads)
+    wishes = (options.memory, options.runtime, options.precision, options.loaders)
     return network.settings, step, *wishes
 
 

@@ -8,14 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from anysize import mergers
 from anysize.core import memory as memory_sizes
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
 from anysize.core.near import unknown
 from anysize.core.option_values import pairs
 from anysize.core.options import Options, declared, option
+from anysize.core.renamed import current, takes_earlier_names
 from anysize.modalities import foreign, modality_of
 from anysize.readers.pages import pages_problems
+from anysize.tasks.options import misplaced
 from anysize.tasks.prediction import asked, options_of
 
 if TYPE_CHECKING:
@@ -97,8 +100,9 @@ class WindowOptions(Options):
         "as 0.875; 0 reads all of it.",
     )  # fmt: skip
     merge: str | None = option(
-        None, choices=lambda: _plugins("mergers"), automatic="the bundle's", metavar="RULE",
-        help="How windows are pooled: mean, max or attention.",
+        None, choices=mergers.rules, automatic="the bundle's",
+        help="How the windows of a record become one result: attention needs a model that was "
+        "trained with it, grid gives a result for each window.",
     )  # fmt: skip
 
 
@@ -121,11 +125,16 @@ class RunningOptions(Options):
         help="Numbers that the model calculates with; auto takes the faster that the processor "
         "has. Compressed bundles have their own.",
     )  # fmt: skip
-    threads: int | None = option(
-        None, low=0, automatic="chosen by measurement", help="Reader threads."
+    loaders: int | None = option(
+        None,
+        low=0,
+        automatic="chosen by measurement",
+        formerly="threads",
+        help="Reader threads.",
     )
 
 
+@takes_earlier_names
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions(RunningOptions, WindowOptions, InputOptions):
     """How to predict. ``None`` and ``auto`` leave the choice to the bundle or the planner.
@@ -175,6 +184,7 @@ def with_settings(
     options = options or usual()
     if not settings:
         return options
+    settings = current(PredictOptions, settings)
     common = {item.name for item in dataclasses.fields(PredictOptions)}
     values = {name: value for name, value in settings.items() if name in common}
     foreign_names = settings.keys() - common
@@ -225,6 +235,11 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
     modality = modality_of(network.settings)
     wishes = modality.as_options(options.wishes())
     network = dataclasses.replace(network, settings=modality.changed(network, wishes))
+    if options.merge is not None:
+        asked_for = {"merge": options.merge}
+        found = misplaced(card.task, declared(PredictOptions), asked_for)
+        if problems := [f"{one.name} {problem}" for one, problem in found]:
+            raise ConfigurationError(problems)
     merge = options.merge or card.merge
     if merge == "attention" and network.pool is None:
         raise ConfigurationError(

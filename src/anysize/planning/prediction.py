@@ -33,7 +33,7 @@ class PredictionPlan:
 
     Attributes:
         batches: cost of a batch, look-ahead, most windows.
-        threads: reader threads.
+        loaders: reader threads.
         runtime, precision: what runs the model.
         candidate: opens it.
         memory: the budget in bytes.
@@ -46,7 +46,7 @@ class PredictionPlan:
     """
 
     batches: BatchPlan
-    threads: int
+    loaders: int
     runtime: str
     precision: str
     memory: int
@@ -86,7 +86,7 @@ class PredictionPlan:
     def to_json(self) -> dict[str, Any]:
         return {
             "batches": asdict(self.batches),
-            "threads": self.threads,
+            "loaders": self.loaders,
             "runtime": self.runtime,
             "precision": self.precision,
             "memory": self.memory,
@@ -103,7 +103,7 @@ def plan_prediction(
     runtime: str = "auto",
     precision: str = "auto",
     folder: Path | None = None,
-    threads: int | None = None,
+    loaders: int | None = None,
     thorough: bool = False,
     step: Step = ONE_RUN,
 ) -> PredictionPlan:
@@ -117,7 +117,7 @@ def plan_prediction(
             is long enough to be worth the measurement or the answer is known, else torch.
         precision: ``float32``, ``bfloat16`` or ``auto``: as for the runtime.
         folder: the bundle, where compiled forms are kept.
-        threads: reader threads; None leaves it to the planner.
+        loaders: reader threads; None leaves it to the planner.
         thorough: measure the runtimes even where this job is not worth it, because others like it
             will follow.
         step: what is done with a batch.
@@ -129,7 +129,7 @@ def plan_prediction(
     many = seen is not None and seen.total_cost >= _MANY_WINDOWS * network.settings.whole
     candidates = candidates_for(network, runtime, precision, folder, needs=step.needs, many=many)
     chosen = choose(candidates, network, seen, memory, folder=folder, thorough=thorough, step=step)
-    readers = threads if threads is not None else _readers(network, seen)
+    readers = loaders if loaders is not None else _readers(network, seen)
     total = None if seen is None else _step_cost(step, seen)
     reading = 0 if seen is None else seen.reading
     first: BudgetError | None = None
@@ -146,7 +146,7 @@ def plan_prediction(
                 memory=memory,
                 packed=is_packed(opened),
                 total_cost=total,
-                threads=readers,
+                loaders=readers,
                 extra=reading,
             )
         except BudgetError as error:
@@ -176,7 +176,7 @@ def _plan(
 ) -> PredictionPlan:
     return PredictionPlan(
         batches=batching.batches,
-        threads=batching.threads,
+        loaders=batching.loaders,
         runtime=opened.name,
         precision=opened.precision,
         memory=memory,

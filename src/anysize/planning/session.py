@@ -92,7 +92,7 @@ class Session:
             runtime=options.runtime,
             precision=options.precision,
             folder=self.folder,
-            threads=options.threads,
+            loaders=options.loaders,
             thorough=thorough,
         )
 
@@ -115,7 +115,7 @@ class Session:
                 runtime=options.runtime,
                 precision=options.precision,
                 folder=self.folder,
-                threads=options.threads,
+                loaders=options.loaders,
             )
         if plan is None:
             seen = _look(network, task, source)
@@ -208,7 +208,7 @@ class Session:
                 partial=partial,
                 strict=options.strict,
                 # Of a stream, nothing is read ahead of what is asked for but a batch.
-                threads=plan.threads if stream is None else 0,
+                loaders=plan.loaders if stream is None else 0,
                 on_windows=on_windows,
                 at_once=_never if stream is None else stream.slow,
             )

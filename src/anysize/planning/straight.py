@@ -58,7 +58,7 @@ def straight_plan(
     runtime: str = "auto",
     precision: str = "auto",
     folder: Path | None = None,
-    threads: int | None = None,
+    loaders: int | None = None,
     step: Step = ONE_RUN,
 ) -> PredictionPlan | None:
     """A plan without a probe; None where the budget leaves no room to spare, so that one is needed.
@@ -70,7 +70,7 @@ def straight_plan(
         runtime: see ``plan_prediction``.
         precision: the same.
         folder: the bundle, where compiled forms are kept.
-        threads: reader threads.
+        loaders: reader threads.
         step: what is done with a batch.
     """
     settings = network.settings
@@ -93,7 +93,7 @@ def straight_plan(
         return None
     return PredictionPlan(
         batches=BatchPlan(budget=budget, packed=is_packed(opened), most=max(budget // 4, 1)),
-        threads=threads or 0,
+        loaders=loaders or 0,
         runtime=opened.name,
         precision=opened.precision,
         memory=memory,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from anysize.core.findings import Findings
@@ -22,6 +22,22 @@ def survey(task: object, source: Source, findings: Findings) -> None:
     """What the task finds odd about data, where it looks at all."""
     if isinstance(task, Surveying):
         task.survey(source, findings)
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A task for which some options of all tasks mean less, or nothing.
+
+    Attributes:
+        takes: of an option, by its name, the words that it may be; none where it does nothing.
+    """
+
+    @property
+    def takes(self) -> Mapping[str, Sequence[str]]: ...
+
+
+ONE_WAY: Mapping[str, Sequence[str]] = {"merge": ()}
+"""What a task takes whose windows become one result in one way alone."""
 
 
 @runtime_checkable

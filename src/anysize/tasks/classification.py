@@ -60,6 +60,11 @@ class Classification:
     separable = False
     by_target = False
 
+    @property
+    def takes(self) -> Mapping[str, Sequence[str]]:
+        """See ``abilities.Selective``: heads of other families are not for this task."""
+        return {"head": tuple(head.name for head in heads.of_family(self.family))}
+
     def wishing(self, options: Mapping[str, Any], metric: str) -> Self:
         """See ``Headed.wishing``."""
         other = copy.copy(self)

@@ -24,6 +24,7 @@ from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.sources.boxes.role import ROLE
 from anysize.sources.labels.targets import targets
+from anysize.tasks.abilities import ONE_WAY
 from anysize.tasks.detection_coco import evaluator
 from anysize.tasks.detection_meter import PrecisionMeter
 from anysize.tasks.detection_options import DetectionOptions
@@ -74,6 +75,7 @@ class ObjectDetection:
     )
     separable = True
     by_target = False
+    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
     prediction: ClassVar[type[DetectionOptions]] = DetectionOptions
 
     def __init__(self, rules: ObjectRules | None = None) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from typing import Any
 
-from anysize import modalities
+from anysize import modalities, tasks
 from anysize.core import plugins
-from anysize.core.options import Options
+from anysize.core.options import Declared, Options
+from anysize.tasks.abilities import Selective
 
 
 @cache
@@ -24,6 +26,44 @@ def tables(task: str) -> tuple[type[Options], ...]:
     read = (modality.options,) if modality.options.table else ()
     own: tuple[type[Options], ...] = getattr(module, "OPTIONS", ())
     return (*read, *own)
+
+
+@cache
+def taken(task: str) -> Mapping[str, Sequence[str]]:
+    """Of options that mean less for a task, by their names, the words that they may be."""
+    made = tasks.load(task)
+    return made.takes if isinstance(made, Selective) else {}
+
+
+def narrowed(task: str, one: Declared) -> Declared | None:
+    """An option as a task takes it; None where it does nothing."""
+    words = taken(task).get(one.name)
+    if words is None:
+        return one
+    return one.limited(words) if words else None
+
+
+def misplaced(
+    task: str, options: Iterable[Declared], values: Mapping[str, Any]
+) -> Iterator[tuple[Declared, str]]:
+    """Options with values that other tasks take, and what is wrong with them.
+
+    Args:
+        task: that is asked.
+        options: whose values are right for some task.
+        values: by the options' names.
+    """
+    for one in options:
+        value = values.get(one.name, one.default)
+        words = taken(task).get(one.name)
+        if words is None or value in (None, one.default, *words, *one.rules.others()):
+            continue
+        if one.problem(value) is not None:
+            continue  # it is wrong for every task
+        if words:
+            yield one, f"must be {one.limited(words).expected()}, not {value!r}"
+        else:
+            yield one, f"has no effect on {task}, which has one way to join windows"
 
 
 @cache

@@ -26,6 +26,7 @@ from anysize.modalities.texts.settings import TextSettings
 from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
+from anysize.tasks.abilities import ONE_WAY
 from anysize.tasks.answer_columns import ANSWER, COLUMNS, CONTEXT, QUESTION
 from anysize.tasks.answer_findings import note_answers
 from anysize.tasks.answer_meter import AnswerMeter
@@ -77,6 +78,7 @@ class QuestionAnswering:
     augmentation: ClassVar[str] = "none"
     separable: ClassVar[bool] = True
     by_target: ClassVar[bool] = False
+    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
 
     def predicting(self, options: Any) -> Self:
         """See ``Predicting``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.network import Network
 from anysize.recognition.pairs import numbered, pair_counts, unit_vectors
 from anysize.sources import ColumnSpec
+from anysize.tasks.abilities import ONE_WAY
 from anysize.tasks.classification import Classification
 from anysize.tasks.protocols import LossBatch, Task
 
@@ -45,6 +46,7 @@ class Recognition(Classification):
 
     main_metric = "verification_accuracy"
     by_target = True
+    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
 
     def recipe_defaults(self, *, pretrained: bool) -> Mapping[str, Any]:
         # The start is close already; larger steps learn the identities by heart (benchmarks.faces).

@@ -21,6 +21,7 @@ from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.tasks import abstraction, extraction
+from anysize.tasks.abilities import ONE_WAY
 from anysize.tasks.abstraction import adapt as adapt  # see models.opening.hub
 from anysize.tasks.protocols import MERGED_AS_USUAL, MergeOptions
 from anysize.tasks.references import reading, references
@@ -69,6 +70,7 @@ class Summarization(Untrained):
     augmentation = "none"
     separable = True
     by_target = False
+    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
     untrained: ClassVar[str] = (
         "models of summarization are not trained here: predict and evaluate with "
         f"{', '.join(extraction.METHODS)}, or a folder or hub id of a model that was trained "

@@ -24,6 +24,7 @@ from anysize.mergers.coverage import Coverage
 from anysize.models.network import Network
 from anysize.models.positions import position_count
 from anysize.sources import ColumnSpec
+from anysize.tasks.abilities import ONE_WAY
 from anysize.tasks.protocols import MERGED_AS_USUAL, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.windows.encoding import encoder_of
@@ -89,6 +90,7 @@ class TextContinuation:
     unit = "tokens"
     columns: tuple[ColumnSpec, ...] = (PROMPT,)
     by_target = False
+    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
     prediction: ClassVar[type[AnswerOptions]] = AnswerOptions
 
     def __init__(self, options: AnswerOptions) -> None:

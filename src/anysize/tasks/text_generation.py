@@ -29,6 +29,7 @@ from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.sources.passages import BEFORE, CONTINUES
+from anysize.tasks.abilities import ONE_WAY
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.text_continuation import AnswerOptions, TextContinuation, begin_of, end_of
@@ -76,6 +77,7 @@ class TextGeneration:
     augmentation = "none"
     separable = True
     by_target = False
+    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
     prediction: ClassVar[type[AnswerOptions]] = AnswerOptions
 
     def __init__(self, options: AnswerOptions | None = None) -> None:

@@ -10,7 +10,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from anysize.modalities.texts.settings import TextSettings
 from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
+from anysize.tasks.abilities import ONE_WAY
 from anysize.tasks.distilling import Side, SoftTargets
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
@@ -78,6 +79,7 @@ class TokenClassification:
     augmentation = "none"
     separable = True
     by_target = False
+    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
 
     def labels(self, source: Source) -> tuple[str, ...]:
         found = self.label_counts(source)

@@ -27,6 +27,7 @@ from anysize.modalities.texts.settings import TextFacts, TextSettings
 from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
+from anysize.tasks.abilities import ONE_WAY
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.translation_meter import BleuMeter
@@ -87,6 +88,7 @@ class Translation:
     augmentation = "none"
     separable = True
     by_target = False
+    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
     prediction: ClassVar[type[Options]] = TranslationOptions
 
     def __init__(self, options: TranslationOptions | None = None) -> None:

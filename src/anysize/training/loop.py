@@ -202,7 +202,7 @@ class Loop:
                 job.card.labels,
                 parts.plan,
                 self._team,
-                parts.threads,
+                parts.loaders,
             ),
             self._clock(),
         )
@@ -243,7 +243,7 @@ class Loop:
                 self._machinery.plan,
                 self._team,
                 self.state.cursor.step,
-                self._machinery.threads,
+                self._machinery.loaders,
             )
             # Weights that are to be pruned still are no candidates.
             sparsity = self._machinery.sparsity

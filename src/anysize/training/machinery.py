@@ -46,19 +46,19 @@ class Machinery:
         order: which records when.
         optimizer, averages, stream, stepper: as named; ``averages`` only with ``ema``.
         sparsity: prunes while training; None where nothing is pruned.
-        threads: reader threads.
+        loaders: reader threads.
     """
 
     def __init__(self, job: Job, team: Team) -> None:
         recipe, network = job.recipe, job.network
         self.objective = make_objective(job, team)
         self.trained = nn.ModuleDict(self.objective.parts())
-        self.threads = readers(recipe)
+        self.loaders = readers(recipe)
         micro_cost = recipe.micro_cost
         self.budget = None
         if not micro_cost:
-            self.budget = agree(job, self.objective, team, self.threads)
-            micro_cost, self.threads = self.budget.micro_cost, self.budget.loaders
+            self.budget = agree(job, self.objective, team, self.loaders)
+            micro_cost, self.loaders = self.budget.micro_cost, self.budget.loaders
             self.objective = replace(self.objective, bfloat16=self.budget.bfloat16)
         self.plan = BatchPlan(
             budget=micro_cost,
@@ -92,7 +92,7 @@ class Machinery:
             self.order,
             worker=team.rank,
             workers=team.size,
-            threads=self.threads,
+            loaders=self.loaders,
             hold=self.plan.gathered,
             strict=recipe.strict,
         )

@@ -208,11 +208,22 @@ class Parts:
         if isinstance(self.task, str) and self.task and self.task not in plugins.keys("tasks"):
             found.append(unknown(self.task, plugins.keys("tasks"), "is not a task"))
         found += problems(Recipe, self.common, named, broken=broken)
+        found += self._misplaced(named)
         for kind, values in self.own.items():
             found += [
                 each for each in problems(kind, values, named, broken=broken) if each not in found
             ]
         return found
+
+    def _misplaced(self, named: Naming) -> Iterator[str]:
+        """Values that mean something for other tasks alone."""
+        from anysize.tasks.options import misplaced
+
+        if self.task in plugins.keys("tasks"):
+            parts: dict[type[Options], dict[str, Any]] = {Recipe: self.common, **self.own}
+            for kind, values in parts.items():
+                for one, problem in misplaced(self.task, declared(kind), values):
+                    yield f"{named(one)} {problem}"
 
     def _strange(self, named: Naming) -> Iterator[str]:
         """Names that are not options, and options that do nothing for this task."""

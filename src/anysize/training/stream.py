@@ -75,7 +75,7 @@ class Stream:
         preprocess: a `Labelled` one.
         order: which records when.
         worker, workers: whose share.
-        threads: reader threads; they do not change what comes, only when.
+        loaders: reader threads; they do not change what comes, only when.
         hold: cost of windows that are held of one record; longer ones come in pieces.
         strict: stop at the first record that cannot be read.
     """
@@ -88,7 +88,7 @@ class Stream:
         *,
         worker: int,
         workers: int,
-        threads: int,
+        loaders: int,
         hold: int,
         strict: bool,
     ) -> None:
@@ -96,7 +96,7 @@ class Stream:
         self._preprocess = preprocess
         self._order = order
         self._share = (worker, workers)
-        self._threads = threads
+        self._loaders = loaders
         self._hold = hold
         self._strict = strict
         self._items: Iterator[Example | Failure] | None = None
@@ -136,7 +136,7 @@ class Stream:
             self._preprocess,
             draw=block.epoch,
             strict=self._strict,
-            threads=self._threads,
+            loaders=self._loaders,
         )
 
     def _arrival(self, position: Position) -> Arrival | Failure:

@@ -105,7 +105,7 @@ def rehearse(
     labels: Sequence[str],
     plan: BatchPlan,
     team: Team,
-    threads: int,
+    loaders: int,
 ) -> float:
     """About how many seconds `validate` will take, from a sample.
 
@@ -116,7 +116,7 @@ def rehearse(
     for _ in range(2):
         started = time.monotonic()
         try:
-            validate(objective, sample, preprocess, labels, plan, team, 0, threads)
+            validate(objective, sample, preprocess, labels, plan, team, 0, loaders)
         except DataError:
             return 0.0
         seconds = time.monotonic() - started
@@ -131,7 +131,7 @@ def validate(
     plan: BatchPlan,
     team: Team,
     step: int,
-    threads: int,
+    loaders: int,
 ) -> Score:
     """The task's main metric and its loss over ``source``.
 
@@ -159,7 +159,7 @@ def validate(
             objective.task.new_merger(labels, MergeOptions(rule=objective.rule)),
             plan,
             step=live,
-            threads=threads,
+            loaders=loaders,
         )
         for ordinal, result in enumerate(results):
             target = targets.seen.pop(ordinal, None)

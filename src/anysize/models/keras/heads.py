@@ -91,7 +91,7 @@ def count_classes(config: KerasConfig, width: int) -> int:
             raise BundleError(
                 "the model",
                 f"ends in {width} sigmoids, so that a record may have several labels at once: "
-                "train it with --head several",
+                "train it with --head multi_label_classification",
             )
         return 2
     if width < 2:

@@ -23,7 +23,8 @@ def tell_joined(counts: Mapping[str, int], where: str, findings: Findings) -> No
                 count=sum(counts[name] for name in joined),
                 unit="records",
                 examples=[repr(name) for name in joined],
-                remedy="train with --head several if a record may have several of them",
+                remedy="train with --head multi_label_classification if a record may have "
+                "several of them",
             )
             return
 

@@ -155,8 +155,8 @@ def _several(found: Tally, source: Source, where: str, findings: Findings) -> bo
             count=sum(found.cells[cell] for cell in lists),
             unit="records",
             examples=_examples(found, source, lists),
-            remedy="train with --head several, keep one label a record, or name another column "
-            "with --columns label=NAME",
+            remedy="train with --head multi_label_classification, keep one label a record, or "
+            "name another column with --columns label=NAME",
         )
         return True
     objects = [cell for cell in found.cells if cell.startswith("{") and cell.endswith("}")]
