@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.readers.text import PIECE, Text
 from anysize.sources import open_source, open_splits
-from anysize.tasks.answer_targets import Given, Wanted, place, wanted
+from anysize.tasks.answer_targets import Given, Placed, Wanted, place, wanted
 from anysize.tasks.inputs import task_of
 from anysize.tasks.understanding import inspected
 
@@ -71,6 +72,66 @@ def test_squad_is_opened_as_a_row_for_each_question(tmp_path: Path) -> None:
     assert len(opened(path)) == 3
     path.write_text(json.dumps(json.loads(squad([paragraph]))["data"]), encoding="utf-8")
     assert len(opened(path)) == 2
+
+
+def mrqa(path: Path, *rows: dict[str, Any]) -> Path:
+    lines = [{"header": {"dataset": "SQuAD", "split": "train"}}, *rows]
+    data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+def detected(text: str, *spans: tuple[int, int]) -> dict[str, Any]:
+    # The end is that of the last character, as in MRQA.
+    return {"text": text, "char_spans": [[a, b - 1] for a, b in spans], "token_spans": [[0, 0]]}
+
+
+@pytest.mark.parametrize("name", ["dev.jsonl", "dev.jsonl.gz"])
+def test_mrqa_is_opened_as_a_row_for_each_question(name: str, tmp_path: Path) -> None:
+    oslo = detected("Oslo", (14, 18), (59, 63))
+    first = {
+        "id": "", "context": CONTEXT, "context_tokens": [["Anna", 0]],
+        "qas": [
+            {"qid": "q1", "id": "a", "question": "Where is Anna?", "question_tokens": [["W", 0]],
+             "detected_answers": [oslo], "answers": ["oslo", "Christiania"]},
+            {"qid": "q2", "question": "Bert?", "answers": ["Rome"],
+             "detected_answers": [detected("Rome", (30, 34))]},
+        ],
+    }  # fmt: skip
+    second = {"context": "Emil sleeps.", "qas": [
+        {"qid": "q3", "question": "Who?", "answers": [], "detected_answers": []}]}  # fmt: skip
+    path = mrqa(tmp_path / name, first, second)
+    findings = Findings()
+    source = opened(path, findings=findings)
+    assert answers(source) == [
+        [("Oslo", 14, 18, "as given"), ("Oslo", 59, 63, "as given"),
+         ("Christiania", -1, -1, "missing")],
+        [("Rome", 34, 38, "moved")],
+        [],
+    ]  # fmt: skip
+    assert source[0].values == {"qid": "q1", "id": "a"}
+    assert "".join(source[2].text("context").chunks()) == "Emil sleeps."
+    # Places that are wrong, and names that the text does not have, are counted.
+    inspected(path, TASK, findings=findings)
+    codes = {one.code: one.count for one in findings}
+    assert codes["answer-start-repaired"] == 1
+    assert codes["answer-not-in-context"] == 1
+
+
+def test_mrqa_with_a_damaged_line_or_places_that_are_none(tmp_path: Path) -> None:
+    row = {"context": CONTEXT, "qas": [{"question": "Bert?", "detected_answers": [
+        {"text": "Rome", "char_spans": "34"}]}]}  # fmt: skip
+    with pytest.raises(DataError, match="char_spans of a question of entry 0 must be pairs"):
+        opened(mrqa(tmp_path / "a.jsonl", row))
+    row["qas"][0]["detected_answers"][0].pop("char_spans")  # type: ignore[index]
+    path = mrqa(tmp_path / "b.jsonl", row)
+    with path.open("a") as file:
+        file.write('{"context": "cut o')
+    source = opened(path)
+    assert len(source) == 2
+    assert wanted(source[0], "context") == Wanted((Placed("Rome", 34, 38, "as given"),))
+    with pytest.raises(DataError, match="is not JSON"):
+        source[1]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
-"""JSON Lines files: an object a line (https://jsonlines.org)."""
+"""JSON Lines files: an object a line (https://jsonlines.org), or a context with its questions."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from anysize.core.errors import DataError
 from anysize.core.records import Source
@@ -13,14 +15,17 @@ from anysize.sources.offsets import Offsets, RandomFile
 from anysize.sources.profile.kept import Place
 from anysize.sources.row_index import row_index
 from anysize.sources.rows import ROW_LIMIT, JsonLines
+from anysize.sources.squad import flattened, is_header, is_nested
 from anysize.sources.table import TableSource
 from anysize.sources.tables.dialect import Dialect
 from anysize.sources.tables.nested import flat
-from anysize.sources.tables.stored import stored_text
+from anysize.sources.tables.spool import spooled
+from anysize.sources.tables.stored import Stored, stored_text
 
 PROVIDES = ("jsonl", "ndjson")
 
 _SAMPLE_ROWS = 50
+_LOOKED_AT = 2
 
 
 def open_path(path: Path, request: Request) -> Source:
@@ -35,6 +40,9 @@ def open_path(path: Path, request: Request) -> Source:
     if len(offsets) == 0:
         raise DataError(str(path), "holds only blank lines")
     data = RandomFile(stored.path, stored.path.stat().st_size, name=path)
+    if _are_nested(path, data, offsets, stored.encoding):
+        lines = _flat_lines(path, stored, request)
+        return open_path(path, replace(request, stored=lines, encoding="utf-8"))
     header = _keys(path, data, offsets, stored.encoding)
     return TableSource(
         path,
@@ -47,6 +55,39 @@ def open_path(path: Path, request: Request) -> Source:
         request=request,
         place=Place(path=path, data=stored.path, cache=request.cache),
     )
+
+
+def _are_nested(path: Path, data: RandomFile, offsets: Offsets, encoding: str) -> bool:
+    """Whether the first rows have questions inside."""
+    for row in range(min(len(offsets), _LOOKED_AT)):
+        try:
+            found = json.loads(_line(path, data, offsets, row, encoding))
+        except (ValueError, RecursionError, DataError):
+            return False  # what is wrong is said where rows are read
+        if not is_header(found):
+            return is_nested(found)
+    return False
+
+
+def _flat_lines(path: Path, stored: Stored, request: Request) -> Path:
+    """A line for each question, written once."""
+
+    def write(source: BinaryIO, out: BinaryIO) -> None:
+        source.seek(stored.start)
+        while line := source.readline(ROW_LIMIT + 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line.decode(stored.encoding))
+            except (ValueError, RecursionError):
+                # It fails alone, as a row that cannot be read.
+                out.write(line.strip() + b"\n")
+                continue
+            if not is_header(row):
+                for found in flattened([row], str(path)):
+                    out.write(json.dumps(found).encode() + b"\n")
+
+    return spooled(path, stored.path, "questions", request, write, encoding=stored.encoding)
 
 
 def _keys(path: Path, data: RandomFile, offsets: Offsets, encoding: str) -> list[str]:

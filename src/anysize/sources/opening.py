@@ -15,6 +15,7 @@ from anysize.core.records import Source
 from anysize.readers.encodings import canonical
 from anysize.sources.boxes.role import wants_objects
 from anysize.sources.columns import TABLE_SETTINGS, ColumnSpec, Request
+from anysize.sources.parallel.layout import open_pairs
 from anysize.sources.passages import in_passages
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -54,18 +55,17 @@ def open_source(
         ConfigurationError: ``rename`` or ``encoding`` is wrong.
     """
     paths = all_matching(path)
-    if len(paths) == 1:
-        where = paths[0]
-        source = open_one(
-            where, request_for(where, columns, rename, encoding, cache, findings, table)
-        )
-        return in_passages(source, columns)
-    from anysize.sources.concat import Concat
+    where = paths[0] if len(paths) == 1 else common_folder(paths)
+    request = request_for(where, columns, rename, encoding, cache, findings, table)
+    source = open_pairs(paths, request)
+    if source is None and len(paths) == 1:
+        source = open_one(where, request)
+    elif source is None:
+        from anysize.sources.concat import Concat
 
-    base = common_folder(paths)
-    request = request_at(base, columns, rename, encoding, cache, findings, table)
-    parts = [open_one(one.absolute(), request) for one in paths]
-    return in_passages(Concat(called(paths), parts), columns)
+        parts = [open_one(one.absolute(), request) for one in paths]
+        source = Concat(called(paths), parts)
+    return in_passages(source, columns)
 
 
 def all_matching(given: Paths, *, once: bool = False) -> list[Path]:
@@ -152,23 +152,7 @@ def request_for(
     table: Mapping[str, str] = NOTHING,
 ) -> Request:
     """A request whose record ids are relative to ``path``, or to the folder it is in."""
-    root = path if path.is_dir() else path.parent
-    return request_at(root, columns, rename, encoding, cache, findings, table)
-
-
-def request_at(
-    root: Path,
-    columns: Sequence[ColumnSpec],
-    rename: Mapping[str, str],
-    encoding: str,
-    cache: Path | None,
-    findings: Findings | None = None,
-    table: Mapping[str, str] = NOTHING,
-) -> Request:
-    """A request whose record ids are relative to ``root``.
-
-    ``rename`` may say how tables are written as well: ``header=no``, ``quoting=off``.
-    """
+    # A table's settings may be among its columns: ``header=no``, ``quoting=off``.
     roles = {spec.role for spec in columns}
     said = {key for key in rename if key in TABLE_SETTINGS and key not in roles}
     table = {**{key: rename[key] for key in said}, **table}
@@ -177,7 +161,7 @@ def request_at(
         rename={role: column for role, column in rename.items() if role not in said},
         encoding=canonical(encoding),
         cache=cache,
-        root=root,
+        root=path if path.is_dir() else path.parent,
         findings=Findings() if findings is None else findings,
         table=dict(table),
     )

@@ -30,6 +30,7 @@ from anysize.sources.opening import (
     open_one,
     request_for,
 )
+from anysize.sources.parallel.layout import split_pairs
 from anysize.sources.passages import in_passages
 from anysize.sources.several_tables import has_labels
 from anysize.sources.single_file import open_file
@@ -117,20 +118,20 @@ def open_splits(
         shared=tuple(spec.role for spec in columns if spec.shared),
         columns=tuple(columns),
     )
-    if len(paths) != 1:
+    found = split_pairs(paths, request)
+    if found is None and len(paths) != 1:
         return _several(where, paths, request, cut, [validation, test])
-    objects = None
-    if wants_objects(request):
+    if found is None and wants_objects(request):
         from anysize.sources.boxes.layouts import split_objects, without_layout
 
-        objects = split_objects(where, request)
-        if objects is None:
+        found = split_objects(where, request)
+        if found is None:
             request = without_layout(where, request)
-    if objects is not None:
-        if None not in objects and set(objects) != {"train"}:
-            parts = {split: source for split, source in objects.items() if split is not None}
+    if found is not None:
+        if None not in found and set(found) != {"train"}:
+            parts = {split: source for split, source in found.items() if split is not None}
             return _completed(parts, "files", cut)
-        (whole,) = objects.values()
+        (whole,) = found.values()
     elif where.is_dir():
         named = _named(where, request)
         if named is not None:

@@ -24,6 +24,7 @@ from anysize.core.records import Record, Source
 from anysize.readers.text import Text
 from anysize.sources.columns import Request
 from anysize.sources.digests import digest_of_files
+from anysize.sources.languages import same_language
 from anysize.sources.offsets import RandomFile
 from anysize.sources.rows import ROW_LIMIT
 
@@ -146,7 +147,7 @@ class MemoryOfTranslations:
         own = header[1].decode("utf-8", "replace") if header else ""
         default = own if _of_language(first, own) is not None else next(iter(first), "")
         source = request.rename.get(_SOURCE, default)
-        others = [each for each in first if not _same(each, source)]
+        others = [each for each in first if not same_language(each, source)]
         target = request.rename.get(_TARGET, others[0] if others else "")
         wrong = [
             f"--columns {role}={language}: the first unit of {self.name} has no such language; it "
@@ -195,9 +196,6 @@ def _of_language(texts: dict[str, str], language: str) -> str | None:
     """The text in a language: as it is named, else the first of its variants (en-US for en)."""
     if language in texts:
         return texts[language]
-    return next((text for name, text in texts.items() if language and _same(name, language)), None)
-
-
-def _same(name: str, language: str) -> bool:
-    first, second = name.lower(), language.lower()
-    return first == second or first.partition("-")[0] == second or second.partition("-")[0] == first
+    return next(
+        (text for name, text in texts.items() if language and same_language(name, language)), None
+    )

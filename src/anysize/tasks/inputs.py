@@ -16,6 +16,7 @@ from anysize.core.records import Field, Source
 from anysize.sources import ColumnSpec, open_source
 from anysize.sources.boxes.role import without_objects
 from anysize.sources.opening import Paths, all_matching, called
+from anysize.sources.parallel.layout import is_parallel
 from anysize.tasks.fields import modality_of, windowed
 from anysize.tasks.memory_tables import Rows, RowsSource, one_row, rows_of
 
@@ -158,6 +159,8 @@ def task_of(data: Paths, name: str | None, **arguments: Any) -> Task:
 
     if objects_in(data, arguments.get("rename", {})) is not None:
         return tasks.load("object-detection")
+    if is_parallel(all_matching(data)):
+        return tasks.load("translation")
     for candidate in map(tasks.load, plugins.keys("tasks")):
         if isinstance(candidate, Recognising) and _recognised(data, candidate, arguments):
             return candidate

@@ -1,0 +1,1 @@
+"""Parallel text: a file for each language, whose lines belong together."""
