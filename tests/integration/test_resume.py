@@ -44,6 +44,15 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def additions(texts: dict[str, Any]) -> dict[str, Any]:
+    """Low-rank additions with dropout, of which the checkpoints hold no base weights."""
+    return {
+        **texts, "lora": True, "lora_rank": 2, "lora_dropout": 0.1, "lora_targets": ["all-linear"],
+        "ema": 0.9,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Folders of small pictures, for a net with batch statistics."""
     from PIL import Image
@@ -165,7 +174,8 @@ def test_exactly_once_across_three_kills_and_other_workers(
 
 
 @pytest.mark.parametrize(
-    ("kind", "workers", "kills"), [("texts", 2, (14,)), ("pictures", 1, (6, 19))]
+    ("kind", "workers", "kills"),
+    [("texts", 2, (14,)), ("pictures", 1, (6, 19)), ("additions", 1, (6, 19))],
 )
 def test_resumed_weights_equal_the_uninterrupted_bit_for_bit(
     kind: str,
@@ -193,7 +203,9 @@ def test_resumed_weights_equal_the_uninterrupted_bit_for_bit(
             for path in (straight / "checkpoints").rglob("*.safetensors")
         ),
     ]
-    assert len(files) == (3 if kind == "texts" else 5)
+    if kind == "additions":
+        files.append("adapter/adapter_model.safetensors")
+    assert len(files) == {"texts": 3, "pictures": 5, "additions": 5}[kind]
     for name in files:
         assert (killed / name).read_bytes() == (straight / name).read_bytes(), name
 

@@ -15,21 +15,25 @@ import torch
 import anysize
 from anysize import tasks
 from anysize.core import memory
-from anysize.core.errors import BudgetError
+from anysize.core.errors import BudgetError, ConfigurationError
 from anysize.core.examples import Example, Outputs
 from anysize.core.protocols import Runtime
 from anysize.core.steps import ONE_RUN
 from anysize.modalities.pictures.settings import ImageSettings
 from anysize.modalities.texts.settings import TextSettings
+from anysize.models import low_rank
 from anysize.models.execution import make_execution
+from anysize.models.low_rank import LowRank
 from anysize.models.network import Network
 from anysize.planning import budget, selection, synthetic
 from anysize.planning.batching import plan_batches
 from anysize.planning.prediction import plan_prediction
 from anysize.planning.selection import Candidate, fastest, keep, known
 from anysize.runtimes.torch import TorchRuntime
+from anysize.training.layers import freeze
 from anysize.training.planning import TrainingPlan, plan_training
-from anysize.training.pooled import Objective
+from anysize.training.pooled import Objective, Windows, one_graph
+from anysize.training.probing import check_checkpointing, set_checkpointing
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -128,6 +132,47 @@ def test_planning_training_leaves_everything_as_it_was(make: object) -> None:
     assert all(parameter.grad is None for parameter in rest)
     assert torch.equal(torch.get_rng_state(), random)
     assert not module.training
+
+
+def test_checkpointing_is_chosen_by_need_or_by_wish() -> None:
+    free = plan_training(objective(text_network()), memory=4 * GIB)
+    forced = plan_training(objective(text_network()), memory=4 * GIB, checkpointing="on")
+    assert (free.checkpointing, forced.checkpointing) == (False, True)
+    assert any(
+        reason.startswith("gradient checkpointing") and reason.endswith("as asked for")
+        for reason in forced.why
+    )
+    with pytest.raises(BudgetError) as caught:
+        plan_training(objective(text_network()), memory=memory.resident(), checkpointing="off")
+    assert "gradient checkpointing" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="must be auto or off for mlp"):
+        check_checkpointing("mlp", torch.nn.Linear(2, 2), "on")
+
+
+@pytest.mark.parametrize("additions", [False, True])
+def test_checkpointing_changes_no_gradient(additions: bool) -> None:
+    """Side by side, with dropout, and with low-rank additions over frozen embeddings."""
+    found = []
+    for checkpointing in (False, True):
+        network = text_network()
+        module = network.module
+        if additions:
+            heads = low_rank.heads_of(network)
+            targets = low_rank.targets_of(network, (), heads)
+            wanted = LowRank(rank=2, alpha=2.0, dropout=0.1, targets=targets, heads=heads)
+            low_rank.add(module, wanted, seed=0)
+            freeze(module, ("*", "!*.lora_*", "!classifier"))
+        task = objective(network)
+        module.train()
+        set_checkpointing(module, checkpointing)
+        examples = synthetic.windows(network, 3)
+        torch.manual_seed(1)
+        one_graph(task, [Windows([example], 1) for example in examples])
+        found.append({name: item.grad for name, item in module.named_parameters()})
+    for name, gradient in found[0].items():
+        assert (gradient is None) == (found[1][name] is None), name
+        assert gradient is None or torch.equal(gradient, found[1][name]), name
+    assert any(gradient is not None and gradient.any() for gradient in found[0].values())
 
 
 def test_training_that_does_not_fit_names_a_budget_that_does() -> None:

@@ -23,6 +23,7 @@ from anysize.sources.splits import SHARE
 CARD = "anysize.json"
 FORMAT = 2
 _FIRST_FORMAT = 1  # with the settings under the name of their modality
+_NETWORK_FOLDERS = ("runtimes", "adapter")
 _NETWORK_FILES = ("*.safetensors", "tokenizer*.json", "preprocessor_config.json")
 
 
@@ -158,6 +159,8 @@ def save(
     network: Network,
     card: Card,
     write_weights: Callable[[Path], object] | None = None,
+    *,
+    add: Callable[[Path], object] | None = None,
 ) -> Path:
     """Writes a bundle: beside the folder first, then moved in, so that a reader never sees half.
 
@@ -170,6 +173,7 @@ def save(
         write_weights: writes what replaces the weights into the folder that it is given (a
             compiled form below ``runtimes``, or weights in an encoding of their own); None writes
             ``model.safetensors``.
+        add: writes what lies in the bundle besides.
     """
     folder = Path(folder)
     with scratch(folder, "bundle") as beside, disk_errors(folder):
@@ -188,10 +192,13 @@ def save(
             from anysize.models.tensor_file import write_tensors
 
             write_tensors(beside / "pool.safetensors", network.pool.state_dict())
+        if add is not None:
+            add(beside)
         card = dataclasses.replace(card, altered=network.altered, settings=card.settings.kept())
         write_json(beside / CARD, card.to_json())
         # Compiled forms, weights in another encoding, a tokenizer are of the old network.
-        shutil.rmtree(folder / "runtimes", ignore_errors=True)
+        for part in _NETWORK_FOLDERS:
+            shutil.rmtree(folder / part, ignore_errors=True)
         for old in (path for pattern in _NETWORK_FILES for path in folder.glob(pattern)):
             if not (beside / old.name).exists():
                 old.unlink()

@@ -49,7 +49,10 @@ def agree(
     """
     recipe = job.recipe
     path = job.out / PLAN
-    key = {"memory": recipe.memory, "workers": recipe.workers, "micro_cost": recipe.micro_cost}
+    key = {
+        "memory": recipe.memory, "workers": recipe.workers, "micro_cost": recipe.micro_cost,
+        "checkpointing": recipe.checkpointing,
+    }  # fmt: skip
     kept = _read(path, key)
     if kept is None:
         objective = _fastest(recipe, objective, team)
@@ -90,6 +93,7 @@ def _own(job: Job, objective: Objective, loaders: int, team: Team) -> TrainingPl
             step_cost=None if settings.varying else records * settings.whole,
             loaders=loaders,
             may_use_bfloat16=recipe.precision == "auto",
+            checkpointing=recipe.checkpointing,
         )
     except BudgetError as error:
         return error
@@ -114,7 +118,7 @@ def _shared(own: TrainingPlan | BudgetError, team: Team) -> TrainingPlan:
     return TrainingPlan.agreed([item for item in found if isinstance(item, TrainingPlan)])
 
 
-def _read(path: Path, key: dict[str, int | None]) -> TrainingPlan | None:
+def _read(path: Path, key: dict[str, int | str | None]) -> TrainingPlan | None:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
         if entries["for"] != key:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
     from anysize.core.records import Source
     from anysize.models.bundle import Card
+    from anysize.models.low_rank import LowRank
     from anysize.models.network import Network
     from anysize.tasks.protocols import Task
 
@@ -34,6 +35,7 @@ class Job:
         findings: what was guessed, repaired or left out of the data.
         summary: what was read, what is used and what is left out, a line each; empty for a run that
             goes on.
+        low_rank: the additions that are trained instead of the weights; None trains these.
     """
 
     recipe: Recipe
@@ -48,6 +50,7 @@ class Job:
     quiet: bool = False
     findings: Findings = field(default_factory=Findings, compare=False)
     summary: tuple[str, ...] = ()
+    low_rank: LowRank | None = None
 
     @property
     def out(self) -> Path:
@@ -80,6 +83,7 @@ class TrainReport:
         failed: how many records could not be read.
         failures: the problem of each, by record (of the first thousand).
         peak_memory: of all workers together, in bytes.
+        checkpointing: whether activations were computed again in the backward pass.
         findings: what was guessed, repaired or left out of the data, as JSON objects.
     """
 
@@ -94,6 +98,7 @@ class TrainReport:
     failed: int
     failures: Mapping[str, str] = field(default_factory=dict)
     peak_memory: int = 0
+    checkpointing: bool = False
     findings: Sequence[Mapping[str, Any]] = ()
 
     def to_json(self) -> dict[str, Any]:

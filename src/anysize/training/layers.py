@@ -57,6 +57,37 @@ def trained_part(module: nn.Module, patterns: Sequence[str]) -> float:
     return trained / max(sum(sizes.values()), 1)
 
 
+def trained_count(module: nn.Module) -> str | None:
+    """How many parameters are trained of all, in words; None where all of them are."""
+    sizes = [(item.numel(), item.requires_grad) for item in module.parameters()]
+    trained = sum(size for size, trains in sizes if trains)
+    total = sum(size for size, _ in sizes)
+    if trained == total:
+        return None
+    return f"{trained:,} of {total:,} parameters are trained ({100 * trained / total:.2g} %)"
+
+
+def below_last_blocks(module: nn.Module, count: int) -> tuple[str, ...]:
+    """Names of the parameters below the last ``count`` blocks of layers.
+
+    Blocks are the layers of `layer_scales`.
+
+    Raises:
+        ConfigurationError: the network has no blocks, or fewer.
+    """
+    names = [name for name, _ in module.named_parameters()]
+    keys = [_layer(name) for name in names]
+    blocks = list(dict.fromkeys(key for key in keys if key is not None))
+    if count > len(blocks) or not blocks:
+        raise ConfigurationError(
+            f"last_blocks must be at most {len(blocks)}, the blocks of layers that the model has, "
+            f"not {count}"
+        )
+    last = max(place for place, key in enumerate(keys) if key is not None)
+    first = keys.index(blocks[-count]) if count else last + 1
+    return tuple(names[:first])
+
+
 def layer_scales(module: nn.Module, decay: float) -> dict[str, float]:
     """A factor of the learning rate for every parameter, by name (Howard and Ruder 2018, ULMFiT).
 

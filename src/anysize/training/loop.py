@@ -70,6 +70,12 @@ class Loop:
         if self._machinery.sparsity is not None:
             self._machinery.sparsity.begin()
 
+    @property
+    def checkpointing(self) -> bool:
+        """Whether activations are computed again in the backward pass."""
+        budget = self._machinery.budget
+        return self._recipe.checkpointing == "on" if budget is None else budget.checkpointing
+
     def run(self) -> str:
         """Trains to the end and leaves the best weights in the network.
 

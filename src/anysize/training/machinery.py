@@ -19,11 +19,12 @@ from anysize.runtimes.torch import fast_bfloat16
 from anysize.scale.protocols import Team
 from anysize.training.budget import agree
 from anysize.training.job import Job
-from anysize.training.layers import freeze
+from anysize.training.layers import below_last_blocks, freeze, trained_count
 from anysize.training.mixing import Mixing
 from anysize.training.optimization import AveragedWeights, make_optimizer
-from anysize.training.order import Order
+from anysize.training.order import Order, mix
 from anysize.training.pooled import Objective
+from anysize.training.probing import set_checkpointing
 from anysize.training.recipe import Recipe
 from anysize.training.selection import strata_of
 from anysize.training.sparsity import Sparsity, was_pruned
@@ -56,6 +57,8 @@ class Machinery:
         self.loaders = readers(recipe)
         micro_cost = recipe.micro_cost
         self.budget = None
+        if micro_cost and recipe.checkpointing == "on":
+            set_checkpointing(network.module, True)
         if not micro_cost:
             self.budget = agree(job, self.objective, team, self.loaders)
             micro_cost, self.loaders = self.budget.micro_cost, self.budget.loaders
@@ -111,11 +114,22 @@ class Machinery:
     @property
     def reasons(self) -> tuple[str, ...]:
         """What is minimised, and why the budget is spent as it is, a sentence for each choice."""
-        return (*self.objective.notes(), *(() if self.budget is None else self.budget.why))
+        said = trained_count(self.objective.network.module)
+        return (
+            *self.objective.notes(),
+            *([said] if said and self.budget is None else []),
+            *(() if self.budget is None else self.budget.why),
+        )
 
     def weights(self) -> dict[str, Tensor]:
-        """Parameters and buffers by name; shared ones once."""
-        return {**dict(self.trained.named_parameters()), **dict(self.trained.named_buffers())}
+        """The parameters that are trained, and all buffers, by name; shared ones once.
+
+        The others stay what they are in the bundle that a run starts from.
+        """
+        trained = {
+            name: item for name, item in self.trained.named_parameters() if item.requires_grad
+        }
+        return {**trained, **dict(self.trained.named_buffers())}
 
     @torch.no_grad()
     def load_weights(self, tensors: Mapping[str, Tensor]) -> None:
@@ -124,7 +138,7 @@ class Machinery:
         Raises:
             DataError: they are of another model.
         """
-        own = self.weights()
+        own = {**dict(self.trained.named_parameters()), **dict(self.trained.named_buffers())}
         for name, value in tensors.items():
             if name not in own or own[name].shape != value.shape:
                 raise DataError(
@@ -140,7 +154,7 @@ def make_objective(job: Job, team: Team) -> Objective:
     module.to(team.device)
     if network.pool is not None:
         network.pool.to(team.device)
-    freeze(module, recipe.freeze)
+    _choose_trained(job)
     modality_of(network.settings).arrange(module)
     if recipe.compile:
         module.compile()
@@ -167,6 +181,21 @@ def make_objective(job: Job, team: Team) -> Objective:
     from anysize.training.distillation import with_teacher
 
     return with_teacher(objective, recipe, job.card.labels)
+
+
+def _choose_trained(job: Job) -> None:
+    """Says which parameters are trained, and adds those of low rank."""
+    recipe, module = job.recipe, job.network.module
+    patterns: tuple[str, ...] = recipe.freeze
+    if job.low_rank is not None:
+        from anysize.models import low_rank
+
+        low_rank.add(module, job.low_rank, mix("low rank", recipe.seed))
+        heads = tuple(f"!{name}" for name in job.low_rank.heads)
+        patterns = ("*", *heads, f"!{low_rank.TRAINED}", *patterns)
+    elif recipe.last_blocks is not None:
+        patterns = (*below_last_blocks(module, recipe.last_blocks), *patterns)
+    freeze(module, patterns)
 
 
 def readers(recipe: Recipe) -> int:

@@ -58,6 +58,11 @@ class OptimizationOptions(Options):
         help="Names of parameters that are not trained, such as 'vit.embeddings,*.norm*'; '!' "
         "before a pattern makes an exception, as in '*,!classifier'. The last match decides.",
     )  # fmt: skip
+    last_blocks: int | None = option(
+        None, low=0, high=1 << 16, unit="blocks", automatic="all are trained",
+        help="Train only so many of the last blocks of layers, and what is behind them; freeze "
+        "makes exceptions.",
+    )  # fmt: skip
     layer_decay: float = option(
         1.0, above=0, high=1,
         help="Layer-wise learning-rate decay: factor from each layer to the one below; 1 turns it "
@@ -115,6 +120,12 @@ class LimitOptions(Options):
         None, low=1 << 20, high=1 << 60, unit="bytes", parse=_bytes, metavar="SIZE", free=True,
         expected="a size of at least 1MiB, such as 2GiB", automatic="70 % of the free memory",
         help="Budget for the peak memory of all processes, such as 2GiB.",
+    )  # fmt: skip
+    checkpointing: str = option(
+        "auto", choices=("auto", "on", "off"), free=True,
+        help="Compute activations again in the backward pass instead of keeping them, which is "
+        "exact and takes about a third more time; auto does so where a step would not fit the "
+        "budget otherwise.",
     )  # fmt: skip
     micro_cost: int = option(
         0, low=0, high=1 << 50, free=True, metavar="N",

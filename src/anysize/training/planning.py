@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,14 +14,16 @@ from anysize.planning import budget, synthetic
 from anysize.planning.batching import READ_AHEAD
 from anysize.planning.guard import MemoryGuard
 from anysize.planning.probe import Climb
+from anysize.training.layers import trained_count
 from anysize.training.pooled import Objective
-from anysize.training.probing import REACH, probe
+from anysize.training.probing import REACH, can_checkpoint, probe
 
 if TYPE_CHECKING:
     from torch import nn
 
 # The loop holds this many micro-batches before it sorts them (training.machinery), and one more.
 _HELD = 17
+CHECKPOINTING = "gradient checkpointing (exact, about a third more time)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,7 @@ def plan_training(
     loaders: int = 0,
     extra: int = 0,
     may_use_bfloat16: bool = False,
+    checkpointing: str = "auto",
     seconds: float = 8.0,
 ) -> TrainingPlan:
     """Probes forward and backward passes and chooses the micro-batch.
@@ -105,6 +108,7 @@ def plan_training(
         loaders: reader threads that are wished for.
         extra: bytes that the readers need on top (decoders, rows of tiles).
         may_use_bfloat16: whether bfloat16 may be taken to save memory.
+        checkpointing: ``on``, ``off``, or ``auto``, only where it would not fit otherwise.
         seconds: processor time that each probe may take, about.
 
     Raises:
@@ -127,8 +131,10 @@ def plan_training(
     leasts: list[int] = []
     floors: list[int] = []
     trials = _trials(
-        objective, may_use_bfloat16, allowed=allowed, fixed=needs.fixed, most=most, seconds=seconds
-    )
+        objective,
+        _options(network.module, objective.bfloat16, may_use_bfloat16, checkpointing),
+        allowed=allowed, fixed=needs.fixed, most=most, seconds=seconds,
+    )  # fmt: skip
     for trial in trials:
         found, given_up = trial.found, trial.given_up
         floors.append(found.floor)
@@ -139,7 +145,10 @@ def plan_training(
         cost, enough = _largest_cost(expected, window.cost, found.largest, most, allowed)
         limit = "more is not needed" if enough else "all that fits"
         count = f"{cost // window.cost} windows of {window.cost} {network.settings.unit} at once"
-        why += [f"{count} ({limit})", *_reasons(given_up, expected(cost), allowed)]
+        forced = [CHECKPOINTING] * (trial.checkpointing and checkpointing == "on")
+        why += [f"{count} ({limit})", *(f"{item}, as asked for" for item in forced)]
+        needed = [item for item in given_up if item not in forced]
+        why += _reasons(needed, expected(cost), allowed)
         return TrainingPlan(
             micro_cost=cost,
             checkpointing=trial.checkpointing,
@@ -156,7 +165,7 @@ def plan_training(
     raise budget.refuse(what, memory, min(leasts), workers, tried, beside)
 
 
-def _reasons(given_up: tuple[str, ...], expected: int, allowed: int) -> list[str]:
+def _reasons(given_up: Sequence[str], expected: int, allowed: int) -> list[str]:
     """What was given up for memory, and how much of it is used."""
     return [
         *(f"{item}, because it would not fit without" for item in given_up),
@@ -176,7 +185,7 @@ class _Trial:
 
 def _trials(
     objective: Objective,
-    may_use_bfloat16: bool,
+    options: Iterable[tuple[bool, bool]],
     *,
     allowed: int,
     fixed: int,
@@ -184,9 +193,8 @@ def _trials(
     seconds: float,
 ) -> Iterator[_Trial]:
     """Probes, each of which gives up more than the one before; see `plan_training`."""
-    options = _options(objective.network.module, objective.bfloat16, may_use_bfloat16)
     for checkpointing, bfloat16 in options:
-        given_up = ["gradient checkpointing"] * checkpointing
+        given_up = [CHECKPOINTING] * checkpointing
         given_up += ["bfloat16"] * (bfloat16 and not objective.bfloat16)
         found = probe(
             replace(objective, bfloat16=bfloat16),
@@ -257,9 +265,11 @@ def _standing_needs(
     held = sum(array.nbytes for array in window.arrays.values()) / window.cost
     # The workers' sum of gradients passes through a buffer of the communication library.
     fixed = extra + weights * (states + (1 if workers > 1 else 0))
+    said = trained_count(objective.network.module)
     why = [
+        *([said] if said else []),
         f"{format_size(resident())} are taken before training, gradients and optimizer add "
-        f"{format_size(weights * (states + 1))}"
+        f"{format_size(weights * (states + 1))}",
     ]
     ahead = int(READ_AHEAD * held * window.cost)
     if loaders and ahead > (allowed - resident() - fixed - weights) / 8:
@@ -295,11 +305,12 @@ def _largest_cost(
 
 
 def _options(
-    module: nn.Module, bfloat16: bool, may_use_bfloat16: bool
+    module: nn.Module, bfloat16: bool, may_use_bfloat16: bool, wished: str
 ) -> Iterator[tuple[bool, bool]]:
     """Checkpointing and bfloat16 as they are tried, from the fastest to the most frugal."""
-    checkpointing = bool(getattr(module, "supports_gradient_checkpointing", False))
-    yield False, bfloat16
+    checkpointing = wished != "off" and can_checkpoint(module)
+    if wished != "on":
+        yield False, bfloat16
     if checkpointing:
         yield True, bfloat16
     if may_use_bfloat16 and not bfloat16:

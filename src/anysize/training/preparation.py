@@ -23,7 +23,9 @@ from anysize.tasks.understanding import Understood, understand
 from anysize.training import scales
 from anysize.training.job import Job
 from anysize.training.layers import trained_part
+from anysize.training.low_ranks import chosen, is_pretrained, noted
 from anysize.training.order import mix
+from anysize.training.probing import check_checkpointing
 from anysize.training.recipe import Recipe
 from anysize.training.recipe_defaults import resolve
 from anysize.training.selection import prediction_of, task_of, with_loss
@@ -65,6 +67,8 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
 
         check(task, recipe.teacher, labels)
     network = _build(recipe, task, training, labels)
+    check_checkpointing(recipe.model, network.module, recipe.checkpointing)
+    low_rank = chosen(recipe, network) if recipe.lora else None
     task.begin(network, training, labels)
     counts = data.counts.get("train") or task.label_counts(training)
     if (head := head_of(task)) is not None:
@@ -74,11 +78,11 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     resolved = resolve(
         recipe,
         modality=modality,
-        pretrained=_pretrained(network),
+        pretrained=is_pretrained(network),
         normalised=_normalised(network),
         side=modality.shortest_side(network),
         records=len(training),
-        own=task.recipe_defaults(pretrained=_pretrained(network)),
+        own=task.recipe_defaults(pretrained=is_pretrained(network)),
         head_only=trained_part(network.module, recipe.freeze) <= _HEAD,
     )
     from anysize.models.bundle import Card
@@ -100,10 +104,13 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
             "findings": findings.to_json(),
             "seed": recipe.seed,
             "versions": _versions(),
+            **({} if low_rank is None else {"lora": dataclasses.asdict(low_rank)}),
         },
     )
     job = _job(resolved, with_loss(task, card, training), network, card, data, started, quiet)
-    return dataclasses.replace(job, findings=findings, summary=data.summary(findings))
+    return dataclasses.replace(
+        job, findings=findings, summary=data.summary(findings), low_rank=low_rank
+    )
 
 
 def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
@@ -142,7 +149,7 @@ def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     job = _job(recipe, task, network, card, data, started, quiet)
     kept = Findings()
     kept.join(map(Finding.from_json, card.provenance.get("findings", ())))
-    return dataclasses.replace(job, findings=kept)
+    return dataclasses.replace(job, findings=kept, low_rank=noted(card) if recipe.lora else None)
 
 
 def _job(
@@ -259,23 +266,6 @@ def _build(recipe: Recipe, task: Task, training: Source, labels: tuple[str, ...]
     return network
 
 
-def _feature_size(module: Any, classes: int) -> int:
-    """Width of what the last linear layer reads; see ``models.execution``."""
-    from torch import nn
-
-    sizes = [
-        layer.in_features
-        for layer in module.modules()
-        if isinstance(layer, nn.Linear) and layer.out_features == classes
-    ]
-    return sizes[-1] if sizes else classes
-
-
-def _pretrained(network: Network) -> bool:
-    """Whether weights were loaded: transformers notes where from; drawn ones come from nowhere."""
-    return bool(getattr(network.module, "name_or_path", ""))
-
-
 def _normalised(network: Network) -> bool:
     """Whether the network normalises over the batch."""
     from torch import nn
@@ -311,7 +301,7 @@ def _augmentation(recipe: Recipe, task: Task) -> Augmentation | None:
 
 def _versions() -> dict[str, str]:
     found = {}
-    for package in ("anysize", "torch", "transformers", "tokenizers", "keras"):
+    for package in ("anysize", "torch", "transformers", "tokenizers", "keras", "peft"):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.files import write_json
 from anysize.core.memory import trim
@@ -112,6 +113,24 @@ def _timed(objective: Objective, records: Sequence[Windows]) -> float:
     started = time.perf_counter()
     one_graph(objective, records)
     return time.perf_counter() - started
+
+
+def can_checkpoint(module: nn.Module) -> bool:
+    """Whether `set_checkpointing` is for a module."""
+    return bool(getattr(module, "supports_gradient_checkpointing", False))
+
+
+def check_checkpointing(spec: str, module: nn.Module, wished: str) -> None:
+    """Refuses to force checkpointing on a module that has none.
+
+    Raises:
+        ConfigurationError: it has not.
+    """
+    if wished == "on" and not can_checkpoint(module):
+        raise ConfigurationError(
+            f"checkpointing must be auto or off for {spec}, whose layers cannot compute their "
+            "activations again, not on"
+        )
 
 
 def set_checkpointing(module: nn.Module, on: bool) -> None:

@@ -26,6 +26,7 @@ from anysize.core.options import (
 )
 from anysize.models.options import ModelOptions
 from anysize.sources.options import DataOptions
+from anysize.training.lora_options import LoraOptions
 from anysize.training.options import (
     LIMITS,
     CompressionOptions,
@@ -44,6 +45,7 @@ class Recipe(
     DistillationOptions,
     RunOptions,
     LimitOptions,
+    LoraOptions,
     OptimizationOptions,
     ModelOptions,
     DataOptions,
@@ -98,6 +100,11 @@ class Recipe(
         found = next((vars(part)[name] for part in self._with(name)), None)
         found = vars(self).get(name) if found is None else found
         return default if found is None else found
+
+    @property
+    def freezes(self) -> bool:
+        """Whether a part of the weights stays as it is."""
+        return bool(self.freeze) or self.lora or self.last_blocks is not None
 
     def has(self, name: str) -> bool:
         """Whether there is such an option for the recipe's task."""

@@ -44,6 +44,9 @@ _CHOSEN = (
     "batch", "learning_rate", "optimizer", "weight_decay", "schedule", "warmup", "clip",
     "label_smoothing",
 )  # fmt: skip
+# Low-rank additions learn best at ten times the rate of the weights (Schulman and others 2025,
+# "LoRA without regret").
+_LOW_RANK = 10
 # Progressive resizing of drawn nets: half the side at first, of pictures that bear it.
 _START_SIDE, _SMALLEST_SIDE = 0.5, 32
 
@@ -75,6 +78,7 @@ def resolve(
     Raises:
         ConfigurationError: progressive resizing of a network for one size.
     """
+    open_rate = recipe.learning_rate is None
     recipe = _with(recipe, own)
     defaults = modality.defaults(pretrained=pretrained, normalised=normalised)
     other: Mapping[str, float] = {}
@@ -87,6 +91,9 @@ def resolve(
         for item in dataclasses.fields(defaults)
         if item.name in _CHOSEN and getattr(recipe, item.name) is None
     }
+    if recipe.lora and open_rate and recipe.optimizer in (None, "adamw"):
+        rate = recipe.learning_rate or chosen["learning_rate"]
+        chosen["learning_rate"] = _LOW_RANK * rate
     if recipe.ema is None:
         chosen["ema"] = 0.0
     progressive = recipe.value("progressive")

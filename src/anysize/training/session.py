@@ -26,6 +26,7 @@ from anysize.training.recipe_file import load
 
 if TYPE_CHECKING:
     from anysize.scale.protocols import Engine, Team
+    from anysize.training.loop import Loop
     from anysize.training.planning import TrainingPlan
     from anysize.training.progress import Display
 
@@ -139,7 +140,7 @@ def work(job: Job, state: State, team: Team) -> TrainReport | None:
             loop = Loop(job, team, state, display, request)
             ended = loop.run()
             peak = sum(team.gather(memory.peak()))
-            report = _report(job, loop.state, ended, peak)
+            report = _report(job, loop, ended, peak)
             _tell_failures(report, display)
         finally:
             display.close()
@@ -266,7 +267,9 @@ def _check_weights(recipe: Recipe) -> None:
         f"training {recipe.model}",
         memory.default_budget() if recipe.memory is None else recipe.memory,
         weights_size(recipe.model),
-        training=not recipe.freeze,  # what is frozen has no gradients
+        training=not (
+            recipe.freeze or recipe.lora or recipe.last_blocks is not None
+        ),  # what is frozen has no gradients
         workers=recipe.workers,
         states=1,  # the fewest that an optimizer keeps
     )
@@ -280,8 +283,8 @@ def _clear(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def _report(job: Job, state: State, ended: str, peak: int) -> TrainReport:
-    records = len(job.training)
+def _report(job: Job, loop: Loop, ended: str, peak: int) -> TrainReport:
+    state, records = loop.state, len(job.training)
     return TrainReport(
         bundle=str(job.out),
         steps=state.cursor.step,
@@ -294,6 +297,7 @@ def _report(job: Job, state: State, ended: str, peak: int) -> TrainReport:
         failed=state.failed,
         failures=state.failures,
         peak_memory=peak,
+        checkpointing=loop.checkpointing,
         findings=job.findings.to_json(),
     )
 
@@ -317,12 +321,20 @@ def _save_bundle(job: Job, state: State) -> None:
         # What the user asked for comes before what was found.
         found = {**state.best.calibration, **card.prediction}
         card = dataclasses.replace(card, prediction=found)
-    bundle.save(job.out, job.network, card)
+    if job.low_rank is None:
+        bundle.save(job.out, job.network, card)
+        return
+    from anysize.models import low_rank
+
+    adapter = low_rank.Adapter.taken(job.network.module, job.low_rank, job.card.model)
+    low_rank.merge(job.network.module)
+    bundle.save(job.out, job.network, card, add=adapter.write)
 
 
 def _drop_copies(job: Job) -> None:
     """A finished run keeps what resuming needs, once."""
-    shutil.rmtree(preparation.initial(job.recipe), ignore_errors=True)
+    if job.low_rank is None:  # those have gone into the bundle's weights
+        shutil.rmtree(preparation.initial(job.recipe), ignore_errors=True)
     checkpoint.share(job.best, job.last)
 
 
