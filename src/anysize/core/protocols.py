@@ -136,8 +136,9 @@ class Generator(Protocol):
 
     A plug-in module of ``anysize.runtimes`` that can has ``generation_precisions(network)`` (what
     a network can generate in here, the likely fastest first; empty where it cannot) and
-    ``open_generator(network, precision, folder=None, threads=0) -> Generator``. The other
-    attributes of the module and of what it opens are as for `Runtime`.
+    ``open_generator(network, precision, folder=None, threads=0) -> Generator``. It may have
+    ``generation_refusals(options) -> list[str]``: what `GenerationOptions` ask for that it cannot
+    do. The other attributes of the module and of what it opens are as for `Runtime`.
 
     It may have ``rehearse(examples, options, *, limits) -> float``: takes the memory that
     generating to the very limits would take, at its peak, without generating all of the tokens, and

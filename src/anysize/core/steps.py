@@ -210,3 +210,9 @@ class Generation:
 
     def _limits(self, examples: Sequence[Example]) -> list[int]:
         return [self.new_tokens(example.cost) for example in examples]
+
+
+def generation_options(step: Step) -> GenerationOptions | None:
+    """The options of a step that generates, or of the generation that it does; None without one."""
+    found = getattr(getattr(step, "generation", step), "options", None)
+    return found if isinstance(found, GenerationOptions) else None

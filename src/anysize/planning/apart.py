@@ -27,7 +27,7 @@ from anysize.core.errors import RunError
 from anysize.core.examples import Example
 from anysize.core.memory import format_size, resident
 from anysize.core.protocols import Opened
-from anysize.core.steps import ONE_RUN, Step
+from anysize.core.steps import ONE_RUN, Step, generation_options
 from anysize.models.network import Network
 from anysize.models.spec import open_network
 from anysize.planning import synthetic
@@ -128,7 +128,10 @@ def _answer(request: Mapping[str, Any]) -> Measured:
     step = step_of(tasks.load(card.task), network)
     if repr(step) != request["step"]:
         raise RunError(f"the bundle's task has another step: {step!r}, not {request['step']}")
-    found = candidates_for(network, "auto", "auto", folder, needs=step.needs, many=request["many"])
+    many, options = request["many"], generation_options(step)
+    found = candidates_for(
+        network, "auto", "auto", folder, needs=step.needs, many=many, options=options
+    )
     candidates = [item for item in found if f"{item.name} {item.precision}" in names]
     examples = synthetic.windows_of(network, request["costs"])
     memory = int(request["memory"])

@@ -9,6 +9,7 @@ from types import ModuleType
 
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, MissingExtraError
+from anysize.core.generation import GenerationOptions
 from anysize.core.protocols import Opened
 from anysize.core.steps import Ability
 from anysize.models.network import Network
@@ -26,7 +27,7 @@ class _Functions:
 
 _FUNCTIONS: Mapping[Ability, _Functions] = {
     "run": _Functions("precisions", "open_runtime", "streams"),
-    "generate": _Functions("generation_precisions", "open_generator"),
+    "generate": _Functions("generation_precisions", "open_generator", "streams"),
 }
 
 
@@ -62,6 +63,7 @@ def candidates_for(
     *,
     needs: Ability = "run",
     many: bool = False,
+    options: GenerationOptions | None = None,
 ) -> list[Candidate]:
     """What the caller's wishes leave, the surest first.
 
@@ -72,10 +74,11 @@ def candidates_for(
         folder: the bundle, where compiled forms are kept.
         needs: what the step asks of a runtime.
         many: whether there are so many windows that runtimes get streams.
+        options: of the generation, where the step is one: what cannot do as they say is left out.
 
     Raises:
         ConfigurationError: the bundle holds a compiled form of another kind, or the runtime cannot
-            do what is needed.
+            do what is needed, or not with these options.
         MissingExtraError: the runtime that it needs is not installed.
     """
     if getattr(network.module, "own_runtime", False):
@@ -92,6 +95,11 @@ def candidates_for(
             # Asked for by name, it may say itself what it misses.
             named = runtime != "auto" and not possible and network.form is None
             possible = (precision,) if precision in possible or named else ()
+        refusals = _refusals(module, options) if possible else []
+        if refusals and (runtime != "auto" or network.form is not None):
+            raise ConfigurationError([f"runtime {key} {each}" for each in refusals])
+        if refusals:
+            continue
         streams = _streams(module, functions, network) if many else 1
         opening = _opening(module, network, folder) if possible else 0
         opener = ModuleOpener(module, functions.open, network, folder)
@@ -108,6 +116,12 @@ def _precisions(module: ModuleType, functions: _Functions, network: Network) -> 
     given: Callable[[Network], tuple[str, ...]] | None
     given = getattr(module, functions.precisions, None)
     return () if given is None else given(network)
+
+
+def _refusals(module: ModuleType, options: GenerationOptions | None) -> list[str]:
+    given: Callable[[GenerationOptions], list[str]] | None
+    given = getattr(module, "generation_refusals", None)
+    return [] if given is None or options is None else given(options)
 
 
 def _streams(module: ModuleType, functions: _Functions, network: Network) -> int:

@@ -13,7 +13,7 @@ from anysize.core.errors import BudgetError
 from anysize.core.memory import resident, trim
 from anysize.core.protocols import Opened
 from anysize.core.running import is_packed
-from anysize.core.steps import ONE_RUN, Step
+from anysize.core.steps import ONE_RUN, Step, generation_options
 from anysize.modalities import modality_of
 from anysize.models.network import Network
 from anysize.planning.batching import Batching, plan_batches
@@ -127,7 +127,10 @@ def plan_prediction(
         MissingExtraError: the runtime asked for is not installed.
     """
     many = seen is not None and seen.total_cost >= _MANY_WINDOWS * network.settings.whole
-    candidates = candidates_for(network, runtime, precision, folder, needs=step.needs, many=many)
+    options = generation_options(step)
+    candidates = candidates_for(
+        network, runtime, precision, folder, needs=step.needs, many=many, options=options
+    )
     chosen = choose(candidates, network, seen, memory, folder=folder, thorough=thorough, step=step)
     readers = loaders if loaders is not None else _readers(network, seen)
     total = None if seen is None else _step_cost(step, seen)

@@ -106,7 +106,8 @@ def fastest(
     rates: dict[str, float] = {}
     best = candidates[0]
     for candidate in candidates:
-        if not fits(candidate) or _hopeless(candidate, rates):
+        # What a generation takes is more than the products of matrices.
+        if not fits(candidate) or (step.needs == "run" and _hopeless(candidate, rates)):
             continue
         try:
             runtime = candidate.open()
@@ -204,7 +205,7 @@ def machine_key(network: Network, *more: str) -> str:
         repr(network.settings),
         *more,
     ]
-    for package in ("anysize", "torch", "transformers", "openvino", "onnxruntime"):
+    for package in ("anysize", "torch", "transformers", "openvino", "onnxruntime", "ctranslate2"):
         try:
             parts.append(metadata.version(package))
         except metadata.PackageNotFoundError:

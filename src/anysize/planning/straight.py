@@ -9,7 +9,7 @@ from anysize.core.errors import DataError
 from anysize.core.memory import bound_heap, bound_kernels, format_size, resident
 from anysize.core.records import Source
 from anysize.core.running import is_packed
-from anysize.core.steps import ONE_RUN, Step
+from anysize.core.steps import ONE_RUN, Step, generation_options
 from anysize.modalities import modality_of
 from anysize.models.network import Network
 from anysize.planning.candidates import candidates_for
@@ -78,7 +78,10 @@ def straight_plan(
     costs = modality_of(settings).costs
     if window > costs.straight:
         return None
-    candidate = candidates_for(network, runtime, precision, folder, needs=step.needs)[0]
+    options = generation_options(step)
+    candidate = candidates_for(
+        network, runtime, precision, folder, needs=step.needs, options=options
+    )[0]
     if resident() + candidate.opening + _ROOM > memory:
         return None
     bound_heap()

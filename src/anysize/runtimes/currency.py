@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,15 @@ from anysize.core.files import write_json
 NOTE = "made-from.json"
 _FORMAT = 1
 _PATTERNS = ("*.safetensors", "config.json")
+
+
+def kept_in(bundle: Path | None, runtime: str) -> Path | None:
+    """The folder of a bundle for a runtime's forms, made; None where it cannot be written."""
+    if bundle is None or not os.access(bundle, os.W_OK):
+        return None
+    place = bundle / "runtimes" / runtime
+    place.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def is_current(bundle: Path, form: Path) -> bool:

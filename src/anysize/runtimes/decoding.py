@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from anysize.runtimes.generation_limits import start_of
+
 
 class Cached(Protocol):
     """Rows that are generated together.
@@ -177,7 +179,7 @@ class EncoderDecoder(Growing):
             torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16),
         ):
             self._encoded = self._module.get_encoder()(**given).last_hidden_state
-        start = np.array([self._start])
+        start = np.array([start_of(self._module)])
         starts = [np.asarray(each.get("decoder_input_ids", start)) for each in arrays]
         self.logits = self._read(torch.from_numpy(np.stack(starts).astype(np.int64)))
 
@@ -186,7 +188,7 @@ class EncoderDecoder(Growing):
         config: Any = self._module.config
         width = config.get_text_config(decoder=True).hidden_size
         self._encoded = torch.zeros(1, 1, width, device=self._device)
-        self.logits = self._read(torch.tensor([[self._start]]))
+        self.logits = self._read(torch.tensor([[start_of(self._module)]]))
 
     def advance(self, tokens: Tensor) -> Tensor:
         """See `Cached`."""
@@ -205,15 +207,6 @@ class EncoderDecoder(Growing):
         """See `Cached`: what the encoder gave is the same, so only what was written changes."""
         with torch.inference_mode():
             self._own.batch_select_indices(rows)
-
-    @property
-    def _start(self) -> int:
-        """The token that the decoder begins with."""
-        for owner in (getattr(self._module, "generation_config", None), self._module.config):
-            found = getattr(owner, "decoder_start_token_id", None)
-            if found is not None:
-                return int(found)
-        return self._first
 
     def _read(self, ids: Tensor) -> Tensor:
         from transformers.modeling_outputs import BaseModelOutput

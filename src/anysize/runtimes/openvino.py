@@ -8,7 +8,6 @@ the compiled blob beside it by OpenVINO's own model cache, keyed by the processo
 from __future__ import annotations
 
 import importlib.util
-import os
 import queue
 import shutil
 import warnings
@@ -28,7 +27,7 @@ from anysize.modalities import modality_of
 from anysize.models.network import Network
 from anysize.models.openvino_file import last_line
 from anysize.models.quiet import quiet_transformers
-from anysize.runtimes.currency import is_current, note
+from anysize.runtimes.currency import is_current, kept_in, note
 from anysize.runtimes.feeding import (
     by_shape,
     check_logits,
@@ -128,7 +127,7 @@ class OpenVinoRuntime:
         self.whole_only = has_one_size(network)
         self._outputs = graph_outputs(network)
         core = openvino.Core()
-        cache = _writable(folder)
+        cache = kept_in(folder, "openvino")
         options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if streams > 1:
             options = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": str(streams)}
@@ -213,14 +212,6 @@ def _batch(compiled: Any) -> int:
     shape = compiled.inputs[0].get_partial_shape()
     fixed = shape.rank.is_static and len(shape) and shape[0].is_static
     return int(shape[0].get_length()) if fixed else 0
-
-
-def _writable(folder: Path | None) -> Path | None:
-    if folder is None or not os.access(folder, os.W_OK):
-        return None
-    cache = folder / "runtimes" / "openvino"
-    cache.mkdir(parents=True, exist_ok=True)
-    return cache
 
 
 def _converted(network: Network, cache: Path | None) -> Any:

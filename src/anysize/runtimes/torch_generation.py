@@ -27,13 +27,19 @@ from anysize.models.network import Network
 from anysize.runtimes.beam_search import BeamSearch, forbid_repeats
 from anysize.runtimes.decoder_only import Causal
 from anysize.runtimes.decoding import Cached, EncoderDecoder
+from anysize.runtimes.generation_limits import (
+    NOT_A_NUMBER,
+    UNBOUNDED,
+    begun_together,
+    encodes,
+    ends_of,
+    never_of,
+    room_of,
+    too_long,
+)
 from anysize.runtimes.recurrent_decoding import Recurrent
 from anysize.runtimes.sampling import Chooser
 
-_NOT_A_NUMBER = (
-    "the model's probabilities of the next token are not numbers (NaN or infinity): its weights "
-    "are damaged"
-)
 # Steps of a rehearsal that are timed, at the cache's full size.
 _TIMED = 2
 
@@ -130,12 +136,14 @@ class TorchGenerator:
     ) -> Iterator[Growth]:
         """See ``core.protocols.Generator``."""
         every, bound = limits or [options.most] * len(examples), self._bound(options)
-        for places in self._groups(examples):
+        for places in begun_together(self._module, examples):
             rows = []
             for place in places:
                 room = self._room(examples[place], bound)
                 if room < 1:
-                    yield Growth(place, np.array([], np.int32), 0.0, problem=self._too_long(room))
+                    yield Growth(
+                        place, np.array([], np.int32), 0.0, problem=too_long(self._module, room)
+                    )
                     continue
                 rows.append(_Row(place, min(every[place], room), examples[place].window))
             if rows:
@@ -148,7 +156,7 @@ class TorchGenerator:
     ) -> float:
         """See ``core.protocols.Generator``: a few steps, with the cache grown to its full size."""
         seconds, bound = 0.0, self._bound(options)
-        for places in self._groups(examples):
+        for places in begun_together(self._module, examples):
             room = min(self._room(examples[place], bound) for place in places)
             steps = max(min(max(limits[place] for place in places), room), 1)
             started = time.perf_counter()
@@ -183,7 +191,7 @@ class TorchGenerator:
             going: list[int] = []
             for index, (row, token, score) in enumerate(zip(rows, tokens, scores, strict=True)):
                 if not sound[index]:
-                    yield row.growth(problem=_NOT_A_NUMBER)
+                    yield row.growth(problem=NOT_A_NUMBER)
                     continue
                 ending = row.take(token, score, options, ends)
                 if ending is None:
@@ -210,7 +218,7 @@ class TorchGenerator:
             options,
             ends=options.end if options.end is not None else self._ends,
             never=self._never,
-            problem=_NOT_A_NUMBER,
+            problem=NOT_A_NUMBER,
         )
         yield from search()
 
@@ -236,51 +244,19 @@ class TorchGenerator:
 
     @property
     def _encodes(self) -> bool:
-        return bool(getattr(self._module.config, "is_encoder_decoder", False))
+        return encodes(self._module)
 
     @cached_property
     def _ends(self) -> tuple[int, ...]:
-        for owner in (getattr(self._module, "generation_config", None), self._module.config):
-            found = getattr(owner, "eos_token_id", None)
-            if found is not None:
-                return tuple(found) if isinstance(found, list | tuple) else (int(found),)
-        return ()
+        return ends_of(self._module)
 
     @cached_property
     def _never(self) -> tuple[int, ...]:
-        """Tokens that the model's configuration forbids, such as padding."""
-        owner = getattr(self._module, "generation_config", None)
-        words = getattr(owner, "bad_words_ids", None) or ()
-        return tuple(int(word[0]) for word in words if len(word) == 1)
-
-    def _groups(self, examples: Sequence[Example]) -> list[list[int]]:
-        """Places of examples that are begun together: of decoders, whose start is as long."""
-        if not self._encodes:
-            return [list(range(len(examples)))]
-        groups: dict[int, list[int]] = {}
-        for place, example in enumerate(examples):
-            start = example.arrays.get("decoder_input_ids")
-            groups.setdefault(1 if start is None else len(start), []).append(place)
-        return list(groups.values())
+        return never_of(self._module)
 
     def _room(self, example: Example, bound: int | None) -> int:
         """New tokens that the model has positions for; 0 or below where the prompt is too long."""
-        if bound is not None:
-            return 1 << 30
-        positions = getattr(self._module.config, "max_position_embeddings", None)
-        if positions is None:
-            return 1 << 30
-        read = example.arrays.get("decoder_input_ids") if self._encodes else None
-        if not self._encodes:
-            read = example.arrays["input_ids"]
-        return int(positions) - (1 if read is None else len(read))
-
-    def _too_long(self, room: int) -> str:
-        positions = int(self._module.config.max_position_embeddings)
-        return (
-            f"the prompt has {positions - room} tokens, and the model has {positions} positions, "
-            "which must hold the prompt and what is generated"
-        )
+        return UNBOUNDED if bound is not None else room_of(self._module, example)
 
 
 def _remembered(growth: Growth, batch: Cached, row: int) -> Growth:
