@@ -24,7 +24,7 @@ CARD = "anysize.json"
 FORMAT = 2
 _FIRST_FORMAT = 1  # with the settings under the name of their modality
 _NETWORK_FOLDERS = ("runtimes", "adapter")
-_NETWORK_FILES = ("*.safetensors", "tokenizer*.json", "preprocessor_config.json")
+_NETWORK_FILES = ("*.safetensors", "tokenizer*.json", "*.spm", "preprocessor_config.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

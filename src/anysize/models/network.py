@@ -166,6 +166,11 @@ class Network:
         Raises:
             ConfigurationError: the model has none.
         """
+        if self.tokenizer is None and self.hub_tokenizer is not None:
+            raise ConfigurationError(
+                f"model {self.spec!r} has a tokenizer without places in the text "
+                f"({type(self.hub_tokenizer).__name__}): it is for translation"
+            )
         if self.tokenizer is None:
             raise ConfigurationError(f"model {self.spec!r} has no tokenizer")
         return self.tokenizer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,8 +58,8 @@ class SequenceTokens:
             self._mark(given, marks)
         elif prefix is None:
             self._prefix = _prefix_of(network, given)
-        if hasattr(self._target, "_switch_to_target_mode"):
-            self._target._switch_to_target_mode()
+        # What encodes a target is switched to it and back.
+        self._switching = threading.Lock()
         begin = [start_token(network.module)]
         self.begin: NDArray[np.int32] | None = None
         """What the decoder begins with, where it is more than its start token."""
@@ -71,7 +72,8 @@ class SequenceTokens:
 
     def target(self, text: str) -> NDArray[np.int32]:
         """Tokens that the decoder is to write for a target, the one that ends it included."""
-        ids = np.array(self._target(text)["input_ids"], np.int32)
+        with self._switching:
+            ids = np.array(self._target(text_target=text)["input_ids"], np.int32)
         # What the decoder begins with is no part of what it is to write.
         if self.begin is not None and len(ids) > 1 and ids[0] == self.begin[-1]:
             ids = ids[1:]

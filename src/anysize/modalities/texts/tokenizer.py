@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +37,7 @@ def opened(spec: str, config: PretrainedConfig, wish: int | None) -> dict[str, A
     longest = check_window(spec, config, tokenizer, wish)
     return {
         "settings": TextSettings(window=wish or min(longest, _USUAL)),
-        "tokenizer": tokenizer.backend_tokenizer,
+        "tokenizer": getattr(tokenizer, "backend_tokenizer", None),
         "hub_tokenizer": tokenizer,
     }
 
@@ -52,7 +54,8 @@ def restore(network: Network, place: Path) -> None:
     """
     if place.is_dir():
         tokenizer = _loaded(str(place), network.module.config)
-        network.hub_tokenizer, network.tokenizer = tokenizer, tokenizer.backend_tokenizer
+        network.hub_tokenizer = tokenizer
+        network.tokenizer = getattr(tokenizer, "backend_tokenizer", None)
         check_window(str(place), network.module.config, tokenizer, None)
     else:
         network.tokenizer = tokenizer_beside(place)
@@ -63,11 +66,12 @@ def save(folder: Path, network: Network) -> None:
     """Writes the tokenizer as transformers reads it, where the network has one."""
     from anysize.models.tokenizers import wrap_tokenizer
 
-    if network.tokenizer is None:
-        return
     tokenizer = network.hub_tokenizer
+    if tokenizer is None and network.tokenizer is None:
+        return
     if tokenizer is None:
-        tokenizer = wrap_tokenizer(network.tokenizer, window=network.reads(TextSettings).window)
+        window = network.reads(TextSettings).window
+        tokenizer = wrap_tokenizer(network.needed_tokenizer(), window=window)
     tokenizer.save_pretrained(folder)
 
 
@@ -103,20 +107,36 @@ def tokenizer_beside(path: Path) -> Any:
 
 
 def _loaded(spec: str, config: PretrainedConfig) -> Any:
-    """The fast tokenizer of a folder or hub id."""
+    """The tokenizer of a folder or hub id: a fast one; of encoder-decoders SentencePiece's too."""
     import transformers
 
-    tokenizer = transformers.AutoTokenizer.from_pretrained(spec, trust_remote_code=False)
+    try:
+        with warnings.catch_warnings():
+            # MarianTokenizer asks for a package that its tokens do not depend on.
+            warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
+            tokenizer = transformers.AutoTokenizer.from_pretrained(spec, trust_remote_code=False)
+    except ImportError as error:
+        if "entencepiece" not in str(error):
+            raise
+        raise BundleError(
+            spec,
+            "has a tokenizer of SentencePiece, whose package is missing: "
+            "pip install 'anysize[language]'",
+        ) from error
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
-        raise BundleError(spec, "has no fast tokenizer (tokenizer.json)")
+        # It says nothing of places in the text, which only the other tasks need.
+        if not getattr(config, "is_encoder_decoder", False):
+            raise BundleError(spec, "has no fast tokenizer (tokenizer.json)")
+        _check_tokens(spec, config, tokenizer.get_vocab())
+        return tokenizer
     # Without files, transformers makes one that knows special tokens, and the blank at most.
     if len(set(backend.get_vocab()) - set(tokenizer.all_special_tokens)) < 2:
         raise BundleError(spec, "has no tokenizer: tokenizer.json, or the vocabulary, is missing")
     # Padding and truncation are done elsewhere, and no input is ever cut.
     backend.no_truncation()
     backend.no_padding()
-    _check_tokens(spec, config, backend)
+    _check_tokens(spec, config, backend.get_vocab(with_added_tokens=False))
     return tokenizer
 
 
@@ -130,16 +150,15 @@ def check_window(spec: str, config: PretrainedConfig, tokenizer: Any, wish: int 
     return longest
 
 
-def _check_tokens(spec: str, config: PretrainedConfig, tokenizer: Any) -> None:
+def _check_tokens(spec: str, config: PretrainedConfig, vocabulary: Mapping[str, int]) -> None:
     rows = getattr(config, "vocab_size", None)
-    numbers = tokenizer.get_vocab(with_added_tokens=False).values()
-    highest = max(numbers, default=-1)
+    highest = max(vocabulary.values(), default=-1)
     if highest < 0:
-        raise BundleError(spec, "its tokenizer.json has no tokens")
+        raise BundleError(spec, "its tokenizer has no tokens")
     if isinstance(rows, int) and highest >= rows:
         raise BundleError(
             spec,
-            f"its tokenizer.json has a token number {highest}, and its model knows {rows} tokens "
+            f"its tokenizer has a token number {highest}, and its model knows {rows} tokens "
             "(vocab_size): they do not belong together",
         )
 
@@ -163,7 +182,9 @@ def differences(student: Network, teacher: Network) -> list[str]:
 
 def _recipe_of(network: Network) -> dict[str, Any]:
     """What decides which tokens a text becomes."""
-    assert network.tokenizer is not None
+    if network.tokenizer is None:
+        hub = network.hub_tokenizer
+        return {"vocabulary": None if hub is None else hub.get_vocab()}
     entries = json.loads(network.tokenizer.to_str())
     names = ("normalizer", "pre_tokenizer", "post_processor", "model")
     found = {name: entries.get(name) for name in names}
