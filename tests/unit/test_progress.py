@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from anysize.cli.output import PassHandler
 from anysize.core import progress
-from anysize.core.progress import Progress, counted
+from anysize.core.progress import Pass, Progress, counted, note, silenced
+from anysize.core.progress_display import ProgressHandler, say
+from anysize.core.progress_display import shown as shown_meanwhile
 from anysize.sources import ColumnSpec, open_source, target_counts
 
 TEXT = ColumnSpec(role="text", kind="text", names=("text",))
@@ -146,14 +147,19 @@ class Terminal(io.StringIO):
         return True
 
 
-def shown(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, seconds: list[float]) -> str:
+def shown(
+    stream: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: list[float],
+    part: float | None = None,
+) -> str:
     """What is written of a pass whose lines come at these seconds, the last one its end."""
     monkeypatch.setattr(sys, "stderr", stream)
-    handler = PassHandler()
+    handler, work = ProgressHandler(), Pass()
     for place, at in enumerate(seconds):
         record = logging.makeLogRecord({
-            "msg": f"line {place}", "created": at, "pass_name": "a",
-            "pass_ended": place == len(seconds) - 1,
+            "msg": f"line {place}", "created": at, "of": work, "part": part,
+            "ended": place == len(seconds) - 1,
         })  # fmt: skip
         handler.handle(record)
     return stream.getvalue()
@@ -169,17 +175,40 @@ def test_a_terminal_shows_one_line_and_a_file_one_now_and_then(
     assert on_terminal.count("\n") == 1
     in_file = shown(io.StringIO(), monkeypatch, seconds)
     assert in_file == "line 0\nline 3\nline 4\n"
+    with_bar = shown(Terminal(), monkeypatch, [2.0, 2.5], part=0.25)
+    assert with_bar == f"\r[{'#' * 6}{' ' * 18}] line 0\x1b[K\rline 1\x1b[K\n"
 
 
 def test_what_follows_a_line_that_is_open_begins_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
-    handler = PassHandler()
-    entries = {"msg": "half done", "created": 1.0, "pass_name": "a", "pass_ended": False}
+    handler = ProgressHandler()
+    work = Pass()
+    entries = {"msg": "half done", "created": 1.0, "of": work, "part": None, "ended": False}
     handler.handle(logging.makeLogRecord(entries))
     for _ in range(2):
         handler.flush()
     assert stream.getvalue() == "\rhalf done\x1b[K\n"
+
+
+def test_work_that_nobody_listens_to_is_shown_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    logger = logging.getLogger(progress.NAME)
+    assert not logger.handlers
+    with shown_meanwhile():
+        work = Pass(first=0.0)
+        work.report(0.5, lambda seconds: "half of it")
+        note("something else")
+        with silenced(True):
+            note("nobody hears this")
+            Pass(first=0.0).report(0.5, lambda seconds: "nor this")
+        say("a line of its own")
+        with shown_meanwhile():  # once is enough
+            note("again")
+    note("nobody listens any more")
+    assert stream.getvalue() == "half of it\nsomething else\na line of its own\nagain\n"
+    assert not logger.handlers and logger.propagate
 
 
 def test_commands_show_long_passes(tmp_path: Path, repository: Path) -> None:

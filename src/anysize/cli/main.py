@@ -34,8 +34,9 @@ from anysize.cli.ending import (
     reader_is_gone,
 )
 from anysize.cli.flags import Command
-from anysize.cli.output import document, out, say, show_passes, show_warnings
+from anysize.cli.output import document, out, say, show_warnings
 from anysize.cli.task_command import TaskCommand
+from anysize.core import progress_display
 
 app = typer.Typer(
     name="anysize",
@@ -101,12 +102,12 @@ def run() -> None:
 
 
 def _called() -> object:
-    passes = show_passes()
+    progress = progress_display.show()
     show_warnings()
     try:
         return app(standalone_mode=False)
     finally:
-        passes.flush()
+        progress.flush()
 
 
 def _fail(error: BaseException, message: str, code: int) -> None:

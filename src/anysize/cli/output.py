@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
 import shutil
 import sys
 import textwrap
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anysize.core import progress
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import is_same_file, is_special
-from anysize.core.progress import worth_telling
+from anysize.core.progress_display import say
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.progress import Progress
     from rich.table import Table
 
 _UNBOUNDED = 10_000
-
-
-def say(line: str) -> None:
-    """A line for the person at the terminal; work does not fail because nobody can read it."""
-    with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
 
 
 def show(renderable: RenderableType) -> None:
@@ -114,44 +103,6 @@ def check_out_folder(path: Path | None) -> None:
         raise ConfigurationError(f"--out needs to write into {place}, which is not allowed")
 
 
-class PassHandler(logging.Handler):
-    """Long passes over data: one line that is rewritten on a terminal, now and then one otherwise.
-
-    See ``core.progress``.
-    """
-
-    _EVERY = 10.0
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self._said: dict[str, float] = {}
-        self._open = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        ended: bool = record.pass_ended  # type: ignore[attr-defined]
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r{record.getMessage()}\x1b[K")
-            sys.stderr.flush()
-            self._open = True
-            if ended:
-                self.flush()
-            return
-        name: str = record.pass_name  # type: ignore[attr-defined]
-        first = name not in self._said
-        due = record.created - self._said.setdefault(name, record.created) >= self._EVERY
-        if first or due or ended:
-            self._said[name] = record.created
-            say(record.getMessage())
-        if ended:
-            del self._said[name]
-
-    def flush(self) -> None:
-        """Ends the line that is open, so that another can follow."""
-        if self._open:
-            self._open = False
-            say("")
-
-
 class WarningHandler(logging.Handler):
     """Warnings of all rooms: a paragraph each, as wide as the terminal, on standard error."""
 
@@ -172,87 +123,3 @@ def show_warnings() -> None:
     logger.setLevel(logging.WARNING)
     logger.propagate = False
     logger.handlers[:] = [WarningHandler(logging.WARNING)]
-
-
-def show_passes() -> PassHandler:
-    """From here on, how far long passes over data are is shown on standard error."""
-    logger = logging.getLogger(progress.NAME)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    handler = PassHandler()
-    logger.handlers[:] = [handler]
-    return handler
-
-
-class ProgressLine:
-    """Progress with rate and time left: a bar on a terminal, a plain line now and then otherwise.
-
-    Args:
-        what: what is counted (``records``).
-        total: how many there are.
-    """
-
-    _EVERY = 10.0
-
-    def __init__(self, what: str, total: int) -> None:
-        self._what = what
-        self._total = total
-        self._done = 0
-        self._windows = 0
-        self._start = time.monotonic()
-        self._said = self._start
-        self._bar: Progress | None = None
-
-    def __enter__(self) -> ProgressLine:
-        if sys.stderr.isatty():
-            self._bar = self._make_bar()
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def record(self) -> None:
-        """One record is done."""
-        self._done += 1
-        self._show()
-
-    def windows(self, count: int) -> None:
-        """So many windows went through the model."""
-        self._windows += count
-        self._show()
-
-    def _show(self) -> None:
-        now = time.monotonic()
-        seconds = max(now - self._start, 1e-9)
-        rate = f"{self._windows / seconds:.1f} windows/s"
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=self._done, rate=rate)
-        elif now - self._said > self._EVERY:
-            self._said = now
-            sure = self._done and worth_telling(self._done / self._total, seconds)
-            left = (self._total - self._done) * seconds / self._done if sure else None
-            rest = f", {left:.0f} s left" if left is not None else ""
-            say(f"{self._done}/{self._total} {self._what}, {rate}{rest}")
-
-    def _make_bar(self) -> Progress:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        bar = Progress(
-            TextColumn(self._what),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
-        bar.add_task(self._what, total=self._total, rate="")
-        return bar

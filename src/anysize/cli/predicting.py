@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize.cli.ending import Reported, ending
-from anysize.cli.output import ProgressLine, say
+from anysize.cli.output import say
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import is_same_file, is_special
+from anysize.core.progress import Pass, clock, worth_telling
 
 if TYPE_CHECKING:
     from anysize.api import Model, PredictOptions
@@ -101,20 +102,51 @@ def run(
     plan = model.plan(left, settings)
     for line in plan.why:
         say(line)
-    with ProgressLine("records", len(left)) as meter:
-        ordinal = sink.done
-        predicted = model.stream if stream else model.predict
-        for result in predicted(left, settings, plan=plan, on_windows=meter.windows):
-            if isinstance(result, PartialResult):
-                sink.write(result.to_json())
-                continue
-            row = rows.row(ordinal, result)
-            sink.write(row)
-            tally.add(result)
-            if drawing is not None and isinstance(result, Result):
-                drawing.add(row["id"], source[ordinal], result)
-            meter.record()
-            ordinal += 1
+    rate = _Rate(len(left))
+    ordinal = sink.done
+    predicted = model.stream if stream else model.predict
+    for result in predicted(left, settings, plan=plan, on_windows=rate.windows):
+        if isinstance(result, PartialResult):
+            sink.write(result.to_json())
+            continue
+        row = rows.row(ordinal, result)
+        sink.write(row)
+        tally.add(result)
+        if drawing is not None and isinstance(result, Result):
+            drawing.add(row["id"], source[ordinal], result)
+        rate.record()
+        ordinal += 1
+
+
+class _Rate:
+    """How fast predictions come, for those who wait.
+
+    Args:
+        total: how many records there are.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._windows = total, 0, 0
+        self._pass = Pass()
+
+    def record(self) -> None:
+        """One record is done."""
+        self._done += 1
+        self._report()
+
+    def windows(self, count: int) -> None:
+        """So many windows went through the model."""
+        self._windows += count
+        self._report()
+
+    def _report(self) -> None:
+        self._pass.report(self._done / self._total, self._sentence)
+
+    def _sentence(self, seconds: float) -> str:
+        said = f"{self._done:,} of {self._total:,} records, {self._windows / seconds:.1f} windows/s"
+        if not self._done or not worth_telling(self._done / self._total, seconds):
+            return said
+        return f"{said}, {clock((self._total - self._done) * seconds / self._done)} left"
 
 
 def sink_for(

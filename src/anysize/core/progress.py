@@ -1,8 +1,9 @@
 """How far a long pass over data is, reported through ``logging``.
 
 Passes happen deep in the house (an index that is built, labels that are counted), where nobody
-knows who listens. So they log to ``anysize.progress`` at level INFO: the command line shows that on
-standard error, a program sees it if it configures logging, and nobody else is bothered.
+knows who listens. So they log to ``anysize.progress`` at level INFO: the command line and training
+show that on standard error (`core.progress_display`), a program sees it if it configures logging,
+and nobody else is bothered.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import TypeVar
 
@@ -48,11 +49,52 @@ def silenced(quiet: bool) -> Iterator[None]:
         _quiet.reset(token)
 
 
-class Progress:
-    """Tells now and then how far something is; nothing at all where it takes less than 2 seconds.
+def note(line: str) -> None:
+    """A line about the work that is under way, for those who follow it."""
+    if not _quiet.get():
+        _log.info("%s", line, extra={"of": None, "part": None, "ended": True})
 
-    Its log records have the attributes ``pass_name`` and ``pass_ended``, so that a terminal can
-    write the lines of one pass over each other.
+
+class Pass:
+    """Work that reports now and then how far it is; nothing where it takes less than 2 seconds.
+
+    Its log records have the attributes ``of`` (the pass), ``part`` (of the work that is done, or
+    None) and ``ended``, so that a terminal can write the lines of one pass over each other.
+
+    Args:
+        first: seconds until the first report; None takes 2.
+    """
+
+    def __init__(self, first: float | None = None) -> None:
+        self.start = time.monotonic()
+        self._next = self.start + (FIRST_SECONDS if first is None else first)
+        self._told = False
+        self._quiet = _quiet.get()
+
+    def report(self, part: float | None, sentence: Callable[[float], str]) -> None:
+        """Says how far it is, where that is due.
+
+        Args:
+            part: of the work that is done, 0 to 1; None where nobody knows.
+            sentence: makes what is said, from the seconds since the beginning.
+        """
+        now = time.monotonic()
+        if now >= self._next and not self._quiet:
+            self._next = now + _EVERY_SECONDS
+            self._told = True
+            self._say(sentence(now - self.start), part, ended=False)
+
+    def end(self, sentence: Callable[[float], str]) -> None:
+        """Says that all is done, where something was said before."""
+        if self._told:
+            self._say(sentence(time.monotonic() - self.start), 1.0, ended=True)
+
+    def _say(self, sentence: str, part: float | None, *, ended: bool) -> None:
+        _log.info("%s", sentence, extra={"of": self, "part": part, "ended": ended})
+
+
+class Progress:
+    """How much of something is done, at what rate, and how long the rest takes; see ``Pass``.
 
     Args:
         name: what is done, as ``indexing reviews.csv``.
@@ -62,28 +104,16 @@ class Progress:
 
     def __init__(self, name: str, total: int, unit: str) -> None:
         self._name, self._total, self._unit = name, total, unit
-        self._start = time.monotonic()
-        self._next = self._start + FIRST_SECONDS
-        self._told = False
-        self._quiet = _quiet.get()
+        self._pass = Pass()
 
     def at(self, done: int) -> None:
         """So much is done."""
-        now = time.monotonic()
-        if now >= self._next and not self._quiet:
-            self._next = now + _EVERY_SECONDS
-            self._told = True
-            self._tell(self._sentence(done, now - self._start), ended=False)
+        part = done / self._total if self._total else None
+        self._pass.report(part, lambda seconds: f"{self._name}: {self._sentence(done, seconds)}")
 
     def end(self, done: int) -> None:
         """All of it is done."""
-        if self._told:
-            seconds = time.monotonic() - self._start
-            self._tell(f"{self._amount(done)} in {clock(seconds)}", ended=True)
-
-    def _tell(self, sentence: str, *, ended: bool) -> None:
-        extra = {"pass_name": self._name, "pass_ended": ended}
-        _log.info("%s: %s", self._name, sentence, extra=extra)
+        self._pass.end(lambda seconds: f"{self._name}: {self._amount(done)} in {clock(seconds)}")
 
     def _sentence(self, done: int, seconds: float) -> str:
         rate = done / seconds

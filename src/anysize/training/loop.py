@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from anysize.core.errors import DataError
+from anysize.core.progress import Pass, note
 from anysize.scale.protocols import Team
 from anysize.training import checkpoint
 from anysize.training.checkpoint import MOST_NAMED, State
@@ -30,7 +31,7 @@ from anysize.training.optimization import (
     side_factor,
 )
 from anysize.training.order import Cursor
-from anysize.training.progress import Display, Journal
+from anysize.training.progress import Journal
 from anysize.training.step import Totals
 from anysize.training.stopping import Stopped, StopRequest
 from anysize.training.trace import Trace
@@ -46,14 +47,11 @@ class Loop:
         job: what is trained on what.
         team: this worker and the others.
         state: where to go on from; one at step 0 starts at the beginning.
-        display: shows progress (silent on all workers but the leader).
         request: asks for a stop.
     """
 
-    def __init__(
-        self, job: Job, team: Team, state: State, display: Display, request: StopRequest
-    ) -> None:
-        self._job, self._team, self._display, self._request = job, team, display, request
+    def __init__(self, job: Job, team: Team, state: State, request: StopRequest) -> None:
+        self._job, self._team, self._request = job, team, request
         self._recipe = job.recipe
         self._machinery = Machinery(job, team)
         budget = self._machinery.budget
@@ -89,15 +87,15 @@ class Loop:
         """
         step = self.state.cursor.step
         trace = Trace(self._recipe.trace, self._team, step)
-        journal = Journal(self._job, self._display, step) if self._team.leads else None
+        journal = Journal(self._job, step) if self._team.leads else None
         for reason in self._machinery.reasons:
-            self._display.say(reason)
+            note(reason)
         if self._job.validation is None:
-            self._display.say(
+            note(
                 "no validation: no records were kept out for it, so the last weights are kept, "
                 "and nothing says how good they are"
             )
-        interval = LogInterval()
+        interval, going = LogInterval(), Pass(first=0.0)
         ended = self._limit.name
         try:
             self._rehearse()
@@ -106,7 +104,7 @@ class Loop:
                 interval.add(totals)
                 if self._every(self._recipe.log_every) or self._reached():
                     moment = interval.moment(self.state, self._limit, rate, self._reserve())
-                    self._display.show(moment)
+                    going.report(moment.progress, lambda _, at=moment: at.sentence())
                     if journal is not None:
                         journal.moment(moment)
                 if totals.stop:
@@ -266,7 +264,7 @@ class Loop:
         self.state = dataclasses.replace(self.state, validation_seconds=seconds, elapsed=elapsed)
         self._validated_after = elapsed
         metric = self._job.task.main_metric
-        self._display.say(
+        note(
             f"validation after step {score.step}: {metric} {score.metric:.4f}, loss "
             f"{score.loss:.4f}{' (best)' if better else ''}"
         )

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, TextIO
+from typing import Any
 
 from anysize.core.files import disk_errors
-from anysize.core.progress import clock, worth_telling
+from anysize.core.progress import clock, note, worth_telling
 from anysize.training.checkpoint import drop_after
 from anysize.training.job import Job
 
 LOG = "training.jsonl"
-_PLAIN_SECONDS = 10.0
-_LIVE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,95 +49,15 @@ class Moment:
         return f"{told}  {clock(self.left)} left"
 
 
-class Display(Protocol):
-    """Shows a run to a person."""
-
-    def show(self, moment: Moment) -> None: ...
-
-    def say(self, sentence: str) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class Silent:
-    """Shows nothing."""
-
-    def show(self, moment: Moment) -> None:
-        pass
-
-    def say(self, sentence: str) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-class Plain:
-    """A line every ten seconds."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._last = -_PLAIN_SECONDS
-
-    def show(self, moment: Moment) -> None:
-        now = time.monotonic()
-        if now - self._last >= _PLAIN_SECONDS:
-            self._last = now
-            self.say(moment.sentence())
-
-    def say(self, sentence: str) -> None:
-        print(sentence, file=self._stream, flush=True)
-
-    def close(self) -> None:
-        pass
-
-
-class Live:
-    """A progress bar that stays on one line."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self._bar = Progress(
-            BarColumn(), TextColumn("{task.description}"), console=Console(stderr=True)
-        )
-        self._line = self._bar.add_task("starting", total=1.0)
-        self._last = -_LIVE_SECONDS
-        self._bar.start()
-
-    def show(self, moment: Moment) -> None:
-        now = time.monotonic()
-        if now - self._last >= _LIVE_SECONDS:
-            self._last = now
-            self._bar.update(self._line, completed=moment.progress, description=moment.sentence())
-
-    def say(self, sentence: str) -> None:
-        self._bar.console.print(sentence, highlight=False, markup=False)
-
-    def close(self) -> None:
-        self._bar.stop()
-
-
-def make_display(quiet: bool) -> Display:
-    """A live bar on a terminal, plain lines elsewhere."""
-    if quiet:
-        return Silent()
-    if sys.stderr.isatty():
-        return Live()
-    return Plain(sys.stderr)
-
-
 class Journal:
     """The lines of ``training.jsonl``, and TensorBoard scalars where asked for.
 
     Args:
         job: the run; its folder gets ``training.jsonl`` and ``tensorboard/``.
-        display: says where TensorBoard is missing.
         step: committed steps; lines that a killed run wrote after them are removed.
     """
 
-    def __init__(self, job: Job, display: Display, step: int) -> None:
+    def __init__(self, job: Job, step: int) -> None:
         self._path = job.out / LOG
         drop_after(self._path, step)
         self._file = self._path.open("a" if step else "w", encoding="utf-8")
@@ -150,9 +66,7 @@ class Journal:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
-                display.say(
-                    "no TensorBoard scalars: pip install 'anysize[tensorboard]' brings them"
-                )
+                note("no TensorBoard scalars: pip install 'anysize[tensorboard]' brings them")
             else:
                 self._board = SummaryWriter(str(job.out / "tensorboard"), purge_step=step)
 

@@ -7,6 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +17,8 @@ from anysize.core.errors import ConfigurationError
 from anysize.core.files import is_same_file, write_json
 from anysize.core.locks import only_writer
 from anysize.core.problems import Problems
+from anysize.core.progress import note, silenced
+from anysize.core.progress_display import shown
 from anysize.sources.opening import all_matching
 from anysize.tasks.protocols import Predicting, head_of
 from anysize.training import checkpoint, preparation
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from anysize.scale.protocols import Engine, Team
     from anysize.training.loop import Loop
     from anysize.training.planning import TrainingPlan
-    from anysize.training.progress import Display
 
 RECIPE = "recipe.toml"
 REPORT = "report.json"
@@ -128,22 +130,18 @@ def work(job: Job, state: State, team: Team) -> TrainReport | None:
         Stopped, RunError, DataError: see ``Loop.run``.
     """
     from anysize.training.loop import Loop
-    from anysize.training.progress import make_display
     from anysize.training.stopping import StopRequest
 
     state = dataclasses.replace(state, fingerprint=job.fingerprint)
-    display = make_display(job.quiet or not team.leads)
-    with StopRequest().listening() as request:
-        try:
-            for line in job.summary:
-                display.say(line)
-            loop = Loop(job, team, state, display, request)
-            ended = loop.run()
-            peak = sum(team.gather(memory.peak()))
-            report = _report(job, loop, ended, peak)
-            _tell_failures(report, display)
-        finally:
-            display.close()
+    quiet = job.quiet or not team.leads
+    with StopRequest().listening() as request, silenced(quiet), nullcontext() if quiet else shown():
+        for line in job.summary:
+            note(line)
+        loop = Loop(job, team, state, request)
+        ended = loop.run()
+        peak = sum(team.gather(memory.peak()))
+        report = _report(job, loop, ended, peak)
+        _note_failures(report)
     if not team.leads:
         return None
     _save_bundle(job, loop.state)
@@ -338,11 +336,11 @@ def _drop_copies(job: Job) -> None:
     checkpoint.share(job.best, job.last)
 
 
-def _tell_failures(report: TrainReport, display: Display) -> None:
+def _note_failures(report: TrainReport) -> None:
     if not report.failed:
         return
-    display.say(f"{report.failed} records could not be used:")
+    note(f"{report.failed} records could not be used:")
     for line in Problems(report.failures.items()).lines(_MOST_SHOWN):
-        display.say(f"  {line}")
+        note(f"  {line}")
     if report.failed > len(report.failures):
-        display.say(f"  {REPORT} names the first {len(report.failures)} of them")
+        note(f"  {REPORT} names the first {len(report.failures)} of them")
