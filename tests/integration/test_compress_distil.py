@@ -180,6 +180,11 @@ def test_another_kind_of_student_for_pictures(tmp_path: Path) -> None:
     card = read_card(tmp_path / "small")
     assert (card.model, card.labels) == ("mlp", ("dark", "light"))
     assert api.load(tmp_path / "small").evaluate(data, split="test").main()["accuracy"] > 0.8
-    (step,) = parse("distil")
+    (step,) = parse("distil(epochs=1)")
+    step.method.apply(big, tmp_path / "half", step.options, context(big, data))
+    assert read_card(tmp_path / "half").model == "cnn"
+    sizes = json.loads((tmp_path / "half" / "config.json").read_text())["hidden_sizes"]
+    assert sizes == [16, 32, 64]
+    (step,) = parse("distil(layers=2)")
     with pytest.raises(ConfigurationError, match="student=SPEC"):
         step.method.apply(big, tmp_path / "none", step.options, context(big, data))

@@ -295,6 +295,20 @@ def test_the_plan_of_a_run_writes_nothing(pictures: dict[str, Any], tmp_path: Pa
     assert not (tmp_path / "run").exists()
 
 
+def test_the_plan_of_several_workers_counts_their_launcher(
+    pictures: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from anysize.core.memory import resident
+    from anysize.scale import local
+    from anysize.training import make_plan
+
+    assert local.beside(1) == 0
+    assert local.beside(2) == pytest.approx(resident(), rel=0.05)
+    monkeypatch.setattr(local, "beside", lambda workers: workers << 29)
+    asked = {**pictures, "micro_cost": 0, "memory": 6 << 30, "out": str(tmp_path / "run")}
+    assert make_plan(Recipe(**asked, workers=2)).memory == (6 - 1) * (1 << 30) // 2
+
+
 def test_validation_that_cannot_be_scored_names_a_reason(tmp_path: Path) -> None:
     data = tmp_path / "data.csv"
     data.write_text("text,label\n" + "".join(f"word {row},label {row}\n" for row in range(30)))

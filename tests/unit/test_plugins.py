@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from anysize import tasks
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
 
@@ -71,3 +72,11 @@ def test_help_and_opening_a_table_load_only_what_they_need(tmp_path: Path) -> No
     for code in (help_only, table):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_what_modules_declare_is_found_without_importing_them() -> None:
+    found = set(plugins.declaring("tasks", "RECOGNISES"))
+    knowing = {name for name in plugins.keys("tasks") if hasattr(tasks.load(name), "recognises")}
+    assert found == knowing == {"question-answering"}
+    assert set(plugins.declaring("tasks", "PROVIDES")) == set(plugins.keys("tasks"))
+    assert plugins.declaring("tasks", "OVIDES") == ()

@@ -198,11 +198,11 @@ def test_work_that_nobody_listens_to_is_shown_meanwhile(monkeypatch: pytest.Monk
     assert not logger.handlers
     with shown_meanwhile():
         work = Pass(first=0.0)
-        work.report(0.5, lambda seconds: "half of it")
+        work.report(0.5, "half of it")
         note("something else")
         with silenced(True):
             note("nobody hears this")
-            Pass(first=0.0).report(0.5, lambda seconds: "nor this")
+            Pass(first=0.0).report(0.5, "nor this")
         say("a line of its own")
         with shown_meanwhile():  # once is enough
             note("again")

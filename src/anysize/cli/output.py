@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import is_same_file, is_special
-from anysize.core.progress_display import say
+from anysize.core.progress_display import say as say
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -2,8 +2,8 @@
 
 The teacher is the bundle that the step is given, so that in a chain every step learns from the one
 before. The student is either the teacher's own layers, thinned out (``layers``), or any other model
-(``student``). Of a model of numbers, whose layers are no stack, the student is a fresh net with
-half the units. What is learned, and how, is in ``training.distillation``.
+(``student``). Of built-in models that are no stack of layers, such as those of numbers, the student
+is a fresh net of half the width. What is learned, and how, is in ``training.distillation``.
 """
 
 from __future__ import annotations
@@ -102,9 +102,9 @@ class Distil:
             return
         found = narrower(source, options.layers)
         if found is not None:
-            hidden = {"hidden": "x".join(map(str, found.units))}
-            context.say(f"distil: the student is {found.model} with hidden={hidden['hidden']}")
-            learning = {**learning, **_as_before(source, options), "options": hidden}
+            sizes = ", ".join(f"{name}={value}" for name, value in found.options.items())
+            context.say(f"distil: the student is {found.model} with {sizes}")
+            learning = {**learning, **_as_before(source, options), "options": found.options}
             _train(source, out, found.model, learning, context)
             return
         from anysize.compression.tuning import fine_tune
@@ -136,6 +136,11 @@ def _layers(source: Path, wanted: int) -> int:
             "distil(layers=3), prune-structured"
         )
     count = len(found[1])
+    if count == 1:
+        raise ConfigurationError(
+            f"distil: {source} has one layer, so that none can be left out; name a smaller model: "
+            "distil(student=SPEC)"
+        )
     layers = wanted or max(count // 2, 1)
     if not layers <= count:
         raise ConfigurationError(f"distil: layers must be at most {count}, not {layers}")

@@ -1,16 +1,27 @@
-"""The student of a model of numbers: a fresh built-in net with half the units of its teacher."""
+"""A student of half the width: a fresh built-in net where layers cannot be left out.
+
+Of a model of numbers it is a plain net with half the units of each layer. Other built-in models
+that are no stack of layers (``attention``, ``lstm``, ``cnn``, ``mlp``) are built once more, with
+half of what their configuration calls ``hidden_size`` or ``hidden_sizes``.
+"""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
 from anysize.modalities.numbers.settings import FeatureSettings
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from anysize.models.bundle import Card
+    from anysize.models.network import Network
 
 _LEAST = 4
 
@@ -21,19 +32,20 @@ class Narrower:
 
     Attributes:
         model: its spec.
-        units: of each of its hidden layers.
+        options: of its family.
     """
 
     model: str
-    units: tuple[int, ...]
+    options: Mapping[str, str]
 
 
 def narrower(source: Path, layers: int) -> Narrower | None:
-    """The student of a bundle; None where the bundle is of something else than numbers.
+    """The student of a bundle; None where another one is needed.
 
     Args:
         source: the teacher.
         layers: how many hidden layers the student has, evenly spread; 0 is all of the teacher's.
+            Of other models than those of numbers only 0.
 
     Raises:
         ConfigurationError: the teacher has other layers than such a net, or fewer.
@@ -44,9 +56,9 @@ def narrower(source: Path, layers: int) -> Narrower | None:
 
     card = read_card(source)
     settings = card.settings
-    if not isinstance(settings, FeatureSettings):
-        return None
     network, _ = open_network(str(source))
+    if not isinstance(settings, FeatureSettings):
+        return None if layers else _half_as_wide(card, network)
     sequences = bool(settings.steps)
     units = _units(network.module, sequences=sequences)
     if not units:
@@ -60,10 +72,34 @@ def narrower(source: Path, layers: int) -> Narrower | None:
             f"{layers}"
         )
     chosen = kept(len(units), layers or len(units))
-    return Narrower(
-        model="conv1d" if sequences else "dense",
-        units=tuple(max(units[place] // 2, min(_LEAST, units[place])) for place in chosen),
-    )
+    hidden = "x".join(str(_half(units[place])) for place in chosen)
+    return Narrower(model="conv1d" if sequences else "dense", options={"hidden": hidden})
+
+
+def _half(units: int) -> int:
+    return max(units // 2, min(_LEAST, units))
+
+
+def _half_as_wide(card: Card, network: Network) -> Narrower | None:
+    """A built-in model once more; None where it is a stack of layers, or has no such sizes."""
+    from anysize.models.thinned import layers_of
+
+    if card.model not in plugins.keys("models") or layers_of(network.module) is not None:
+        return None
+    before = (card.provenance.get("recipe") or {}).get("options") or {}
+    config = network.module.config
+    builder = getattr(plugins.load("models", card.model), card.model, None)
+    taken = () if builder is None else inspect.signature(builder).parameters
+    sizes = getattr(config, "hidden_sizes", ()) if "hidden_sizes" in taken else ()
+    size = getattr(config, "hidden_size", 0) if "hidden_size" in taken else 0
+    if len(sizes) > 1:
+        halves = {"hidden_sizes": "x".join(str(_half(each)) for each in sizes)}
+    elif size:
+        heads = getattr(config, "num_heads", 1)
+        halves = {"hidden_size": str(max(_half(size) // heads, 1) * heads)}
+    else:
+        return None
+    return Narrower(model=card.model, options={**before, **halves})
 
 
 def _units(module: nn.Module, *, sequences: bool) -> list[int]:

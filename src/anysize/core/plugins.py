@@ -57,6 +57,23 @@ def keys(room: str) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def declaring(room: str, name: str) -> tuple[str, ...]:
+    """The keys of a room whose modules assign ``name`` at top level, found without importing them.
+
+    The keys of other packages are all among them: their source is not looked into.
+    """
+    assigned = re.compile(rf"^{name}\b[^\n=]*=", re.MULTILINE)
+
+    @cache
+    def declares(module: str) -> bool:
+        spec = None if module.startswith("entry point ") else find_spec(module)
+        if spec is None or spec.origin is None:
+            return True
+        return assigned.search(Path(spec.origin).read_text(encoding="utf-8")) is not None
+
+    return tuple(key for key, module in keys(room).items() if declares(module))
+
+
 def summary(module: str) -> str:
     """The first sentence of a plug-in's docstring, read without importing it."""
     spec = None if module.startswith("entry point ") else find_spec(module)

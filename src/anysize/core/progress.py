@@ -71,18 +71,19 @@ class Pass:
         self._told = False
         self._quiet = _quiet.get()
 
-    def report(self, part: float | None, sentence: Callable[[float], str]) -> None:
+    def report(self, part: float | None, sentence: str | Callable[[float], str]) -> None:
         """Says how far it is, where that is due.
 
         Args:
             part: of the work that is done, 0 to 1; None where nobody knows.
-            sentence: makes what is said, from the seconds since the beginning.
+            sentence: what is said, or what makes it from the seconds since the beginning.
         """
         now = time.monotonic()
         if now >= self._next and not self._quiet:
             self._next = now + _EVERY_SECONDS
             self._told = True
-            self._say(sentence(now - self.start), part, ended=False)
+            said = sentence if isinstance(sentence, str) else sentence(now - self.start)
+            self._say(said, part, ended=False)
 
     def end(self, sentence: Callable[[float], str]) -> None:
         """Says that all is done, where something was said before."""

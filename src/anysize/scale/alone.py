@@ -20,6 +20,12 @@ class Alone(Team):
     device: torch.device
     rank: int = 0
     size: int = 1
+    around: int = 0
+
+    @property
+    def beside(self) -> int:
+        """See `Team`."""
+        return self.around
 
     def add_up(self, values: Tensor) -> None:
         """Leaves the values as they are."""
@@ -42,11 +48,16 @@ class OnlyMember:
         return alone()
 
 
-def alone() -> Team:
-    """A team of one, on the best device of this machine."""
+def alone(beside: int = 0) -> Team:
+    """A team of one, on the best device of this machine.
+
+    Args:
+        beside: see `Team`; of a worker that stands for several.
+    """
     import torch
 
-    return Alone(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return Alone(device, around=beside)
 
 
 def work_of(name: str) -> Work:

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anysize.core import memory
 from anysize.core.errors import AnysizeError, RunError
 from anysize.core.files import scratch, write_json
 from anysize.core.memory import processors
@@ -79,6 +80,18 @@ def launch(work: str, request: Mapping[str, Any], *, workers: int) -> Any:
                 stopped = error
         _raise_ending(_reports(folder), failure, stopped)
         return json.loads((folder / ANSWER).read_text(encoding="utf-8"))
+
+
+def beside(workers: int) -> int:
+    """Bytes of what would run beside the workers, if this process launched them as it is now.
+
+    See ``scale.protocols.Engine``.
+    """
+    if workers == 1:
+        return 0
+    from torch.distributed.launcher import api  # noqa: F401 - it is part of the launcher's size
+
+    return memory.resident()
 
 
 def _raise_ending(

@@ -86,7 +86,12 @@ class Work(Protocol):
 
 
 class Engine(Protocol):
-    """A module of the room ``scale``."""
+    """A module of the room ``scale``.
+
+    Where launching costs memory, it also has ``beside(workers) -> int``: the bytes that
+    `Team.beside` would be, if the calling process launched them. Plans made without a launch count
+    it.
+    """
 
     def launch(self, work: str, request: Mapping[str, Any], *, workers: int) -> Any:
         """Starts the workers, waits for their end and returns what the leader's work returned.

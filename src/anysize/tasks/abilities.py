@@ -55,7 +55,10 @@ class Naming(Protocol):
 
 @runtime_checkable
 class Recognising(Protocol):
-    """A task that knows its data by their columns, where no task is named."""
+    """A task that knows its data by their columns, where no task is named.
+
+    Its module says so at top level (``RECOGNISES = True``), so that others need not be imported.
+    """
 
     def recognises(self, roles: Mapping[str, str]) -> bool:
         """Whether data are its own.

@@ -161,7 +161,7 @@ def task_of(data: Paths, name: str | None, **arguments: Any) -> Task:
         return tasks.load("object-detection")
     if is_parallel(all_matching(data)):
         return tasks.load("translation")
-    for candidate in map(tasks.load, plugins.keys("tasks")):
+    for candidate in map(tasks.load, plugins.declaring("tasks", "RECOGNISES")):
         if isinstance(candidate, Recognising) and _recognised(data, candidate, arguments):
             return candidate
     # A table of texts may well have a column named "file"; a folder of pictures has no texts.

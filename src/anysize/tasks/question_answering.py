@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from anysize.models.execution import Tensors
 
 PROVIDES = ("question-answering",)
+RECOGNISES = True
 ARCHITECTURE = Architecture(
     auto="AutoModelForQuestionAnswering",
     suffixes=("ForQuestionAnswering",),

@@ -104,7 +104,7 @@ class Loop:
                 interval.add(totals)
                 if self._every(self._recipe.log_every) or self._reached():
                     moment = interval.moment(self.state, self._limit, rate, self._reserve())
-                    going.report(moment.progress, lambda _, at=moment: at.sentence())
+                    going.report(moment.progress, moment.sentence())
                     if journal is not None:
                         journal.moment(moment)
                 if totals.stop:

@@ -160,8 +160,11 @@ def make_plan(recipe: Recipe) -> TrainingPlan:
     from anysize.training.budget import agree
     from anysize.training.machinery import make_objective, readers
 
+    # As far as the launcher of a run gets: it prepares nothing itself.
+    measure = getattr(plugins.load("scale", recipe.engine), "beside", None)
+    beside = measure(recipe.workers) if measure is not None else 0
     job = preparation.prepare(recipe, started=time.monotonic(), quiet=True)
-    team = alone()
+    team = alone(beside)
     plan = agree(job, make_objective(job, team), team, readers(job.recipe), writable=False)
     return dataclasses.replace(plan, findings=job.findings.to_json())
 

@@ -52,6 +52,18 @@ def report_unused(
     sample = list(itertools.islice(rows, _MOST)) if text is not None and left else []
     for column in left:
         known = column.strip().lower()
+        instead = next((role for role in roles if _names(role, known) and role is not text), None)
+        if instead is not None and known not in map(str.lower, text.spec.names if text else ()):
+            request.findings.add(
+                "column-left-out",
+                f"the column {column!r} is not used: {instead.column!r} is read as "
+                f"{instead.spec.role}",
+                level="note",
+                unit="tables",
+                examples=[name],
+                remedy=f"to read it instead, give --columns {instead.spec.role}={column}",
+            )
+            continue
         likely = text is not None and (
             known in _TEXTS
             or (known in usual_names(request) and known in {n.lower() for n in text.spec.names})
@@ -69,6 +81,11 @@ def report_unused(
             examples=[name],
             remedy=remedy,
         )
+
+
+def _names(role: Role, column: str) -> bool:
+    """Whether a column's name, in lower case, is one that the role is usually found by."""
+    return bool(role.column) and column in map(str.lower, (role.spec.role, *role.spec.names))
 
 
 def _reads_like_text(cells: Sequence[Any]) -> bool:
