@@ -24,7 +24,6 @@ from anysize.sources.columns import Request
 from anysize.sources.parallel.lengths import parting
 from anysize.sources.parallel.names import SOURCE, TARGET, Pair
 from anysize.sources.rows import CELL_LIMIT
-from anysize.sources.tables.packing import unpacked
 from anysize.sources.tables.spool import spooled
 from anysize.sources.tables.stored import Stored, stored_text
 
@@ -98,6 +97,8 @@ def open_pair(pair: Pair, request: Request) -> Source:
 
 def _stored(path: os.PathLike[str], request: Request) -> Stored:
     from pathlib import Path
+
+    from anysize.sources.tables.packing import unpacked  # seldom needed
 
     where = Path(path)
     return stored_text(where, unpacked(where, request)[1])
