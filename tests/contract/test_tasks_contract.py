@@ -15,7 +15,7 @@ import torch
 from tests.contract.task_cases import UNTRAINED
 
 import anysize
-from anysize import tasks
+from anysize import modalities, tasks
 from anysize.api.labelled import labelled
 from anysize.core import plugins
 from anysize.core.entities import tag_names
@@ -28,7 +28,9 @@ from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import bundle, spec
 from anysize.models.network import BuildRequest, Network, as_classification, as_regression
 from anysize.models.opening import hub
+from anysize.readers.text import Text
 from anysize.sources import Subset, open_source, open_splits
+from anysize.tasks.fields import reading, repeated
 from anysize.tasks.protocols import head_of
 
 TASKS = sorted(plugins.keys("tasks").keys() - UNTRAINED)
@@ -227,6 +229,37 @@ def test_a_bundle_gives_the_same_results_after_disk(task: str, tmp_path: Path) -
         assert isinstance(result, anysize.Result)
         assert result.receipt.covered == 1.0
         assert result.receipt.dropped == 0
+
+
+@pytest.mark.parametrize("task", plugins.keys("tasks"))
+def test_one_field_is_cut_into_windows_and_others_are_repeated(task: str) -> None:
+    made = tasks.load(task)
+    content = [spec for spec in made.columns if modalities.is_content(spec.kind)]
+    assert [spec.role for spec in content if not spec.repeated] == [made.role]
+    beside = [spec.role for spec in content if spec.repeated]
+    assert not beside or reading(made) == {
+        made.role: "cut into windows", **dict.fromkeys(beside, "repeated in each window")
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "task", [name for name in TASKS if any(spec.repeated for spec in tasks.load(name).columns)]
+)
+def test_a_repeated_field_is_in_every_window_and_the_other_is_not(task: str) -> None:
+    made, network = tasks.load(task), network_for(task)
+
+    def windows(cut: str, beside: str) -> list[list[int]]:
+        fields = {made.role: Text(cut, "a"), repeated(made.columns).role: Text(beside, "a")}
+        examples = made.preprocess(network)(0, Record(id="a", fields=fields))
+        return [example.arrays["input_ids"].tolist() for example in examples]
+
+    text = "red green blue " * 30
+    first, other, longer = (
+        windows(text, "one two"), windows(text, "two one"), windows(text + "red", "one two")
+    )  # fmt: skip
+    assert len(first) == len(other) > 2
+    assert all(one != two for one, two in zip(first, other, strict=True))
+    assert longer[:2] == first[:2] and longer[-1] != first[-1]
 
 
 @pytest.mark.parametrize("task", TASKS)

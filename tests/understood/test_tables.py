@@ -254,18 +254,6 @@ def test_column_left_out(tmp_path: Path) -> None:
     assert both[0] == (ROWS[0][0] + "\nWhat is it about then?", "pos")
 
 
-def test_another_name_of_a_column_that_is_read(tmp_path: Path) -> None:
-    lines = "".join(f"{t},{x},{x} and more of it in many words\n" for t, x in ROWS)
-    path = written(tmp_path / "a.csv", "text,all_summaries,summary\n" + lines)
-    findings = Findings()
-    target = ColumnSpec(role="summary", kind="target", names=("all_summaries", "summary"))
-    open_source(path, columns=[TEXT, target], findings=findings)
-    (found,) = [one for one in findings if one.code == "column-left-out"]
-    assert found.level == "note"
-    assert found.message == "the column 'summary' is not used: 'all_summaries' is read as summary"
-    assert found.remedy == "to read it instead, give --columns summary=summary"
-
-
 def test_half_a_character(tmp_path: Path) -> None:
     lines = [*map(json.dumps, objects()), '{"text": "cut \\ud83d", "label": "pos"}']
     assert read(written(tmp_path / "a.jsonl", "\n".join(lines)))[0] == ROWS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from anysize.core.receipts import Facts, Receipt
 from anysize.core.records import Record
 from anysize.core.results import Result
 from anysize.core.windows import Span, Window
+from anysize.sources import ColumnSpec, open_source
 
 
 def test_the_same_finding_is_kept_once_with_its_counts_added() -> None:
@@ -134,3 +136,17 @@ def test_findings_survive_pickling(count: int) -> None:
     assert again.to_json() == findings.to_json()
     again.add("column-gaps", "column 0")
     assert len(again) == max(count, 1)
+
+
+def test_another_name_of_a_column_that_is_read(tmp_path: Path) -> None:
+    lines = "".join(f"text {n},one,one and more of it in many words\n" for n in range(4))
+    path = tmp_path / "a.csv"
+    path.write_text("text,all_summaries,summary\n" + lines, encoding="utf-8")
+    findings = Findings()
+    text = ColumnSpec(role="text", kind="text", names=("text",))
+    target = ColumnSpec(role="summary", kind="target", names=("all_summaries", "summary"))
+    open_source(path, columns=[text, target], findings=findings)
+    (found,) = [one for one in findings if one.code == "column-left-out"]
+    assert found.level == "note"
+    assert found.message == "the column 'summary' is not used: 'all_summaries' is read as summary"
+    assert found.remedy == "to read it instead, give --columns summary=summary"

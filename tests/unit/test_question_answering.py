@@ -17,7 +17,7 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 import anysize
-from anysize import tasks
+from anysize import api, tasks
 from anysize.core.errors import BundleError, ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.records import Record
@@ -423,3 +423,13 @@ def test_an_evaluation_and_its_report(trained: anysize.Model, tmp_path: Path) ->
     from anysize.evaluation.rendering import render
 
     assert render(found) is not None
+
+
+def test_inspecting_data_says_which_text_is_cut_and_which_is_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [{"context": f"The sky is blue {n}.", "question": "What?"} for n in range(4)]
+    path.write_text("".join(json.dumps({**row, "answers": ["blue"]}) + "\n" for row in rows))
+    found = {line.name: line.reading for line in api.statistics(str(path)).columns}
+    assert found["context"] == "cut into windows"
+    assert found["question"] == "repeated in each window"
+    assert found["answers"] == ""

@@ -285,6 +285,7 @@ def statistics(
     from anysize import summaries
     from anysize.core.findings import Findings
     from anysize.evaluation.column_lines import column_lines
+    from anysize.tasks.fields import reading as reading_of
     from anysize.tasks.fields import windowed
     from anysize.tasks.understanding import inspected
 
@@ -304,5 +305,5 @@ def statistics(
         found = summaries.statistics(
             kind, source, role=chosen.role, preprocess=preprocess, findings=findings
         )
-    lines = column_lines(source, findings)
+    lines = column_lines(source, findings, reading_of(chosen))
     return dataclasses.replace(found, splits=splits, findings=tuple(findings), columns=lines)

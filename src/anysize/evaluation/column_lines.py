@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from anysize.core.findings import Findings
@@ -11,6 +13,8 @@ from anysize.core.records import Source
 from anysize.modalities.numbers.columns import chosen
 from anysize.sources.profile import Column, ColumnKind
 from anysize.sources.profile.reading import profile_of, spread_of, tables_of
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,7 @@ class ColumnLine:
         name: in the table.
         kind: number, category, boolean, date, text, identifier, constant or list.
         role: what it is used as (``features``, ``label``, ``text``, …); empty where it is not used.
+        reading: of a text, whether it is cut into windows or repeated in each.
         why: why it is not used; empty where nothing needs to be said.
         rows, missing: how many rows, and how many of them have no value.
         distinct: different values; an estimate where there are many.
@@ -30,6 +35,7 @@ class ColumnLine:
     name: str
     kind: ColumnKind
     role: str
+    reading: str
     why: str
     rows: int
     missing: int
@@ -41,12 +47,15 @@ class ColumnLine:
         return asdict(self)
 
 
-def column_lines(source: Source, findings: Findings) -> tuple[ColumnLine, ...]:
+def column_lines(
+    source: Source, findings: Findings, reading: Mapping[str, str] = NOTHING
+) -> tuple[ColumnLine, ...]:
     """The columns of the table or tables behind a source; none where there is something else.
 
     Args:
         source: the data.
         findings: takes what there is to say of the columns that are learned from or left out.
+        reading: of a role that is cut into windows or repeated in each, which of the two.
     """
     profile = profile_of(source)
     if profile is None:
@@ -59,12 +68,12 @@ def column_lines(source: Source, findings: Findings) -> tuple[ColumnLine, ...]:
         used = chosen(source, profile, spread, findings)
         roles.update(dict.fromkeys((column.name for column in used), "features"))
     return tuple(
-        _line(column, roles.get(name, ""), spread is not None)
+        _line(column, roles.get(name, ""), spread is not None, reading)
         for name, column in profile.columns.items()
     )
 
 
-def _line(column: Column, role: str, spread: bool) -> ColumnLine:
+def _line(column: Column, role: str, spread: bool, reading: Mapping[str, str]) -> ColumnLine:
     facts = column.facts
     low, high = (_shown(column, value) for value in (facts.low, facts.high))
     why = "" if role else (column.why if spread else "")
@@ -72,6 +81,7 @@ def _line(column: Column, role: str, spread: bool) -> ColumnLine:
         name=column.name,
         kind=column.kind,
         role=role,
+        reading=reading.get(role, ""),
         why=why or ("" if role else "it has no role in this task"),
         rows=facts.rows,
         missing=facts.missing,

@@ -243,7 +243,7 @@ def _columns(lines: Sequence[ColumnLine]) -> Table:
         table.add_row(
             escape(line.name),
             line.kind,
-            line.role or f"not used: {escape(line.why)}",
+            ", ".join(filter(None, (line.role, line.reading))) or f"not used: {escape(line.why)}",
             f"{line.missing:,}" if line.missing else "",
             f"{line.distinct:,}",
             "" if low is None else f"{low} … {high}",

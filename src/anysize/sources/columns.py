@@ -37,6 +37,8 @@ class ColumnSpec:
         shared: of a content, whether records that have it in common belong in one part of data that
             are divided (the questions of one context).
         passages: of a text, whether long ones are cut into passages, a record each.
+        repeated: of a text, whether all of it is read beside each window of the one that is cut
+            into windows, as a question beside its context.
     """
 
     role: str
@@ -48,6 +50,7 @@ class ColumnSpec:
     reading: Callable[[str], str | None] = plain_label
     shared: bool = False
     passages: bool = False
+    repeated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,9 @@ CONTEXT = ColumnSpec(
     names=("context", "passage", "paragraph", "document", "article", "text"),
     shared=True,
 )
-QUESTION = ColumnSpec(role="question", kind="text", names=("question", "query"), required=False)
+QUESTION = ColumnSpec(
+    role="question", kind="text", names=("question", "query"), required=False, repeated=True
+)
 ANSWER = ColumnSpec(
     role="answers",
     kind="target",

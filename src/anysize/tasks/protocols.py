@@ -104,7 +104,8 @@ class Task(Protocol):
 
     Attributes:
         name: the plug-in's key.
-        role: the field that is windowed; its column says of which modality it is.
+        role: the field that is cut into windows; its column says of which modality it is, and
+            others which of them are repeated in each window (``ColumnSpec.repeated``).
         unit: what windows are measured in.
         columns: the fields and the target, as they are found in data.
         main_metric: what validation compares checkpoints by.

@@ -33,6 +33,7 @@ from anysize.tasks.answer_meter import AnswerMeter
 from anysize.tasks.answer_options import AnswerOptions
 from anysize.tasks.answer_targets import Wanted, wanted
 from anysize.tasks.answer_windows import AnswerPreprocess, nothing_to_learn
+from anysize.tasks.fields import repeated
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.windows.tokens import TokenWindows
@@ -131,7 +132,7 @@ class QuestionAnswering:
             overlap=settings.overlap,
             types=True,
             places=True,
-            repeated=QUESTION.role,
+            repeated=repeated(self.columns).role,
         )
         none = getattr(network.hub_tokenizer, "cls_token_id", None)
         return AnswerPreprocess(windows, none, network.beside, self.options.question)

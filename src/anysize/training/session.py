@@ -20,6 +20,7 @@ from anysize.core.problems import Problems
 from anysize.core.progress import note, silenced
 from anysize.core.progress_display import shown
 from anysize.sources.opening import all_matching
+from anysize.tasks.fields import reading
 from anysize.tasks.protocols import Predicting, head_of
 from anysize.training import checkpoint, preparation
 from anysize.training.checkpoint import State
@@ -166,7 +167,9 @@ def make_plan(recipe: Recipe) -> TrainingPlan:
     job = preparation.prepare(recipe, started=time.monotonic(), quiet=True)
     team = alone(beside)
     plan = agree(job, make_objective(job, team), team, readers(job.recipe), writable=False)
-    return dataclasses.replace(plan, findings=job.findings.to_json())
+    fields = ", ".join(f"{name} is {how}" for name, how in reading(job.task).items())
+    why = (*plan.why, fields) if fields else plan.why
+    return dataclasses.replace(plan, why=why, findings=job.findings.to_json())
 
 
 def _check_texts(recipe: Recipe) -> None:
