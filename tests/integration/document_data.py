@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import random
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import numpy as np
 
 GOOD = ("wonderful", "delightful", "brilliant", "moving", "charming", "superb")
 BAD = ("dreadful", "boring", "clumsy", "tedious", "awful", "lifeless")
+KEPT = (2, 5)
 THINGS = ("story", "acting", "music", "ending", "dialogue", "photography")
 
 
@@ -73,6 +75,36 @@ def write_pictures(folder: Path) -> None:
     whole.unlink()
 
 
+def write_small_encoder(folder: Path) -> None:
+    """``encoder/``: the package of MiniLM with two of its six layers, in front of the whole one.
+
+    Training, exporting and compressing it are the same commands in less than half the time.
+    """
+    import shutil
+
+    from safetensors.numpy import load_file, save_file
+
+    from anysize.models import minilm
+
+    whole, small = minilm.folder(), folder / "encoder" / minilm.PACKAGE / "model"
+    small.mkdir(parents=True)
+    (small.parent / "__init__.py").touch()
+    for path in whole.iterdir():
+        if path.is_file() and path.name not in ("config.json", "model.safetensors"):
+            shutil.copy2(path, small / path.name)
+    config = json.loads((whole / "config.json").read_text(encoding="utf-8"))
+    (small / "config.json").write_text(json.dumps({**config, "num_hidden_layers": len(KEPT)}))
+    weights = {}
+    for name, values in load_file(whole / "model.safetensors").items():
+        before, layer, rest = name.partition("encoder.layer.")
+        number, _, rest = rest.partition(".")
+        if not layer:
+            weights[name] = values
+        elif int(number) in KEPT:
+            weights[f"{before}{layer}{KEPT.index(int(number))}.{rest}"] = values
+    save_file(weights, small / "model.safetensors", metadata={"format": "pt"})
+
+
 def train_bundles(folder: Path) -> None:
     """``runs/reviews`` and ``runs/photos``."""
     import anysize
@@ -99,4 +131,6 @@ if __name__ == "__main__":
     where = Path(sys.argv[1])
     write_texts(where)
     write_pictures(where)
+    write_small_encoder(where)
+    sys.path.insert(0, str(where / "encoder"))
     train_bundles(where)

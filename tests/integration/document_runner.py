@@ -9,7 +9,8 @@ A block runs unless the line above its fence is ``<!-- not run: REASON -->``.
 - any other block below ``<!-- file: NAME -->`` is written to that file.
 
 Commands that are a plain call of ``anysize`` run in this process, which spares each of them the
-import of torch; commands with pipes and redirections go through bash.
+import of torch; commands with pipes and redirections go through bash. Both find packages in the
+folder ``encoder`` first, if it is there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -143,4 +145,10 @@ def run_document(path: Path) -> int:
 
 
 if __name__ == "__main__":
+    encoder = Path("encoder").resolve()
+    if encoder.is_dir():
+        sys.path.insert(0, str(encoder))
+        os.environ["PYTHONPATH"] = os.pathsep.join(
+            filter(None, (str(encoder), os.environ.get("PYTHONPATH")))
+        )
     print(run_document(Path(sys.argv[1])))

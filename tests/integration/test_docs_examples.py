@@ -50,6 +50,9 @@ DOCUMENTS = [
 ]
 
 
+# Pages whose output is what the whole MiniLM says; others have it with two of its six layers.
+WHOLE = ("embeddings.md",)
+
 OPTION = r"(?<![\w-])--[a-z][a-z-]+"
 Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 # Commands of the examples find the `anysize` of this environment.
@@ -80,6 +83,8 @@ def copied(source: str, target: str) -> None:
 def test_examples_run(run: Run, document: Path, made: Path, tmp_path: Path) -> None:
     folder = tmp_path / "reader"
     shutil.copytree(made, folder, copy_function=copied)
+    if document.name in WHOLE:
+        shutil.rmtree(folder / "encoder")
     done = run(HERE / "document_runner.py", document, folder=folder, PATH=PATHS)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.splitlines()[-1]) > 0

@@ -14,7 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
@@ -89,11 +89,6 @@ def task_for(architectures: Sequence[str]) -> str | None:
         ):
             return task
     return None
-
-
-def role_of(task: str) -> str:
-    """The modality that a task's models read."""
-    return cast(str, plugins.load("tasks", task).make(task).role)
 
 
 def _takes(module: Any, name: str) -> bool:

@@ -6,7 +6,6 @@ import dataclasses
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -27,6 +26,7 @@ from anysize.training.checkpoint import State
 from anysize.training.job import Job, TrainReport
 from anysize.training.recipe import Recipe, completed
 from anysize.training.recipe_file import load
+from anysize.training.unwritable import refuse_unwritable
 
 if TYPE_CHECKING:
     from anysize.scale.protocols import Engine, Team
@@ -63,7 +63,7 @@ def run(recipe: Recipe, *, resume: bool = False, quiet: bool = False) -> TrainRe
     """
     started = time.monotonic()
     out = Path(recipe.out)
-    _check_texts(recipe)
+    refuse_unwritable(recipe, RECIPE)
     _check_out(out, resume=resume)
     _check_inputs(recipe, resume=resume)
     with only_writer(out):
@@ -170,38 +170,6 @@ def make_plan(recipe: Recipe) -> TrainingPlan:
     fields = ", ".join(f"{name} is {how}" for name, how in reading(job.task).items())
     why = (*plan.why, fields) if fields else plan.why
     return dataclasses.replace(plan, why=why, findings=job.findings.to_json())
-
-
-def _check_texts(recipe: Recipe) -> None:
-    """Refuses names of files that are not UTF-8: ``recipe.toml`` must name them, and is UTF-8."""
-    problems = [
-        f"{item.name} must be in UTF-8, because {RECIPE} names it, not {text!r}: rename it, or "
-        "link to it by another name"
-        for item in dataclasses.fields(recipe)
-        for text in _texts(getattr(recipe, item.name))
-        if not _is_unicode(text)
-    ]
-    if problems:
-        raise ConfigurationError(problems)
-
-
-def _texts(value: object) -> Iterator[str]:
-    """Every text in an option's value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _texts(list(value.items()))
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _texts(each)
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _check_out(out: Path, *, resume: bool) -> None:
