@@ -15,7 +15,9 @@ from anysize.models.packed_dropout import (
     LEVELS,
     DropBits,
     PackedDropout,
+    QuickDropout,
     drop_level,
+    dropped,
     negate_dropped_,
     replace_dropout,
     survivor_scale,
@@ -147,3 +149,20 @@ def test_bfloat16_attention_dropout_is_near_float32(monkeypatch: pytest.MonkeyPa
         results.append([output.detach().float(), *(row.grad.float() for row in rows)])
     for exact, rounded in zip(*results, strict=True):
         assert float((exact - rounded).norm() / exact.norm()) < 0.02
+
+
+def test_functions_are_quick_inside_the_mode_alone() -> None:
+    ones = torch.ones(4096)
+    torch.manual_seed(1)
+    expected = dropped(ones, drop_level(0.25))
+    with QuickDropout():
+        torch.manual_seed(1)
+        found = functional.dropout(ones, 0.25)
+        assert torch.equal(functional.dropout(ones, p=0.25, training=False), ones)
+        assert functional.dropout(torch.ones(8, dtype=torch.float64), 0.5).dtype == torch.float64
+        changed = torch.ones(8)
+        assert functional.dropout(changed, 1.0, inplace=True) is changed
+        assert not changed.any()
+    assert torch.equal(found, expected)
+    torch.manual_seed(1)
+    assert not torch.equal(functional.dropout(ones, 0.25), expected)

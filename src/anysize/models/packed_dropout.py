@@ -12,12 +12,15 @@ generator: restoring ``torch.get_rng_state()`` replays a forward pass bit for bi
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 LEVELS = 1 << 15
 _SIGN_BIT = -(1 << 15)
@@ -116,9 +119,43 @@ class PackedDropout(nn.Dropout):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (the name is nn.Dropout's)
         if not self.training or self.p == 0.0:
             return input
-        if input.device.type != "cpu" or not input.is_floating_point() or input.element_size() > 4:
-            return super().forward(input)
-        return dropped(input, drop_level(self.p))
+        return dropped(input, drop_level(self.p)) if _fits(input) else super().forward(input)
+
+
+class QuickDropout(TorchFunctionMode):
+    """Within it, ``torch.nn.functional.dropout`` is what `PackedDropout` is.
+
+    For networks that call the function instead of having modules of it.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        named = dict(kwargs or {})
+        if func is functional.dropout:
+            return self._dropout(*args, **named)
+        return func(*args, **named)
+
+    @staticmethod
+    def _dropout(
+        input: Tensor,  # noqa: A002 (the name is torch's)
+        p: float = 0.5,
+        training: bool = True,
+        inplace: bool = False,
+    ) -> Tensor:
+        if not training or p == 0.0:
+            return input
+        if inplace or not _fits(input):
+            return functional.dropout(input, p, training, inplace)
+        return dropped(input, drop_level(p))
+
+
+def _fits(values: Tensor) -> bool:
+    return values.device.type == "cpu" and values.is_floating_point() and values.element_size() <= 4
 
 
 def replace_dropout(module: nn.Module) -> int:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
+
+from anysize.models.cross_entropy import cross_entropy
 
 IGNORED = -100
 """In the place of a token that is not wanted."""
@@ -48,4 +49,4 @@ def token_losses(
 
 
 def _losses(states: Tensor, wanted: Tensor, head: Callable[[Tensor], Tensor]) -> Tensor:
-    return functional.cross_entropy(head(states).float(), wanted, reduction="none")
+    return cross_entropy(head(states), wanted)

@@ -13,6 +13,7 @@ from anysize.core.examples import Example
 from anysize.modalities.texts.padding import PaddedInputs, token_lengths
 from anysize.models.execution import Tensors
 from anysize.models.network import Network
+from anysize.models.packed_dropout import QuickDropout
 
 TARGET_LOGITS = "target_logits"
 """Output of a network: the logits of each token that ``labels`` wants, all examples in a row."""
@@ -57,9 +58,10 @@ class PairedText:
             ids[row, : len(each)] = each
             wanted[row, len(begin) - 1 : len(each)] = True
         # Padding comes after the tokens, where a causal decoder does not look.
-        outputs = self._module(
-            **given, decoder_input_ids=torch.from_numpy(ids).to(self._device), use_cache=False
-        )
+        with QuickDropout():
+            outputs = self._module(
+                **given, decoder_input_ids=torch.from_numpy(ids).to(self._device), use_cache=False
+            )
         logits: Tensor = outputs.logits[torch.from_numpy(wanted).to(self._device)]
         return {TARGET_LOGITS: logits}
 
