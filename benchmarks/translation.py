@@ -1,6 +1,6 @@
 """Translation from scratch: multi30k, English to German, and its BLEU on test_2016_flickr.
 
-    python -m benchmarks.translation [--minutes 40] [--set hidden_size=256 …] [--workers 1]
+    python -m benchmarks.translation [--minutes 40] [--set hidden_size=256 …] [--learning-rate …]
 
 Trains ``transformer-mt`` through the command line, as a user would, and measures with the beam
 search of the task; sacrebleu called by hand (13a) scores the outputs again and must agree.
@@ -31,9 +31,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=40.0)
     parser.add_argument("--set", nargs="*", default=[], help="NAME=VALUE of the model's options")
-    parser.add_argument("--train", nargs="*", default=[], help="more options of anysize train")
     parser.add_argument("--name", default="run")
-    arguments = parser.parse_args()
+    arguments, training = parser.parse_known_args()  # the rest is given to anysize train
     print(common.machine())
     out = common.scratch("translation") / arguments.name
     shutil.rmtree(out, ignore_errors=True)
@@ -42,7 +41,7 @@ def main() -> None:
         sys.executable, "-m", "anysize", "train", "translation",
         str(data / "train.tsv"), str(data / "val.tsv"),
         "--columns", "source=en,target=de", "--model", "transformer-mt",
-        "--minutes", str(arguments.minutes), "--out", str(out), *arguments.train,
+        "--minutes", str(arguments.minutes), "--out", str(out), *training,
     ]  # fmt: skip
     if arguments.set:
         command += ["--model-options", ",".join(arguments.set)]

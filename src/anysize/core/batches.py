@@ -58,6 +58,20 @@ def own_cost(own: int) -> int:
     return own
 
 
+def wasteful(own: int, longest: int, cost: int, plan: BatchPlan, whole: int | None = None) -> bool:
+    """Whether a batch had better be closed than filled up with what is much shorter.
+
+    Args:
+        own: cost of the next example.
+        longest: cost of the batch's longest, to which the next would be padded.
+        cost: of the batch so far.
+        plan: how examples become batches.
+        whole: cost of all that there is, where that may be less than the budget.
+    """
+    enough = _FULL_ENOUGH * min(plan.budget, whole or plan.budget)
+    return not plan.packed and own < _SHORTEST * longest and cost >= enough
+
+
 def cut(
     examples: Sequence[Example], plan: BatchPlan, cost_of: Callable[[int], int] = own_cost
 ) -> list[Batch]:
@@ -79,13 +93,8 @@ def cut(
         own = cost_of(example.cost)
         # Sorted: the first held example is the longest, so it sets the padded size.
         grown = cost + (own if plan.packed or not held else longest)
-        wasteful = (
-            not plan.packed
-            and bool(held)
-            and own < _SHORTEST * longest
-            and cost >= _FULL_ENOUGH * plan.budget
-        )
-        if held and (grown > plan.budget or len(held) == plan.most or wasteful):
+        full = grown > plan.budget or len(held) == plan.most
+        if held and (full or wasteful(own, longest, cost, plan)):
             batches.append(Batch(held))
             held, grown = [], own
         if not held:

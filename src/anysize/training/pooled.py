@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anysize.core.batches import BatchPlan
+from anysize.core.batches import BatchPlan, wasteful
 from anysize.core.examples import Example
 from anysize.modalities import modality_of
 from anysize.models.execution import Execution, Tensors
@@ -223,13 +223,22 @@ def cost(records: Sequence[Windows], plan: BatchPlan) -> int:
 def group(records: Sequence[Windows], plan: BatchPlan) -> list[list[Windows]]:
     """Whole records to micro-batches under the budget; similar sizes together.
 
-    A record that alone is over the budget gets a group of its own.
+    A record that alone is over the budget gets a group of its own. Where padding is counted, a
+    micro-batch is closed before it is mostly padding, as batches of predictions are.
     """
     groups: list[list[Windows]] = []
     windows = 0
+    whole = sum(cost([record], plan) for record in records)
     for record in sorted(records, key=lambda item: (-item.widest, -len(item.examples))):
         windows += len(record.examples)
-        if groups and windows <= plan.most and cost([*groups[-1], record], plan) <= plan.budget:
+        if (
+            groups
+            and windows <= plan.most
+            and cost([*groups[-1], record], plan) <= plan.budget
+            and not wasteful(
+                record.widest, groups[-1][0].widest, cost(groups[-1], plan), plan, whole
+            )
+        ):
             groups[-1].append(record)
         else:
             groups.append([record])

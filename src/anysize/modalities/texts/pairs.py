@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -57,13 +58,37 @@ class PairedText:
         for row, (begin, each) in enumerate(zip(begun, written, strict=True)):
             ids[row, : len(each)] = each
             wanted[row, len(begin) - 1 : len(each)] = True
+        chosen = torch.from_numpy(wanted).to(self._device)
         # Padding comes after the tokens, where a causal decoder does not look.
-        with QuickDropout():
+        with QuickDropout(), _rows_of_head(self._module, chosen) as one_row:
             outputs = self._module(
                 **given, decoder_input_ids=torch.from_numpy(ids).to(self._device), use_cache=False
             )
-        logits: Tensor = outputs.logits[torch.from_numpy(wanted).to(self._device)]
-        return {TARGET_LOGITS: logits}
+        logits: Tensor = outputs.logits
+        return {TARGET_LOGITS: logits[0] if one_row else logits[chosen]}
+
+
+@contextmanager
+def _rows_of_head(module: Any, wanted: Tensor) -> Iterator[bool]:
+    """Within it, the layer that gives the logits reads the wanted states alone, in one row.
+
+    Logits over a large vocabulary can cost more than the network, and half of a batch can be
+    padding. Gives whether the network has such a layer.
+    """
+    head = module.get_output_embeddings()
+    if head is None:
+        yield False
+        return
+
+    def chosen(_layer: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        states, *others = inputs
+        return (states[wanted][None], *others)
+
+    hook = head.register_forward_pre_hook(chosen)
+    try:
+        yield True
+    finally:
+        hook.remove()
 
 
 def start_token(module: Any) -> int:
