@@ -329,6 +329,22 @@ def test_micro_batches_stay_under_the_budget(packed: bool) -> None:
         assert cost <= plan.budget and len(part) <= plan.most
 
 
+def test_micro_batches_are_not_mostly_padding() -> None:
+    long, short = text_windows(1)[0], text_windows(1)[0]
+    records = [
+        Windows([replace(example, cost=size)], 0)
+        for example, size, times in ((long, 40, 4), (short, 10, 16))
+        for _ in range(times)
+    ]
+    shapes = [
+        [record.widest for record in part]
+        for part in group(records, BatchPlan(budget=10_000, packed=False))
+    ]
+    assert shapes == [[40] * 4, [10] * 16]
+    # Where padding is free, one micro-batch does.
+    assert len(group(records, BatchPlan(budget=10_000, packed=True))) == 1
+
+
 def test_a_record_that_changes_between_the_passes_is_noticed() -> None:
     network = bert(dropout=0.0)
     goal = objective(network, "mean")
