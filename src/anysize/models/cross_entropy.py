@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_AT_ONCE = 1 << 18  # elements of a block: 1 MiB in float32, half of a core's second cache
+AT_ONCE = 1 << 18
+"""Elements of a block: 1 MiB in float32, half of a core's second cache."""
 
 
 def cross_entropy(logits: Tensor, wanted: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -51,7 +52,7 @@ class _CrossEntropy(torch.autograd.Function):
 def _by_blocks(logits: Tensor, wanted: Tensor, smoothing: float, gradient: Tensor | None) -> Tensor:
     tokens, classes = logits.shape
     losses = torch.empty(tokens, dtype=torch.float32, device=logits.device)
-    rows = max(_AT_ONCE // classes, 1)
+    rows = max(AT_ONCE // classes, 1)
     for start in range(0, tokens, rows):
         part = slice(start, start + rows)
         right = wanted[part, None]
