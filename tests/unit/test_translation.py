@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
+from anysize import api
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
@@ -290,3 +291,20 @@ def test_bleu_and_chrf_are_sacrebleus(tmp_path: Path) -> None:
     assert chrf_of(summed) == pytest.approx(sacrebleu.corpus_chrf(outputs, [references]).score)
     assert tokenizer_for("今天天气很好！A") == "zh" and tokenizer_for("これは本です") == "char"
     assert bleu_counts("今天天气好", "今天天气很好")[0] == 5
+
+
+@pytest.mark.parametrize(
+    ("task", "columns", "counted"),
+    [
+        ("translation", "source\ttarget", {"with a translation": 2}),
+        ("summarization", "text\tsummary", {"with a summary": 2}),
+    ],
+)
+def test_inspect_counts_targets_and_does_not_list_them(
+    task: str, columns: str, counted: dict[str, int], tmp_path: Path
+) -> None:
+    data = tmp_path / "pairs.tsv"
+    data.write_text(f"{columns}\nOne.\tEins.\nTwo.\tZwei.\nThree.\t\n", encoding="utf-8")
+    found = api.statistics(data, task=task)
+    assert found.labels == counted
+    assert found.unlabelled == 1

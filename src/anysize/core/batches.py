@@ -51,6 +51,7 @@ class BatchPlan:
 # A batch of so much of its budget is closed before padding would waste more than the rest of this.
 _FULL_ENOUGH = 0.25
 _SHORTEST = 0.85
+_HALF = 0.5
 
 
 def own_cost(own: int) -> int:
@@ -66,9 +67,12 @@ def wasteful(own: int, longest: int, cost: int, plan: BatchPlan, whole: int | No
         longest: cost of the batch's longest, to which the next would be padded.
         cost: of the batch so far.
         plan: how examples become batches.
-        whole: cost of all that there is, where that may be less than the budget.
+        whole: cost of all that there is, where that may be less than the budget: two or three
+            batches are made of it, because each costs time of its own.
     """
-    enough = _FULL_ENOUGH * min(plan.budget, whole or plan.budget)
+    enough = _FULL_ENOUGH * plan.budget
+    if whole is not None:
+        enough = min(enough, _HALF * whole)
     return not plan.packed and own < _SHORTEST * longest and cost >= enough
 
 

@@ -107,6 +107,10 @@ class Summarization(Untrained):
         """The reference summaries of a record; see ``ReadsTargets``."""
         return None if record.target is None else references(record.target, record.id)
 
+    def label_of(self, record: Record) -> str | None:
+        """What a record is counted as; see ``tasks.abilities.Naming``."""
+        return None if record.target is None else "with a summary"
+
     def new_merger(
         self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
     ) -> Callable[[str], Merger]:

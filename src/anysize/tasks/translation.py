@@ -104,6 +104,10 @@ class Translation:
     def label_counts(self, source: Source) -> dict[str, int]:
         return {}
 
+    def label_of(self, record: Record) -> str | None:
+        """What a record is counted as; see ``tasks.abilities.Naming``."""
+        return None if record.target is None else "with a translation"
+
     def facts(self, source: Source, found: object) -> object:
         """Both sides, for a vocabulary that they share; see ``KnowsMore``."""
         if not isinstance(found, TextFacts) or found.texts is None:
