@@ -30,6 +30,7 @@ from anysize.evaluation.language_result import (
 from anysize.evaluation.lengths import ReceiptCounter
 from anysize.modalities.texts.settings import TextSettings
 from anysize.sources.splits import open_splits
+from anysize.tasks.conversation_findings import is_conversation
 from anysize.tasks.inputs import columns_of
 from anysize.tasks.protocols import answering, step_of, target_of
 
@@ -204,6 +205,8 @@ def _baselines(
     task: Task, card: Card, network: Network, source: Source
 ) -> tuple[tuple[Baseline, ...], tuple[str, ...]]:
     """The baselines, or why there are none."""
+    if is_conversation(source):
+        return (), ("no baselines: they are of running text, and answers alone are measured",)
     try:
         training = _training(task, card)
     except AnysizeError as error:
@@ -280,6 +283,8 @@ def _samples(task: Task, network: Network, source: Source) -> tuple[Sample, ...]
     device = next(network.module.parameters()).device
     generator = TorchGenerator(network, "float32", torch.device(device))
     found: list[Sample] = []
+    if is_conversation(source):
+        return ()
     for index in range(0, len(source), max(len(source) // _SAMPLES, 1)):
         prompt = _beginning(source, index)
         if not prompt.strip() or len(found) == _SAMPLES:

@@ -10,6 +10,7 @@ from anysize import modalities
 from anysize.core.errors import ColumnError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.readers.encodings import printable
+from anysize.sources.instead import taken_instead
 from anysize.sources.labels.spelling import plain_label
 from anysize.sources.rows import shown_names
 
@@ -39,6 +40,7 @@ class ColumnSpec:
         passages: of a text, whether long ones are cut into passages, a record each.
         repeated: of a text, whether all of it is read beside each window of the one that is cut
             into windows, as a question beside its context.
+        unless: groups of roles; where data have all of a group, they are taken instead.
     """
 
     role: str
@@ -51,6 +53,7 @@ class ColumnSpec:
     shared: bool = False
     passages: bool = False
     repeated: bool = False
+    unless: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,6 +281,7 @@ def assign(origin: str, columns: Sequence[str], request: Request) -> tuple[Role,
             roles.append(role)
         elif spec.required:
             missing.append(spec)
+    roles, missing = taken_instead(roles, missing, given)
     if missing:
         raise ColumnError(origin, _not_found(missing, header))
     header.refuse_doubles(roles)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from anysize.core.errors import DataError
 from anysize.core.progress import counted
 from anysize.core.records import Record, Source, TextField, record_id
+from anysize.sources.conversations import Conversation, Conversations
 
 if TYPE_CHECKING:
     from anysize.sources.columns import ColumnSpec
@@ -44,9 +45,16 @@ _HEADING = re.compile(r"^ = [^=\n].*[^=\s] = ?\n", re.MULTILINE)
 
 
 def in_passages(source: Source, columns: Sequence[ColumnSpec]) -> Source:
-    """A source whose texts are cut into passages, where a column asks for it."""
-    roles = [spec.role for spec in columns if spec.passages]
-    return Passages(source, roles[0]) if roles and not isinstance(source, Passages) else source
+    """A source whose texts are cut into passages, where a column asks for it.
+
+    Conversations, where the column may be one, are left whole.
+    """
+    asked = [spec for spec in columns if spec.passages]
+    if not asked or isinstance(source, Passages):
+        return source
+    if asked[0].unless:
+        source = Conversations(source, asked[0].role)
+    return Passages(source, asked[0].role)
 
 
 class Passages:
@@ -131,6 +139,9 @@ class Passages:
         """First and last character of each passage, and where its document begins."""
         try:
             text = self._record(index).text(self._role)
+            if isinstance(text, Conversation):
+                yield 0, 0, 0
+                return
             yield from passages_of(text.chunks(), self._size)
         except DataError:
             yield 0, 0, 0  # reading it says why

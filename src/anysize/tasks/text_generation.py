@@ -8,6 +8,7 @@ exactly once; the text before a passage is context. What prediction does is in
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import numpy as np
 from anysize import mergers
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
+from anysize.core.findings import Findings
 from anysize.core.protocols import Merger, Meter, Preprocess
 from anysize.core.receipts import Facts, Unit
 from anysize.core.records import Record, Source
@@ -27,13 +29,16 @@ from anysize.core.windows import Window
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models.architectures import Architecture
 from anysize.models.network import Network
-from anysize.sources import ColumnSpec
+from anysize.sources import ColumnSpec, conversations
+from anysize.sources.conversations import Conversation
 from anysize.sources.passages import BEFORE, CONTINUES
 from anysize.tasks.abilities import ONE_WAY
+from anysize.tasks.conversation_findings import is_conversation, survey_conversations
+from anysize.tasks.conversation_windows import Writer, ensure_template, windows_of
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.text_continuation import AnswerOptions, TextContinuation, begin_of, end_of
-from anysize.windows.language import LanguageWindows
+from anysize.windows.language import LanguageWindow, LanguageWindows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,8 +60,10 @@ TEXT = ColumnSpec(
     kind="text",
     names=("text", "document", "content", "article", "story", "sentence"),
     passages=True,
+    unless=conversations.INSTEAD,
 )
 
+_log = logging.getLogger("anysize")
 _LOOKED_AT = 64
 _TOKENS = "tokens_per_record"
 
@@ -71,7 +78,7 @@ class TextGeneration:
     name = "text-generation"
     role = "text"
     unit: Unit = "tokens"
-    columns: tuple[ColumnSpec, ...] = (TEXT,)
+    columns: tuple[ColumnSpec, ...] = (TEXT, *conversations.COLUMNS)
     main_metric = "perplexity"
     lower_is_better = True
     augmentation = "none"
@@ -105,6 +112,11 @@ class TextGeneration:
         A record's loss is its tokens' losses over this number, so that every token of the data
         counts the same, and the loss of a step is about that of a token.
         """
+        if is_conversation(source) and ensure_template(network):
+            _log.warning(
+                "%s has no chat template: conversations are written with a plain one, which is "
+                "kept in the bundle", network.spec,
+            )  # fmt: skip
         preprocess = self.preprocess(network)
         found = []
         for index in range(0, len(source), max(len(source) // _LOOKED_AT, 1)):
@@ -140,11 +152,18 @@ class TextGeneration:
                 f"stride must be at most the window, {settings.window} tokens, not {stride}"
             )
         measured = dataclasses.replace(windows, context=settings.window - stride)
-        return LanguagePreprocess(windows, measured, seed)
+        return LanguagePreprocess(windows, measured, seed, network)
 
     def target_of(self, record: Record) -> TextCounts:
-        """How many words, characters and bytes the text has; see ``ReadsTargets``."""
-        return counts_of(record.text(self.role).chunks())
+        """How many words, characters and bytes are predicted; see ``ReadsTargets``."""
+        text = record.text(self.role)
+        if isinstance(text, Conversation):
+            return counts_of(f"{answer} " for answer in text.answers())
+        return counts_of(text.chunks())
+
+    def survey(self, source: Source, findings: Findings) -> None:
+        """Counts conversations that cannot be learned from; see ``tasks.abilities.Surveying``."""
+        survey_conversations(source, findings)
 
     def encode_target(self, record: Record, labels: Sequence[str]) -> int:
         """Nothing: the windows have their labels with them."""
@@ -178,15 +197,26 @@ class LanguagePreprocess:
         training: windows to train on; where the first one ends changes from epoch to epoch.
         measured: windows to measure with.
         seed: of the run.
+        network: whose chat template writes conversations; None where there are none.
     """
 
-    def __init__(self, training: LanguageWindows, measured: LanguageWindows, seed: int = 0) -> None:
+    def __init__(
+        self,
+        training: LanguageWindows,
+        measured: LanguageWindows,
+        seed: int = 0,
+        network: Network | None = None,
+    ) -> None:
         self._training, self._measured, self._seed = training, measured, seed
+        self._network = network
+        self._writer: Writer | None = None
 
     def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
         text: Any = record.text("text")
         before: Any = record.fields.get(BEFORE)
-        if draw is None:
+        if isinstance(text, Conversation):
+            stream = self._answers(text, learning=draw is not None)
+        elif draw is None:
             stream = self._measured.stream(text, before)
         else:
             size = self._training.size
@@ -216,6 +246,18 @@ class LanguagePreprocess:
                 facts=facts,
                 aside={"predicted": np.array((window.labels >= 0).sum())},
             )
+
+    def _answers(self, text: Conversation, *, learning: bool) -> Iterator[LanguageWindow]:
+        """Windows of a conversation, half of which neighbours share."""
+        if self._writer is None:
+            assert self._network is not None
+            ensure_template(self._network)
+            self._writer = Writer(self._network)
+        written = self._writer(text.messages(), text.origin)
+        windows = self._measured
+        if learning:
+            windows = dataclasses.replace(self._training, context=self._training.size // 2)
+        yield from windows_of(written, windows, learning=learning)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,10 @@ class LanguageWindows:
             parts = chain(parts, [np.array([self.end], np.int32)])
         yield from self._windows(lead, parts, first or self.size)
 
+    def of_tokens(self, ids: NDArray[np.int32]) -> Iterator[LanguageWindow]:
+        """The windows of tokens that are at hand; the first token is predicted by nothing."""
+        yield from self._windows(np.array([], np.int32), [ids], self.size)
+
     def _lead(self, before: TextField | None) -> NDArray[np.int32]:
         """The tokens before the text: as many as a window may read."""
         if before is None:
