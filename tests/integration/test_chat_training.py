@@ -40,6 +40,7 @@ def trained(shelf: Shelf, template: str | None, name: str) -> Path:
             "text-generation", data, model=str(folder / "model"), out=folder / "bundle", steps=40,
             batch=8, lora=True, lora_targets=("all-linear",), learning_rate=0.02, quiet=True,
             window=64, precision="float32", validation=0, test=0,
+            freeze=("!model.embed_tokens",),  # random ones cannot say much
         )  # fmt: skip
 
     return shelf(name, make, own=True)
@@ -56,7 +57,10 @@ def test_answers_are_learned_and_measured(shelf: Shelf, template: str | None) ->
     assert {one["code"] for one in report["findings"]} >= {"conversations", "conversation-broken"}
     tokenizer = after.network.hub_tokenizer
     assert tokenizer.chat_template
-    rows = [json.loads(line) for line in data.read_text().splitlines()][:6]
+    beginning = data.read_text().splitlines(keepends=True)[:6]
+    few = folder / "few.jsonl"
+    few.write_text("".join(beginning))
+    rows = [json.loads(line) for line in beginning]
     total, count = 0.0, 0
     for row in rows:
         asked = tokenizer.apply_chat_template(
@@ -70,12 +74,12 @@ def test_answers_are_learned_and_measured(shelf: Shelf, template: str | None) ->
         for place in range(start, len(ids)):
             total -= float(chances[place - 1, ids[place]])
             count += 1
-    found: Any = after.evaluate(rows, runtime="torch", precision="float32")
+    found: Any = after.evaluate(few, runtime="torch", precision="float32")
     assert found.tokens == count
     assert found.loss == pytest.approx(total, rel=1e-4)
     learned = math.exp(total / count)
     if template:
-        was: Any = before.evaluate(rows, runtime="torch", precision="float32")
-        assert learned < 3 < was.main()["perplexity"]
+        was: Any = before.evaluate(few, runtime="torch", precision="float32")
+        assert learned < 5 < 100 < was.main()["perplexity"]
     else:
-        assert learned < 3
+        assert learned < 5

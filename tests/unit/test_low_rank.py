@@ -104,15 +104,27 @@ def test_packed_sequences_give_what_each_gives_alone_and_the_same_gradients(
         torch.testing.assert_close(found[name], gradient, atol=1e-4, rtol=1e-3)
 
 
-def test_packed_decoders_give_what_each_sequence_gives_alone() -> None:
+@pytest.mark.parametrize("additions", [True, False])
+def test_packed_decoders_give_what_each_sequence_gives_alone(additions: bool) -> None:
     module = llama()
-    with_additions(module, "all-linear")
-    module.eval()
-    alone = [
+    if additions:
+        with_additions(module, "all-linear")
+    module.train()
+    rows = [
         module.base_model(input_ids=torch.tensor([ids])).last_hidden_state[0] for ids in sequences()
     ]
+    alone = torch.cat(rows)
+    alone.square().sum().backward()
+    expected = {
+        name: item.grad.clone() for name, item in module.named_parameters() if item.requires_grad
+    }
+    module.zero_grad()
     packed = PackedDecoder(module)(sequences())
-    torch.testing.assert_close(packed, torch.cat(alone), atol=1e-5, rtol=1e-4)
+    packed.square().sum().backward()
+    torch.testing.assert_close(packed, alone, atol=1e-5, rtol=1e-4)
+    for name, item in module.named_parameters():
+        if item.requires_grad:
+            torch.testing.assert_close(item.grad, expected[name], atol=1e-3, rtol=1e-3)
 
 
 def gpt2() -> PreTrainedModel:

@@ -11,10 +11,11 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from anysize.models.packed_layout import Packing, padded, unpadded
+from anysize.models.packed_layout import Block, Packing, padded, unpadded
 from anysize.models.packing import PackedRow, TokenIds, pack
 from anysize.models.positions import position_count
 
@@ -61,15 +62,63 @@ def causal_attention(
     ):
         # Padding is behind the tokens of a segment, where none of them looks.
         attended = functional.scaled_dot_product_attention(
-            padded(q, block),
-            padded(k, block),
-            padded(v, block),
+            _pad(q, block),
+            _pad(k, block),
+            _pad(v, block),
             dropout_p=dropout,
             is_causal=True,
             scale=scale,
         )
-        parts.append(unpadded(attended, block))
+        parts.append(_unpad(attended, block))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _pad(row: Tensor, block: Block) -> Tensor:
+    """`padded`, with a gradient that is gathered too.
+
+    torch's own adds up row by row what came from one place, several times slower than attention
+    itself. Here nothing comes together: what only fills a block up has no gradient, because no
+    token looks at it and nothing of it is taken.
+    """
+    if block.gather is None or not (torch.is_grad_enabled() and row.requires_grad):
+        return padded(row, block)
+    return cast(Tensor, _Pad.apply(row, block))  # type: ignore[no-untyped-call]
+
+
+def _unpad(batch: Tensor, block: Block) -> Tensor:
+    """`unpadded`, with a gradient that is copied; see `_pad`."""
+    if block.scatter is None or not (torch.is_grad_enabled() and batch.requires_grad):
+        return unpadded(batch, block)
+    return cast(Tensor, _Unpad.apply(batch, block))  # type: ignore[no-untyped-call]
+
+
+class _Pad(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, row: Tensor, block: Block) -> Tensor:
+        ctx.block = block
+        return padded(row, block)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return unpadded(grads[0], ctx.block), None
+
+
+class _Unpad(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, batch: Tensor, block: Block) -> Tensor:
+        ctx.block, ctx.shape = block, batch.shape
+        return unpadded(batch, block)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        block: Block = ctx.block
+        segments, heads, width, size = ctx.shape
+        assert block.scatter is not None
+        whole = grads[0].new_zeros(segments * width, heads, size)
+        whole.index_copy_(0, block.scatter, grads[0])
+        return whole.view(segments, width, heads, size).transpose(1, 2), None
 
 
 def attention_forward(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ class Writer:
     """
 
     def __init__(self, network: Network) -> None:
-        self._hub: Any = network.hub_tokenizer
+        self._hub = cast(Any, network.hub_tokenizer)
         self._spec = network.spec
         self._tokenizer: Any = network.needed_tokenizer()
         self._special = [str(each) for each in self._hub.added_tokens_decoder.values()]
