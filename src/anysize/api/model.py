@@ -46,7 +46,7 @@ def load(
     labels: Sequence[str] | None = None,
     pixels: str | None = None,
 ) -> Model:
-    """Opens a bundle, a Hugging Face folder or a hub id.
+    """Opens a bundle, a Hugging Face folder, a GGUF file or a hub id.
 
     Args:
         spec: where the model is.
@@ -62,15 +62,15 @@ def load(
         ConfigurationError: labels or pixels that do not fit.
         BudgetError: the weights alone are over the budget.
     """
-    from anysize.models.graph_files import graph_file
-    from anysize.models.spec import open_network
+    from anysize.models.spec import in_one_file, open_network
     from anysize.planning.budget import refuse_early, weights_size
 
     if memory is not None:
         refuse_early(f"loading {spec}", parse_size(memory), weights_size(spec), training=False)
     network, card = open_network(str(spec), task, labels=labels, pixels=pixels)
-    # A folder of a graph file is no bundle: nothing is kept in it, and no gallery is tied to it.
-    folder = Path(spec) if Path(spec).is_dir() and graph_file(spec) is None else None
+    # The folder of a graph or GGUF file is no bundle: nothing is kept in it, and no gallery is
+    # tied to it.
+    folder = Path(spec) if Path(spec).is_dir() and not in_one_file(spec) else None
     return Model(network, card, folder)
 
 

@@ -226,12 +226,14 @@ def inspect(
 
 def is_model(path: str | Path) -> bool:
     """Whether a path is a bundle or a model and no data."""
+    from anysize.models.gguf.files import gguf_file
     from anysize.models.graph_files import is_graph
     from anysize.models.keras.suffixes import is_keras
 
     place = Path(path)
     names = ("anysize.json", "config.json")
-    return is_keras(place) or any((place / name).is_file() for name in names) or is_graph(place)
+    other = is_keras(place) or gguf_file(place) is not None or is_graph(place)
+    return other or any((place / name).is_file() for name in names)
 
 
 def card(spec: str | Path) -> dict[str, Any]:

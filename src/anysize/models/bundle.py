@@ -223,7 +223,8 @@ def files_of(folder: str | Path) -> list[Path]:
 
 
 def _needed(path: Path) -> bool:
-    return path.suffix in (".json", ".safetensors", ".model", ".txt") and path.name not in (
+    kept = path.suffix in (".json", ".safetensors", ".model", ".txt", ".jinja")
+    return kept and path.name not in (
         "metrics.json", "plan.json", "report.json", "compression.json",
     )  # fmt: skip
 

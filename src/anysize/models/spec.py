@@ -1,23 +1,25 @@
 """Model specs: from a string to a network.
 
 A spec is a built-in name (``resnet18``, ``minilm``), a local folder in the Hugging Face layout, a
-bundle, a Keras file (``model.keras``, ``model.h5``), or a hub id
+bundle, a Keras file (``model.keras``, ``model.h5``), a GGUF file (``model.gguf``), or a hub id
 (``distilbert/distilbert-base-uncased``). Of folders only safetensors weights are read, and no code
 from a model folder is ever run. Here it is only decided which of them a spec is; each is opened in
-a file of its own (``models.opening``, ``models.keras``, ``models.onnx``).
+a file of its own (``models.opening``, ``models.keras``, ``models.onnx``, ``models.gguf``).
 """
 
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 from anysize.core import plugins
-from anysize.core.errors import BundleError
+from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models.bundle import CARD, Card, is_bundle
+from anysize.models.gguf.files import gguf_file
 from anysize.models.graph_files import graph_file
 from anysize.models.keras.suffixes import is_keras
 from anysize.models.network import BuildRequest, Network
@@ -37,16 +39,23 @@ def build(spec: str, request: BuildRequest) -> Network:
     """
     if spec in plugins.keys("models"):
         return cast(Network, plugins.load("models", spec).build(spec, request))
+    from anysize.models.thinned import apply_options
+
     if is_keras(spec):
         from anysize.models.keras import file as keras_file
 
         return keras_file.build(spec, request)
+    if (weights := gguf_file(spec)) is not None:
+        from anysize.models.gguf import file as gguf
+
+        network = gguf.build(weights, request)
+        apply_options(network, request.options)
+        return network
     if not Path(spec).is_dir() and "/" not in spec:
         plugins.load("models", spec)  # raises, with near names
     if not Path(spec).exists():
         _refuse_slip(Path(spec))
     from anysize.models.opening import bundles, hub
-    from anysize.models.thinned import apply_options
 
     graph = None if is_bundle(spec) else graph_file(spec)
     if graph is not None:
@@ -73,8 +82,9 @@ def open_network(
     """A trained network and its card: a bundle, or a folder or hub id with a ready head.
 
     Args:
-        spec: a bundle's folder, a Hugging Face folder, a hub id, or a built-in name with trained
-            weights (its module has a function ``ready(key)``).
+        spec: a bundle's folder, a Hugging Face folder, a GGUF file, a hub id, or a built-in name
+            with trained weights (its module has a function ``ready(key)``, with ``task`` where it
+            is for several).
         task: needed only where the configuration does not name it.
         labels: names of the classes, where the model has none of its own or others.
         pixels: values that a picture model was trained on (``models.pixels``), where its file does
@@ -92,6 +102,15 @@ def open_network(
     return apply(network, card, labels=labels, pixels=pixels)
 
 
+def in_one_file(spec: str | Path) -> bool:
+    """Whether a spec names a graph or GGUF file, or the folder of one.
+
+    Raises:
+        BundleError: a folder holds several.
+    """
+    return graph_file(spec) is not None or gguf_file(spec) is not None
+
+
 def _opened(spec: str, task: str | None, pixels: str | None) -> tuple[Network, Card]:
     from anysize.models.opening import bundles, hub
 
@@ -105,11 +124,17 @@ def _opened(spec: str, task: str | None, pixels: str | None) -> tuple[Network, C
         from anysize.models.keras import file as keras_file
 
         return keras_file.open_file(spec, task, pixels=pixels)
+    if (weights := gguf_file(path)) is not None:
+        from anysize.models.gguf import file as gguf
+
+        return gguf.open_file(weights, task)
     if not path.exists() and spec in plugins.keys("models"):
-        return _built_in(spec)
+        return _built_in(spec, task)
     if path.exists() and not (path / "config.json").is_file():
         raise BundleError(
-            spec, "is neither a bundle (anysize.json) nor a Hugging Face folder (config.json)"
+            spec,
+            "is neither a bundle (anysize.json) nor a Hugging Face folder (config.json), and holds "
+            "no GGUF file",
         )
     if not path.exists():
         _refuse_slip(path)
@@ -147,10 +172,18 @@ def _refuse_slip(path: Path) -> None:
         raise BundleError(str(path), f"no such folder; did you mean {meant}?")
 
 
-def _built_in(key: str) -> tuple[Network, Card]:
+def _built_in(key: str, task: str | None) -> tuple[Network, Card]:
     ready = getattr(plugins.load("models", key), "ready", None)
     if ready is None:
         raise BundleError(
             key, "is a built-in model without weights for a task: train it first (anysize train)"
         )
-    return cast(tuple[Network, Card], ready(key))
+    if task is not None and "task" in inspect.signature(ready).parameters:
+        return cast(tuple[Network, Card], ready(key, task=task))
+    network, card = cast(tuple[Network, Card], ready(key))
+    if task not in (None, card.task):
+        raise ConfigurationError(
+            f"{key} is ready for {card.task}, not for {task}: train it for that first (anysize "
+            f"train {task} DATA --model {key})"
+        )
+    return network, card

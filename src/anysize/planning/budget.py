@@ -6,6 +6,8 @@ from pathlib import Path
 
 from anysize.core import memory
 from anysize.core.errors import BudgetError
+from anysize.models.gguf.files import gguf_file
+from anysize.models.gguf.header import read_header, unpacked_size
 
 STEP = 64 << 20
 # Interpreter, torch and transformers with nothing loaded; a little below what is seen, because
@@ -85,7 +87,14 @@ def refuse(
 
 
 def weights_size(folder: str | Path) -> int:
-    """Bytes of the safetensors files of a model folder; 0 where it is no folder."""
+    """Bytes of the weights of a model folder or a GGUF file, as they are loaded; 0 of all else.
+
+    Raises:
+        BundleError: a GGUF file whose header is damaged.
+    """
+    path = gguf_file(folder)
+    if path is not None:
+        return unpacked_size(read_header(path))
     path = Path(folder)
     return sum(file.stat().st_size for file in path.glob("*.safetensors")) if path.is_dir() else 0
 

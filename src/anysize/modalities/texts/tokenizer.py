@@ -33,7 +33,13 @@ def opened(spec: str, config: PretrainedConfig, wish: int | None) -> dict[str, A
         BundleError: there is no fast tokenizer, or it has tokens that the model has not.
         ConfigurationError: the window that was asked for is longer than the model's.
     """
-    tokenizer = _loaded(spec, config)
+    return reading(spec, config, _loaded(spec, config), wish)
+
+
+def reading(
+    spec: str, config: PretrainedConfig, tokenizer: Any, wish: int | None
+) -> dict[str, Any]:
+    """As `opened`, with a fast tokenizer that was loaded already."""
     longest = check_window(spec, config, tokenizer, wish)
     return {
         "settings": TextSettings(window=wish or min(longest, _USUAL)),
@@ -128,7 +134,7 @@ def _loaded(spec: str, config: PretrainedConfig) -> Any:
         # It says nothing of places in the text, which only the other tasks need.
         if not getattr(config, "is_encoder_decoder", False):
             raise BundleError(spec, "has no fast tokenizer (tokenizer.json)")
-        _check_tokens(spec, config, tokenizer.get_vocab())
+        check_tokens(spec, config, tokenizer.get_vocab())
         return tokenizer
     # Without files, transformers makes one that knows special tokens, and the blank at most.
     if len(set(backend.get_vocab()) - set(tokenizer.all_special_tokens)) < 2:
@@ -136,7 +142,7 @@ def _loaded(spec: str, config: PretrainedConfig) -> Any:
     # Padding and truncation are done elsewhere, and no input is ever cut.
     backend.no_truncation()
     backend.no_padding()
-    _check_tokens(spec, config, backend.get_vocab(with_added_tokens=False))
+    check_tokens(spec, config, backend.get_vocab(with_added_tokens=False))
     return tokenizer
 
 
@@ -150,7 +156,8 @@ def check_window(spec: str, config: PretrainedConfig, tokenizer: Any, wish: int 
     return longest
 
 
-def _check_tokens(spec: str, config: PretrainedConfig, vocabulary: Mapping[str, int]) -> None:
+def check_tokens(spec: str, config: PretrainedConfig, vocabulary: Mapping[str, int]) -> None:
+    """Refuses a tokenizer with a token that its model has not."""
     rows = getattr(config, "vocab_size", None)
     highest = max(vocabulary.values(), default=-1)
     if highest < 0:
