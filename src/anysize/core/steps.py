@@ -163,6 +163,10 @@ class Generation:
         kept = min(whole, self.options.context) if self.options.context else whole
         return self.options.beams * kept
 
+    def quick(self) -> Generation:
+        """Greedy; see ``Quickened``."""
+        return replace(self, options=replace(self.options, beams=1))
+
     def answers(
         self, runtime: Generator, examples: Sequence[Example], *, partial: bool = False
     ) -> Iterator[Answer]:

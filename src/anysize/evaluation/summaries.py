@@ -1,4 +1,4 @@
-"""Evaluation of summarization: ROUGE beside methods that need no model.
+"""Evaluation of summarization: ROUGE beside methods that take a text's own sentences.
 
 The baselines have as many sentences for each record as the model's summary has. Where a record has
 several references, each metric is of the one that it is highest with, as in SciTLDR (Cachola et al.
@@ -7,17 +7,19 @@ several references, each metric is of the one that it is highest with, as in Sci
 
 from __future__ import annotations
 
+import contextlib
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anysize import tasks
 from anysize.core import rouge
-from anysize.core.errors import AnysizeError
+from anysize.core.errors import AnysizeError, MissingExtraError
 from anysize.core.records import Record, Source
 from anysize.core.results import ErrorResult, Result
 from anysize.core.rouge import METRICS
@@ -48,7 +50,11 @@ PROVIDES = ("summarization",)
 _WORDS = {
     "lead": "the first sentences of the document",
     "tfidf-ranking": "the sentences of the document that are most central by their words (TF-IDF)",
+    "sentence-ranking": "the sentences that are most central by the pretrained encoder",
 }
+Extract: TypeAlias = Callable[[Record, SummaryOptions], Result]
+"""Summarises a record with its own sentences."""
+
 _SHOWN = 8
 _SHOWN_BEST = 3
 _SHOWN_CHARACTERS = 2000
@@ -113,7 +119,8 @@ class _Run:
 
     def __init__(self, source: Source, model: str) -> None:
         self.passed = Passed(source)
-        names = [name for name in WEIGHTLESS if name != model]
+        self._extracts = extracts(model)
+        names = list(self._extracts)
         self.scores: dict[str, list[list[float]]] = {name: [] for name in (MODEL, *names)}
         self.means: list[list[float]] = []
         self.several = False
@@ -128,7 +135,7 @@ class _Run:
         options = SummaryOptions(sentences=max(len(drawn), 1))
         for name, scores in self.scores.items():
             own = name == MODEL
-            text = result.prediction if own else extract(name, record, options).prediction
+            text = result.prediction if own else self._extracts[name](record, options).prediction
             found = rouge.best(by_lines(text), lines)
             scores.append([found[metric].f1 for metric in METRICS])
         mean = rouge.mean(by_lines(result.prediction), lines)
@@ -175,6 +182,20 @@ class _Run:
             heapq.heappush(kept, (key, -index, shown))
             if len(kept) > most:
                 heapq.heappop(kept)
+
+
+def extracts(model: str) -> dict[str, Extract]:
+    """The baselines of a model: all methods that take a text's own sentences but itself.
+
+    Without the package of the pretrained encoder, ``sentence-ranking`` is none of them.
+    """
+    found: dict[str, Extract] = {name: partial(extract, name) for name in WEIGHTLESS}
+    with contextlib.suppress(MissingExtraError):
+        from anysize.evaluation.summary_ranking import Ranking
+
+        found["sentence-ranking"] = Ranking()
+    found.pop(model, None)
+    return found
 
 
 def by_lines(text: str) -> str:

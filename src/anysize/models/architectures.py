@@ -39,6 +39,7 @@ class Architecture:
         overlap: the part of a window that neighbours share, for a model that says nothing of it.
         causal: name of the Auto class that loads models without an encoder, where the task takes
             both kinds.
+        causal_outputs: what ``outputs`` is of these.
         unused: beginnings of the names of weights that a model of this class may lack, because
             what they give is not taken (``pooler.``).
     """
@@ -50,16 +51,21 @@ class Architecture:
     beside: tuple[str, ...] = ()
     overlap: float = 0.0
     causal: str = ""
+    causal_outputs: tuple[str, ...] = ("logits",)
     unused: tuple[str, ...] = ()
 
     def auto_for(self, config: PretrainedConfig) -> str:
         """Name of the Auto class for models of a configuration."""
-        whole = self.causal and not getattr(config, "is_encoder_decoder", False)
-        return self.causal if whole else self.auto
+        return self.causal if self._is_causal(config) else self.auto
+
+    def _is_causal(self, config: Any) -> bool:
+        return bool(self.causal) and not getattr(config, "is_encoder_decoder", False)
 
     def apply(self, network: Network) -> None:
         """Notes in a network what it is given and what is taken of it, and how windows overlap."""
-        network.outputs, network.per_token = self.outputs, self.per_token
+        causal = self._is_causal(network.module.config)
+        network.outputs = self.causal_outputs if causal else self.outputs
+        network.per_token = self.per_token
         network.beside = tuple(name for name in self.beside if _takes(network.module, name))
         if self.overlap:
             network.settings = network.settings.sharing(self.overlap)

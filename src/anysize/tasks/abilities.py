@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from anysize.core.findings import Findings
 from anysize.core.records import Record, Source
+
+if TYPE_CHECKING:
+    from anysize.models.network import Network
 
 
 @runtime_checkable
@@ -38,6 +41,27 @@ class Selective(Protocol):
 
 ONE_WAY: Mapping[str, Sequence[str]] = {"merge": ()}
 """What a task takes whose windows become one result in one way alone."""
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """A task that looks through training data for what a network cannot read as they are."""
+
+    def measure(self, network: Network, source: Source, findings: Findings) -> None:
+        """Reads all records; those that cannot be read are left to those who read them later.
+
+        Args:
+            network: that is to be trained.
+            source: the training data.
+            findings: takes what is found.
+        """
+        ...
+
+
+def measure(task: object, network: Network, source: Source, findings: Findings) -> None:
+    """What the task finds a network cannot read, where it looks at all."""
+    if isinstance(task, Measuring):
+        task.measure(network, source, findings)
 
 
 @runtime_checkable

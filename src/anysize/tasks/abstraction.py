@@ -53,14 +53,17 @@ def step_of(network: Network, options: SummaryOptions) -> Generation:
 class PassagePreprocess:
     """A record's ``text`` to examples, a passage of whole sentences each.
 
+    Attributes:
+        prompt: how the model reads a passage.
+
     Args:
         network: an encoder-decoder or a decoder.
         options: of prediction.
     """
 
     def __init__(self, network: Network, options: SummaryOptions) -> None:
-        self._prompt: Prompt = prompt_of(network, options)
-        self._passages = Passages(most=self._prompt.most, size=self._prompt.size)
+        self.prompt: Prompt = prompt_of(network, options)
+        self._passages = Passages(most=self.prompt.most, size=self.prompt.size)
 
     def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
         text = record.text("text")
@@ -68,11 +71,11 @@ class PassagePreprocess:
         if isinstance(text, Partials):
             aside["leaves"] = np.empty((), object)
             aside["leaves"][()] = text.leaves
-        unknown = UnknownTokens(self._prompt.encoder)
+        unknown = UnknownTokens(self.prompt.encoder)
         for index, passage in enumerate(self._passages.stream(text)):
             if passage.last and not index and not passage.sentences:
                 raise DataError(text.origin, nothing_to_summarise(passage))
-            arrays = self._prompt.arrays(passage.text)
+            arrays = self.prompt.arrays(passage.text)
             unknown.look(passage.text, arrays["input_ids"])
             core = passage.core
             yield Example(

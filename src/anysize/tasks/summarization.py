@@ -1,43 +1,58 @@
 """Summarization of texts of any length, by their own sentences or in a model's words.
 
 Every window is read. A model that writes summarises each of them; these partial summaries, in
-their order, are a text that is read again, until one window holds all of it.
+their order, are a text that is read again, until one window holds all of it. In training a record
+is a document, or what its summary is about in a long one, and a summary; encoder-decoders are
+trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.examples import Example
+from anysize.core.findings import Findings
 from anysize.core.options import Options
-from anysize.core.protocols import Merger, Preprocess
+from anysize.core.protocols import Merger, Meter, Preprocess
 from anysize.core.receipts import Unit
-from anysize.core.records import Record
+from anysize.core.records import Record, Source
 from anysize.core.results import NextRound, Result
 from anysize.core.steps import ONE_RUN, Step
 from anysize.core.windows import Window
 from anysize.mergers.written import WrittenMerger
+from anysize.modalities.texts.settings import TextFacts
 from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.tasks import abstraction, extraction
 from anysize.tasks.abilities import ONE_WAY
 from anysize.tasks.abstraction import adapt as adapt  # see models.opening.hub
-from anysize.tasks.protocols import MERGED_AS_USUAL, MergeOptions
+from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.references import reading, references
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
+from anysize.tasks.sequence_loss import sequence_loss
+from anysize.tasks.summary_meter import RougeMeter
 from anysize.tasks.summary_options import SummaryOptions
-from anysize.tasks.untrained import Untrained
+from anysize.tasks.summary_prompts import generation_of, prompt_of
+from anysize.tasks.summary_training import Pairs, longest_summary, note_lengths
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from anysize.augmentation import Augmentation
+    from anysize.models.execution import Tensors
 
 PROVIDES = ("summarization",)
 ARCHITECTURE = Architecture(
     auto="AutoModelForSeq2SeqLM",
     causal="AutoModelForCausalLM",
     suffixes=("PegasusForConditionalGeneration", "PegasusXForConditionalGeneration"),
+    outputs=("target_logits",),
 )
+OPTIONS = (SummaryOptions,)
 
 TEXT = ColumnSpec(
     role="text",
@@ -58,7 +73,7 @@ SUMMARY = ColumnSpec(
 )  # fmt: skip
 
 
-class Summarization(Untrained):
+class Summarization:
     """Passages of whole sentences over ``text``."""
 
     name = "summarization"
@@ -71,11 +86,6 @@ class Summarization(Untrained):
     separable = True
     by_target = False
     takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
-    untrained: ClassVar[str] = (
-        "models of summarization are not trained here: predict and evaluate with "
-        f"{', '.join(extraction.METHODS)}, or a folder or hub id of a model that was trained "
-        "elsewhere"
-    )
     prediction: ClassVar[type[Options]] = SummaryOptions
 
     def __init__(self, options: SummaryOptions | None = None) -> None:
@@ -84,6 +94,58 @@ class Summarization(Untrained):
     def predicting(self, options: SummaryOptions) -> Self:
         """The task with other options of prediction."""
         return type(self)(options)
+
+    def labels(self, source: Source) -> tuple[str, ...]:
+        return ()  # any text may come out
+
+    def label_counts(self, source: Source) -> dict[str, int]:
+        return {}
+
+    def facts(self, source: Source, found: object) -> object:
+        """Documents and summaries, for a vocabulary that they share; see ``KnowsMore``."""
+        if not isinstance(found, TextFacts) or found.texts is None:
+            return found
+        return dataclasses.replace(found, texts=lambda: _both(source))
+
+    def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
+        """See ``Task``.
+
+        Raises:
+            ConfigurationError: the network is not an encoder-decoder.
+        """
+        if not getattr(network.module.config, "is_encoder_decoder", False):
+            raise ConfigurationError(
+                f"model {network.spec!r} has no encoder, and summarization trains encoder-decoders "
+                "(BART, T5, …): train it with the task text-generation, on documents as prompts "
+                "and summaries as completions"
+            )
+        prompt_of(network, self.options)
+
+    def measure(self, network: Network, source: Source, findings: Findings) -> None:
+        """See ``Measuring``."""
+        most = generation_of(network, self.options).most
+        note_lengths(source, prompt_of(network, self.options), self.options, most, findings)
+
+    def recipe_defaults(self, *, pretrained: bool) -> Mapping[str, Any]:
+        return {"batch": 16, "label_smoothing": 0.1}
+
+    def encode_target(self, record: Record, labels: Sequence[str]) -> int:
+        """Checks that there is a summary; the examples carry its tokens."""
+        if record.target is None:
+            raise DataError(record.id, "has no summary")
+        references(record.target, record.id)
+        return 0
+
+    def made_up(self, example: Example, labels: int) -> tuple[Example, int]:
+        written = example.arrays["input_ids"][: longest_summary(self.options)]
+        return dataclasses.replace(example, arrays={**example.arrays, "labels": written}), 0
+
+    def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
+        """The cross entropy of every token of the summaries, once, summed."""
+        return sequence_loss(outputs, batch)
+
+    def new_meter(self, labels: Sequence[str]) -> Meter:
+        return RougeMeter()
 
     def step(self, network: Network) -> Step:
         """See ``Stepped``."""
@@ -100,7 +162,7 @@ class Summarization(Untrained):
         refuse_augmentation(self.name, augment)
         method = extraction.method_of(network)
         if method is None:
-            return abstraction.PassagePreprocess(network, self.options)
+            return SummaryPreprocess(network, self.options)
         return extraction.ExtractPreprocess(method, network)
 
     def target_of(self, record: Record) -> tuple[str, ...] | None:
@@ -120,6 +182,25 @@ class Summarization(Untrained):
             return SummaryMerger(record, self.options)
 
         return new
+
+
+class SummaryPreprocess:
+    """A record's ``text`` to examples, a passage each; in training one with its summary.
+
+    Args:
+        network: that writes summaries.
+        options: of prediction.
+    """
+
+    def __init__(self, network: Network, options: SummaryOptions) -> None:
+        self._passages = abstraction.PassagePreprocess(network, options)
+        self._pairs = Pairs(self._passages.prompt, options)
+
+    def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
+        if draw is None:
+            yield from self._passages(ordinal, record)
+        else:
+            yield self._pairs.example(ordinal, record, draw)
 
 
 class SummaryMerger:
@@ -148,6 +229,17 @@ class SummaryMerger:
     def finish(self) -> Result | NextRound:
         assert self._merger is not None
         return self._merger.finish()
+
+
+def _both(source: Source) -> Iterator[str]:
+    for index in range(len(source)):
+        try:
+            record = source[index]
+            yield from record.text("text").chunks()
+            if record.target is not None:
+                yield from references(record.target, record.id)
+        except DataError:
+            continue
 
 
 def make(name: str) -> Summarization:

@@ -18,6 +18,7 @@ from anysize.models.network import Network
 from anysize.models.positions import position_count
 from anysize.tasks.summary_options import SummaryOptions
 from anysize.windows.encoding import TextEncoder
+from anysize.windows.frames import Frame
 
 NEW_TOKENS = 128
 """Tokens of a written summary at most, where neither the user nor the model says it."""
@@ -26,6 +27,7 @@ NEW_TOKENS = 128
 _LEAST_ROOM = 16
 # What is read side by side may have a token or two more than its parts.
 _SPARE = 2
+_PROBE = "The"
 _MARK = "\u0001text\u0001"
 # What language models that follow no instructions take for the beginning of a summary (Radford et
 # al. 2019, section 3.6).
@@ -41,6 +43,7 @@ class Prompt:
         encoder: of the passages; what looks like a special token in them is read as text.
         most: tokens that a passage may have.
         begin: what the decoder of an encoder-decoder begins with; None leaves it to the model.
+        frame: what surrounds the tokens of a summary that an encoder-decoder is to write.
     """
 
     before: NDArray[np.int32]
@@ -48,6 +51,15 @@ class Prompt:
     encoder: TextEncoder
     most: int
     begin: NDArray[np.int32] | None = None
+    frame: Frame | None = None
+
+    def labels(self, summary: str) -> NDArray[np.int32]:
+        """What an encoder-decoder is to write for a summary, the token that ends it included."""
+        assert self.frame is not None
+        found = self.frame.around(self.encoder.ids(summary))
+        # What the decoder begins with is no part of what it is to write.
+        begun = self.begin is not None and len(found) > 1 and found[0] == self.begin[-1]
+        return found[1:] if begun else found
 
     def size(self, text: str) -> int:
         """The tokens of a passage."""
@@ -88,7 +100,7 @@ def prompt_of(network: Network, options: SummaryOptions) -> Prompt:
     begin = None
     if encodes:
         prefix = str(_own(network, "prefix", ""))
-        before: Sequence[int] = [*frame.prefix.tolist(), *encoder.ids(prefix)]
+        before: Sequence[int] = [*frame.prefix.tolist(), *_leading(encoder, prefix)]
         after: Sequence[int] = frame.suffix.tolist()
         begin = _begin(network)
     elif template:
@@ -106,14 +118,28 @@ def prompt_of(network: Network, options: SummaryOptions) -> Prompt:
             f"{len(before) + len(after)} of the prompt and those that are to be written, and "
             f"{_LEAST_ROOM} are needed: raise --window, or lower --max-new-tokens"
         )
-    return Prompt(np.array(before, np.int32), np.array(after, np.int32), encoder, most, begin)
+    around = np.array(before, np.int32), np.array(after, np.int32)
+    return Prompt(*around, encoder, most, begin, frame if encodes else None)
 
 
 def generation_of(network: Network, options: SummaryOptions) -> GenerationOptions:
-    """How long summaries are: as asked for, as the model's configuration says, or 128 tokens."""
+    """How summaries are written: as asked for, as the model's configuration says, or plainly.
+
+    That is 128 tokens at most, by greedy decoding.
+    """
     most = options.max_new_tokens or int(_own(network, "max_length", NEW_TOKENS))
     least = 0 if options.max_new_tokens else int(_own(network, "min_length", 0))
-    return GenerationOptions(most=most, least=min(least, most))
+    return GenerationOptions(
+        most=most,
+        least=min(least, most),
+        beams=options.beams or int(_own(network, "num_beams", 1)),
+        length_penalty=_given(options.length_penalty, network, "length_penalty", 1.0),
+        no_repeat=int(_given(options.no_repeat, network, "no_repeat_ngram_size", 0)),
+    )
+
+
+def _given(asked: float | None, network: Network, name: str, default: float) -> float:
+    return float(_own(network, name, default)) if asked is None else asked
 
 
 def _own(network: Network, name: str, default: Any) -> Any:
@@ -121,7 +147,15 @@ def _own(network: Network, name: str, default: Any) -> Any:
     entries = getattr(network.module.config, "task_specific_params", None) or {}
     own = entries.get("summarization") or {}
     found = own.get(name)
-    return default if not isinstance(found, type(default)) else found
+    kinds = (int, float) if isinstance(default, int | float) else type(default)
+    return found if isinstance(found, kinds) and not isinstance(found, bool) else default
+
+
+def _leading(encoder: TextEncoder, prefix: str) -> list[int]:
+    """The tokens of a text before a passage; many tokenizers put the blank between at the latter."""
+    bare = encoder.ids(prefix.rstrip())
+    joined = [*bare, *encoder.ids(_PROBE)] == encoder.ids(prefix + _PROBE)
+    return bare if joined else encoder.ids(prefix)
 
 
 def _begin(network: Network) -> NDArray[np.int32] | None:

@@ -30,6 +30,7 @@ from anysize.sources import ColumnSpec
 from anysize.tasks.abilities import ONE_WAY
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
+from anysize.tasks.sequence_loss import sequence_loss
 from anysize.tasks.translation_meter import BleuMeter
 from anysize.tasks.translation_options import TranslationOptions
 from anysize.tasks.translation_step import Translating
@@ -165,14 +166,7 @@ class Translation:
 
     def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
         """The cross entropy of every target token, once, summed."""
-        import torch
-
-        from anysize.models.cross_entropy import cross_entropy
-
-        logits = outputs["target_logits"]
-        wanted = np.concatenate([example.arrays["labels"] for example in batch.examples])
-        right = torch.from_numpy(wanted.astype(np.int64)).to(logits.device)
-        return cross_entropy(logits, right, batch.options.label_smoothing).sum()
+        return sequence_loss(outputs, batch)
 
     def new_meter(self, labels: Sequence[str]) -> Meter:
         return BleuMeter()

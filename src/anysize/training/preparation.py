@@ -17,6 +17,7 @@ from anysize.models.classifier import last_linear
 from anysize.models.network import BuildRequest, Network
 from anysize.sources.opening import called
 from anysize.sources.sample import sample_digest
+from anysize.tasks.abilities import measure
 from anysize.tasks.fields import modality_of as modality_of_task
 from anysize.tasks.protocols import KnowsMore, Task, head_of
 from anysize.tasks.understanding import Understood, understand
@@ -70,6 +71,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     check_checkpointing(recipe.model, network.module, recipe.checkpointing)
     low_rank = chosen(recipe, network) if recipe.lora else None
     task.begin(network, training, labels)
+    measure(task, network, training, findings)
     counts = data.counts.get("train") or task.label_counts(training)
     if (head := head_of(task)) is not None:
         scales.start(network, head, labels, counts, len(training))
