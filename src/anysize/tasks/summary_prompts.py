@@ -152,7 +152,7 @@ def _own(network: Network, name: str, default: Any) -> Any:
 
 
 def _leading(encoder: TextEncoder, prefix: str) -> list[int]:
-    """The tokens of a text before a passage; many tokenizers put the blank between at the latter."""
+    """The tokens of what is before a passage, to which the blank between may belong."""
     bare = encoder.ids(prefix.rstrip())
     joined = [*bare, *encoder.ids(_PROBE)] == encoder.ids(prefix + _PROBE)
     return bare if joined else encoder.ids(prefix)

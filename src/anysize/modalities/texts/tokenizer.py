@@ -117,10 +117,9 @@ def _loaded(spec: str, config: PretrainedConfig) -> Any:
     import transformers
 
     try:
-        with warnings.catch_warnings():
-            # MarianTokenizer asks for a package that its tokens do not depend on.
-            warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
-            tokenizer = transformers.AutoTokenizer.from_pretrained(spec, trust_remote_code=False)
+        # MarianTokenizer, and every copy of it, asks for a package that its tokens do not need.
+        warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
+        tokenizer = transformers.AutoTokenizer.from_pretrained(spec, trust_remote_code=False)
     except ImportError as error:
         if "entencepiece" not in str(error):
             raise
