@@ -14,9 +14,11 @@ from anysize.core.generation import SINKS, GenerationOptions
 from anysize.core.windows import Span, Window
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models.network import Network
-from anysize.runtimes import decoder_only
+from anysize.runtimes import decoder_only, ragged_decoding
 from anysize.runtimes.decoder_only import Causal
-from anysize.runtimes.forgetting import kept_columns
+from anysize.runtimes.decoder_weights import DecoderWeights, supports
+from anysize.runtimes.forgetting import Turning, kept_columns
+from anysize.runtimes.ragged_decoding import Ragged
 from anysize.runtimes.torch_generation import TorchGenerator
 
 CPU = torch.device("cpu")
@@ -53,13 +55,24 @@ def fresh(module: Any, ids: Any) -> torch.Tensor:
     return logits
 
 
-@pytest.mark.parametrize("make", [llama, gpt2])
+def padded(module: Any, bound: int | None = None) -> Any:
+    return Causal(module, CPU, bfloat16=False, bound=bound)
+
+
+def ragged(module: Any, bound: int | None = None) -> Any:
+    weights = DecoderWeights(module, torch.float32)
+    return Ragged(weights, None if bound is None else Turning.of(module), bound, 1)
+
+
+@pytest.mark.parametrize(("make", "kind"), [(llama, padded), (gpt2, padded), (llama, ragged)])
+@pytest.mark.parametrize("part", [4, 16])
 def test_a_prompt_in_parts_is_the_prompt_at_once(
-    make: Any, monkeypatch: pytest.MonkeyPatch
+    make: Any, kind: Any, part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module, given = make(), prompts(21, 3, 10)
-    monkeypatch.setattr(decoder_only, "PART", 4)
-    batch = Causal(module, CPU, bfloat16=False)
+    for place in (decoder_only, ragged_decoding):
+        monkeypatch.setattr(place, "PART", part)
+    batch = kind(module)
     batch.begin(given)
     for row, each in enumerate(given):
         wanted = fresh(module, each["input_ids"])
@@ -72,14 +85,16 @@ def test_a_prompt_in_parts_is_the_prompt_at_once(
     assert batch.lost == [0, 0, 0]
 
 
+@pytest.mark.parametrize("kind", [padded, ragged])
 @pytest.mark.parametrize("part", [1, 5, 512])
 def test_what_stays_is_where_the_model_has_positions_for_it(
-    part: int, monkeypatch: pytest.MonkeyPatch
+    part: int, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With one layer a key depends on its token and place alone: a fresh reading gives the same."""
     module, given = llama(1), prompts(50, 6, 23)
-    monkeypatch.setattr(decoder_only, "PART", part)
-    batch = Causal(module, CPU, bfloat16=False, bound=20)
+    for place in (decoder_only, ragged_decoding):
+        monkeypatch.setattr(place, "PART", part)
+    batch = kind(module, 20)
     batch.begin(given)
     texts = [each["input_ids"].tolist() for each in given]
     size = len(batch.logits) * 20
@@ -116,6 +131,39 @@ def test_what_cannot_be_moved_is_read_again() -> None:
             torch.testing.assert_close(batch.logits[row], wanted, atol=1e-5, rtol=1e-4)
             text.append(token)
         batch.logits = batch.advance(torch.tensor([token, token]))
+
+
+def test_bfloat16_says_about_the_same() -> None:
+    module, given = llama(), prompts(21, 3, 10)
+    assert supports(module, CPU)
+    batch = Ragged(DecoderWeights(module, torch.bfloat16), None, None, 1)
+    batch.begin(given)
+    texts = [each["input_ids"].tolist() for each in given]
+    for token in range(1, 6):
+        for row, text in enumerate(texts):
+            wanted = fresh(module, text)
+            nearness = torch.cosine_similarity(batch.logits[row], wanted, dim=0)
+            assert float(nearness) > 0.999
+            text.append(token)
+        batch.logits = batch.advance(torch.tensor([token] * 3))
+
+
+def test_rows_that_leave_give_their_place_to_others() -> None:
+    """Every row that stays goes on as if it were alone, also when one with NaN has left."""
+    module, given = llama(), prompts(9, 30, 4, 17, 22, 6)
+    batch = ragged(module)
+    batch.begin(given)
+    texts = {row: each["input_ids"].tolist() for row, each in enumerate(given)}
+    rows = list(texts)
+    batch._cache._layers[0][0] = torch.nan  # the longest prompt lies there
+    for token, kept in ((3, [0, 2, 3, 4, 5]), (4, [1, 2, 4]), (5, [2, 0]), (6, [1])):
+        rows = [rows[place] for place in kept]
+        batch.keep(kept)
+        logits = batch.advance(torch.tensor([token] * len(rows)))
+        for place, row in enumerate(rows):
+            texts[row].append(token)
+            wanted = fresh(module, texts[row])
+            torch.testing.assert_close(logits[place], wanted, atol=1e-5, rtol=1e-4)
 
 
 def test_padding_goes_first() -> None:

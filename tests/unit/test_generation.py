@@ -25,6 +25,7 @@ from anysize.modalities.texts.settings import TextSettings
 from anysize.models.network import Network
 from anysize.planning.candidates import candidates_for
 from anysize.runtimes import torch as torch_runtime
+from anysize.runtimes.sampling import largest
 
 VOCABULARY = 120
 PROMPTS = [7, 1, 23, 12, 7]
@@ -45,6 +46,24 @@ def llama() -> nn.Module:
         pad_token_id=0,
     )  # fmt: skip
     return transformers.LlamaForCausalLM(config)
+
+
+def qwen2() -> nn.Module:
+    config = transformers.Qwen2Config(
+        vocab_size=VOCABULARY, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=1, max_position_embeddings=64, eos_token_id=5,
+        pad_token_id=0, tie_word_embeddings=True,
+    )  # fmt: skip
+    return transformers.Qwen2ForCausalLM(config)
+
+
+def qwen3() -> nn.Module:
+    config = transformers.Qwen3Config(
+        vocab_size=VOCABULARY, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=64, eos_token_id=5,
+        pad_token_id=0, head_dim=8,
+    )  # fmt: skip
+    return transformers.Qwen3ForCausalLM(config)
 
 
 def bloom() -> nn.Module:
@@ -73,7 +92,7 @@ def bart() -> nn.Module:
     return transformers.BartForConditionalGeneration(config)
 
 
-MODELS: list[Callable[[], nn.Module]] = [gpt2, llama, bloom, t5, bart]
+MODELS: list[Callable[[], nn.Module]] = [gpt2, llama, qwen2, qwen3, bloom, t5, bart]
 
 
 def network(make: Callable[[], nn.Module]) -> Network:
@@ -278,7 +297,7 @@ def test_the_cache_of_a_token_is_measured(make: Callable[[], nn.Module], expecte
     assert opened(network(make)).token_bytes == expected
 
 
-@pytest.mark.parametrize("make", [llama, t5])
+@pytest.mark.parametrize("make", [gpt2, t5])
 def test_a_rehearsal_grows_the_cache_to_its_full_size(
     make: Callable[[], nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,6 +324,61 @@ def test_a_rehearsal_grows_the_cache_to_its_full_size(
     assert seconds is not None and seconds > 0
 
 
+@pytest.mark.parametrize("make", [gpt2, llama])
+@pytest.mark.parametrize(
+    "wish", [{"penalty": 1.3}, {"no_repeat": 2}, {"penalty": 1.7, "no_repeat": 3}]
+)
+def test_penalties_are_those_of_transformers(
+    make: Callable[[], nn.Module], wish: dict[str, Any]
+) -> None:
+    """Repetitions are counted in the prompt and in what is written."""
+    net = network(make)
+    module: Any = net.module
+    options = GenerationOptions(most=24, end=(), of_prompt=True, **wish)
+    examples = prompts()
+    free = grown(opened(net), examples, GenerationOptions(most=24, end=()))
+    found = grown(opened(net), examples, options)
+    assert [one.tokens.tolist() for one in free] != [one.tokens.tolist() for one in found]
+    for one, example in zip(found, examples, strict=True):
+        ids = torch.from_numpy(example.arrays["input_ids"].astype(np.int64))[None]
+        with torch.no_grad():
+            wanted = module.generate(
+                ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=24,
+                eos_token_id=None, repetition_penalty=options.penalty,
+                no_repeat_ngram_size=options.no_repeat or None,
+            )  # fmt: skip
+        assert one.tokens.tolist() == wanted[0, ids.shape[1] :].tolist()
+
+
+@pytest.mark.parametrize("size", [1, 100, 256, 700, 1024])
+def test_the_largest_is_the_first_of_the_largest(size: int) -> None:
+    random = torch.Generator().manual_seed(size)
+    logits = torch.randint(-40, 40, (50, size), generator=random).float()
+    np.testing.assert_array_equal(largest(logits).numpy(), logits.numpy().argmax(1))
+
+
+def test_loops_are_stopped_after_their_first_time_or_tried_again() -> None:
+    """A decoder whose logits do not depend on what it reads says one token for ever."""
+    net = network(gpt2)
+    module: Any = net.module
+    with torch.no_grad():
+        module.transformer.ln_f.weight.zero_()
+        module.transformer.ln_f.bias.copy_(torch.eye(32)[0])
+        module.lm_head.weight = nn.Parameter(torch.zeros(VOCABULARY, 32))
+        # So near each other that a penalty changes which is the largest.
+        module.lm_head.weight[:, 0] = torch.linspace(1.0, 1.1, VOCABULARY)
+    example = prompts([4])
+    options = GenerationOptions(most=40, end=(), loops="stop")
+    (stopped,) = grown(opened(net), example, options)
+    assert stopped.ending == "loop" and len(stopped.tokens) == 1
+    (kept,) = grown(opened(net), example, replace(options, loops="keep"))
+    assert kept.ending == "length" and set(kept.tokens.tolist()) == set(stopped.tokens.tolist())
+    step = Generation(options=replace(options, loops="retry"))
+    (answer,) = step.answers(opened(net), example)
+    assert answer.output["retried"] is True and answer.finished
+    assert len(set(answer.output["tokens"].tolist())) == 40
+
+
 def test_what_cannot_generate_is_refused_by_name() -> None:
     config = transformers.BertConfig(
         vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
@@ -316,7 +390,7 @@ def test_what_cannot_generate_is_refused_by_name() -> None:
     (candidate,) = candidates_for(net, "auto", "auto", None, needs="generate")
     with pytest.raises(ConfigurationError, match="reader cannot generate"):
         candidate.open()
-    with pytest.raises(ConfigurationError, match=r"runtime 'onnx' cannot generate.*: torch"):
+    with pytest.raises(ConfigurationError, match=r"runtime 'onnx' cannot generate.*torch"):
         candidates_for(net, "onnx", "float32", None, needs="generate")
 
 

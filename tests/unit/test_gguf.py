@@ -112,7 +112,7 @@ def test_a_folder_with_a_file_predicts_and_its_bundle_opens_again(tmp_path: Path
     write(place / "any.gguf", module("llama", tokenizer.get_vocab_size()), tokenizer, "llama")
     loaded = anysize.load(place)
     assert loaded.card.task == "text-generation" and loaded.folder is None
-    (before,) = loaded(["the cat"], max_new_tokens=8, precision="float32")
+    (before,) = loaded(["the cat"], max_new_tokens=8, chat=False, precision="float32")
     data = tmp_path / "data.txt"
     data.write_text("\n".join(TEXTS * 4), encoding="utf-8")
     trained = anysize.train(
@@ -126,7 +126,7 @@ def test_a_folder_with_a_file_predicts_and_its_bundle_opens_again(tmp_path: Path
     for text in TEXTS:
         ids = loaded.network.needed_tokenizer().encode(text).ids
         assert again.network.needed_tokenizer().encode(text).ids == ids
-    (after,) = again(["the cat"], max_new_tokens=8, precision="float32")
+    (after,) = again(["the cat"], max_new_tokens=8, chat=False, precision="float32")
     assert before.prediction == after.prediction  # type: ignore[union-attr]
     assert trained.card.task == "text-generation"
 

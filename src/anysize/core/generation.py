@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anysize.core.errors import ConfigurationError
 from anysize.core.stops import StopStrings
 
-Ending: TypeAlias = Literal["end", "stop", "length"]
+Ending: TypeAlias = Literal["end", "stop", "length", "loop"]
 
 SINKS = 4
 """Tokens at the beginning of a text that a bounded memory never lets go."""
@@ -45,6 +45,12 @@ class GenerationOptions:
         length_penalty: of beam search, the power of a sequence's length that its score is divided
             by: above 0 for longer sequences, below for shorter ones.
         no_repeat: tokens of a sequence that does not come twice in what is generated; 0 for none.
+        penalty: divides the logits of tokens that came already, where they are above 0, and
+            multiplies those below (Keskar et al. 2019, arXiv:1909.05858); 1 for none.
+        of_prompt: whether `no_repeat` and `penalty` count what is in a decoder's prompt.
+        schema: a JSON schema that what is generated keeps to; empty for none.
+        loops: what becomes of a sequence that says the same over and over: ``keep`` it, ``stop`` it
+            after the first time, or ``retry`` it once with a penalty.
 
     Raises:
         ConfigurationError: what is out of range, all at once.
@@ -63,6 +69,10 @@ class GenerationOptions:
     beams: int = 1
     length_penalty: float = 1.0
     no_repeat: int = 0
+    penalty: float = 1.0
+    of_prompt: bool = False
+    schema: str = ""
+    loops: Literal["keep", "stop", "retry"] = "keep"
 
     def __post_init__(self) -> None:
         problems = []
@@ -94,6 +104,12 @@ class GenerationOptions:
             problems.append("beams must be 1 where tokens are drawn or stop sequences are given")
         if self.no_repeat < 0:
             problems.append(f"no_repeat must be at least 0, not {self.no_repeat}")
+        if not 0 < self.penalty < float("inf"):
+            problems.append(f"penalty must be above 0, not {self.penalty}")
+        if self.beams > 1 and self.schema:
+            problems.append("beams must be 1 where a schema is given")
+        if self.beams > 1 and (self.penalty != 1 or self.loops != "keep"):
+            problems.append("beams must be 1 where a penalty is given or loops are looked for")
         return problems
 
 
@@ -106,7 +122,8 @@ class Growth(NamedTuple):
         score: sum of the natural logarithms of the tokens' probabilities, before temperature and
             the other limits of sampling.
         ending: why the sequence is finished: ``end`` (a token that ends it), ``stop`` (a stop
-            sequence), ``length`` (the largest number of new tokens); None while it grows.
+            sequence), ``length`` (the largest number of new tokens), ``loop`` (it said the same
+            over and over, and is cut after the first time); None while it grows.
         problem: why it failed, where it did; it does not grow any more.
         lost: tokens, of the prompt and generated, that the model did not see any more at its end.
         unread: tokens of the prompt that it never saw.

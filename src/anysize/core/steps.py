@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.examples import Example
-from anysize.core.generation import GenerationOptions
+from anysize.core.generation import SHORTEST, GenerationOptions, Growth
 from anysize.core.protocols import Generator, Runtime
 
 Ability: TypeAlias = Literal["run", "generate"]
@@ -120,13 +120,17 @@ class OneRun:
 
 ONE_RUN = OneRun()
 
+RETRY_PENALTY = 1.3
+"""Of tokens that came already, where a sequence that went round in a loop is generated again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
     """The model generates a sequence for each example.
 
     An answer's output has ``tokens`` (int32, the new ones), ``score`` (the sum of their
-    log-probabilities), ``ending`` (``end``, ``stop``, ``length``; None while it grows) and, where
+    log-probabilities), ``ending`` (``end``, ``stop``, ``length``, ``loop``; None while it grows),
+    ``retried`` (whether it was generated once more, because it went round in a loop) and, where
     there is ``decode``, ``text``.
 
     Args:
@@ -167,27 +171,53 @@ class Generation:
         """Greedy; see ``Quickened``."""
         return replace(self, options=replace(self.options, beams=1))
 
+    def within(self, cost: int) -> Generation:
+        """The same with a bound on what is kept of a prompt, so that it costs no more than that.
+
+        Where there is no bound yet, the model cannot do with less, and where sequences are kept
+        side by side, they are short.
+        """
+        context = self.options.context
+        if not context or self.options.beams > 1 or context <= cost:
+            return self
+        return replace(self, options=replace(self.options, context=max(cost, SHORTEST)))
+
     def answers(
         self, runtime: Generator, examples: Sequence[Example], *, partial: bool = False
     ) -> Iterator[Answer]:
         """The sequence of each example when it is finished; before that, where it is asked for."""
+        looping: list[Example] = []
         limits = self._limits(examples)
         for growth in runtime.generate(examples, self.options, limits=limits, partial=partial):
             example = examples[growth.row]
-            if growth.problem is not None:
-                yield Answer(example, {}, problem=growth.problem)
+            if growth.ending == "loop" and self.options.loops == "retry":
+                looping.append(example)
                 continue
-            output: dict[str, Any] = {
-                "tokens": growth.tokens,
-                "score": growth.score,
-                "ending": growth.ending,
-                "lost": growth.lost,
-                "unread": growth.unread,
-                **example.aside,
-            }
-            if self.decode is not None:
-                output["text"] = self._text(growth.tokens, growing=growth.ending is None)
-            yield Answer(example, output, finished=growth.ending is not None)
+            yield self._answer(example, growth)
+        if not looping:
+            return
+        again = replace(
+            self.options, loops="stop", penalty=max(self.options.penalty, RETRY_PENALTY)
+        )
+        limits = self._limits(looping)
+        for growth in runtime.generate(looping, again, limits=limits, partial=partial):
+            yield self._answer(looping[growth.row], growth, retried=True)
+
+    def _answer(self, example: Example, growth: Growth, *, retried: bool = False) -> Answer:
+        if growth.problem is not None:
+            return Answer(example, {}, problem=growth.problem)
+        output: dict[str, Any] = {
+            "tokens": growth.tokens,
+            "score": growth.score,
+            "ending": growth.ending,
+            "lost": growth.lost,
+            "unread": growth.unread,
+            "retried": retried,
+            **example.aside,
+        }
+        if self.decode is not None:
+            output["text"] = self._text(growth.tokens, growing=growth.ending is None)
+        return Answer(example, output, finished=growth.ending is not None)
 
     def _text(self, tokens: NDArray[np.int32], *, growing: bool) -> str:
         assert self.decode is not None

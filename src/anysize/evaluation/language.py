@@ -6,6 +6,7 @@ the model's own tokens.
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -277,7 +278,9 @@ def _samples(task: Task, network: Network, source: Source) -> tuple[Sample, ...]
 
     if not can_generate(network.module):
         return ()
-    asked = answering(task)
+    asked: Any = answering(task)
+    # The report shows how texts go on, whatever the model does with prompts.
+    asked = asked.predicting(dataclasses.replace(asked.options, chat=False))
     preprocess = asked.preprocess(network)
     step: Any = step_of(asked, network)
     device = next(network.module.parameters()).device

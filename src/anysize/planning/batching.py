@@ -39,6 +39,7 @@ class Batching:
         work: bytes that batches need while they run, one in each stream of the runtime.
         predicted_peak: largest resident size that is expected, in bytes.
         whole: whether a larger job would be given the same batches.
+        longest: cost of the largest example that there is memory for by itself.
         why: one sentence for each choice.
     """
 
@@ -48,6 +49,7 @@ class Batching:
     work: int
     predicted_peak: int
     whole: bool
+    longest: int
     why: tuple[str, ...]
 
 
@@ -129,6 +131,7 @@ def plan_batches(
         work=work,
         predicted_peak=peak,
         whole=total_cost is None or total_cost >= costs.most,
+        longest=needs.longest(memory, reading),
         why=tuple(why),
     )
 
@@ -219,6 +222,16 @@ class _Needs:
         # Of a runtime with streams, one batch more than it has is under way.
         waiting = (self.look_ahead + 1) * self.streams * cost * self.held
         return int(network + spare + reading + waiting)
+
+    def longest(self, memory: int, reading: int) -> int:
+        """The cost of the largest example that fits the budget by itself."""
+        low, high = 0, 1 << 40
+        if self.peak(high, reading) <= memory:
+            return high
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.peak(middle, reading) <= memory else (low, middle)
+        return low
 
 
 def _wished(found: Climb, costs: Costs, window: int, *, most: int, streams: int) -> int:

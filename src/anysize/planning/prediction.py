@@ -13,7 +13,7 @@ from anysize.core.errors import BudgetError
 from anysize.core.memory import resident, trim
 from anysize.core.protocols import Opened
 from anysize.core.running import is_packed
-from anysize.core.steps import ONE_RUN, Step, generation_options
+from anysize.core.steps import ONE_RUN, Generation, Step, generation_options
 from anysize.modalities import modality_of
 from anysize.models.network import Network
 from anysize.planning.batching import Batching, plan_batches
@@ -42,6 +42,7 @@ class PredictionPlan:
         work: bytes that a batch needs while it runs.
         reading: bytes that reading the inputs takes.
         scope: cost of the largest job that the plan is made for; None is any.
+        longest: cost of the largest example that there is memory for; None where nobody asked.
         why: one sentence for each choice.
     """
 
@@ -57,6 +58,7 @@ class PredictionPlan:
     scope: int | None
     why: tuple[str, ...]
     candidate: Candidate = field(repr=False, compare=False)
+    longest: int | None = None
     opened: list[Opened] = field(default_factory=list, repr=False, compare=False)
 
     def open_runtime(self) -> Opened:
@@ -79,7 +81,12 @@ class PredictionPlan:
             self.opened.pop().close()
 
     def guarded(self, step: Step) -> Step:
-        """The step under a guard that makes batches smaller before memory runs out."""
+        """The step under a guard that makes batches smaller before memory runs out.
+
+        What a generation keeps of long prompts is bounded by what there is memory for.
+        """
+        if self.longest is not None and isinstance(step, Generation):
+            step = step.within(self.longest)
         guard = MemoryGuard(self.memory, self.batches.budget, self.window, self.work)
         return GuardedStep(step, guard, packed=self.batches.packed)
 
@@ -190,6 +197,7 @@ def _plan(
         scope=scope,
         why=(*why, *batching.why),
         candidate=candidate,
+        longest=batching.longest,
         opened=[opened],
     )
 

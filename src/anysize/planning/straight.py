@@ -91,7 +91,11 @@ def straight_plan(
     # What is generated comes on top of what was read, for each record.
     wanted = cost if window == settings.whole else costs.enough
     budget = max(min(wanted, costs.enough), window)
-    if getattr(opened, "token_bytes", 0) * budget > _CACHE:
+    cached = getattr(opened, "token_bytes", 0)
+    if cached:
+        # Every row more that is generated beside others is nearly free.
+        budget = max(min(costs.most, _CACHE // cached), budget)
+    if cached * budget > _CACHE:
         opened.close()
         return None
     return PredictionPlan(

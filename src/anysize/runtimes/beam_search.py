@@ -192,7 +192,7 @@ class BeamSearch:
         return self._batch.advance(tokens.flatten())
 
 
-def forbid_repeats(chances: Tensor, tokens: Sequence[list[int]], size: int) -> None:
+def forbid_repeats(chances: Tensor, tokens: Sequence[Sequence[int]], size: int) -> None:
     """Takes away the tokens that would repeat a sequence of ``size`` tokens, in place.
 
     Args:

@@ -15,6 +15,7 @@ import torch
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.generation import GenerationOptions, Growth
+from anysize.core.loops import first_loop
 from anysize.models.network import Network
 from anysize.runtimes.ctranslate2_conversion import token_names
 from anysize.runtimes.generation_limits import (
@@ -48,6 +49,8 @@ def refused(options: GenerationOptions) -> list[str]:
     for each in dataclasses.fields(options):
         if each.name in _KEPT or each.name == "temperature":
             continue
+        if each.name == "loops" and options.loops == "stop":
+            continue  # found in what came
         if getattr(options, each.name) != getattr(usual, each.name):
             found.append(f"has no {each.name.replace('_', ' ')}")
     return found
@@ -261,8 +264,11 @@ def _growth(
         score *= len(tokens) ** options.length_penalty
     tokens = tokens[begun:]
     ended = bool(tokens) and tokens[-1] in ends
-    made = np.array(tokens[:-1] if ended else tokens, np.int32)
-    return Growth(0, made, score, "end" if ended else "length")
+    written = tokens[:-1] if ended else tokens
+    kept = None if options.loops == "keep" else first_loop(written, options.least)
+    if kept is not None:
+        return Growth(0, np.array(written[:kept], np.int32), score, "loop")
+    return Growth(0, np.array(written, np.int32), score, "end" if ended else "length")
 
 
 def _first(config: Any, *names: str) -> int:

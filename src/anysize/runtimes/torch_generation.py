@@ -22,11 +22,15 @@ from torch import nn
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.generation import Ending, GenerationOptions, Growth, cut_at_stop
+from anysize.core.loops import loop_start
 from anysize.core.windows import Window
 from anysize.models.network import Network
-from anysize.runtimes.beam_search import BeamSearch, forbid_repeats
+from anysize.runtimes.beam_search import BeamSearch
+from anysize.runtimes.constrained import ConstrainedRows, JsonSchema
 from anysize.runtimes.decoder_only import Causal
+from anysize.runtimes.decoder_weights import DecoderWeights, supports
 from anysize.runtimes.decoding import Cached, EncoderDecoder
+from anysize.runtimes.forgetting import Turning
 from anysize.runtimes.generation_limits import (
     NOT_A_NUMBER,
     UNBOUNDED,
@@ -37,7 +41,9 @@ from anysize.runtimes.generation_limits import (
     room_of,
     too_long,
 )
+from anysize.runtimes.ragged_decoding import Ragged
 from anysize.runtimes.recurrent_decoding import Recurrent
+from anysize.runtimes.restrictions import restricted
 from anysize.runtimes.sampling import Chooser
 
 # Steps of a rehearsal that are timed, at the cache's full size.
@@ -56,11 +62,12 @@ def can_generate(module: nn.Module) -> bool:
 
 @dataclass(slots=True)
 class _Row:
-    """A sequence that grows."""
+    """A sequence that grows; ``before`` it are the tokens that repetitions are counted in, too."""
 
     place: int
     limit: int
     window: Window
+    before: Sequence[int] = ()
     tokens: list[int] = field(default_factory=list)
     score: float = 0.0
 
@@ -80,6 +87,11 @@ class _Row:
         late = len(self.tokens) > options.least
         if late and strings is not None and strings.reached(self.tokens):
             return "stop"
+        if late and options.loops != "keep":
+            start = loop_start(self.tokens)
+            if start is not None:
+                self.tokens = self.tokens[: max(start, options.least)]
+                return "loop"
         return "length" if len(self.tokens) >= self.limit else None
 
     def growth(self, ending: Ending | None = None, problem: str | None = None) -> Growth:
@@ -116,8 +128,13 @@ class TorchGenerator:
                 "transformers with a language-model head"
             )
         self.precision = precision
+        self._network = network
+        self._schemas: dict[str, JsonSchema] = {}
         self._module = network.module.eval().to(device)
         self._device = device
+        self._weights: DecoderWeights | None = None
+        if supports(self._module, device):
+            self._weights = DecoderWeights(self._module, getattr(torch, precision))
 
     @cached_property
     def token_bytes(self) -> int:
@@ -145,7 +162,8 @@ class TorchGenerator:
                         place, np.array([], np.int32), 0.0, problem=too_long(self._module, room)
                     )
                     continue
-                rows.append(_Row(place, min(every[place], room), examples[place].window))
+                before = self._counted(examples[place], options)
+                rows.append(_Row(place, min(every[place], room), examples[place].window, before))
             if rows:
                 batch = self._begin([examples[row.place].arrays for row in rows], bound)
                 grow = self._grow if options.beams == 1 else self._search
@@ -173,7 +191,8 @@ class TorchGenerator:
         return seconds
 
     def close(self) -> None:
-        """Nothing to release: the weights are the network's, and caches go with their batch."""
+        """Releases weights in a form of their own; caches go with their batch."""
+        self._weights = None
 
     def _grow(
         self, batch: Cached, rows: list[_Row], options: GenerationOptions, *, partial: bool
@@ -181,19 +200,27 @@ class TorchGenerator:
         ends = options.end if options.end is not None else self._ends
         choose = Chooser(options, [row.window for row in rows])
         logits = batch.logits
+        restricting = bool(options.no_repeat) or options.penalty != 1
+        schema = self._constrained(options, len(rows))
         for step in itertools.count():
-            sound = (torch.isfinite(logits).any(1) & ~torch.isnan(logits).any(1)).tolist()
-            if options.no_repeat:
-                logits = logits.clone()
-                forbid_repeats(logits, [row.tokens for row in rows], options.no_repeat)
+            texts = [[*row.before, *row.tokens] for row in rows] if restricting else []
             early = ends if step < options.least else ()
-            tokens, scores = choose(logits, (*self._never, *early))
+            changed = restricted(logits, texts, options) if restricting else None
+            if schema is not None:
+                changed = schema.allowed(logits if changed is None else changed)
+            tokens, scores, sound = choose(logits, (*self._never, *early), changed)
             going: list[int] = []
             for index, (row, token, score) in enumerate(zip(rows, tokens, scores, strict=True)):
                 if not sound[index]:
                     yield row.growth(problem=NOT_A_NUMBER)
                     continue
                 ending = row.take(token, score, options, ends)
+                if schema is not None and schema.take(index, token) and ending in (None, "length"):
+                    problem = schema.problem(index)
+                    if problem is not None:
+                        yield row.growth(problem=problem)
+                        continue
+                    ending = "end"
                 if ending is None:
                     going.append(index)
                 if ending is not None or partial:
@@ -203,9 +230,23 @@ class TorchGenerator:
             if len(going) < len(rows):
                 batch.keep(going)
                 choose.keep(going)
+                if schema is not None:
+                    schema.keep(going)
                 rows = [rows[index] for index in going]
             last = torch.tensor([row.tokens[-1] for row in rows], device=self._device)
             logits = batch.advance(last)
+
+    def _constrained(self, options: GenerationOptions, rows: int) -> ConstrainedRows | None:
+        """The schema's state of rows that begin, where there is one."""
+        if not options.schema:
+            return None
+        if options.schema not in self._schemas:
+            ends = options.end if options.end is not None else self._ends
+            config: Any = self._module.config.get_text_config(decoder=True)
+            self._schemas[options.schema] = JsonSchema(
+                options.schema, self._network.needed_tokenizer(), int(config.vocab_size), ends
+            )
+        return self._schemas[options.schema].rows(rows)
 
     def _search(
         self, batch: Cached, rows: list[_Row], options: GenerationOptions, *, partial: bool
@@ -233,7 +274,18 @@ class TorchGenerator:
             return Recurrent(module, device, bfloat16=bfloat16)
         if self._encodes:
             return EncoderDecoder(module, device, bfloat16=bfloat16)
+        if self._weights is not None:
+            turning = None if bound is None else Turning.of(module)
+            first = int(getattr(module.config, "bos_token_id", None) or 0)
+            return Ragged(self._weights, turning, bound, first)
         return Causal(module, device, bfloat16=bfloat16, bound=bound)
+
+    def _counted(self, example: Example, options: GenerationOptions) -> list[int]:
+        """The tokens of a prompt that repetitions are counted in."""
+        if not options.of_prompt or self._encodes:
+            return []
+        found: list[int] = example.arrays["input_ids"].tolist()
+        return found
 
     def _bound(self, options: GenerationOptions) -> int | None:
         """Tokens of a row that a decoder keeps at most; None for all."""
@@ -261,6 +313,6 @@ class TorchGenerator:
 
 def _remembered(growth: Growth, batch: Cached, row: int) -> Growth:
     """With what the row's model does not see any more, or never saw."""
-    if not isinstance(batch, Causal):
+    if not isinstance(batch, Causal | Ragged):
         return growth
     return growth._replace(lost=batch.lost[row], unread=batch.unread[row])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +13,22 @@ from numpy.typing import NDArray
 from anysize.core.errors import DataError
 from anysize.core.examples import Example
 from anysize.core.generation import SHORTEST, SINKS, GenerationOptions
-from anysize.core.options import Options, option
 from anysize.core.protocols import Merger, Preprocess
 from anysize.core.receipts import Facts
 from anysize.core.records import Record
 from anysize.core.results import Result
-from anysize.core.steps import Generation
+from anysize.core.steps import RETRY_PENALTY, Generation
 from anysize.core.stops import StopStrings
 from anysize.core.windows import Span, Window
 from anysize.mergers.coverage import Coverage
+from anysize.models.chat_template import needed
 from anysize.models.network import Network
 from anysize.models.positions import position_count
 from anysize.sources import ColumnSpec
+from anysize.tasks import chat_prompts, json_schema
 from anysize.tasks.abilities import ONE_WAY
+from anysize.tasks.chat_prompts import ChatPrompts
+from anysize.tasks.continuation_options import AnswerOptions
 from anysize.tasks.protocols import MERGED_AS_USUAL, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.windows.encoding import encoder_of
@@ -37,45 +41,14 @@ PROMPT = ColumnSpec(
     role="text",
     kind="text",
     names=("prompt", "text", "instruction", "question", "input", "content"),
+    required=False,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnswerOptions(Options):
-    """How a language model continues prompts, and by what stride it is measured."""
-
-    table: ClassVar[str] = "text-generation"
-
-    max_new_tokens: int = option(
-        128,
-        low=1,
-        unit="tokens",
-        help="The most tokens that a prompt is continued by.",
-    )
-    temperature: float = option(
-        0.0, low=0,
-        help="Divides the logits before a token is drawn; 0 takes the most probable one.",
-    )  # fmt: skip
-    top_k: int = option(
-        0, low=0, help="Draw from so many of the most probable tokens only; 0 from all."
-    )
-    top_p: float = option(
-        1.0, above=0, high=1,
-        help="Draw from the fewest tokens whose probabilities add up to this.",
-    )  # fmt: skip
-    seed: int = option(0, help="Of what is drawn; each record draws by itself.")
-    stop: tuple[str, ...] = option(
-        (), help="Texts at which a continuation ends; they are no part of it."
-    )
-    context: int | None = option(
-        None, low=SHORTEST, unit="tokens", automatic="as many as the model has positions",
-        help="Tokens of a prompt and its continuation that the model keeps in memory; beyond that "
-        "it keeps the first few and the last.",
-    )  # fmt: skip
-    stride: int | None = option(
-        None, low=1, unit="tokens", automatic="half the window",
-        help="In evaluation, tokens that a window predicts; what it reads beside them is context.",
-    )  # fmt: skip
+MESSAGES = ColumnSpec(
+    role=chat_prompts.MESSAGES,
+    kind="value",
+    names=("messages", "conversations", "conversation"),
+    required=False,
+)
 
 
 class TextContinuation:
@@ -88,7 +61,7 @@ class TextContinuation:
     name = "text-generation"
     role = "text"
     unit = "tokens"
-    columns: tuple[ColumnSpec, ...] = (PROMPT,)
+    columns: tuple[ColumnSpec, ...] = (PROMPT, MESSAGES)
     by_target = False
     takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
     prediction: ClassVar[type[AnswerOptions]] = AnswerOptions
@@ -105,11 +78,15 @@ class TextContinuation:
     ) -> Preprocess:
         """A prompt becomes one example."""
         refuse_augmentation(self.name, augment)
-        return _Prompts(network)
+        options = self.options
+        wanted = chat_prompts.wanted(network, chat=options.chat, system=options.system)
+        chat = ChatPrompts(needed(network), options.system) if wanted else None
+        return _Prompts(network, chat)
 
     def step(self, network: Network) -> Generation:
         """A generation; see ``tasks.protocols.Stepped``."""
         options, decode = self.options, Decoding(network)
+        schema = json_schema.read(options.json_schema)
         return Generation(
             options=GenerationOptions(
                 most=options.max_new_tokens,
@@ -120,6 +97,12 @@ class TextContinuation:
                 end=ends_of(network),
                 context=options.context or _positions(network),
                 stop_strings=StopStrings(options.stop, decode) if options.stop else None,
+                no_repeat=options.no_repeat_ngram,
+                penalty=options.repetition_penalty,
+                of_prompt=bool(options.no_repeat_ngram) or options.repetition_penalty != 1,
+                # What JSON repeats is the schema's business.
+                loops=cast(Any, "keep" if schema else options.loops),
+                schema=schema,
             ),
             decode=decode,
         )
@@ -129,7 +112,7 @@ class TextContinuation:
     ) -> Callable[[str], Merger]:
         """The continuation of a record's prompt."""
         refuse_merge(self.name, options, "a prompt is read at once")
-        return ContinuationMerger
+        return functools.partial(ContinuationMerger, as_json=bool(self.options.json_schema))
 
 
 def _positions(network: Network) -> int:
@@ -154,43 +137,63 @@ class Decoding:
 
 
 class _Prompts:
-    """A record's ``text`` to one example of token ids, with the token that documents begin with."""
+    """A record's prompt to one example of token ids.
 
-    def __init__(self, network: Network) -> None:
+    A ``text`` that is to be continued begins with the token that documents begin with; what is said
+    in a conversation goes through the chat template.
+    """
+
+    def __init__(self, network: Network, chat: ChatPrompts | None) -> None:
         assert network.tokenizer is not None
+        self._chat = chat
         self._encoder = encoder_of(network.tokenizer)
         begin = begin_of(network)
         self._begin = np.array([] if begin is None else [begin], np.int32)
 
     def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
-        text = record.text("text")
-        own = np.concatenate([self._begin[:0], *tokens_of(self._encoder, text.chunks())])
-        ids = np.concatenate([self._begin, own])
-        if not len(ids):
-            raise DataError(text.origin, "is an empty prompt, and the model has no token to begin")
-        span = Span(0, len(own))
+        if self._chat is None and chat_prompts.MESSAGES in record.values:
+            raise DataError(
+                record.id,
+                "holds messages, and they are not put through a chat template (the model has none, "
+                "or --no-chat): give a column prompt",
+            )
+        if self._chat is not None:
+            ids, facts = self._chat.ids(record)
+            span = Span(0, len(ids))
+        else:
+            text = record.text("text")
+            own = np.concatenate([self._begin[:0], *tokens_of(self._encoder, text.chunks())])
+            ids, facts = np.concatenate([self._begin, own]), None
+            if not len(ids):
+                raise DataError(
+                    text.origin, "is an empty prompt, and the model has no token to begin"
+                )
+            span = Span(0, len(own))
         yield Example(
             ordinal=ordinal,
             window=Window(record.id, 0, span, span, last=True),
             arrays={"input_ids": ids},
             cost=len(ids),
+            facts=facts,
         )
 
 
 class ContinuationMerger:
     """The continuation of one prompt.
 
-    The result's prediction is the text; ``details`` has ``ending`` (``end``, ``stop``, ``length``),
-    ``tokens``, how many were generated, and ``log_probability``, of all of them together.
+    The result's prediction is the text; ``details`` has ``ending`` (``end``, ``stop``, ``length``,
+    ``loop``), ``tokens``, how many were generated, and ``log_probability``, of all of them.
 
     Args:
         record: the record's id.
+        as_json: whether it keeps to a JSON schema; ``details`` then has its ``value``, where the
+            model came to the end of it.
     """
 
     order_independent = True
 
-    def __init__(self, record: str) -> None:
-        self._record = record
+    def __init__(self, record: str, *, as_json: bool = False) -> None:
+        self._record, self._as_json = record, as_json
         self._coverage = Coverage("tokens")
         self._output: Mapping[str, Any] = {}
 
@@ -201,6 +204,7 @@ class ContinuationMerger:
             "tokens": len(output["tokens"]),
             "score": float(output["score"]),
             "ending": output["ending"],
+            "retried": bool(output.get("retried")),
             "lost": int(output["lost"]),
             "unread": int(output["unread"]),
         }
@@ -227,6 +231,8 @@ class ContinuationMerger:
                     reason="the model has no positions for the rest" if unread else None,
                 )
             )
+        value, cut = json_schema.value_of(output) if self._as_json else ({}, ())
+        receipt = receipt.with_facts(Facts(notes=(*_repetition(output), *cut)))
         return Result(
             id=self._record,
             prediction=output["text"],
@@ -236,8 +242,22 @@ class ContinuationMerger:
                 "ending": output["ending"],
                 "tokens": output["tokens"],
                 "log_probability": output["score"],
+                **value,
             },
         )
+
+
+def _repetition(output: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was done about a continuation that said the same over and over."""
+    notes = []
+    if output["retried"]:
+        notes.append(
+            "the continuation said the same over and over, and was generated once more with a "
+            f"penalty of {RETRY_PENALTY} for repetitions"
+        )
+    if output["ending"] == "loop":
+        notes.append("the continuation says the same over and over, and was cut after the first")
+    return tuple(notes)
 
 
 def begin_of(network: Network) -> int | None:

@@ -28,16 +28,18 @@ from anysize.core.results import Result
 from anysize.core.windows import Window
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models.architectures import Architecture
+from anysize.models.chat_template import AS_CHAT
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec, conversations
 from anysize.sources.conversations import Conversation
 from anysize.sources.passages import BEFORE, CONTINUES
 from anysize.tasks.abilities import ONE_WAY
+from anysize.tasks.continuation_options import AnswerOptions
 from anysize.tasks.conversation_findings import is_conversation, survey_conversations
 from anysize.tasks.conversation_windows import Writer, ensure_template, windows_of
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
-from anysize.tasks.text_continuation import AnswerOptions, TextContinuation, begin_of, end_of
+from anysize.tasks.text_continuation import TextContinuation, begin_of, end_of
 from anysize.windows.language import LanguageWindow, LanguageWindows
 
 if TYPE_CHECKING:
@@ -126,7 +128,9 @@ class TextGeneration:
             except DataError:
                 continue  # counted and named when training reads it
         mean = sum(found) / len(found) if found else 0.0
-        network.module.config.update({_TOKENS: max(mean, 1.0)})
+        # It is trained to answer, or to continue texts, whatever it was before.
+        chat = is_conversation(source)
+        network.module.config.update({_TOKENS: max(mean, 1.0), AS_CHAT: chat})
 
     def recipe_defaults(self, *, pretrained: bool) -> Mapping[str, Any]:
         common: dict[str, Any] = {"label_smoothing": 0.0}

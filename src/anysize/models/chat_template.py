@@ -1,0 +1,173 @@
+"""Conversations as a model reads them: through the chat template that its tokenizer has.
+
+Templates are programs in Jinja, which transformers runs in a sandbox (``apply_chat_template``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from anysize.core.errors import ConfigurationError, DataError
+
+if TYPE_CHECKING:
+    from anysize.models.network import Network
+
+Message: TypeAlias = Mapping[str, Any]
+"""``role`` (``system``, ``user``, ``assistant``, …) and ``content``, a text."""
+
+ROLES = ("system", "developer", "user", "assistant", "tool")
+"""Who may speak."""
+
+# Characters for private use stand for contents, which no template looks at.
+_MARK = "\ue0b5{}\ue0b6"
+
+
+@dataclass(frozen=True, eq=False)
+class ChatTemplate:
+    """The chat template of a model.
+
+    Attributes:
+        tokenizer: of transformers, with the template.
+        spec: names the model in errors.
+    """
+
+    tokenizer: Any
+    spec: str
+
+    @classmethod
+    def of(cls, network: Network) -> ChatTemplate | None:
+        """That of a model; None where it has none."""
+        tokenizer: Any = network.hub_tokenizer
+        if tokenizer is None or not getattr(tokenizer, "chat_template", None):
+            return None
+        return cls(tokenizer, network.spec)
+
+    def render(self, messages: Sequence[Message], *, ask: bool) -> str:
+        """The conversation as one text.
+
+        Args:
+            messages: in order.
+            ask: whether it ends with the beginning of the model's own turn.
+
+        Raises:
+            DataError: the template refuses the conversation, or is faulty.
+        """
+        try:
+            found = self.tokenizer.apply_chat_template(
+                [dict(each) for each in messages], tokenize=False, add_generation_prompt=ask
+            )
+        except Exception as error:  # templates raise what they like
+            raise DataError(
+                self.spec,
+                f"its chat template does not take this conversation ({_roles(messages)}): "
+                f"{str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            ) from error
+        return str(found)
+
+    def ids(self, messages: Sequence[Message], *, ask: bool) -> list[int]:
+        """The conversation as tokens: those of its text, the template's special tokens included.
+
+        What looks like a special token in a message is read as text, so that nobody ends their
+        turn and speaks for another.
+
+        Raises:
+            DataError: as `render`.
+        """
+        special = self._special()
+        if not any(token in str(each["content"]) for each in messages for token in special):
+            text = self.render(messages, ask=ask)
+            return list(self.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids)
+        found: list[int] = []
+        for part, own in self._parts(messages, ask=ask):
+            found += self._encoded(part, as_text=not own)
+        return found
+
+    def _special(self) -> list[str]:
+        return [str(each) for each in self.tokenizer.added_tokens_decoder.values()]
+
+    def _parts(self, messages: Sequence[Message], *, ask: bool) -> list[tuple[str, bool]]:
+        """What the template writes, and between it what the messages say; True for the template."""
+        marks = [_MARK.format(number) for number in range(len(messages))]
+        marked = [{**each, "content": mark} for each, mark in zip(messages, marks, strict=True)]
+        rest = self.render(marked, ask=ask)
+        found: list[tuple[str, bool]] = []
+        for each, mark in zip(messages, marks, strict=True):
+            before, there, rest = rest.partition(mark)
+            if not there:
+                raise DataError(
+                    self.spec, "its chat template leaves out or reorders messages, and one of them "
+                    "holds what looks like a special token",
+                )  # fmt: skip
+            found += [(before, True), (str(each["content"]), False)]
+        return [*found, (rest, True)]
+
+    def _encoded(self, text: str, *, as_text: bool) -> list[int]:
+        backend = self.tokenizer.backend_tokenizer
+        before = backend.encode_special_tokens
+        backend.encode_special_tokens = as_text
+        try:
+            return list(backend.encode(text, add_special_tokens=False).ids)
+        finally:
+            backend.encode_special_tokens = before
+
+
+AS_CHAT = "prompts_as_chat"
+"""Entry of a configuration: whether prompts are put through the template. Training notes it."""
+
+
+def is_chat(network: Network) -> bool:
+    """Whether prompts go through the template unless something else is asked for.
+
+    They do where there is one, and no training on plain text has come after it.
+    """
+    noted = getattr(network.module.config, AS_CHAT, None)
+    return ChatTemplate.of(network) is not None and noted is not False
+
+
+def needed(network: Network) -> ChatTemplate:
+    """The chat template of a model that must have one.
+
+    Raises:
+        ConfigurationError: it has none.
+    """
+    found = ChatTemplate.of(network)
+    if found is None:
+        raise ConfigurationError(
+            f"{network.spec} has no chat template, so it takes no messages: give it a prompt as it "
+            "is to be continued"
+        )
+    return found
+
+
+def checked(messages: Any, origin: str) -> list[dict[str, str]]:
+    """Messages as they came from data, once they are known to be messages.
+
+    Args:
+        messages: a list of objects with ``role`` (or ``from``) and ``content`` (or ``value``).
+        origin: names the record in errors.
+
+    Raises:
+        DataError: something else.
+    """
+    names = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
+    if not isinstance(messages, list) or not messages:
+        raise DataError(origin, "its messages must be a list of at least one")
+    found = []
+    for number, each in enumerate(messages):
+        role = each.get("role", each.get("from")) if isinstance(each, Mapping) else None
+        content = each.get("content", each.get("value")) if isinstance(each, Mapping) else None
+        role = names.get(str(role), role)
+        if role not in ROLES or not isinstance(content, str):
+            raise DataError(
+                origin,
+                f"message {number + 1} must have a role ({', '.join(ROLES)}) and a content that is "
+                f"a text, and is {each!r:.80}",
+            )
+        found.append({"role": str(role), "content": content})
+    return found
+
+
+def _roles(messages: Sequence[Message]) -> str:
+    return ", ".join(str(each.get("role")) for each in messages[:6])
