@@ -89,6 +89,7 @@ def test_resumed_weights_equal_the_uninterrupted(
         "model": "transformer",
         "options": {"hidden_size": "16", "num_layers": "2", "intermediate_size": "32"},
         "window": 16,
+        "epochs": 1.0,
     }
     straight = student(data, teacher, tmp_path / "straight", **fields)
     run(straight, quiet=True)

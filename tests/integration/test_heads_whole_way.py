@@ -1,4 +1,4 @@
-"""Numbers of texts and of pictures from data to a judged, compressed and exported model."""
+"""Numbers and several labels from data to a judged, compressed and exported model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tests.integration.measured_here import measure_here, paced
 
 import anysize
 from anysize import api
-from anysize.evaluation.paired_numbers import PairedDrop
 from anysize.planning import apart
 
 MEMORY = "12GiB"  # measured in this process, which has run other tests
@@ -55,32 +54,55 @@ def pictures(folder: Path) -> Path:
     return folder
 
 
+def reviews(folder: Path) -> Path:
+    """What a review praises, which is nothing, one thing or both."""
+    draw = np.random.default_rng(3)
+    rows = []
+    for _ in range(160):
+        praised = draw.random(2) < 0.5
+        words = [
+            f"{name} was {('dull', 'lovely')[int(good)]}"
+            for name, good in zip(("music", "acting"), praised, strict=True)
+        ]
+        labels = [name for name, good in zip(("music", "acting"), praised, strict=True) if good]
+        rows.append(json.dumps({"text": " and ".join(words), "labels": labels}))
+    path = folder / "data.jsonl"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Numbers that can be learned.
+    """Targets that can be learned.
 
     Attributes:
-        least: R² on the test part.
+        metric: that the judge compares by.
+        least: of it, on the test part.
         methods: of compression; the second distils.
     """
 
     task: str
     data: Callable[[Path], Path]
     options: dict[str, Any]
+    metric: str
     least: float
     methods: tuple[str, str]
 
 
 CASES = {
     "text numbers": Case(
-        task="text-regression", data=texts, options=ENCODER, least=0.9,
+        task="text-regression", data=texts, options=ENCODER, metric="r2", least=0.9,
         methods=("int8-dynamic", "distil(layers=1)"),
     ),
     "picture numbers": Case(
-        task="image-regression", data=pictures, least=0.95,
+        task="image-regression", data=pictures, metric="r2", least=0.95,
         options={"model": "cnn", "options": {"hidden_sizes": "16x32"}, "epochs": 10, "batch": 16,
                  "learning_rate": 3e-3, "augment": "none"},
         methods=("int8-onnx(windows=20)", "distil(student=mlp, epochs=8)"),
+    ),
+    "several labels of texts": Case(
+        task="text-classification", data=reviews, options=ENCODER, metric="macro_f1", least=0.9,
+        methods=("int8-dynamic", "distil(layers=1)"),
     ),
 }  # fmt: skip
 
@@ -99,14 +121,19 @@ def test_from_data_to_a_judged_model(
         tensorboard=False, **case.options,
     )  # fmt: skip
     measured = model.evaluate(data, options=PLAINLY, split="test").main()
-    assert measured["r2"] > case.least
-    # The exported graph answers alike, in the targets' own unit.
+    assert measured[case.metric] > case.least
+    # The exported graph answers alike: numbers in the targets' own unit, labels with their scores.
     written = model.export(tmp_path / "model.onnx")
     ours = list(model.predict(data, PLAINLY))
     theirs = list(anysize.load(written).predict(data, precision="float32", memory=MEMORY))
     for one, other in zip(ours, theirs, strict=True):
         assert isinstance(one, anysize.Result) and isinstance(other, anysize.Result)
-        assert other.prediction == pytest.approx(one.prediction, rel=1e-3)
+        if isinstance(one.prediction, float):
+            assert other.prediction == pytest.approx(one.prediction, rel=1e-3)
+        else:
+            assert other.prediction == one.prediction
+            shares = one.details["probabilities"]
+            assert other.details["probabilities"] == pytest.approx(shares, abs=1e-4)
 
     measure_here(monkeypatch)
     # Runtimes are not compared: the first one is taken.
@@ -116,11 +143,12 @@ def test_from_data_to_a_judged_model(
         tmp_path / "run", tmp_path / "small", data=data, methods=case.methods, max_drop=0.9,
         memory=MEMORY,
     )  # fmt: skip
-    assert table.metric == "r2"
+    assert table.metric == case.metric
+    assert len(table.candidates) == len(case.methods)
     for candidate in table.candidates:
         assert candidate.figures is not None, candidate.reasons
         assert candidate.drop is not None and candidate.drop < 0.9, candidate.chain
-        assert isinstance(candidate.paired, PairedDrop)
-        interval = candidate.paired.interval
-        assert interval.low <= candidate.paired.difference <= interval.high
-        assert candidate.paired.difference == pytest.approx(candidate.drop, abs=1e-6)
+        paired = candidate.paired
+        assert paired is not None
+        assert paired.interval.low <= paired.difference <= paired.interval.high
+        assert paired.difference == pytest.approx(candidate.drop, abs=1e-6)
