@@ -107,6 +107,8 @@ def test_packed_padded_and_plain_agree(family: str, head: str) -> None:
     with torch.no_grad():
         found = padded(examples), packed(examples)
     fused = TorchRuntime(make(family, head), device="cpu").run(examples)
+    # In bfloat16 rows without meaning are behind the tokens.
+    rough = TorchRuntime(make(family, head), "bfloat16", "cpu").run(examples)
     for name in plain.outputs:
         whole = torch.cat([each[name] for each in expected])
         for tensors in found:
@@ -116,6 +118,11 @@ def test_packed_padded_and_plain_agree(family: str, head: str) -> None:
         assert isinstance(rows, Ragged)
         assert rows.lengths.tolist() == list(LENGTHS)
         np.testing.assert_allclose(rows.values, whole.numpy(), atol=2e-4, rtol=2e-4)
+        near = rough.arrays[name]
+        assert isinstance(near, Ragged)
+        assert near.lengths.tolist() == list(LENGTHS)
+        limit = 0.05 * float(whole.abs().max())
+        np.testing.assert_allclose(near.values, whole.numpy(), atol=limit, rtol=0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -125,7 +125,9 @@ def _probabilities(query: Tensor, key: Tensor, block: Block) -> Tensor:
 
 def _product_attention(query: Tensor, key: Tensor, value: Tensor, packing: Packing) -> Tensor:
     """Attention by batched products, queries scaled already; no gradients."""
+    # Rows behind the last block belong to no segment, and stay numbers.
     output = torch.empty_like(value, memory_format=torch.contiguous_format)
+    output[packing.tokens :] = 0
     with torch.autocast("cpu", enabled=False):
         for block in packing.blocks:
             q, k, v = (_matrices(row, block) for row in (query, key, value))

@@ -130,15 +130,24 @@ class PackedInference:
             if self._layers is None:
                 with self._autocast():
                     return model.run(row, names)
-            hidden = self._hidden(row, self._layers).index_select(0, row.places()).float()
+            hidden = self._hidden(row, self._layers, rounded=True)
+            hidden = hidden.index_select(0, row.places()).float()
             head = token_head(model.model)
             found: Tensor = getattr(model.model, head)(hidden) if head else hidden
             if len(names) == 1:
                 return {names[0]: found}
             return dict(zip(names, found.unbind(-1), strict=True))
 
-    def _hidden(self, row: PackedRow, layers: Sequence[_Layer]) -> Tensor:
+    def _hidden(self, row: PackedRow, layers: Sequence[_Layer], *, rounded: bool = False) -> Tensor:
+        """States of the row's tokens; rounded, with rows of no meaning behind them.
+
+        oneDNN compiles kernels for each new number of rows, and never forgets what they are built
+        of. Attention in bfloat16 leaves further rows alone.
+        """
         hidden = embed(self._packed.model.base_model, row).to(self._dtype)
+        if rounded and self._dtype is torch.bfloat16:
+            step = _FEW_ROWS if len(hidden) <= _MANY else _ROWS
+            hidden = functional.pad(hidden, (0, 0, 0, -len(hidden) % step))
         for layer in layers:
             hidden = layer(hidden, row.packing)
         return hidden
@@ -146,6 +155,10 @@ class PackedInference:
     def _autocast(self) -> torch.autocast:
         enabled = self._dtype is torch.bfloat16
         return torch.autocast("cpu", torch.bfloat16, enabled=enabled)
+
+
+# What numbers of rows are rounded up to multiples of, and from where on.
+_FEW_ROWS, _ROWS, _MANY = 16, 64, 512
 
 
 class _Linear:
