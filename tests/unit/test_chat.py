@@ -140,7 +140,7 @@ def test_json_that_is_cut_off_and_streamed(shelf: Shelf, tmp_path: Path) -> None
     notes = " ".join(cut.receipt.notes)  # type: ignore[union-attr]
     assert "cut off before its end" in notes
     parts = list(loaded.stream(["the cat"], max_new_tokens=120, **wishes))
-    shown = [each.prediction for each in parts if isinstance(each, PartialResult)]
+    shown = [each.partial for each in parts if isinstance(each, PartialResult)]
     assert len(shown) > 3 and parts[-1].prediction.startswith(shown[-1])  # type: ignore[union-attr]
     for wrong, why in (
         ("nowhere.json", "No such file"),
