@@ -19,6 +19,8 @@ from anysize.compression.verdict import Candidate, Judgement, beside, judge, too
 from anysize.core.errors import AnysizeError, BudgetError, ConfigurationError
 from anysize.core.findings import Findings
 from anysize.core.memory import format_size, resident
+from anysize.evaluation.choice import evaluator_of
+from anysize.evaluation.paired_sums import Summing
 from anysize.models.spec import open_network
 from anysize.training import Stopped
 
@@ -42,6 +44,8 @@ class Trial:
     ) -> None:
         self._order, self._original, self._work, self._say = order, original, work, say
         self._task = tasks.of(card)
+        evaluator = evaluator_of(self._task)
+        self._of_sums = evaluator.metric_of_sums if isinstance(evaluator, Summing) else None
         validation, test = shares(card, order.data)
         self._judging = Judging(
             task=card.task,
@@ -189,6 +193,7 @@ class Trial:
                 max_drop=self._order.max_drop,
                 metric=self._task.main_metric,
                 lower=self._task.lower_is_better,
+                of_sums=self._of_sums,
             )
 
     def _measured(self, folder: Path, name: str) -> Measured:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -15,9 +15,12 @@ from anysize.core.findings import Finding
 from anysize.core.memory import format_size
 from anysize.evaluation.intervals import PairedCounts, PairedDifference, paired_difference
 from anysize.evaluation.paired_numbers import PairedDrop, paired_drop
+from anysize.evaluation.paired_sums import paired_sums_drop
 from anysize.heads.number_meter import METRICS as OF_NUMBERS
 
 _ROUNDING = 1e-9
+# Metrics that are not from 0 to 1, as the others that something may be lost of are.
+_SCALES = {"bleu": 100.0, "chrf": 100.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +158,15 @@ class Answers:
         correct: whether they are right.
         values: numbers that were answered; not-a-number where the answer is none.
         targets: the true numbers.
+        sums: what each record adds to a metric of sums, ``[records, k]``; not-a-number where it
+            has no part in it. Empty where the metric is another.
     """
 
     predictions: NDArray[np.int32]
     correct: NDArray[np.bool_]
     values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     targets: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    sums: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @property
     def comparable(self) -> bool:
@@ -177,6 +183,7 @@ def judge(
     max_drop: float,
     metric: str,
     lower: bool = False,
+    of_sums: Callable[[NDArray[np.float64]], float] | None = None,
 ) -> Candidate:
     """The verdict on a candidate.
 
@@ -191,7 +198,9 @@ def judge(
         max_drop: of the metric, in its own unit (0.01 of an accuracy is one point).
         metric: its name.
         lower: whether a lower metric is better. Such a metric has no natural scale, so what it may
-            rise by is a part of the original's.
+            rise by is a part of the original's. BLEU and chrF are counted to 100, and what they
+            may lose is in hundredths of that.
+        of_sums: the metric of what records add, where it is one of sums.
     """
     before, after = original[0], candidate[0]
     reasons = []
@@ -202,7 +211,7 @@ def judge(
     reasons += pace.reasons()
     drop, worse = None, False
     if before.metric is not None and after.metric is not None:
-        drop = before.metric - after.metric
+        drop = (before.metric - after.metric) / _SCALES.get(metric, 1.0)
         if lower:
             drop = -drop / abs(before.metric) if before.metric else -drop
         # 0.90 - 0.89 is more than 0.01 by rounding. Not-a-number is worse.
@@ -215,7 +224,7 @@ def judge(
             )
         elif (few := too_few(after.records, max_drop)) is not None:
             reasons.append(few)
-    paired, agreement = _compared(original[1], candidate[1], metric, lower=lower)
+    paired, agreement = _compared(original[1], candidate[1], metric, lower=lower, of_sums=of_sums)
     return Candidate(
         chain=chain,
         figures=after,
@@ -278,7 +287,12 @@ def _goods(candidate: Candidate) -> tuple[float, float, float]:
 
 
 def _compared(
-    original: Answers | None, candidate: Answers | None, metric: str, *, lower: bool
+    original: Answers | None,
+    candidate: Answers | None,
+    metric: str,
+    *,
+    lower: bool,
+    of_sums: Callable[[NDArray[np.float64]], float] | None,
 ) -> tuple[PairedDifference | PairedDrop | None, float | None]:
     if original is None or candidate is None:
         return None, None
@@ -289,7 +303,25 @@ def _compared(
                 each[both] for each in (original.targets, original.values, candidate.values)
             )
             return paired_drop(wanted, first, second, metric, lower=lower), None
+    if of_sums is not None:
+        return _compared_sums(original.sums, candidate.sums, metric, of_sums), None
     if not original.comparable or len(original.correct) != len(candidate.correct):
         return None, None
     paired = paired_difference(PairedCounts.of(original.correct, candidate.correct))
     return paired, float(np.mean(original.predictions == candidate.predictions))
+
+
+def _compared_sums(
+    original: NDArray[np.float64],
+    candidate: NDArray[np.float64],
+    metric: str,
+    of_sums: Callable[[NDArray[np.float64]], float],
+) -> PairedDrop | None:
+    """Over the records that both have a part in the metric with."""
+    if original.ndim != 2 or original.shape != candidate.shape:
+        return None
+    both = ~np.isnan(original + candidate).any(axis=1)
+    if not np.any(both):
+        return None
+    scale = _SCALES.get(metric, 1.0)
+    return paired_sums_drop(original[both], candidate[both], of_sums, metric, scale=scale)

@@ -17,25 +17,28 @@ import os
 import sys
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anysize.compression import calibration
 from anysize.compression.request import Judging
 from anysize.core import memory
 from anysize.core.batches import BatchPlan, cut
-from anysize.core.errors import AnysizeError
+from anysize.core.errors import AnysizeError, DataError
 from anysize.core.examples import Example
 from anysize.core.protocols import Opened
-from anysize.core.records import Source
+from anysize.core.records import Record, Source
 from anysize.core.results import ErrorResult, Result
 from anysize.core.running import run_through
 from anysize.core.steps import Step
 from anysize.evaluation.choice import evaluator_of
+from anysize.evaluation.paired_sums import Summing
+from anysize.evaluation.protocols import Evaluator
 from anysize.models.network import Network
 from anysize.models.spec import open_network
 from anysize.planning import synthetic
@@ -43,7 +46,7 @@ from anysize.planning.options import PredictOptions
 from anysize.planning.prediction import PredictionPlan
 from anysize.planning.session import Session
 from anysize.scale.child import die_with_launcher
-from anysize.tasks.protocols import head_of, step_of
+from anysize.tasks.protocols import Task, head_of, step_of, target_of
 
 _WINDOWS = 256
 _SINGLE = 32
@@ -60,15 +63,21 @@ class Answers:
         correct: whether it is the record's target.
         values: the predicted number; not-a-number where it is none.
         targets: the true one.
+        sums: what each record adds to the metric, where it is one of sums; None where the record
+            has no part in it.
     """
 
-    def __init__(self, labels: Sequence[str], source: Source) -> None:
+    def __init__(
+        self, labels: Sequence[str], source: Source, adds: Callable[[Result, Record], Any] | None
+    ) -> None:
+        self._adds = adds
         self._places = {label: place for place, label in enumerate(labels)}
         self._source = source
         self.predictions: list[int] = []
         self.correct: list[bool] = []
         self.values: list[float] = []
         self.targets: list[float] = []
+        self.sums: list[NDArray[np.float64] | None] = []
 
     def kept(self, results: Iterator[Result | ErrorResult]) -> Iterator[Result | ErrorResult]:
         for ordinal, result in enumerate(results):
@@ -78,7 +87,18 @@ class Answers:
             self.predictions.append(place)
             self.correct.append(right)
             self._note_number(ordinal, result)
+            if self._adds is not None:
+                self.sums.append(self._added(ordinal, result))
             yield result
+
+    def _added(self, ordinal: int, result: Result | ErrorResult) -> NDArray[np.float64] | None:
+        assert self._adds is not None
+        if isinstance(result, ErrorResult):
+            return None
+        with contextlib.suppress(DataError):  # it has no target
+            added = self._adds(result, self._source[ordinal])
+            return None if added is None else np.asarray(added, np.float64)
+        return None
 
     def _note_number(self, ordinal: int, result: Result | ErrorResult) -> None:
         value = target = math.nan
@@ -101,12 +121,15 @@ class Answers:
         return place, answer == frozenset(target) & self._places.keys()
 
     def save(self, path: Path) -> None:
+        size = next((len(each) for each in self.sums if each is not None), 0)
+        none = np.full(size, np.nan)
         np.savez(
             path,
             predictions=np.array(self.predictions, np.int32),
             correct=np.array(self.correct, np.bool_),
             values=np.array(self.values),
             targets=np.array(self.targets),
+            sums=np.array([none if each is None else each for each in self.sums]),
         )
 
 
@@ -120,7 +143,8 @@ def evaluate(
     """
     evaluator = evaluator_of(session.task)
     # Without a head an answer is no label, also where it is spelled like one.
-    kept = Answers(session.card.labels if head_of(session.task) else (), source)
+    labels = session.card.labels if head_of(session.task) else ()
+    kept = Answers(labels, source, _adding(evaluator, session.task))
     results = kept.kept(session.results(source, options, plan=plan))
     measured = evaluator.measure(results, card=session.card, source=source)
     kept.save(answers)
@@ -130,6 +154,18 @@ def evaluate(
         "metrics": metrics,
         "records": len(kept.predictions),
     }
+
+
+def _adding(evaluator: Evaluator, task: Task) -> Callable[[Result, Record], Any] | None:
+    """What gives a record's part in the metric; None where the metric is not one of sums."""
+    if not isinstance(evaluator, Summing):
+        return None
+
+    def added(result: Result, record: Record) -> Any:
+        target = target_of(task, record)
+        return None if target is None else evaluator.record_sums(result, target)
+
+    return added
 
 
 def windows(session: Session, source: Source | None, seed: int) -> list[Example]:

@@ -43,7 +43,7 @@ from anysize.windows.sentences import sentences
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
 
-__all__ = ["measure", "write_report"]
+__all__ = ["measure", "metric_of_sums", "record_sums", "write_report"]
 
 PROVIDES = ("summarization",)
 
@@ -88,6 +88,17 @@ def measure(
     if not run.extents:
         run.passed.refuse("a summary to compare with; name its column with --columns summary=NAME")
     return run.finish()
+
+
+def record_sums(result: Result, target: Any) -> NDArray[Any]:
+    """ROUGE-L of a record, and that it is one; see ``paired_sums.Summing``."""
+    lines = [by_lines(each) for each in target]
+    return np.array([rouge.best(by_lines(result.prediction), lines)["rougeL"].f1, 1.0])
+
+
+def metric_of_sums(sums: NDArray[Any]) -> float:
+    """The mean of summed records."""
+    return float(sums[0] / sums[1])
 
 
 def write_report(

@@ -44,7 +44,7 @@ from anysize.tasks.translation_meter import (
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
 
-__all__ = ["measure", "write_report"]
+__all__ = ["measure", "metric_of_sums", "record_sums", "write_report"]
 
 PROVIDES = ("translation",)
 
@@ -78,6 +78,16 @@ def measure(
     if not run.extents:
         run.passed.refuse("a target to compare with; name its column with --columns target=NAME")
     return run.finish()
+
+
+def record_sums(result: Result, target: Any) -> NDArray[Any]:
+    """What a record adds to BLEU; see ``paired_sums.Summing``."""
+    return bleu_counts(str(result.prediction), str(target))
+
+
+def metric_of_sums(sums: NDArray[Any]) -> float:
+    """BLEU of summed records."""
+    return bleu_of(sums)
 
 
 def write_report(
