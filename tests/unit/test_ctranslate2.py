@@ -392,3 +392,56 @@ def test_the_form_says_what_it_is(tmp_path: Path) -> None:
     kept = folder / "runtimes" / "ctranslate2"
     names = json.loads((kept / "shared_vocabulary.json").read_text())
     assert names == [str(token) for token in range(VOCABULARY)]
+
+
+def test_a_bundle_in_eight_bits_translates(tmp_path: Path) -> None:
+    from anysize.compression.chain import load_method
+    from anysize.modalities.texts.settings import TextFacts
+    from anysize.models import bundle as bundles
+    from anysize.models.network import BuildRequest
+    from anysize.models.spec import open_network
+    from anysize.models.transformer_mt import build
+
+    texts = ["The small dog runs over the green hill.", "Der kleine Hund rennt."] * 3
+    sizes = {"hidden_size": "32", "num_heads": "2", "intermediate_size": "64", "vocabulary": "300"}
+    request = BuildRequest(
+        task="translation", labels=(), facts=TextFacts(texts=lambda: iter(texts)), options=sizes
+    )
+    torch.manual_seed(4)
+    net = build("transformer-mt", request)
+    with torch.no_grad():
+        for each in net.module.parameters():
+            if each.dim() > 1:
+                each.mul_(4.0)
+    card = bundles.Card(
+        task="translation", labels=(), model="transformer-mt", settings=net.settings
+    )
+    source, out = bundles.save(tmp_path / "whole", net, card), tmp_path / "small"
+    method = load_method("int8-ctranslate2")
+    assert method.problems(net, card) == []
+    assert "token by token" in str(load_method("int8").problems(net, card))
+    assert "token by token" in str(load_method("int8-dynamic").problems(net, card))
+    method.apply(source, out, method.options(), None)  # type: ignore[arg-type]
+    small, kept = open_network(str(out))
+    assert kept.form is not None
+    assert method.problems(small, kept)
+    (candidate,) = candidates_for(small, "auto", "auto", out, needs="generate")
+    assert (candidate.name, candidate.precision) == ("ctranslate2", "int8")
+    assert not list(out.glob("*.safetensors"))
+    sizes_of = [sum(each.stat().st_size for each in bundles.files_of(at)) for at in (source, out)]
+    assert sizes_of[1] < 0.6 * sizes_of[0]
+    ids = [np.append(random, net.module.config.eos_token_id).astype(np.int32)
+           for random in np.random.default_rng(2).integers(3, 40, (30, 9))]  # fmt: skip
+    examples = [
+        replace(example, arrays={"input_ids": each})
+        for example, each in zip(prompts(30), ids, strict=True)
+    ]
+    options = GenerationOptions(most=1)
+    ours = grown(candidate.open(), examples, options)  # type: ignore[arg-type]
+    theirs = grown(torch_runtime.open_generator(net, "float32"), examples, options)
+    assert sum(alike(ours, theirs)) >= 24
+    with pytest.raises(ConfigurationError, match="temperature"):
+        candidates_for(
+            small, "auto", "auto", out, needs="generate",
+            options=GenerationOptions(temperature=1.0),
+        )  # fmt: skip

@@ -14,6 +14,19 @@ def weight_problems(network: Network) -> list[str]:
     return []
 
 
+def graph_problems(network: Network) -> list[str]:
+    """Why there is no graph of a network's outputs that could be compiled."""
+    if found := weight_problems(network):
+        return found
+    config = network.module.config
+    if getattr(config, "is_encoder_decoder", False) or not network.has_graph:
+        return [
+            "it is for models that answer in one run, and this one writes token by token: use "
+            "int8-ctranslate2, int8-weights or int4-weights"
+        ]
+    return []
+
+
 def tuning_problems(epochs: float, learning_rate: float | None) -> list[str]:
     """A sentence for each setting of fine-tuning that breaks its rule."""
     problems = []

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from anysize.compression import calibration, sensitivity
-from anysize.compression.fitting import weight_problems
+from anysize.compression.fitting import graph_problems
 from anysize.compression.protocols import Context
 from anysize.compression.quantization import Graph, quantize, save
 from anysize.core.errors import ConfigurationError
@@ -50,7 +50,7 @@ class Int8:
     options = Int8Options
 
     def problems(self, network: Network, card: Card) -> list[str]:
-        return weight_problems(network)
+        return graph_problems(network)
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
         network, card = open_network(str(source))

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from anysize.compression.fitting import weight_problems
+from anysize.compression.fitting import graph_problems
 from anysize.compression.onnx_graphs import float32_graph
 from anysize.compression.protocols import Context
 from anysize.models import bundle
@@ -48,7 +48,7 @@ class Int8Dynamic:
     options = DynamicOptions
 
     def problems(self, network: Network, card: Card) -> list[str]:
-        if found := weight_problems(network):
+        if found := graph_problems(network):
             return found
         if any(isinstance(layer, _CONVOLUTIONS) for layer in network.module.modules()):
             return ["it is for matrix products, and this model goes through convolutions: use int8"]

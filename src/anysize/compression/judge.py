@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from anysize.models.network import Network
 
 # Tried where no method is named: none of them trains.
-_DEFAULT = ("bf16", "int8", "int8-dynamic", "int8-weights")
+_DEFAULT = ("bf16", "int8", "int8-dynamic", "int8-ctranslate2", "int8-weights")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,9 @@ def streams(network: Network) -> int:
 
 
 def opening_memory(network: Network, folder: Path | None) -> int:
-    """The weights again, twice while they are converted."""
+    """The weights again, twice while they are converted; of a form its file, twice."""
+    if network.form is not None:
+        return 2 * Path(network.form.file).stat().st_size
     return 3 * weight_bytes(network)
 
 

@@ -100,6 +100,9 @@ def outline(folder: Path) -> PreTrainedModel:
 
 def _from_form(folder: Path, card: Card, form: Form) -> Network:
     """A bundle that holds a compiled form: configuration, tokenizer, no weights."""
+    from transformers import GenerationConfig
+    from transformers.utils import GENERATION_CONFIG_NAME
+
     from anysize.models.compiled import stand_in
     from anysize.models.outside import read_outside
 
@@ -110,6 +113,8 @@ def _from_form(folder: Path, card: Card, form: Form) -> Network:
     with loading(spec):
         config, _ = hub.read_configuration(spec)
         module = stand_in(config)
+        if (folder / GENERATION_CONFIG_NAME).is_file():
+            module.generation_config = GenerationConfig.from_pretrained(spec)
         read_outside(folder, module)
         network = Network(
             module=module,
