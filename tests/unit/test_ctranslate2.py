@@ -394,29 +394,37 @@ def test_the_form_says_what_it_is(tmp_path: Path) -> None:
     assert names == [str(token) for token in range(VOCABULARY)]
 
 
-def test_a_bundle_in_eight_bits_translates(tmp_path: Path) -> None:
-    from anysize.compression.chain import load_method
+def _translator(place: Path) -> tuple[Network, Path]:
+    """A bundle of random weights that are far from uniform."""
     from anysize.modalities.texts.settings import TextFacts
     from anysize.models import bundle as bundles
     from anysize.models.network import BuildRequest
-    from anysize.models.spec import open_network
     from anysize.models.transformer_mt import build
 
     texts = ["The small dog runs over the green hill.", "Der kleine Hund rennt."] * 3
-    sizes = {"hidden_size": "32", "num_heads": "2", "intermediate_size": "64", "vocabulary": "300"}
+    sizes = {"hidden_size": "32", "num_heads": "2", "intermediate_size": "256", "vocabulary": "300"}
     request = BuildRequest(
         task="translation", labels=(), facts=TextFacts(texts=lambda: iter(texts)), options=sizes
     )
     torch.manual_seed(4)
     net = build("transformer-mt", request)
     with torch.no_grad():
-        for each in net.module.parameters():
-            if each.dim() > 1:
+        for name, each in net.module.named_parameters():
+            if each.dim() > 1 and "positions" not in name:
                 each.mul_(4.0)
     card = bundles.Card(
         task="translation", labels=(), model="transformer-mt", settings=net.settings
     )
-    source, out = bundles.save(tmp_path / "whole", net, card), tmp_path / "small"
+    return net, bundles.save(place, net, card)
+
+
+def test_a_bundle_in_eight_bits_translates(tmp_path: Path) -> None:
+    from anysize.compression.chain import load_method
+    from anysize.models import bundle as bundles
+    from anysize.models.spec import open_network
+
+    (net, source), out = _translator(tmp_path / "whole"), tmp_path / "small"
+    card = bundles.read_card(source)
     method = load_method("int8-ctranslate2")
     assert method.problems(net, card) == []
     assert "token by token" in str(load_method("int8").problems(net, card))
@@ -445,3 +453,26 @@ def test_a_bundle_in_eight_bits_translates(tmp_path: Path) -> None:
             small, "auto", "auto", out, needs="generate",
             options=GenerationOptions(temperature=1.0),
         )  # fmt: skip
+
+
+def test_sinusoidal_positions_are_there_in_fewer_bits(tmp_path: Path) -> None:
+    from anysize.compression.chain import load_method
+    from anysize.models.spec import open_network
+
+    net, source = _translator(tmp_path / "whole")
+    ids = torch.arange(6, 26)[None]
+    given = {"input_ids": ids, "decoder_input_ids": ids[:, :9]}
+    with torch.inference_mode():
+        wanted = torch.log_softmax(net.module.eval()(**given).logits, -1)
+    places = dict(net.module.named_parameters())["model.encoder.embed_positions.weight"]
+    for key, allowed in (("int8-weights", 0.2), ("int4-weights", 1.0)):
+        method = load_method(key)
+        method.apply(source, tmp_path / key, method.options(), None)  # type: ignore[arg-type]
+        small, _ = open_network(str(tmp_path / key))
+        with torch.inference_mode():
+            found = torch.log_softmax(small.module.eval()(**given).logits, -1)
+        assert torch.equal(
+            small.module.get_parameter("model.encoder.embed_positions.weight"), places
+        )
+        assert (found - wanted).abs().mean() < allowed
+        assert runtime.generation_precisions(small) == ()

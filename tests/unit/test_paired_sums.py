@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anysize.compression.verdict import Answers, _compared
+from anysize.compression.verdict import Answers, compared
 from anysize.core.errors import ConfigurationError
 from anysize.core.receipts import Receipt
 from anysize.core.results import Result
@@ -79,7 +79,7 @@ def test_records_that_one_of_them_lacks_have_no_part() -> None:
         Answers(np.full(len(each), -1, np.int32), np.zeros(len(each), np.bool_), sums=each)
         for each in (before, after)
     ]
-    paired, agreement = _compared(*answers, "bleu", lower=False, of_sums=bleu_of)
+    paired, agreement = compared(*answers, "bleu", lower=False, of_sums=bleu_of)
     assert agreement is None
     assert paired is not None
     left = np.arange(len(before)) != 3

@@ -224,7 +224,7 @@ def judge(
             )
         elif (few := too_few(after.records, max_drop)) is not None:
             reasons.append(few)
-    paired, agreement = _compared(original[1], candidate[1], metric, lower=lower, of_sums=of_sums)
+    paired, agreement = compared(original[1], candidate[1], metric, lower=lower, of_sums=of_sums)
     return Candidate(
         chain=chain,
         figures=after,
@@ -286,7 +286,7 @@ def _goods(candidate: Candidate) -> tuple[float, float, float]:
     return -candidate.figures.size, candidate.speed, -(candidate.drop or 0.0)
 
 
-def _compared(
+def compared(
     original: Answers | None,
     candidate: Answers | None,
     metric: str,
@@ -294,6 +294,7 @@ def _compared(
     lower: bool,
     of_sums: Callable[[NDArray[np.float64]], float] | None,
 ) -> tuple[PairedDifference | PairedDrop | None, float | None]:
+    """What the metric loses on the same records, with its interval, and how often both agree."""
     if original is None or candidate is None:
         return None, None
     if metric in OF_NUMBERS and len(original.values) == len(candidate.values):

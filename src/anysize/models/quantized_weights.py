@@ -15,7 +15,7 @@ outliers, and as the baseline of GPTQ (Frantar et al. 2023, arXiv:2210.17323) in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -192,16 +192,26 @@ def load(module: PreTrainedModel, path: Path) -> None:
         missing, unknown = module.load_state_dict(plain, strict=False, assign=True)
     except RuntimeError as error:
         raise BundleError(str(path), f"does not fit its configuration: {error}") from error
+    computed = _compute(module, missing)
     missing = [
         name
         for name in missing
-        if name not in tied and not name.endswith((QUANTIZED, SCALE, MINIMUM))
+        if name not in tied | computed and not name.endswith((QUANTIZED, SCALE, MINIMUM))
     ]
     if missing or unknown:
         raise BundleError(
             str(path),
             f"does not fit its configuration: missing {missing[:3]}, unknown {unknown[:3]}",
         )
+
+
+def _compute(module: PreTrainedModel, missing: Sequence[str]) -> set[str]:
+    """Computes what is never stored (sinusoidal positions); the names are given back."""
+    never = set(getattr(module, "_keys_to_ignore_on_save", None) or ()) & set(missing)
+    for name in sorted(never):
+        with torch.no_grad():
+            module._init_weights(module.get_submodule(name.rpartition(".")[0]))
+    return never
 
 
 def restore(module: nn.Module) -> None:

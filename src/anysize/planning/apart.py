@@ -97,6 +97,7 @@ def measure(
         "candidates": [f"{item.name} {item.precision}" for item in candidates],
         "many": any(item.streams > 1 for item in candidates),
         "step": repr(step),
+        "wishes": _wishes(step),
         "costs": [example.cost for example in examples],
         "memory": memory - resident(),
         "worth": worth,
@@ -118,6 +119,28 @@ def measure(
         return None
 
 
+def _wishes(step: Any) -> dict[str, Any]:
+    """What a step's fields say in plain values, those of its parts below their names."""
+    found: dict[str, Any] = {}
+    for item in dataclasses.fields(step):
+        value = getattr(step, item.name)
+        if dataclasses.is_dataclass(value):
+            found[item.name] = _wishes(value)
+        elif isinstance(value, bool | int | float | str):
+            found[item.name] = value
+    return found
+
+
+def _wishing(step: Any, wishes: Mapping[str, Any]) -> Any:
+    """A step of the same kind with these values, what else it has being its own."""
+    changed = {
+        name: _wishing(getattr(step, name), value) if isinstance(value, Mapping) else value
+        for name, value in wishes.items()
+        if hasattr(step, name)
+    }
+    return dataclasses.replace(step, **changed)
+
+
 def _answer(request: Mapping[str, Any]) -> Measured:
     """What was asked for, measured in this process."""
     torch.set_num_threads(request["threads"])
@@ -125,7 +148,7 @@ def _answer(request: Mapping[str, Any]) -> Measured:
     network, card = open_network(str(folder))
     network.settings = dataclasses.replace(network.settings, **request["settings"])
     names = request["candidates"]
-    step = step_of(tasks.load(card.task), network)
+    step = _wishing(step_of(tasks.load(card.task), network), request["wishes"])
     if repr(step) != request["step"]:
         raise RunError(f"the bundle's task has another step: {step!r}, not {request['step']}")
     many, options = request["many"], generation_options(step)
