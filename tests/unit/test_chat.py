@@ -13,9 +13,9 @@ import transformers
 from tests.gguf_files import byte_level, write
 
 import anysize
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import ConfigurationError
 from anysize.core.results import PartialResult
-from anysize.models.chat_template import ChatTemplate, checked
+from anysize.models.chat_template import ChatTemplate
 
 Shelf = Callable[..., Path]
 
@@ -98,16 +98,41 @@ def test_prompts_and_messages_are_asked_the_same(shelf: Shelf, tmp_path: Path) -
 
 def test_what_cannot_be_asked_is_said(shelf: Shelf) -> None:
     loaded = model(shelf)
-    mine = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    (found,) = loaded([{"messages": mine}], **USUAL)
-    assert "last message is the model's own" in found.error  # type: ignore[union-attr]
-    (found,) = loaded([{"messages": mine[:1]}], chat=False, **USUAL)
+    asked = {"messages": [{"role": "user", "content": "a"}]}
+    (found,) = loaded([asked], chat=False, **USUAL)
     assert "not put through a chat template" in found.error  # type: ignore[union-attr]
-    with pytest.raises(DataError, match="must have a role"):
-        checked([{"role": "cook", "content": "a"}], "x")
-    assert checked([{"from": "human", "value": "a"}], "x") == [{"role": "user", "content": "a"}]
+    (found,) = loaded([{"messages": [{"role": "assistant", "content": "b"}]}], **USUAL)
+    assert "nothing that is to be answered" in found.error  # type: ignore[union-attr]
+    (found,) = loaded([{"messages": [{"role": "cook", "content": "a"}]}], **USUAL)
+    assert "a message of nobody known: number 1 is of 'cook'" in found.error  # type: ignore[union-attr]
     with pytest.raises(ConfigurationError, match="system is said through a chat template"):
         loaded(["a"], chat=False, system="be kind", **USUAL)
+
+
+def test_data_of_training_are_asked_what_was_answered(shelf: Shelf, tmp_path: Path) -> None:
+    loaded = model(shelf)
+    talk = [{"from": "human", "value": "the cat"}, {"from": "gpt", "value": "b"}]
+    rows = {
+        "talk": [{"messages": talk}],
+        "alpaca": [{"instruction": "the", "input": "cat", "output": "sat"}],
+        "said": [{"system": "be kind", "prompt": "a", "completion": "b"}],
+    }
+    found: dict[str, Any] = {}
+    for name, each in rows.items():
+        table = tmp_path / f"{name}.jsonl"
+        table.write_text("".join(json.dumps(row) + "\n" for row in each), encoding="utf-8")
+        (found[name],) = loaded(table, **USUAL)
+    (cat,), (both,) = loaded(["the cat"], **USUAL), loaded(["the\n\ncat"], **USUAL)
+    (kind,) = loaded(["a"], system="be kind", **USUAL)
+    assert found["talk"].prediction == cat.prediction  # type: ignore[union-attr]
+    assert found["talk"].receipt.notes[1:] == (
+        "its last answer was left out, and what came before it is answered",
+    )
+    assert found["alpaca"].prediction == both.prediction  # type: ignore[union-attr]
+    assert found["said"].prediction == kind.prediction  # type: ignore[union-attr]
+    (plain,) = loaded(tmp_path / "alpaca.jsonl", chat=False, **USUAL)
+    (joined,) = loaded(["the\n\ncat"], chat=False, **USUAL)
+    assert plain.prediction == joined.prediction  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("temperature", [0.0, 3.0])

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 Message: TypeAlias = Mapping[str, Any]
 """``role`` (``system``, ``user``, ``assistant``, …) and ``content``, a text."""
 
-ROLES = ("system", "developer", "user", "assistant", "tool")
-"""Who may speak."""
-
 # Characters for private use stand for contents, which no template looks at.
 _MARK = "\ue0b5{}\ue0b6"
 
@@ -138,34 +135,6 @@ def needed(network: Network) -> ChatTemplate:
             f"{network.spec} has no chat template, so it takes no messages: give it a prompt as it "
             "is to be continued"
         )
-    return found
-
-
-def checked(messages: Any, origin: str) -> list[dict[str, str]]:
-    """Messages as they came from data, once they are known to be messages.
-
-    Args:
-        messages: a list of objects with ``role`` (or ``from``) and ``content`` (or ``value``).
-        origin: names the record in errors.
-
-    Raises:
-        DataError: something else.
-    """
-    names = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
-    if not isinstance(messages, list) or not messages:
-        raise DataError(origin, "its messages must be a list of at least one")
-    found = []
-    for number, each in enumerate(messages):
-        role = each.get("role", each.get("from")) if isinstance(each, Mapping) else None
-        content = each.get("content", each.get("value")) if isinstance(each, Mapping) else None
-        role = names.get(str(role), role)
-        if role not in ROLES or not isinstance(content, str):
-            raise DataError(
-                origin,
-                f"message {number + 1} must have a role ({', '.join(ROLES)}) and a content that is "
-                f"a text, and is {each!r:.80}",
-            )
-        found.append({"role": str(role), "content": content})
     return found
 
 

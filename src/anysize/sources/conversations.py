@@ -105,6 +105,22 @@ class Conversation:
         _check(found, self.origin)
         return found
 
+    def asked(self) -> tuple[list[Message], int]:
+        """The messages up to what an assistant is to answer, and how many after it are left out.
+
+        These are answers that the data hold already.
+
+        Raises:
+            BrokenConversationError: there is nothing to answer, or somebody unknown speaks.
+        """
+        found = self._read()
+        kept = len(found)
+        while kept and found[kept - 1].role == "assistant":
+            kept -= 1
+        if not any(one.role not in _FIRST and one.content.strip() for one in found[:kept]):
+            raise BrokenConversationError(self.origin, "nothing that is to be answered")
+        return found[:kept], len(found) - kept
+
     def answers(self) -> list[str]:
         """What the assistant says, turn by turn.
 
@@ -120,9 +136,15 @@ class Conversation:
             found = _listed(values["messages"], self.origin)
             return found if found[:1] and found[0].role in _FIRST else [*system, *found]
         asked = _said("user", values.get("prompt", ""), self.origin)
-        if (more := values.get("input", "")).strip() and len(asked) == 1:
-            asked = [replace(asked[0], content=f"{asked[0].content}\n\n{more}")]
+        if len(asked) == 1:
+            asked = [replace(asked[0], content=with_input(asked[0].content, values))]
         return [*system, *asked, *_said("assistant", values.get("completion", ""), self.origin)]
+
+
+def with_input(prompt: str, values: Mapping[str, str]) -> str:
+    """A prompt, and behind it the ``input`` that it is about, as Alpaca has it, if there is one."""
+    more = values.get(INPUT.role, "")
+    return f"{prompt}\n\n{more}" if more.strip() else prompt
 
 
 class Conversations:

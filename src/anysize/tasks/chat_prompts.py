@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.receipts import Facts
 from anysize.core.records import Record
-from anysize.models.chat_template import ChatTemplate, checked, is_chat, needed
+from anysize.models.chat_template import ChatTemplate, is_chat, needed
 from anysize.models.network import Network
-
-MESSAGES = "messages"
-"""The role of a conversation in a record's values: JSON."""
+from anysize.sources.conversations import MESSAGES, SYSTEM, Conversation, with_input
 
 # Characters of a prompt, at most: the template is rendered with all of it.
 _LONGEST = 1 << 26
-_ASKED = Facts(notes=("asked through the model's chat template",))
+_ASKED = "asked through the model's chat template"
+_ANSWERED = "its last answer was left out, and what came before it is answered"
 
 
 def wanted(network: Network, *, chat: bool | None, system: str | None) -> bool:
@@ -55,29 +52,22 @@ class ChatPrompts:
         self._template, self._system = template, system
 
     def ids(self, record: Record) -> tuple[NDArray[np.int32], Facts]:
-        """The tokens, and a note for the receipt.
+        """The tokens, and notes for the receipt.
 
         Raises:
             DataError: there is nothing to answer, or the template refuses it.
         """
-        messages = self._messages(record)
+        messages, more = self._messages(record)
         if self._system is not None and messages[0]["role"] not in ("system", "developer"):
             messages = [{"role": "system", "content": self._system}, *messages]
-        return np.array(self._template.ids(messages, ask=True), np.int32), _ASKED
+        return np.array(self._template.ids(messages, ask=True), np.int32), Facts(notes=more)
 
-    def _messages(self, record: Record) -> list[dict[str, str]]:
-        cell = record.values.get(MESSAGES)
-        if cell:
-            try:
-                found = checked(json.loads(cell), record.id)
-            except (ValueError, RecursionError) as error:
-                raise DataError(record.id, "its messages are not JSON") from error
-            if found[-1]["role"] == "assistant":
-                raise DataError(
-                    record.id, "its last message is the model's own: leave it out, so that there "
-                    "is something to answer",
-                )  # fmt: skip
-            return found
+    def _messages(self, record: Record) -> tuple[list[dict[str, str]], tuple[str, ...]]:
+        """What is said, and notes about it."""
+        if record.values.get(MESSAGES.role):
+            asked, left = Conversation(record.values, record.id).asked()
+            notes = (_ASKED, *([_ANSWERED] if left else []))
+            return [{"role": one.role, "content": one.content} for one in asked], notes
         text = record.text("text")
         said, size = [], 0
         for chunk in text.chunks():
@@ -91,4 +81,7 @@ class ChatPrompts:
             said.append(chunk)
         if not size:
             raise DataError(text.origin, "is an empty prompt")
-        return [{"role": "user", "content": "".join(said)}]
+        prompt = with_input("".join(said), record.values)
+        system = record.values.get(SYSTEM.role, "")
+        before = [{"role": "system", "content": system}] if system.strip() else []
+        return [*before, {"role": "user", "content": prompt}], (_ASKED,)

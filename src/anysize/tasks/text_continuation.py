@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -25,6 +26,7 @@ from anysize.models.chat_template import needed
 from anysize.models.network import Network
 from anysize.models.positions import position_count
 from anysize.sources import ColumnSpec
+from anysize.sources.conversations import INPUT, MESSAGES, SYSTEM, with_input
 from anysize.tasks import chat_prompts, json_schema
 from anysize.tasks.abilities import ONE_WAY
 from anysize.tasks.chat_prompts import ChatPrompts
@@ -43,12 +45,6 @@ PROMPT = ColumnSpec(
     names=("prompt", "text", "instruction", "question", "input", "content"),
     required=False,
 )
-MESSAGES = ColumnSpec(
-    role=chat_prompts.MESSAGES,
-    kind="value",
-    names=("messages", "conversations", "conversation"),
-    required=False,
-)
 
 
 class TextContinuation:
@@ -61,7 +57,7 @@ class TextContinuation:
     name = "text-generation"
     role = "text"
     unit = "tokens"
-    columns: tuple[ColumnSpec, ...] = (PROMPT, MESSAGES)
+    columns: tuple[ColumnSpec, ...] = (PROMPT, MESSAGES, INPUT, SYSTEM)
     by_target = False
     takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
     prediction: ClassVar[type[AnswerOptions]] = AnswerOptions
@@ -151,7 +147,7 @@ class _Prompts:
         self._begin = np.array([] if begin is None else [begin], np.int32)
 
     def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
-        if self._chat is None and chat_prompts.MESSAGES in record.values:
+        if self._chat is None and MESSAGES.role in record.values:
             raise DataError(
                 record.id,
                 "holds messages, and they are not put through a chat template (the model has none, "
@@ -162,7 +158,9 @@ class _Prompts:
             span = Span(0, len(ids))
         else:
             text = record.text("text")
-            own = np.concatenate([self._begin[:0], *tokens_of(self._encoder, text.chunks())])
+            more = with_input("", record.values)
+            chunks = itertools.chain(text.chunks(), [more] if more else [])
+            own = np.concatenate([self._begin[:0], *tokens_of(self._encoder, chunks)])
             ids, facts = np.concatenate([self._begin, own]), None
             if not len(ids):
                 raise DataError(
