@@ -31,6 +31,15 @@ Stream = Annotated[
         "--stream", help="Also print what is known of a record while its prediction is being made."
     ),
 ]
+Top = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Only the N results with the highest predictions, the highest first: numbers, or "
+        "the nearest texts (--near).",
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on where a prediction into --out was cut off.")
 ]
@@ -44,6 +53,7 @@ def command(
     keep: Keep = None,
     draw: Draw = None,
     stream: Stream = False,
+    top: Top = None,
     resume: Resume = False,
     task: options.Task = None,
     labels: options.Labels = None,
@@ -52,11 +62,17 @@ def command(
 ) -> None:
     """Predict on inputs of any size; one JSON object a line, each with a receipt."""
     from anysize import api
+    from anysize.results.best import Best
     from anysize.results.rows import Rows
     from anysize.results.sinks import check_out
     from anysize.sources.inputs import check_paths
 
     settings = bundle_command.prediction_options(context)
+    if top is not None and (stream or resume or draw is not None):
+        raise ConfigurationError(
+            "--top needs all results before it gives the first, so --stream, --resume and --draw "
+            "cannot be given with it"
+        )
     check_paths(inputs)
     if stream and (out is not None or as_json):
         raise ConfigurationError(
@@ -80,10 +96,13 @@ def command(
         rows = Rows(source, predicting.names_of(keep), renamed)
         work = predicting.work_of(model, source, settings, inputs, keep) if out is not None else {}
         sink = predicting.sink_for(out, work, tally, resume=resume, one=as_json)
-        tally.begin(stack.enter_context(sink))
-        predicting.run(model, source, settings, rows, sink, tally, drawing, stream=stream)
+        best = None if top is None else Best(sink, top)
+        tally.begin(stack.enter_context(best or sink))
+        predicting.run(model, source, settings, rows, best or sink, tally, drawing, stream=stream)
     for line in (*tally.lines(), *rows.words(), *(drawing.words() if drawing else ())):
         say(line)
+    if best is not None and best.left_out:
+        say(f"not among the {top} highest, and not written: {best.left_out:,}")
     if as_json and out is not None:
         document({**tally.summary(), "out": str(out), "findings": tally.findings.to_json()})
     if not tally.results:

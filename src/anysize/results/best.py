@@ -1,0 +1,72 @@
+"""The results with the highest numbers alone, the highest first, in memory for these alone."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from typing import Any
+
+from anysize.core.errors import ConfigurationError
+from anysize.results.sinks import Sink
+
+
+class Best:
+    """Gives a sink the rows whose predictions are highest, once all have come.
+
+    Rows of what could not be read follow them. Of equal predictions the one that came first is
+    first.
+
+    Args:
+        inner: takes the rows.
+        most: how many predictions it is given.
+
+    Attributes:
+        left_out: how many predictions it is not given.
+    """
+
+    done = 0
+    errors = 0
+
+    def __init__(self, inner: Sink, most: int) -> None:
+        self._inner, self._most = inner, most
+        self._held: list[tuple[float, int, Mapping[str, Any]]] = []
+        self._failed: list[Mapping[str, Any]] = []
+        self._count = 0
+        self.left_out = 0
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Holds a row if it is among the best so far.
+
+        Raises:
+            ConfigurationError: its prediction is not a number.
+        """
+        if "error" in row:
+            self._failed.append(row)
+            return
+        found = row.get("prediction")
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            raise ConfigurationError(
+                "--top sorts results by their prediction, which is not a number here "
+                f"({found!s:.40}): use it with a model of numbers, or with --near TEXT"
+            )
+        self._count += 1
+        entry = (float(found), -self._count, row)
+        if len(self._held) < self._most:
+            heapq.heappush(self._held, entry)
+        else:
+            heapq.heappushpop(self._held, entry)
+            self.left_out += 1
+
+    def __enter__(self) -> Best:
+        self._inner.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, *rest: object
+    ) -> None:
+        if error is None:
+            for _, _, row in sorted(self._held, key=lambda entry: entry[:2], reverse=True):
+                self._inner.write(row)
+            for row in self._failed:
+                self._inner.write(row)
+        self._inner.__exit__(kind, error, *rest)
