@@ -22,12 +22,15 @@ from anysize.core.errors import BundleError, ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.records import Record
 from anysize.core.windows import Span
+from anysize.heads.soft import divergence
+from anysize.mergers.answers import OUTPUTS
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models.network import Network
 from anysize.models.tokenizers import train_tokenizer
 from anysize.readers.recent import RecentText
 from anysize.readers.text import Text
 from anysize.tasks.answer_options import AnswerOptions
+from anysize.tasks.distilling import Side
 from anysize.tasks.protocols import LossBatch, MergeOptions
 from anysize.tasks.question_answering import QuestionAnswering
 
@@ -159,6 +162,40 @@ def test_the_loss_is_over_the_context_and_no_answer_alone() -> None:
     first = int(found[0].aside["first"])
     outputs["start_logits"][1 : first - 1] += 9.0
     assert float(task.loss(network(40, 8), outputs, batch)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_student_is_compared_where_an_answer_may_be() -> None:
+    found = examples(record(f"{filler(50)} Rome", "Rome"), 40, 8)
+    lengths = [len(example.arrays["input_ids"]) for example in found]
+    generator = torch.Generator().manual_seed(0)
+    own, wanted = (
+        {name: torch.randn(sum(lengths), generator=generator) for name in OUTPUTS} for _ in range(2)
+    )
+    side = Side(network=network(40, 8), labels=("start", "end"), head={})
+    soft = QuestionAnswering().soft_targets(side, side, 2.0)
+    begin = 0
+    for example, length, loss in zip(
+        found, lengths, soft.loss(own, wanted, found).tolist(), strict=True
+    ):
+        first, size = int(example.aside["first"]), example.window.region.size
+        rows = [begin, *range(begin + first, begin + first + size)]
+        each = [divergence(own[name][rows], wanted[name][rows], 2.0) for name in OUTPUTS]
+        assert loss == pytest.approx(float(sum(each)) / 2, rel=1e-4)
+        begin += length
+    assert float(soft.loss(own, own, found).abs().max()) < 1e-6
+
+
+def test_a_student_learns_from_a_teacher(trained: anysize.Model, tmp_path: Path) -> None:
+    assert trained.folder is not None
+    student = anysize.train(
+        "question-answering", trained.folder.parent / "data.jsonl", model="transformer",
+        out=tmp_path / "student", window=48, teacher=str(trained.folder), distil_weight=1.0,
+        options={"hidden_size": "16", "num_layers": "1", "num_heads": "2", "dropout": "0",
+                 "intermediate_size": "16"},
+        steps=60, batch=24, learning_rate=1e-2, precision="float32", test=0.0, loaders=1,
+        micro_cost=1 << 20, quiet=True, tensorboard=False,
+    )  # fmt: skip
+    assert student.card.metrics["validation_f1"] > 0.8
 
 
 def test_a_window_has_the_characters_of_its_tokens() -> None:

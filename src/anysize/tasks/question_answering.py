@@ -33,6 +33,7 @@ from anysize.tasks.answer_meter import AnswerMeter
 from anysize.tasks.answer_options import AnswerOptions
 from anysize.tasks.answer_targets import Wanted, wanted
 from anysize.tasks.answer_windows import AnswerPreprocess, nothing_to_learn
+from anysize.tasks.distilling import Side, SoftTargets
 from anysize.tasks.fields import repeated
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
@@ -164,32 +165,15 @@ class QuestionAnswering:
 
     def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
         """The records' cross entropies of first and last token, over the context and no answer."""
-        import torch
+        from anysize.tasks.answer_losses import answer_loss
 
-        assert batch.lengths is not None
-        lengths = batch.lengths.tolist()
-        asides = [example.aside for example in batch.examples]
-        allowed = np.zeros((len(lengths), max(lengths)), bool)
-        for row, aside in enumerate(asides):
-            first = int(aside["first"])
-            allowed[row, first : first + int(aside["tokens"])] = True
-            allowed[row, int(aside["none"])] = True
-        device = outputs[OUTPUTS[0]].device
-        mask = torch.from_numpy(allowed).to(device)
-        rows = torch.from_numpy(np.stack([aside["rows"] for aside in asides])).to(device)
-        weights = torch.from_numpy(np.array([float(aside["weight"]) for aside in asides]))
-        smoothing = batch.options.label_smoothing
-        losses = torch.zeros(len(lengths), device=device)
-        for place, name in enumerate(OUTPUTS):
-            parts = outputs[name].float().split(lengths)
-            padded = torch.nn.utils.rnn.pad_sequence(list(parts), batch_first=True)
-            likely = padded.masked_fill(~mask, -torch.inf).log_softmax(1)
-            wanted_rows = -likely.gather(1, rows[:, place, None])[:, 0]
-            if smoothing:
-                every = -likely.masked_fill(~mask, 0.0).sum(1) / mask.sum(1)
-                wanted_rows = (1 - smoothing) * wanted_rows + smoothing * every
-            losses = losses + wanted_rows / len(OUTPUTS)
-        return (losses * weights.to(losses)).sum()
+        return answer_loss(outputs, batch)
+
+    def soft_targets(self, student: Side, teacher: Side, temperature: float) -> SoftTargets:
+        """Divergence of where the two see answers begin and end; see ``tasks.distilling``."""
+        from anysize.tasks.answer_losses import answer_shares, soft_answers
+
+        return SoftTargets(loss=soft_answers(temperature), shares=answer_shares)
 
     def new_meter(self, labels: Sequence[str]) -> Meter:
         return AnswerMeter()
