@@ -31,7 +31,12 @@ from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import spec
 from anysize.models.network import BuildRequest, Network
 
-RUNTIMES = sorted(plugins.keys("runtimes"))
+# Those that run a model; others generate alone.
+RUNTIMES = [
+    key
+    for key in sorted(plugins.keys("runtimes"))
+    if hasattr(plugins.load("runtimes", key), "open_runtime")
+]
 # A part of the largest output, at least of one: float32 by the order of summation, bfloat16 by
 # its 8 bits.
 TOLERANCE = {"float32": 2e-4, "bfloat16": 6e-2}

@@ -305,8 +305,8 @@ def test_the_plan_of_several_workers_counts_their_launcher(
     assert local.beside(1) == 0
     assert local.beside(2) == pytest.approx(resident(), rel=0.05)
     monkeypatch.setattr(local, "beside", lambda workers: workers << 29)
-    asked = {**pictures, "micro_cost": 0, "memory": 6 << 30, "out": str(tmp_path / "run")}
-    assert make_plan(Recipe(**asked, workers=2)).memory == (6 - 1) * (1 << 30) // 2
+    asked = {**pictures, "micro_cost": 0, "memory": 16 << 30, "out": str(tmp_path / "run")}
+    assert make_plan(Recipe(**asked, workers=2)).memory == (16 - 1) * (1 << 30) // 2
 
 
 def test_validation_that_cannot_be_scored_names_a_reason(tmp_path: Path) -> None:

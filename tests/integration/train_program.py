@@ -13,7 +13,10 @@ from anysize.training import Recipe, run
 
 if __name__ == "__main__":
     try:
-        run(Recipe(**json.loads(sys.argv[1])), resume=sys.argv[2] == "resume")
+        given = json.loads(sys.argv[1])
+        values = {name: tuple(each) if isinstance(each, list) else each
+                  for name, each in given.items()}  # fmt: skip
+        run(Recipe(**values), resume=sys.argv[2] == "resume")
     except AnysizeError as error:
         print(f"{type(error).__name__}: {error}")
         sys.exit(error.exit_code)

@@ -81,7 +81,8 @@ def test_a_narrower_student_keeps_the_accuracy(teacher: Path, tmp_path: Path) ->
 
 def test_units_are_halved_and_layers_left_out(teacher: Path) -> None:
     found = [narrower(teacher, layers) for layers in (0, 1, 2)]
-    assert [each.units for each in found if each is not None] == [(24, 16), (16,), (24, 16)]
+    hidden = [each.options["hidden"] for each in found if each is not None]
+    assert hidden == ["24x16", "16", "24x16"]
     with pytest.raises(ConfigurationError, match="layers must be at most 2"):
         narrower(teacher, 3)
 

@@ -212,6 +212,7 @@ def test_defaults_depend_on_the_kind_of_model_and_yield_to_the_user() -> None:
     assert unresolved == {
         "labels", "head", "metric", "separator", "epochs", "minutes", "overlap", "image_size",
         "tile", "crop", "pages", "tiles",
+        "lora_rank", "lora_alpha", "lora_dropout", "last_blocks",
         "tolerant", "loaders", "memory", "validate_every", "trace", "teacher", "quantization",
     }  # fmt: skip
 

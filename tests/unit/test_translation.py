@@ -42,6 +42,7 @@ from anysize.tasks.translation_meter import (
 )
 from anysize.tasks.translation_options import TranslationOptions
 from anysize.tasks.translation_step import Translating
+from anysize.training.probing import set_checkpointing
 
 _SENTENCES = ["A man in a blue shirt.", "Zwei Hunde spielen im Schnee.", "两个人在公园里走路。"]
 _SIZES = {"vocabulary": "300", "hidden_size": "16", "num_layers": "1", "decoder_layers": "1",
@@ -308,3 +309,21 @@ def test_inspect_counts_targets_and_does_not_list_them(
     found = api.statistics(data, task=task)
     assert found.labels == counted
     assert found.unlabelled == 1
+
+
+def test_activations_that_are_computed_again_give_the_same_gradient() -> None:
+    for rate in ("0", "0.1"):
+        network = _built(dropout=rate)
+        module: Any = network.module
+        examples = [_pair(network, *pair) for pair in (_SENTENCES[:2], _SENTENCES[1:])]
+        module.train()
+        found = []
+        for again in (False, True):
+            set_checkpointing(module, again)
+            module.zero_grad()
+            outputs = PairedText(network, torch.device("cpu"))(examples)
+            outputs["target_logits"].square().sum().backward()
+            found.append(module.get_input_embeddings().weight.grad.clone())
+        # Dropout draws other numbers there.
+        assert torch.allclose(*found, rtol=1e-4, atol=1e-5) is (rate == "0")
+        assert torch.isfinite(found[1]).all() and found[1].any()

@@ -173,7 +173,7 @@ def test_translations_are_those_of_transformers(
     mark = ">>fra<< " if name == "marian many" else ""
     model = anysize.load(folder, task="translation")
     (found,) = model(
-        ["\n\n".join(ENGLISH)], beams=beams, guard=False, memory="2GiB", runtime="torch",
+        ["\n\n".join(ENGLISH)], beams=beams, guard=False, memory="8GiB", runtime="torch",
         precision="float32", **languages,
     )  # fmt: skip
     assert isinstance(found, Result)
@@ -214,12 +214,12 @@ def test_a_bundle_of_such_a_model_is_whole(
     out = tmp_path / "run"
     anysize.train(
         task="translation", data=table, model=str(folder), out=out, epochs=1, batch=4,
-        validation=0.2, test=0, memory="2GiB", workers=1, quiet=True, **languages,
+        validation=0.2, test=0, memory="8GiB", workers=1, quiet=True, **languages,
     )  # fmt: skip
     # The languages are kept, and the folder that it came from is not needed.
     hidden = folder.rename(folder.with_name("hidden"))
     try:
-        (found,) = anysize.load(out)(["A child laughs."], beams=1, memory="2GiB")
+        (found,) = anysize.load(out)(["A child laughs."], beams=1, memory="8GiB")
     finally:
         hidden.rename(folder)
     assert isinstance(found, Result)

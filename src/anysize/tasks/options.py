@@ -28,7 +28,6 @@ def tables(task: str) -> tuple[type[Options], ...]:
     return (*read, *own)
 
 
-@cache
 def taken(task: str) -> Mapping[str, Sequence[str]]:
     """Of options that mean less for a task, by their names, the words that they may be."""
     made = tasks.load(task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -60,12 +60,21 @@ class PairedText:
             wanted[row, len(begin) - 1 : len(each)] = True
         chosen = torch.from_numpy(wanted).to(self._device)
         # Padding comes after the tokens, where a causal decoder does not look.
-        with QuickDropout(), _rows_of_head(self._module, chosen) as one_row:
+        dropout = nullcontext() if _computes_again(self._module) else QuickDropout()
+        with dropout, _rows_of_head(self._module, chosen) as one_row:
             outputs = self._module(
                 **given, decoder_input_ids=torch.from_numpy(ids).to(self._device), use_cache=False
             )
         logits: Tensor = outputs.logits
         return {TARGET_LOGITS: logits[0] if one_row else logits[chosen]}
+
+
+def _computes_again(module: Any) -> bool:
+    """Whether layers are run again in the backward pass: they would have torch's own dropout."""
+    name = "is_activation_checkpointing"  # transformers calls it gradient_… up to 5.x
+    if not hasattr(type(module), name):
+        name = "is_gradient_checkpointing"
+    return bool(getattr(module, name, False))
 
 
 @contextmanager
