@@ -32,9 +32,9 @@ def test_the_highest_come_first_and_equal_ones_in_their_order() -> None:
     assert [row["id"] for row in found] == ["1", "3", "4", "0", "2"] and left_out == 0
 
 
-def test_what_could_not_be_read_comes_last() -> None:
-    found, left_out = written([{"id": "a", "error": "empty"}, {"id": "b", "prediction": 0.5}], 1)
-    assert [row["id"] for row in found] == ["b", "a"] and left_out == 0
+def test_what_could_not_be_read_comes_first() -> None:
+    found, left_out = written([{"id": "b", "prediction": 0.5}, {"id": "a", "error": "empty"}], 1)
+    assert [row["id"] for row in found] == ["a", "b"] and left_out == 0
 
 
 @pytest.mark.parametrize("value", ["cat", [1.0, 2.0], True, None])
@@ -71,4 +71,4 @@ def test_the_nearest_texts_as_a_table(run: Callable[..., Any], tmp_path: Path) -
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert {row["id"].rsplit(":", 1)[1] for row in rows} == {"0", "2"}
     assert rows[0]["prediction"] >= rows[1]["prediction"]
-    assert "not among the 2 highest, and not written: 1" in found.stderr
+    assert "1 lower results are not written (--top)" in found.stderr

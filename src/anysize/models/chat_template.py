@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from anysize.core.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
+    from tokenizers import Encoding
+
     from anysize.models.network import Network
 
 Message: TypeAlias = Mapping[str, Any]
@@ -41,12 +43,13 @@ class ChatTemplate:
             return None
         return cls(tokenizer, network.spec)
 
-    def render(self, messages: Sequence[Message], *, ask: bool) -> str:
+    def render(self, messages: Sequence[Message], *, ask: bool, origin: str = "") -> str:
         """The conversation as one text.
 
         Args:
             messages: in order.
             ask: whether it ends with the beginning of the model's own turn.
+            origin: names the record in errors; empty names the model.
 
         Raises:
             DataError: the template refuses the conversation, or is faulty.
@@ -57,11 +60,38 @@ class ChatTemplate:
             )
         except Exception as error:  # templates raise what they like
             raise DataError(
-                self.spec,
-                f"its chat template does not take this conversation ({_roles(messages)}): "
+                origin or self.spec,
+                f"the chat template of {self.spec} does not take this conversation "
+                f"({_roles(messages)}): "
                 f"{str(error).splitlines()[0] if str(error) else type(error).__name__}",
             ) from error
         return str(found)
+
+    def parts(
+        self, messages: Sequence[Message], *, ask: bool, origin: str = ""
+    ) -> list[tuple[str, int | None]]:
+        """What the template writes, and between it what the messages say.
+
+        Returns:
+            Texts in order, each with the number of the message that says it; None for those of the
+            template.
+
+        Raises:
+            DataError: as `render`; or the template leaves out messages, or reorders them.
+        """
+        marks = [_MARK.format(number) for number in range(len(messages))]
+        marked = [{**each, "content": mark} for each, mark in zip(messages, marks, strict=True)]
+        rest = self.render(marked, ask=ask, origin=origin)
+        found: list[tuple[str, int | None]] = []
+        for number, mark in enumerate(marks):
+            before, there, rest = rest.partition(mark)
+            if not there:
+                raise DataError(
+                    origin or self.spec,
+                    f"the chat template of {self.spec} leaves out or reorders messages",
+                )
+            found += [(before, None), (str(messages[number]["content"]), number)]
+        return [*found, (rest, None)]
 
     def ids(self, messages: Sequence[Message], *, ask: bool) -> list[int]:
         """The conversation as tokens: those of its text, the template's special tokens included.
@@ -70,42 +100,38 @@ class ChatTemplate:
         turn and speaks for another.
 
         Raises:
-            DataError: as `render`.
+            DataError: as `render`, or, where a message holds what looks like a special token, as
+                `parts`.
         """
-        special = self._special()
-        if not any(token in str(each["content"]) for each in messages for token in special):
-            text = self.render(messages, ask=ask)
-            return list(self.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids)
+        if not self.spells_special(messages):
+            return list(self.encoded(self.render(messages, ask=ask), as_text=False).ids)
         found: list[int] = []
-        for part, own in self._parts(messages, ask=ask):
-            found += self._encoded(part, as_text=not own)
+        for part, number in self.parts(messages, ask=ask):
+            found += self.encoded(part, as_text=number is not None).ids
         return found
 
-    def _special(self) -> list[str]:
+    def special(self) -> list[str]:
+        """The tokens that are read as one wherever they are written."""
         return [str(each) for each in self.tokenizer.added_tokens_decoder.values()]
 
-    def _parts(self, messages: Sequence[Message], *, ask: bool) -> list[tuple[str, bool]]:
-        """What the template writes, and between it what the messages say; True for the template."""
-        marks = [_MARK.format(number) for number in range(len(messages))]
-        marked = [{**each, "content": mark} for each, mark in zip(messages, marks, strict=True)]
-        rest = self.render(marked, ask=ask)
-        found: list[tuple[str, bool]] = []
-        for each, mark in zip(messages, marks, strict=True):
-            before, there, rest = rest.partition(mark)
-            if not there:
-                raise DataError(
-                    self.spec, "its chat template leaves out or reorders messages, and one of them "
-                    "holds what looks like a special token",
-                )  # fmt: skip
-            found += [(before, True), (str(each["content"]), False)]
-        return [*found, (rest, True)]
+    def spells_special(self, messages: Sequence[Message]) -> bool:
+        """Whether a message holds what looks like a special token."""
+        special = self.special()
+        return any(token in str(each["content"]) for each in messages for token in special)
 
-    def _encoded(self, text: str, *, as_text: bool) -> list[int]:
+    def encoded(self, text: str, *, as_text: bool) -> Encoding:
+        """The tokens of a text, with the characters of each.
+
+        Args:
+            text: of a message or of the template.
+            as_text: whether what looks like a special token is read as text.
+        """
         backend = self.tokenizer.backend_tokenizer
         before = backend.encode_special_tokens
         backend.encode_special_tokens = as_text
         try:
-            return list(backend.encode(text, add_special_tokens=False).ids)
+            found: Encoding = backend.encode(text, add_special_tokens=False)
+            return found
         finally:
             backend.encode_special_tokens = before
 

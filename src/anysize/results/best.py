@@ -13,7 +13,7 @@ from anysize.results.sinks import Sink
 class Best:
     """Gives a sink the rows whose predictions are highest, once all have come.
 
-    Rows of what could not be read follow them. Of equal predictions the one that came first is
+    Rows of what could not be read go to it at once. Of equal predictions the one that came first is
     first.
 
     Args:
@@ -30,7 +30,6 @@ class Best:
     def __init__(self, inner: Sink, most: int) -> None:
         self._inner, self._most = inner, most
         self._held: list[tuple[float, int, Mapping[str, Any]]] = []
-        self._failed: list[Mapping[str, Any]] = []
         self._count = 0
         self.left_out = 0
 
@@ -41,7 +40,7 @@ class Best:
             ConfigurationError: its prediction is not a number.
         """
         if "error" in row:
-            self._failed.append(row)
+            self._inner.write(row)
             return
         found = row.get("prediction")
         if isinstance(found, bool) or not isinstance(found, int | float):
@@ -66,7 +65,5 @@ class Best:
     ) -> None:
         if error is None:
             for _, _, row in sorted(self._held, key=lambda entry: entry[:2], reverse=True):
-                self._inner.write(row)
-            for row in self._failed:
                 self._inner.write(row)
         self._inner.__exit__(kind, error, *rest)

@@ -52,7 +52,7 @@ def alone(beside: int = 0) -> Team:
     """A team of one, on the best device of this machine.
 
     Args:
-        beside: see `Team`; of a worker that stands for several.
+        beside: see `Team`; of a worker in whose name several are planned.
     """
     import torch
 

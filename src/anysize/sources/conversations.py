@@ -111,14 +111,14 @@ class Conversation:
         These are answers that the data hold already.
 
         Raises:
-            BrokenConversationError: there is nothing to answer, or somebody unknown speaks.
+            BrokenConversationError: there is nothing to answer, or a role is unknown.
         """
         found = self._read()
         kept = len(found)
         while kept and found[kept - 1].role == "assistant":
             kept -= 1
         if not any(one.role not in _FIRST and one.content.strip() for one in found[:kept]):
-            raise BrokenConversationError(self.origin, "nothing that is to be answered")
+            raise BrokenConversationError(self.origin, "nothing to answer")
         return found[:kept], len(found) - kept
 
     def answers(self) -> list[str]:
@@ -198,11 +198,13 @@ def _listed(text: str, origin: str) -> list[Message]:
         role = _SAME.get(str(role).lower(), str(role).lower())
         if role not in SPEAKERS:
             raise BrokenConversationError(
-                origin, "a message of nobody known", f": number {number} is of {role!r:.40}"
+                origin,
+                "a message with an unknown role",
+                f": number {number} has {role!r:.40}",
             )
         if not isinstance(content, str):
             raise BrokenConversationError(
-                origin, "a message whose content is no text", f": number {number}"
+                origin, "a message whose content is not a text", f": number {number}"
             )
         found.append(Message(role, content))
     return found
@@ -221,7 +223,7 @@ def _said(role: str, text: str, origin: str) -> list[Message]:
 def _check(messages: Sequence[Message], origin: str) -> None:
     """Refuses what cannot be learned from."""
     if any(one.role in _FIRST for one in messages[1:]):
-        raise BrokenConversationError(origin, "an instruction of the system that is not the first")
+        raise BrokenConversationError(origin, "a system message that is not the first message")
     turns = [one for one in messages if one.role in ("user", "assistant")]
     if not any(one.role == "assistant" for one in turns):
         raise BrokenConversationError(origin, "no turn of the assistant")

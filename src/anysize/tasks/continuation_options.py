@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from anysize.core.generation import SHORTEST
-from anysize.core.options import Options, option
+from anysize.core.options import Options, Together, option
+
+
+def _no_retry(json_schema: str | None, loops: str) -> str | None:
+    """What JSON repeats is the schema's business: loops are not looked for beside one."""
+    if json_schema is None or loops != "retry":
+        return None
+    return "is given, so that loops=retry has no effect: leave it out, and bound arrays by maxItems"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +21,7 @@ class AnswerOptions(Options):
     """How a language model continues prompts, and by what stride it is measured."""
 
     table: ClassVar[str] = "text-generation"
+    together: ClassVar[tuple[Together, ...]] = (Together(("json_schema", "loops"), _no_retry),)
 
     max_new_tokens: int = option(
         128,

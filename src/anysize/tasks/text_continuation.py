@@ -47,6 +47,9 @@ PROMPT = ColumnSpec(
 )
 
 
+_UNSAID = "its column system was not used: that is said through a chat template alone"
+
+
 class TextContinuation:
     """The task as prediction carries it out: a prompt is a record, its continuation the answer.
 
@@ -162,6 +165,8 @@ class _Prompts:
             chunks = itertools.chain(text.chunks(), [more] if more else [])
             own = np.concatenate([self._begin[:0], *tokens_of(self._encoder, chunks)])
             ids, facts = np.concatenate([self._begin, own]), None
+            if record.values.get(SYSTEM.role, "").strip():
+                facts = Facts(notes=(_UNSAID,))
             if not len(ids):
                 raise DataError(
                     text.origin, "is an empty prompt, and the model has no token to begin"

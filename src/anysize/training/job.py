@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
     from anysize.core.records import Source
     from anysize.models.bundle import Card
-    from anysize.models.low_rank import LowRank
+    from anysize.models.lora import LowRank
     from anysize.models.network import Network
     from anysize.tasks.protocols import Task
 

@@ -40,7 +40,7 @@ def _no_blocks(lora: bool, last_blocks: int | None) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class LoraOptions(Options):
-    """Fine-tuning by low-rank additions; see ``models.low_rank``."""
+    """Fine-tuning by low-rank additions; see ``models.lora``."""
 
     table: ClassVar[str] = "lora"
     together: ClassVar[tuple[Together, ...]] = (

@@ -188,11 +188,11 @@ def _choose_trained(job: Job) -> None:
     recipe, module = job.recipe, job.network.module
     patterns: tuple[str, ...] = recipe.freeze
     if job.low_rank is not None:
-        from anysize.models import low_rank
+        from anysize.models import lora
 
-        low_rank.add(module, job.low_rank, mix("low rank", recipe.seed))
+        lora.add(module, job.low_rank, mix("low rank", recipe.seed))
         heads = tuple(f"!{name}" for name in job.low_rank.heads)
-        patterns = ("*", *heads, f"!{low_rank.TRAINED}", *patterns)
+        patterns = ("*", *heads, f"!{lora.TRAINED}", *patterns)
     elif recipe.last_blocks is not None:
         patterns = (*below_last_blocks(module, recipe.last_blocks), *patterns)
     freeze(module, patterns)

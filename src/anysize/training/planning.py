@@ -21,6 +21,8 @@ from anysize.training.probing import REACH, can_checkpoint, probe
 if TYPE_CHECKING:
     from torch import nn
 
+    from anysize.models.network import Network
+
 # The loop holds this many micro-batches before it sorts them (training.machinery), and one more.
 _HELD = 17
 CHECKPOINTING = "gradient checkpointing (exact, about a third more time)"
@@ -120,16 +122,13 @@ def plan_training(
     if network.settings.varying:
         bound_kernels()
     window = synthetic.windows(network, 1)[0]
-    most = max(modality_of(network.settings).costs.trained // window.cost, 1)
-    if step_cost is not None:
-        most = max(min(most, -(-step_cost // window.cost)), 1)
+    most = _most(network, window.cost, step_cost)
     needs, loaders, why = _standing_needs(
         objective, window, allowed=allowed, workers=workers, states=states, step_cost=step_cost,
         loaders=loaders, extra=extra,
     )  # fmt: skip
     given_up: tuple[str, ...] = ()
-    leasts: list[int] = []
-    floors: list[int] = []
+    leasts, floors = list[int](), list[int]()
     trials = _trials(
         objective,
         _options(network.module, objective.bfloat16, may_use_bfloat16, checkpointing),
@@ -143,12 +142,9 @@ def plan_training(
         if leasts[-1] > allowed:
             continue
         cost, enough = _largest_cost(expected, window.cost, found.largest, most, allowed)
-        limit = "more is not needed" if enough else "all that fits"
-        count = f"{cost // window.cost} windows of {window.cost} {network.settings.unit} at once"
-        forced = [CHECKPOINTING] * (trial.checkpointing and checkpointing == "on")
-        why += [f"{count} ({limit})", *(f"{item}, as asked for" for item in forced)]
-        needed = [item for item in given_up if item not in forced]
-        why += _reasons(needed, expected(cost), allowed)
+        count = _in_words(cost // window.cost, window.cost, network.settings.unit, enough)
+        forced = CHECKPOINTING if trial.checkpointing and checkpointing == "on" else None
+        why += [count, *_reasons(given_up, forced, expected(cost), allowed)]
         return TrainingPlan(
             micro_cost=cost,
             checkpointing=trial.checkpointing,
@@ -161,14 +157,29 @@ def plan_training(
             why=tuple(why),
         )
     tried = ["one window at a time", *given_up]
-    what = f"training {network.spec}"
-    raise budget.refuse(what, memory, min(leasts), workers, tried, beside)
+    raise budget.refuse(f"training {network.spec}", memory, min(leasts), workers, tried, beside)
 
 
-def _reasons(given_up: Sequence[str], expected: int, allowed: int) -> list[str]:
-    """What was given up for memory, and how much of it is used."""
+def _most(network: Network, window: int, step_cost: int | None) -> int:
+    """Windows that are worth running at once, at most."""
+    most = max(modality_of(network.settings).costs.trained // window, 1)
+    return most if step_cost is None else max(min(most, -(-step_cost // window)), 1)
+
+
+def _in_words(count: int, window: int, unit: str, enough: bool) -> str:
+    limit = "more is not needed" if enough else "all that fits"
+    return f"{count} windows of {window} {unit} at once ({limit})"
+
+
+def _reasons(given_up: Sequence[str], forced: str | None, expected: int, allowed: int) -> list[str]:
+    """What was given up, as asked for or for memory, and how much of it is used."""
     return [
-        *(f"{item}, because it would not fit without" for item in given_up),
+        *(
+            f"{item}, as asked for"
+            if item == forced
+            else f"{item}, because it would not fit without"
+            for item in given_up
+        ),
         f"{format_size(expected)} of {format_size(allowed)} are expected to be used",
     ]
 

@@ -24,7 +24,7 @@ from anysize.tasks.understanding import Understood, understand
 from anysize.training import scales
 from anysize.training.job import Job
 from anysize.training.layers import trained_part
-from anysize.training.low_ranks import chosen, is_pretrained, noted
+from anysize.training.lora import chosen, is_pretrained, noted
 from anysize.training.order import mix
 from anysize.training.probing import check_checkpointing
 from anysize.training.recipe import Recipe

@@ -296,10 +296,10 @@ def _save_bundle(job: Job, state: State) -> None:
     if job.low_rank is None:
         bundle.save(job.out, job.network, card)
         return
-    from anysize.models import low_rank
+    from anysize.models import lora
 
-    adapter = low_rank.Adapter.taken(job.network.module, job.low_rank, job.card.model)
-    low_rank.merge(job.network.module)
+    adapter = lora.Adapter.taken(job.network.module, job.low_rank, job.card.model)
+    lora.merge(job.network.module)
     bundle.save(job.out, job.network, card, add=adapter.write)
 
 

@@ -51,7 +51,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What stands before the weights.
+    """What comes before the weights.
 
     Attributes:
         path: of the file.
@@ -126,7 +126,11 @@ def read_header(path: Path) -> Header:
             return _read(path, _Cursor(data, size))
     except OSError as error:
         raise BundleError(str(path), f"cannot be read: {error.strerror or error}") from error
-    except (struct.error, ValueError, OverflowError) as error:
+    except struct.error as error:
+        raise BundleError(
+            str(path), "is a damaged GGUF file: it ends before its header does"
+        ) from error
+    except (ValueError, OverflowError) as error:
         raise BundleError(str(path), f"is a damaged GGUF file: {error}") from error
 
 

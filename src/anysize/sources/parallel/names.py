@@ -159,7 +159,7 @@ def _refuse_unknown(origin: str, languages: Sequence[str], request: Request) -> 
             continue
         wrong.append(
             f"--columns {role}=: "
-            + unknown(wanted, languages, f"is no language of the files of {origin}")
+            + unknown(wanted, languages, f"is not a language of the files of {origin}")
         )
     if wrong:
         raise ConfigurationError(wrong)

@@ -23,9 +23,9 @@ from transformers import (
 
 from anysize.core.errors import ConfigurationError
 from anysize.modalities.texts.settings import TextSettings
-from anysize.models import low_rank
+from anysize.models import lora
 from anysize.models.attention import AttentionConfig, AttentionForSequenceClassification
-from anysize.models.low_rank import LowRank
+from anysize.models.lora import LowRank
 from anysize.models.network import Network
 from anysize.models.packed_causal import PackedDecoder
 from anysize.models.packing import PackedClassifier
@@ -62,13 +62,13 @@ def with_additions(
 ) -> LowRank:
     """Additions that are not zero, as after some training, and the head, to be trained."""
     network = network_of(module)
-    heads = low_rank.heads_of(network)
+    heads = lora.heads_of(network)
     wanted = LowRank(
         rank=rank, alpha=8.0, dropout=dropout, heads=heads,
-        targets=low_rank.targets_of(network, wished, heads),
+        targets=lora.targets_of(network, wished, heads),
     )  # fmt: skip
-    low_rank.add(module, wanted, seed=1)
-    freeze(module, ("*", *(f"!{name}" for name in heads), f"!{low_rank.TRAINED}"))
+    lora.add(module, wanted, seed=1)
+    freeze(module, ("*", *(f"!{name}" for name in heads), f"!{lora.TRAINED}"))
     torch.manual_seed(2)
     for name, item in module.named_parameters():
         if "lora_B" in name:
@@ -140,15 +140,15 @@ def attention() -> PreTrainedModel:
 @pytest.mark.parametrize("make", [bert, llama, gpt2, attention])
 def test_merged_weights_answer_as_the_additions_beside_them(make: Any) -> None:
     module = make().eval()
-    names, before = list(module.state_dict()), low_rank.digest_of(module.state_dict())
+    names, before = list(module.state_dict()), lora.digest_of(module.state_dict())
     ids = torch.tensor(sequences()[1:2])
     untouched = module(input_ids=ids).logits
     with_additions(module, "all-linear")
     expected = module(input_ids=ids).logits
     assert (expected - untouched).abs().max() > 1e-3
-    low_rank.merge(module)
+    lora.merge(module)
     assert list(module.state_dict()) == names
-    assert low_rank.digest_of(module.state_dict()) != before
+    assert lora.digest_of(module.state_dict()) != before
     torch.testing.assert_close(module(input_ids=ids).logits, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -164,12 +164,12 @@ def test_peft_opens_what_is_written_on_the_weights_it_was_trained_on(tmp_path: P
         module.classifier.weight.add_(0.5)  # trained in full
     ids = torch.tensor(sequences()[1:2])
     expected = module(input_ids=ids).logits
-    digest = low_rank.digest_of(low_rank.base_tensors(module))
+    digest = lora.digest_of(lora.base_tensors(module))
     stored = load_file(tmp_path / "base" / "model.safetensors")
-    assert digest == low_rank.digest_of(
+    assert digest == lora.digest_of(
         {name: item for name, item in stored.items() if not name.startswith("classifier.")}
     )
-    low_rank.Adapter.taken(module, wanted, "base").write(tmp_path)
+    lora.Adapter.taken(module, wanted, "base").write(tmp_path)
     folder = tmp_path / "adapter"
     assert json.loads((folder / "base.json").read_text()) == {"model": "base", "digest": digest}
     again = BertForSequenceClassification.from_pretrained(tmp_path / "base")
@@ -182,25 +182,25 @@ def test_peft_opens_what_is_written_on_the_weights_it_was_trained_on(tmp_path: P
 def test_additions_go_where_peft_puts_them_for_the_architecture_else_to_all_linear_layers() -> None:
     last = {
         name.rpartition(".")[2]
-        for name in low_rank.targets_of(network_of(bert()), (), ("classifier.weight",))
+        for name in lora.targets_of(network_of(bert()), (), ("classifier.weight",))
     }
     assert last == {"query", "value"}
     module = llama()
-    assert low_rank.heads_of(network_of(module)) == ()
-    every = low_rank.targets_of(network_of(module), ("all-linear",), ())
+    assert lora.heads_of(network_of(module)) == ()
+    every = lora.targets_of(network_of(module), ("all-linear",), ())
     assert len(every) == 2 * 7  # tied to the embeddings, the last layer is left alone
-    assert low_rank.targets_of(network_of(module), ("model.layers.1.*",), ()) == every[7:]
+    assert lora.targets_of(network_of(module), ("model.layers.1.*",), ()) == every[7:]
     own = network_of(attention())
-    heads = low_rank.heads_of(own)
+    heads = lora.heads_of(own)
     assert set(heads) == {"classifier.weight", "classifier.bias"}
-    assert low_rank.targets_of(own, (), heads)
+    assert lora.targets_of(own, (), heads)
 
 
 def test_the_head_and_what_is_new_train_in_full() -> None:
     module = BertForTokenClassification(BertConfig(**BERT))
-    assert set(low_rank.heads_of(network_of(module))) == {"classifier.weight", "classifier.bias"}
+    assert set(lora.heads_of(network_of(module))) == {"classifier.weight", "classifier.bias"}
     new = ("bert.pooler.dense.weight", "bert.pooler.dense.bias")
-    assert set(low_rank.heads_of(network_of(bert(), new=new))) == {
+    assert set(lora.heads_of(network_of(bert(), new=new))) == {
         *new, "classifier.weight", "classifier.bias",
     }  # fmt: skip
     module = bert()
@@ -218,14 +218,14 @@ def test_the_head_and_what_is_new_train_in_full() -> None:
 def test_targets_that_there_are_not_are_refused_with_those_that_there_are() -> None:
     network = network_of(bert())
     with pytest.raises(ConfigurationError) as caught:
-        low_rank.targets_of(network, ("query", "q_proj", "classifier"), ("classifier.weight",))
+        lora.targets_of(network, ("query", "q_proj", "classifier"), ("classifier.weight",))
     assert len(caught.value.problems) == 2
     assert "'q_proj'" in caught.value.problems[0]
     assert "query, key, value, dense" in caught.value.problems[0]
     resnet = ResNetForImageClassification(ResNetConfig(depths=(1,), hidden_sizes=(4,)))
-    heads = low_rank.heads_of(network_of(resnet))
+    heads = lora.heads_of(network_of(resnet))
     with pytest.raises(ConfigurationError, match="no linear layers below its head"):
-        low_rank.targets_of(network_of(resnet), (), heads)
+        lora.targets_of(network_of(resnet), (), heads)
 
 
 def test_options_that_would_have_no_effect_are_refused() -> None:

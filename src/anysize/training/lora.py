@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from anysize.core.errors import BundleError, ConfigurationError
-from anysize.models import low_rank
-from anysize.models.low_rank import LowRank
+from anysize.models import lora
+from anysize.models.lora import LowRank
 from anysize.training.lora_options import DROPOUT, RANK
 from anysize.training.recipe import Recipe
 
@@ -23,19 +23,19 @@ def chosen(recipe: Recipe, network: Network) -> LowRank:
         ConfigurationError: the weights are not trained yet, or have no such layers.
         MissingExtraError: peft is not installed.
     """
-    low_rank.require_peft()
+    lora.require_peft()
     if not is_pretrained(network):
         raise ConfigurationError(
             f"lora fine-tunes weights that are trained already, and {recipe.model} begins with "
             "random ones: leave it out, or name a bundle, a folder or a hub id"
         )
-    heads = low_rank.heads_of(network)
+    heads = lora.heads_of(network)
     rank = recipe.lora_rank or RANK
     return LowRank(
         rank=rank,
         alpha=recipe.lora_alpha or 2.0 * rank,
         dropout=recipe.lora_dropout or DROPOUT,
-        targets=low_rank.targets_of(network, recipe.lora_targets, heads),
+        targets=lora.targets_of(network, recipe.lora_targets, heads),
         heads=heads,
     )
 
