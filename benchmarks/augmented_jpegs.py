@@ -133,7 +133,7 @@ def anysize_loader(epochs: int) -> float:
     from anysize.training.stream import Arrival, Labelled, Stream
 
     task = tasks.load("image-classification")
-    source = open_source(folder(), columns=task.columns)
+    source = open_source(folder(), roles=task.columns)
     settings = ImageSettings(width=SIDE, height=SIDE, mean=MEAN, std=STD)
     labels = sorted({source[index].target or "" for index in range(len(source))})
     order = Order(records=len(source), batch=BATCH, seed=0)

@@ -118,7 +118,13 @@ def csv(rows: int) -> Sequence[str]:
     path = common.scratch("before_after") / f"{rows}.csv"
     if not path.exists():
         open_large_csv.make(path, rows)
-    return ["-c", open_large_csv.CHILD, str(path.resolve())]
+    opening = "source = open_source(sys.argv[1], roles=[text, label])"
+    assert opening in open_large_csv.CHILD
+    older = f"""try:
+    {opening}
+except TypeError:  # what roles were called once
+    {opening.replace("roles=", "columns=")}"""
+    return ["-c", open_large_csv.CHILD.replace(opening, older), str(path.resolve())]
 
 
 def predict(_rows: int) -> Sequence[str]:

@@ -1,9 +1,10 @@
 """The profile of a large table's columns: what it adds to the pass that indexes the rows.
 
 Makes a table of 20 million rows, opens it in fresh processes with an empty cache, with and without
-the profile in turn, and prints the ratio of their times and the peak of resident memory. ``text``
-is the table of ``open_large_csv`` (a quoted text and a label), ``numbers`` has five columns of
-which one is a category.
+the profile in turn, and prints the ratio of their times and the peak of resident memory. Beside
+them stands what pyarrow takes to parse the table as a stream, without looking at what it parsed.
+``text`` is the table of ``open_large_csv`` (a quoted text and a label), ``numbers`` has five
+columns of which one is a category.
 
 Run: ``python benchmarks/column_profile.py [--rows N] [--table text|numbers] [--repeat N]``
 """
@@ -33,13 +34,25 @@ from anysize.sources.profile.kept import Place
 if sys.argv[3] == "bare":
     Place.beside = lambda place: None
 wall, cpu = time.perf_counter(), time.process_time()
-source = open_source(sys.argv[1], columns=(), cache=Path(sys.argv[2]))
+source = open_source(sys.argv[1], roles=(), cache=Path(sys.argv[2]))
 wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
 kinds = {}
 if sys.argv[3] != "bare":
     kinds = {name: column.kind for name, column in source.profile().columns.items()}
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(json.dumps({"rows": len(source), "seconds": wall, "processor_seconds": cpu, "kinds": kinds,
+                  "peak_mb": int(status["VmHWM"].split()[0]) / 1000}))
+"""
+
+
+PARSED = """
+import json, sys, time
+import pyarrow.csv
+wall, cpu = time.perf_counter(), time.process_time()
+rows = sum(batch.num_rows for batch in pyarrow.csv.open_csv(sys.argv[1]))
+wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(json.dumps({"rows": rows, "seconds": wall, "processor_seconds": cpu,
                   "peak_mb": int(status["VmHWM"].split()[0]) / 1000}))
 """
 
@@ -60,7 +73,7 @@ def make_numbers(path: Path, rows: int) -> None:
 def opened(path: Path, mode: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as cache:
         done = subprocess.run(
-            [sys.executable, "-c", CHILD, str(path), cache, mode],
+            [sys.executable, "-c", PARSED if mode == "pyarrow" else CHILD, str(path), cache, mode],
             check=True,
             env=dict(os.environ),
             stdout=subprocess.PIPE,
@@ -82,12 +95,18 @@ def main() -> None:
         (make if chosen.table == "text" else make_numbers)(path, chosen.rows)
         size = path.stat().st_size / 1e9
         print(f"{chosen.rows} rows, {size:.2f} GB, {os.cpu_count()} processors")
-        pairs = [(opened(path, "bare"), opened(path, "profile")) for _ in range(chosen.repeat)]
-        print(pairs[0][1]["kinds"])
-        sides = list(zip(*pairs, strict=True))
+        turns = [
+            [opened(path, mode) for mode in ("bare", "profile", "pyarrow")]
+            for _ in range(chosen.repeat)
+        ]
+        print(turns[0][1]["kinds"])
+        sides = list(zip(*turns, strict=True))
         for key in ("seconds", "processor_seconds", "peak_mb"):
-            bare, full = (statistics.median(run[key] for run in runs) for runs in sides)
-            print(f"{key}: {bare:.2f} without, {full:.2f} with it, {full / bare:.2f} times")
+            bare, full, peer = (statistics.median(run[key] for run in runs) for runs in sides)
+            print(
+                f"{key}: {bare:.2f} without, {full:.2f} with it, {full / bare:.2f} times; "
+                f"pyarrow's reader alone {peer:.2f}, {peer / bare:.2f} times"
+            )
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def main() -> None:
         memory=memory.default_budget(),
         say=print,
         data=str(data),
-        training=open_splits(data, columns=task.columns).train,
+        training=open_splits(data, roles=task.columns).train,
     )
     folder = common.scratch("distillation")
     bundles = made(teacher, folder, arguments, context)

@@ -65,8 +65,8 @@ def fisherfaces(network: Network, data: Path) -> tuple[float, float, float]:
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     columns = FaceRecognition.columns
-    pixels, people = embedded_pixels(network, open_source(data / "train", columns=columns))
-    unseen, identities = embedded_pixels(network, open_source(data / "test", columns=columns))
+    pixels, people = embedded_pixels(network, open_source(data / "train", roles=columns))
+    unseen, identities = embedded_pixels(network, open_source(data / "test", roles=columns))
     components = PCA(len(pixels) - TRAINED, random_state=0).fit(pixels)
     discriminants = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.1).fit(
         components.transform(pixels), people

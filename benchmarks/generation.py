@@ -9,10 +9,14 @@ Beside the rate stands the ceiling: the time that reading the weights once a ste
 
 ``exact``: the last logits of a prompt that fits the window, read in parts and at once, in float32.
 
+``bits``: one to four prompts continued by the same weights in bfloat16, 8 and 4 bits, in seconds of
+the thread's own time for a step; prints how many times faster fewer bits are.
+
     python -m benchmarks.generation speed
     python -m benchmarks.generation speed --prompts 8 --new 16 --batches 8
     python -m benchmarks.generation prompt
     python -m benchmarks.generation exact
+    OMP_NUM_THREADS=1 python -m benchmarks.generation bits
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +41,9 @@ SHORTEST, LONGEST = 16, 768
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("speed", "prompt", "exact"), nargs="*", default=["speed"])
+    parser.add_argument(
+        "what", choices=("speed", "prompt", "exact", "bits"), nargs="*", default=["speed"]
+    )
     parser.add_argument("--prompts", type=int, default=32)
     parser.add_argument("--new", type=int, default=128, help="tokens that each is continued by")
     parser.add_argument("--batches", default="1,4,8,16,32", help="batch sizes of the peer")
@@ -50,6 +57,8 @@ def main() -> None:
             speed(wishes)
         elif what == "prompt":
             prompt(wishes.tokens, wishes.memory)
+        elif what == "bits":
+            bits(wishes.rounds)
         else:
             exact()
 
@@ -98,29 +107,34 @@ def rates(work: Any, rounds: int, tokens: int) -> list[float]:
 
 
 def ours(model: anysize.Model, prompts: Sequence[str], new: int, precision: str) -> None:
-    """Through ``predict``, with nothing that ends a continuation early."""
-    from anysize.core.examples import Example
-    from anysize.core.generation import GenerationOptions
-    from anysize.core.windows import Span, Window
+    """By the generator that ``predict`` opens, with nothing that ends a continuation early."""
     from anysize.runtimes.torch import open_generator
 
     generator = kept.get(precision)
     if generator is None:
         generator = kept[precision] = open_generator(model.network, precision)
-    span = Span(0, 1)
-    examples = []
-    for place, text in enumerate(prompts):
-        ids = np.array(model.network.needed_tokenizer().encode(text).ids, np.int32)
-        window = Window(str(place), 0, span, span, last=True)
-        examples.append(
-            Example(ordinal=place, window=window, arrays={"input_ids": ids}, cost=len(ids))
-        )
-    options = GenerationOptions(most=new, end=())
-    written = sum(len(one.tokens) for one in generator.generate(examples, options) if one.ending)
-    assert written == len(prompts) * new, written
+    tokenizer = model.network.needed_tokenizer()
+    continued(generator, [tokenizer.encode(text).ids for text in prompts], new)
 
 
 kept: dict[str, Any] = {}
+
+
+def continued(generator: Any, prompts: Sequence[Sequence[int]], new: int) -> None:
+    """Each prompt of token ids continued by so many tokens."""
+    from anysize.core.examples import Example
+    from anysize.core.generation import GenerationOptions
+    from anysize.core.windows import Span, Window
+
+    span = Span(0, 1)
+    examples = []
+    for place, ids in enumerate(prompts):
+        window = Window(str(place), 0, span, span, last=True)
+        arrays = {"input_ids": np.array(ids, np.int32)}
+        examples.append(Example(ordinal=place, window=window, arrays=arrays, cost=len(ids)))
+    options = GenerationOptions(most=new, end=())
+    written = sum(len(one.tokens) for one in generator.generate(examples, options) if one.ending)
+    assert written == len(prompts) * new, written
 
 
 def theirs(module: Any, model: anysize.Model, prompts: Sequence[str], new: int, size: int) -> None:
@@ -192,6 +206,52 @@ def long_text(model: anysize.Model, tokens: int) -> str:
     )  # fmt: skip
     ids = model.network.needed_tokenizer().encode(raw[: 8 * tokens]).ids[:tokens]
     return model.network.needed_tokenizer().decode(ids)
+
+
+def bits(rounds: int) -> None:
+    """Steps of few rows, with weights in fewer bits."""
+    from anysize.models.spec import open_network
+    from anysize.runtimes.torch import open_generator
+
+    generators = {}
+    for method in ("", "int8-weights", "int4-weights"):
+        network, _ = open_network(str(compressed(method)))
+        generators[method or "bfloat16"] = open_generator(network, "bfloat16")
+    draw = np.random.default_rng(0)
+    for count in (1, 2, 4):
+        prompts = draw.integers(100, 40_000, (count, 40)).tolist()
+        best: dict[str, float] = {}
+        for _ in range(rounds):
+            for name, generator in generators.items():
+                seconds = []
+                for new in (4, 4, 20):
+                    started = time.thread_time()
+                    continued(generator, prompts, new)
+                    seconds.append(time.thread_time() - started)
+                best[name] = min(best.get(name, 1e9), (seconds[2] - seconds[1]) / 16)
+        whole = best["bfloat16"]
+        said = [f"{name} {1000 * each:.1f} ms ({whole / each:.2f})" for name, each in best.items()]
+        print(f"a step of {count} rows: {', '.join(said)}", flush=True)
+
+
+def compressed(method: str) -> Path:
+    """SmolLM2 as a bundle, with a method of compression applied."""
+    from anysize import tasks
+    from anysize.compression.chain import load_method
+    from anysize.compression.protocols import Context
+    from anysize.models import bundle
+    from anysize.models.spec import open_network
+
+    folder = common.scratch("generation")
+    whole = folder / "smollm2"
+    if not whole.exists():
+        bundle.save(whole, *open_network("smollm2"))
+    out = folder / (method or "smollm2")
+    if not out.exists():
+        task, found = tasks.load("text-generation"), load_method(method)
+        context = Context(task=task, original=whole, memory=4 << 30)
+        found.apply(whole, out, found.options(), context)
+    return out
 
 
 def exact() -> None:

@@ -139,7 +139,7 @@ def mosaic(folder: Path, side: int) -> tuple[Path, list[list[float]]]:
     from anysize.tasks.object_detection import ObjectDetection
     from benchmarks import common
 
-    source = open_source(common.data("coco128"), columns=ObjectDetection.columns)
+    source = open_source(common.data("coco128"), roles=ObjectDetection.columns)
     annotations = common.data("coco128") / "annotations" / "val2017.json"
     # The network's own list has the same order, and other spellings.
     categories = json.loads(annotations.read_text(encoding="utf-8"))["categories"]

@@ -28,7 +28,7 @@ started = time.perf_counter()
 from anysize.sources import ColumnSpec, open_source
 text = ColumnSpec(role="text", kind="text", names=("text",))
 label = ColumnSpec(role="label", kind="target", names=("label",))
-source = open_source(sys.argv[1], columns=[text, label])
+source = open_source(sys.argv[1], roles=[text, label])
 opened = time.perf_counter() - started
 count = len(source)
 started = time.perf_counter()

@@ -56,7 +56,7 @@ def main() -> None:
     data = common.data(arguments.data)
     dense = arguments.bundle or trained(arguments.model, data, folder, arguments.minutes)
     task = tasks.load(TASK)
-    splits = open_splits(str(data), columns=task.columns, validation=0.1, test=0.1)
+    splits = open_splits(str(data), roles=task.columns, validation=0.1, test=0.1)
     assert splits.test is not None
     first = correct(dense, splits.test)
     print(f"dense: {described(first)}, {size(dense) / 1e6:.2f} MB")

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
-import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from typing import Any
 import torch
 
 import anysize
+from anysize.core.memory import processors
 from anysize.core.results import Result
 from benchmarks import common
 
@@ -139,7 +139,7 @@ def by_hand(bundle: str, beams: int) -> dict[str, Translate]:
     folder = Path(bundle) / "runtimes" / "ctranslate2"
     start = str(module.generation_config.decoder_start_token_id)
     never = [[str(word[0])] for word in module.generation_config.bad_words_ids or []]
-    cores = os.cpu_count() or 1
+    cores = processors()
     found: dict[str, Translate] = {}
     for inter, size in itertools.product(sorted({1, cores}), _BATCHES):
         engine = ctranslate2.Translator(

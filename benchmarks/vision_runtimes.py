@@ -92,7 +92,7 @@ def compressed(source: Path, out: Path, training: Any = None) -> Path:
     """The bundle in int8, calibrated on photographs."""
     shutil.rmtree(out, ignore_errors=True)
     task = tasks.load("image-classification")
-    photos = training or open_source(common.data("imagenet_sample"), columns=task.columns)
+    photos = training or open_source(common.data("imagenet_sample"), roles=task.columns)
     context = Context(task=task, original=source, memory=8 << 30, training=photos)
     (step,) = parse("int8")
     step.method.apply(source, out, step.options, context)
@@ -103,7 +103,7 @@ def ours(folder: Path, examples: list[Example], precision: str) -> Callable[[], 
     """What ``predict`` runs, at this batch."""
     network, card = spec.open_network(str(folder))
     options = PredictOptions(precision=precision)
-    source = open_source(common.data("imagenet_sample"), columns=tasks.load(card.task).columns)
+    source = open_source(common.data("imagenet_sample"), roles=tasks.load(card.task).columns)
     plan = Session(network, card, folder).plan(source, options, thorough=True)
     print(f"  {folder.name} {precision}: {'; '.join(plan.why)}")
     runtime = plan.open_runtime()
@@ -176,7 +176,7 @@ def efficientnet() -> None:
     folder = common.scratch("vision_runtimes")
     plain = bundle.save(folder / "efficientnet", network, card)
     task = tasks.load(card.task)
-    photos = open_source(labelled(card.labels), columns=task.columns)
+    photos = open_source(labelled(card.labels), roles=task.columns)
     halves = [
         Subset(photos, lambda start, stop, odd=odd: np.arange(start, stop) % 2 == odd, "a half")
         for odd in (0, 1)

@@ -6,15 +6,23 @@ torch, OpenMP and tokenizers read them once, and because processes that tests st
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import gc
 import logging
 import os
 import shutil
-from collections.abc import Callable
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from tests.forks import COLD, Forks, Started, adopt, redirect
 
 # One thread a process. xdist's workers inherit what the controller sets, so that the number must
 # not depend on which of them this is; two workers of two threads each, on two processors, wait for
@@ -35,6 +43,16 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("busy")
 
+# What is imported while tests are collected stays: looking through it for garbage again and again
+# would take minutes.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Looks for garbage from here on, in what is made from here on."""
+    gc.freeze()
+    gc.enable()
+
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
@@ -52,6 +70,92 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.fail(f"ANYSIZE_DATA names {value!r}, which is not a folder")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forks(repository: Path) -> Iterator[Callable[[], Forks]]:
+    """Gives what makes forks of a process that has imported torch, which starts when it is needed.
+
+    The processes that the package starts for its own work are such forks too; with the environment
+    variable ``ANYSIZE_TESTS_COLD`` they start from nothing, as they do outside of tests.
+    """
+    begun: list[Forks] = []
+    with contextlib.ExitStack() as ending:
+
+        def forks() -> Forks:
+            if not begun:
+                own, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                program = str(repository / "tests" / "forks.py")
+                with other:
+                    process = subprocess.Popen(
+                        [sys.executable, "-P", program, str(other.fileno())],
+                        pass_fds=[other.fileno()],
+                        # OpenBLAS starts its threads when it is imported.
+                        env={
+                            **os.environ,
+                            "PYTHONPATH": str(repository / "src"),
+                            "OPENBLAS_NUM_THREADS": "1",
+                        },
+                    )
+                ending.enter_context(process)
+                ending.enter_context(own)
+                begun.append(Forks(own))
+            return begun[0]
+
+        if adopt():
+            redirect(forks)
+        yield forks
+
+
+@pytest.fixture(scope="session")
+def start(
+    repository: Path, forks: Callable[[], Forks], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Started]:
+    """Starts ``anysize`` with arguments, or a script, in a process of its own.
+
+    It is a fork of one that has imported torch (``tests.forks``). So are the processes that it
+    starts for its own work, but with ``cold=True``.
+    """
+    source = str(repository / "src")
+    place = tmp_path_factory.mktemp("streams")
+
+    def start(
+        *arguments: str | Path, stdin: str = "", folder: Path | None = None, cold: bool = False,
+        **environment: str,
+    ) -> Started:  # fmt: skip
+        files = Path(tempfile.mkdtemp(dir=place))
+        for name, text in (("in", stdin), ("out", ""), ("error", "")):
+            (files / name).write_text(text, encoding="utf-8")
+        given = [str(argument) for argument in arguments]
+        with (
+            (files / "in").open("rb") as one,
+            (files / "out").open("wb") as two,
+            (files / "error").open("wb") as three,
+        ):
+            pid = forks().make(
+                given,
+                [each.fileno() for each in (one, two, three)],
+                {
+                    **os.environ,
+                    "PYTHONPATH": source,
+                    **environment,
+                    **({COLD: "1"} if cold else {}),
+                },
+                str(folder or Path.cwd()),
+            )
+        return Started(given, pid, files)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def run(start: Callable[..., Started]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs ``anysize`` with arguments, or a script, to its end; see ``start``."""
+
+    def run(*arguments: str | Path, **settings: Any) -> subprocess.CompletedProcess[str]:
+        return start(*arguments, **settings).wait()
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -40,8 +40,18 @@ def page() -> str:
     asked = [kind for kind in reversed(asked) if kind is not PredictOptions]
     parts += ["## Prediction, any model\n", *(_section(kind) for kind in asked)]
     own = [_section(kind, f"Of {name}") for name, kind in every().items()]
-    parts += ["## Prediction, some tasks\n", *own]
+    parts += ["## Prediction, some tasks\n", *own, *_shared()]
     return "\n".join(parts)
+
+
+def _shared() -> list[str]:
+    """Tables that several tasks have beside their own."""
+    found: dict[type[Options], list[str]] = {}
+    for name, kind in every().items():
+        for base in kind.__mro__[1:]:
+            if issubclass(base, Options) and base.table not in ("", kind.table):
+                found.setdefault(base, []).append(name)
+    return [_section(kind, f"Of {' and '.join(names)}") for kind, names in found.items()]
 
 
 def _section(kind: type[Options], title: str = "") -> str:

@@ -76,8 +76,8 @@ def read(path: Path) -> None:
 
     task = tasks.load("object-detection")
     findings = Findings()
-    splits = open_splits(path, columns=task.columns, findings=findings)
-    source = open_source(path, columns=task.columns, findings=findings)
+    splits = open_splits(path, roles=task.columns, findings=findings)
+    source = open_source(path, roles=task.columns, findings=findings)
     for part in (splits.train, splits.validation, splits.test, source):
         if part is None:
             continue

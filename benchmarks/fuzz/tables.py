@@ -72,7 +72,7 @@ def read(path: Path) -> None:
 
 
 def _read(path: Path, columns: list[ColumnSpec], cache: Path) -> None:
-    source: Any = open_source(path, columns=columns, cache=cache)
+    source: Any = open_source(path, roles=columns, cache=cache)
     for index in range(min(len(source), _MOST)):
         try:
             record = source[index]

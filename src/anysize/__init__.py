@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from anysize.core.receipts import Receipt
-    from anysize.core.results import ErrorResult, PartialResult, Result
+    from anysize.core.results import ErrorResult, PartialResult, Result, SettledResult
     from anysize.training.recipe import Recipe
 
 __version__ = "0.1.0"
@@ -65,7 +65,7 @@ _HOMES = {
         "UsageError",
     ),
     "anysize.core.receipts": ("Receipt",),
-    "anysize.core.results": ("ErrorResult", "PartialResult", "Result"),
+    "anysize.core.results": ("ErrorResult", "PartialResult", "Result", "SettledResult"),
     "anysize.training.recipe": ("Recipe",),
 }
 
@@ -85,6 +85,7 @@ __all__ = [
     "Recipe",
     "Result",
     "RunError",
+    "SettledResult",
     "UsageError",
     "__version__",
     "augment",

@@ -14,12 +14,16 @@ from typing import Any
 
 import cv2
 import numpy as np
+from tests.recordings import write as write_recording
 
 from anysize import tasks
 from anysize.tasks.protocols import head_of
 
 UNTRAINED = frozenset(("feature-extraction", "summarization"))
 """Tasks that use models as they are: they have tests of their own."""
+
+SPEAKING = frozenset(("text-to-speech",))
+"""Tasks whose results are recordings, which tests of their own compare."""
 
 LABELS = ("cat", "dog", "狗")
 WORDS = ("red", "green", "blue", "one", "two")
@@ -31,6 +35,23 @@ MODELS: Mapping[tuple[str, str], tuple[str, Mapping[str, Any]]] = {
     ("image", "pixels"): (
         "cnn",
         {"image_size": (16, 16), "tiles": "always", "options": {"hidden_sizes": "8x8"}},
+    ),
+    ("audio", "samples"): (
+        "audio-cnn",
+        {"window": 1600, "options": {"hidden_sizes": "4x4", "hidden_size": "8"}},
+    ),
+    ("text", "characters"): (
+        "speech-small",
+        {
+            "options": {
+                "reading": "characters",
+                "hidden_size": "16",
+                "encoder_layers": "1",
+                "decoder_layers": "1",
+                "mels": "16",
+                "dropout": "0",
+            },
+        },
     ),
     ("features", "features"): ("dense", {}),
     ("features", "steps"): ("conv1d", {"window": 9}),
@@ -63,8 +84,21 @@ OWN_MODELS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "gpt",
         {"window": 16, "options": {"hidden_size": "16", "num_layers": "1", "num_heads": "2"}},
     ),
+    "automatic-speech-recognition": (
+        "conformer-ctc-small",
+        {
+            "options": {
+                "channels": "4x4", "hidden_size": "16", "num_layers": "1", "num_heads": "2",
+                "kernel": "3", "attention_context": "2", "dropout": "0",
+            },
+        },
+    ),
     "face-recognition": (
         "face-resnet18", {"image_size": (48, 48), "options": {"finder": "none", "width": "16"}}
+    ),
+    "speaker-recognition": (
+        "xvector",
+        {"window": 1600, "options": {"hidden_size": "8", "pooled_size": "8", "width": "8"}},
     ),
 }  # fmt: skip
 """Of tasks that no model of `MODELS` is for."""
@@ -106,6 +140,8 @@ def is_number(task: str) -> bool:
 
 def target(task: str, place: int) -> Any:
     """A target in a cell of a table."""
+    if task == "automatic-speech-recognition":
+        return label(place)[0]  # the shortest recordings have two steps
     return number(place) if is_number(task) else label(place)
 
 
@@ -190,6 +226,36 @@ def pictures(task: str, folder: Path) -> Path:
     return folder
 
 
+def recordings(task: str, folder: Path) -> Path:
+    """Noise of different lengths, named in a table."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for place, length in enumerate(rng.integers(400, 6000, COUNT).tolist()):
+        write_recording(folder / f"{place}.wav", rng.uniform(-0.5, 0.5, length), 8000)
+        # Of what is divided by its targets, so many that some are kept out.
+        group = f"person {place // 4}" if tasks.load(task).by_target else target(task, place)
+        rows.append(f"{place}.wav,{group}")
+    path = folder / "data.csv"
+    column = "text" if task == "automatic-speech-recognition" else "label"
+    path.write_text("\n".join([f"file,{column}", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def clips(task: str, folder: Path) -> Path:
+    """Words with recordings that are long enough for them."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for place, length in enumerate(rng.integers(1, 6, COUNT).tolist()):
+        words = " ".join(rng.choice(WORDS, length))
+        write_recording(
+            folder / f"{place}.wav", rng.uniform(-0.5, 0.5, 160 * len(words) + 400), 8000
+        )
+        rows.append(f"{place}.wav,{words}")
+    path = folder / "data.csv"
+    path.write_text("\n".join(["audio,text", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
 def annotated(names: Sequence[str]) -> dict[str, Any]:
     """One object in each picture, as COCO JSON."""
     return {
@@ -210,9 +276,11 @@ def annotated(names: Sequence[str]) -> dict[str, Any]:
 
 INPUTS: Mapping[tuple[str, str], Callable[[str, Path], Path]] = {
     ("text", "tokens"): texts,
+    ("text", "characters"): clips,
     ("context", "tokens"): texts,
     ("source", "characters"): texts,
     ("image", "pixels"): pictures,
+    ("audio", "samples"): recordings,
     ("features", "features"): numbers,
     ("features", "steps"): steps,
 }

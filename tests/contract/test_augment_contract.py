@@ -1,4 +1,4 @@
-"""What every step and policy must fulfil."""
+"""What every step and policy for pictures must fulfil."""
 
 from __future__ import annotations
 
@@ -14,15 +14,22 @@ from anysize.augmentation.image import Augmentation
 from anysize.augmentation.mixing import BatchStep
 from anysize.augmentation.policies import POLICIES
 from anysize.augmentation.sample import Normalisation, Targets
-from anysize.augmentation.specification import catalogue
+from anysize.augmentation.specification import catalogue, parse
 from anysize.core import plugins
 
 pytest.importorskip("cv2")
-SINGLE = [name for name, kind in catalogue().items() if not issubclass(kind, BatchStep)]
+SINGLE = [
+    name
+    for name, kind in catalogue().items()
+    if kind.content == "pictures" and not issubclass(kind, BatchStep)
+]
 ALWAYS = [
     name if "p" not in catalogue()[name].__dataclass_fields__ else f"{name}(p=1)" for name in SINGLE
 ]
-NAMES = [*ALWAYS, *(name for name in POLICIES if name != "none")]
+NAMES = [
+    *ALWAYS,
+    *(name for name in POLICIES if any(step.content == "pictures" for step in parse(name))),
+]
 
 
 def picture(width: int = 90, height: int = 70) -> NDArray[np.uint8]:

@@ -217,7 +217,8 @@ def test_workers_meters_are_joined_to_what_one_counts(
         joined = measured(Among(rank, gathered))
     for _, _, state in gathered:
         assert plain(state)
-    assert scores(joined) == pytest.approx(scores(one), rel=1e-6, abs=1e-9)
+    # Batches of several workers are others, and so is the rounding of their float32 sums.
+    assert scores(joined) == pytest.approx(scores(one), rel=1e-5, abs=1e-9)
     # Every worker comes to the same end.
     assert scores(measured(Among(0, gathered))) == pytest.approx(scores(joined), abs=0)
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from anysize import mergers
 from anysize.core import plugins
+from anysize.core.ctc import BestPath, Steps
+from anysize.core.ctc_words import Reading
 from anysize.core.windows import Box, Span, Window
 
 LABELS = ("a", "b", "c")
 RULES = sorted(plugins.keys("mergers"))
 # Objects have places in pictures only.
 ALONG_A_LINE = [rule for rule in RULES if rule != "objects"]
-# These are of texts only.
-OF_PICTURES = [rule for rule in RULES if rule not in ("entities", "likelihood", "segments")]
+SPOKEN = ("ctc", "speech", "transcript", "timeline")
+# These are of texts only, or of time.
+OF_PICTURES = [
+    rule for rule in RULES if rule not in ("entities", "likelihood", "segments", *SPOKEN)
+]
 
 
 def spans(count: int) -> list[Window]:
@@ -41,14 +48,32 @@ def outputs(count: int) -> list[dict[str, np.ndarray]]:
             "boxes": np.sort(rng.random((4, 2, 2)), axis=1).reshape(4, 4),
             "losses": rng.random(10),
             "predicted": np.array(10),
+            "speech": np.array([0.0, 1.0, 1.0]),
+            "waveform": rng.uniform(-1, 1, 50).astype(np.float32),
+            "samples": np.array(40),
         }
         for _ in range(count)
     ]
 
 
-def outputs_for(rule: str, windows: list[Window]) -> list[dict[str, np.ndarray]]:
+def steps_of(values: dict[str, Any]) -> dict[str, Any]:
+    """What a network with a CTC head gives for a window, as its step leaves it."""
+    return {
+        "steps": Steps.of(np.tile(values["logits"], (4, 1)), blank=0),
+        "search": lambda: BestPath(0),
+        "reading": Reading(pieces=("", "a", "b"), step=10.0),
+        "exact": False,
+        "rate": 16_000,
+    }
+
+
+def outputs_for(rule: str, windows: list[Window]) -> list[dict[str, Any]]:
     """What a rule reads: of a window, or of each of its tokens."""
     values = outputs(len(windows))
+    if rule == "ctc":
+        return [steps_of(each) for each in values]
+    if rule == "transcript":
+        return [{"segments": ()} for _ in values]
     for place, each in enumerate(values):
         each |= {"before": np.array(""), "text": np.array(f"{place}"), "after": np.array(".")}
     if rule != "entities":

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -405,8 +404,9 @@ print(json.dumps({"shares": [part / sum(spent) for part in spent], "sizes": size
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").is_file(), reason="needs /proc")
 def test_threads_are_respected_and_memory_is_released(
-    opened: Opened, bundles: Callable[[str], Path], name: str
-) -> None:
+    opened: Opened, bundles: Callable[[str], Path], name: str, run: Callable[..., Any],
+    tmp_path: Path,
+) -> None:  # fmt: skip
     module = plugins.load("runtimes", name)
     # What compiles at every opening is opened once, and says nothing of memory.
     turns = 10 if getattr(module, "AUTOMATIC", True) else 1
@@ -414,12 +414,13 @@ def test_threads_are_respected_and_memory_is_released(
         pytest.skip(f"{name} does not run here")
     # Converted here, so that the process only opens what is kept.
     opened(name, "cnn")
-    report = subprocess.run(
-        [sys.executable, "-c", PROCESS, str(Path(__file__).parent), name, str(bundles("cnn")),
-         str(turns)],
-        capture_output=True, text=True, check=True, timeout=850,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    program = tmp_path / "program.py"
+    program.write_text(PROCESS, encoding="utf-8")
+    report = run(
+        program, Path(__file__).parent, name, bundles("cnn"), str(turns),
+        PYTHONPATH=os.pathsep.join(sys.path),
     )  # fmt: skip
+    assert report.returncode == 0, report.stderr
     found = json.loads(report.stdout.splitlines()[-1])
     # Threads that wait for work are a runtime's own business; one of them does it.
     assert found["shares"][0] > 0.95

@@ -32,20 +32,20 @@ def _rows() -> list[tuple[str, str]]:
 def _csv(folder: Path) -> tuple[Source, Path]:
     path = folder / "a.csv"
     path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in _rows()))
-    return open_source(path, columns=COLUMNS), path
+    return open_source(path, roles=COLUMNS), path
 
 
 def _tsv(folder: Path) -> tuple[Source, Path]:
     path = folder / "a.tsv"
     path.write_text("text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in _rows()))
-    return open_source(path, columns=COLUMNS), path
+    return open_source(path, roles=COLUMNS), path
 
 
 def _jsonl(folder: Path) -> tuple[Source, Path]:
     path = folder / "a.jsonl"
     lines = [json.dumps({"text": text, "label": label}) for text, label in _rows()]
     path.write_text("\n".join(lines))
-    return open_source(path, columns=COLUMNS), path
+    return open_source(path, roles=COLUMNS), path
 
 
 def _parquet(folder: Path) -> tuple[Source, Path]:
@@ -55,7 +55,7 @@ def _parquet(folder: Path) -> tuple[Source, Path]:
     path = folder / "a.parquet"
     text, label = zip(*_rows(), strict=True)
     parquet.write_table(pyarrow.table({"text": text, "label": label}), path)
-    return open_source(path, columns=COLUMNS), path
+    return open_source(path, roles=COLUMNS), path
 
 
 def _files(folder: Path) -> tuple[Source, Path]:
@@ -63,7 +63,7 @@ def _files(folder: Path) -> tuple[Source, Path]:
         path = folder / label / f"{index}.txt"
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    return open_source(folder, columns=COLUMNS), path
+    return open_source(folder, roles=COLUMNS), path
 
 
 def _metadata(folder: Path) -> tuple[Source, Path]:
@@ -73,7 +73,7 @@ def _metadata(folder: Path) -> tuple[Source, Path]:
         lines.append(f"{index}.txt,{label}")
     path = folder / "metadata.csv"
     path.write_text("\n".join(lines))
-    return open_source(folder, columns=COLUMNS), path
+    return open_source(folder, roles=COLUMNS), path
 
 
 def _several(folder: Path) -> tuple[Source, Path]:
@@ -82,14 +82,14 @@ def _several(folder: Path) -> tuple[Source, Path]:
         path = folder / f"{index}.jsonl"
         path.write_text(json.dumps({"text": text, "label": label}))
         paths.append(path)
-    return open_source(paths, columns=COLUMNS), path
+    return open_source(paths, roles=COLUMNS), path
 
 
 def _subset(folder: Path) -> tuple[Source, Path]:
     path = folder / "a.csv"
     rows = [row for pair in zip(_rows(), _rows(), strict=True) for row in pair]
     path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
-    source = open_source(path, columns=COLUMNS)
+    source = open_source(path, roles=COLUMNS)
     import numpy as np
 
     return Subset(source, lambda start, stop: np.arange(start, stop) % 2 == 1, "odd rows"), path
@@ -205,10 +205,10 @@ def test_splits_partition_it(made: tuple[Source, Path]) -> None:
     source, path = made
     if isinstance(source, Subset):
         pytest.skip("a subset has no path")
-    where = path if len(open_source(path, columns=COLUMNS)) == SIZE else path.parent
+    where = path if len(open_source(path, roles=COLUMNS)) == SIZE else path.parent
     if where.suffix == ".txt" or where.name.startswith("c"):
         where = where.parent
-    splits = open_splits(where, columns=COLUMNS)
+    splits = open_splits(where, roles=COLUMNS)
     parts = [part for part in (splits.train, splits.validation, splits.test) if part is not None]
     found = [content(part[index]) for part in parts for index in range(len(part))]
     assert sorted(found) == sorted(_rows())

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from tests.contract.task_cases import UNTRAINED
+from tests.contract.task_cases import SPEAKING, UNTRAINED
+from tests.recordings import write as write_recording
 
 import anysize
 from anysize import modalities, tasks
@@ -24,6 +25,7 @@ from anysize.core.findings import Findings
 from anysize.core.records import Record
 from anysize.modalities.numbers.settings import FeatureFacts
 from anysize.modalities.pictures.settings import ImageOptions
+from anysize.modalities.sounds.settings import AudioFacts, AudioOptions
 from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import bundle, spec
 from anysize.models.network import BuildRequest, Network, as_classification, as_regression
@@ -33,7 +35,7 @@ from anysize.sources import Subset, open_source, open_splits
 from anysize.tasks.fields import reading, repeated
 from anysize.tasks.protocols import head_of
 
-TASKS = sorted(plugins.keys("tasks").keys() - UNTRAINED)
+TASKS = sorted(plugins.keys("tasks").keys() - UNTRAINED - SPEAKING)
 LABELS = ("cat", "dog", "狗")
 # A small model of each task, and what it is asked for.
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -73,11 +75,38 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
             "options": {"hidden_size": "16", "num_layers": "1", "num_heads": "2"},
         },
     ),
+    "automatic-speech-recognition": (
+        "conformer-ctc-small",
+        {
+            "facts": AudioFacts(sample_rate=8000, texts=lambda: iter(LABELS)),
+            "wishes": AudioOptions(window=1600, sample_rate=8000),
+            "options": {
+                "channels": "4x4",
+                "hidden_size": "16",
+                "num_layers": "1",
+                "num_heads": "2",
+            },
+        },
+    ),
+    "audio-classification": (
+        "audio-cnn",
+        {
+            "wishes": AudioOptions(window=1600, sample_rate=8000),
+            "options": {"hidden_sizes": "4x4", "hidden_size": "8"},
+        },
+    ),
+    "speaker-recognition": (
+        "xvector",
+        {
+            "wishes": AudioOptions(window=1600, sample_rate=8000),
+            "options": {"hidden_size": "8", "pooled_size": "8", "width": "8"},
+        },
+    ),
     "tabular-classification": ("dense", {"facts": FeatureFacts(shape=(4,))}),
     "time-series-classification": ("conv1d", {"facts": FeatureFacts(shape=(9, 4))}),
 }
 MODELS |= {as_regression(task): MODELS[task] for task in MODELS if as_regression(task) != task}
-WITHOUT_LABELS = ("text-generation", "translation")
+WITHOUT_LABELS = ("text-generation", "translation", "automatic-speech-recognition")
 REGRESSION = tuple(task for task in TASKS if task.endswith("-regression"))
 CLASSIFICATION = tuple(
     task for task in TASKS if task not in REGRESSION and head_of(tasks.load(task)) is not None
@@ -145,21 +174,33 @@ def make_data(task: str, folder: Path) -> Path:
         rows = [",".join([LABELS[i % 3], *map(str, rng.standard_normal(4))]) for i in range(12)]
         path.write_text("label,a,b,c,d\n" + "\n".join(rows) + "\n", encoding="utf-8")
         return path
-    if task == "time-series-classification":
-        for i, length in enumerate(rng.integers(1, 60, 12)):
-            path = folder / "data" / LABELS[i % 3] / f"{i}.npy"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, rng.standard_normal((int(length), 4)))
-        return folder / "data"
-    for i in range(12):
-        path = folder / "data" / LABELS[i % 3] / f"{i}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        ok, data = cv2.imencode(".png", rng.integers(0, 256, (40, 50, 3)).astype(np.uint8))
-        assert ok
-        path.write_bytes(data.tobytes())
+    if task == "automatic-speech-recognition":
+        path = folder / "data.csv"
+        rows = []
+        for i, length in enumerate(rng.integers(1, 60, 12).tolist()):
+            write_recording(folder / f"{i}.wav", rng.uniform(-0.5, 0.5, 100 * length), 8000)
+            rows.append(f"{i}.wav,{LABELS[i % 3]}")
+        path.write_text("audio,text\n" + "\n".join(rows) + "\n", encoding="utf-8")
+        return path
+    make_files(task, rng, folder / "data")
     if task == "object-detection":
         annotate(folder / "data")
     return folder / "data"
+
+
+def make_files(task: str, rng: np.random.Generator, folder: Path) -> None:
+    """A file a record, in folders of their labels."""
+    for i, length in enumerate(rng.integers(1, 60, 12).tolist()):
+        place = folder / LABELS[i % 3]
+        place.mkdir(parents=True, exist_ok=True)
+        if task == "time-series-classification":
+            np.save(place / f"{i}.npy", rng.standard_normal((length, 4)))
+        elif tasks.load(task).role == "audio":
+            write_recording(place / f"{i}.wav", rng.uniform(-0.5, 0.5, 100 * length), 8000)
+        else:
+            ok, data = cv2.imencode(".png", rng.integers(0, 256, (40, 50, 3)).astype(np.uint8))
+            assert ok
+            (place / f"{i}.png").write_bytes(data.tobytes())
 
 
 def annotate(folder: Path) -> None:
@@ -269,7 +310,7 @@ def test_one_record_alone_equals_the_record_among_others(task: str, tmp_path: Pa
     model = anysize.Model(network, card_for(task, network))
     options = anysize.PredictOptions(runtime="torch", precision="float32", memory="4GiB")
     together = list(model.predict(data, options))
-    source = open_source(data, columns=model.task.columns)
+    source = open_source(data, roles=model.task.columns)
     for index in (0, 5, 11):
         alone = Subset(source, lambda start, stop, index=index: np.arange(start, stop) == index, "")
         (single,) = model.predict(alone, options)
@@ -285,7 +326,7 @@ def test_one_record_alone_equals_the_record_among_others(task: str, tmp_path: Pa
 @pytest.mark.parametrize("task", sorted({*TASKS} - {*REGRESSION, *WITHOUT_LABELS}))
 def test_labels_are_found_in_the_data(task: str, tmp_path: Path) -> None:
     made = tasks.load(task)
-    source = open_source(make_data(task, tmp_path), columns=made.columns)
+    source = open_source(make_data(task, tmp_path), roles=made.columns)
     assert made.labels(source) == labels_of(task)
     answered = {"answer": 8, "no answer": 4}
     expected = answered if task == "question-answering" else dict.fromkeys(LABELS, 4)
@@ -295,7 +336,7 @@ def test_labels_are_found_in_the_data(task: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("task", CLASSIFICATION)
 def test_targets(task: str, tmp_path: Path) -> None:
     made = tasks.load(task)
-    source = open_source(make_data(task, tmp_path), columns=made.columns)
+    source = open_source(make_data(task, tmp_path), roles=made.columns)
     labels = made.labels(source)
     assert {made.encode_target(source[i], labels) for i in range(len(source))} == {0, 1, 2}
     with pytest.raises(DataError, match="wolf"):
@@ -308,7 +349,7 @@ def test_labels_that_are_numbers_come_in_numeric_order(tmp_path: Path) -> None:
     path = tmp_path / "n.csv"
     path.write_text("text,label\na,10\nb,2\nc,1\n")
     task = tasks.load("text-classification")
-    assert task.labels(open_source(path, columns=task.columns)) == ("1", "2", "10")
+    assert task.labels(open_source(path, roles=task.columns)) == ("1", "2", "10")
 
 
 def test_pictures_are_tiled_when_much_larger_than_the_input(tmp_path: Path) -> None:
@@ -369,7 +410,9 @@ def test_options_of_another_kind_of_input_are_refused() -> None:
     network = network_for("image-classification")
     model = anysize.Model(network, card_for("image-classification", network))
     picture = np.zeros((16, 16, 3), np.uint8)
-    with pytest.raises(ConfigurationError, match=r"window is for numbers and texts, .*; tile is"):
+    with pytest.raises(
+        ConfigurationError, match=r"window is for numbers, recordings and texts, .*; tile is"
+    ):
         list(model.predict([picture], anysize.PredictOptions(window=16)))
 
 
@@ -429,12 +472,12 @@ def test_what_is_evaluated_is_what_training_kept_out(tmp_path: Path) -> None:
     for validation, test in ((0.1, 0.1), (0.3, 0.1), (0.05, 0.2), (0.1, 0.0)):
         recipe = {"validation": validation, "test": test}
         model = anysize.Model(network, dataclasses.replace(card, provenance={"recipe": recipe}))
-        kept = open_splits(data, columns=task.columns, validation=validation, test=test)
+        kept = open_splits(data, roles=task.columns, validation=validation, test=test)
         for split in ("train", "validation"):
-            found = labelled(model, data, anysize.PredictOptions(), split, Findings())
+            found = labelled(model, data, anysize.PredictOptions(), split, Findings(), model.task)
             assert ids(found) == ids(getattr(kept, split))
         if kept.test is not None:
-            found = labelled(model, data, anysize.PredictOptions(), "test", Findings())
+            found = labelled(model, data, anysize.PredictOptions(), "test", Findings(), model.task)
             assert ids(found) == ids(kept.test)
             assert not set(ids(found)) & set(ids(kept.train))
         else:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tests.chats import save_chat_model
 
 import anysize
@@ -46,6 +47,28 @@ def trained(shelf: Shelf, template: str | None, name: str) -> Path:
     return shelf(name, make, own=True)
 
 
+def reported(model: Any, rows: list[Any], metrics: Any, count: int) -> None:
+    """The answers stand beside those of the data, the perplexity beside simpler models."""
+    unigram, smoothed = (metrics["baselines"][name] for name in ("unigram", "kneser_ney_5"))
+    assert unigram["tokens"] == smoothed["tokens"] == count and smoothed["of_answers"]
+    assert 1 < smoothed["perplexity"] < unigram["perplexity"]
+    shown = metrics["samples"]
+    assert [one["chosen"] for one in shown] == ["highest perplexity"] * 3 + ["at random"] * 3
+    worst = [one["perplexity"] for one in shown[:3]]
+    assert worst == sorted(worst, reverse=True)
+    assert worst == [one["perplexity"] for one in metrics["worst_records"][:3]]
+    assert len({one["id"] for one in shown}) == len(rows)
+    for one in shown:
+        asked, answer = rows[int(one["id"].rpartition(":")[2])]["messages"]
+        assert one["prompt"] == f"user: {asked['content']}"
+        assert one["reference"] == answer["content"] and not one["reference_cut"]
+        (said,) = model(
+            [{"messages": [asked]}], chat=True, max_new_tokens=48, precision="float32",
+            runtime="torch",
+        )  # fmt: skip
+        assert one["continuation"] == said.prediction
+
+
 @pytest.mark.parametrize("template", ["chatml", None])
 def test_answers_are_learned_and_measured(shelf: Shelf, template: str | None) -> None:
     folder = trained(shelf, template, f"chat-{template}")
@@ -55,6 +78,8 @@ def test_answers_are_learned_and_measured(shelf: Shelf, template: str | None) ->
     report = json.loads((folder / "bundle" / "report.json").read_text())
     assert report["failed"] == 1
     assert {one["code"] for one in report["findings"]} >= {"conversations", "conversation-broken"}
+    added = load_file(folder / "bundle" / "adapter" / "adapter_model.safetensors")
+    assert all(bool(item.any()) for name, item in added.items() if "lora_" in name)
     tokenizer = after.network.hub_tokenizer
     assert tokenizer.chat_template
     beginning = data.read_text().splitlines(keepends=True)[:6]
@@ -74,8 +99,12 @@ def test_answers_are_learned_and_measured(shelf: Shelf, template: str | None) ->
         for place in range(start, len(ids)):
             total -= float(chances[place - 1, ids[place]])
             count += 1
-    found: Any = after.evaluate(few, runtime="torch", precision="float32")
+    out = folder / "report"
+    found: Any = after.evaluate(few, out, runtime="torch", precision="float32")
     assert found.tokens == count
+    reported(after, rows, json.loads((out / "metrics.json").read_text()), count)
+    page = (out / "report.html").read_text()
+    assert ("answer of the model" in page and "<mark>" in page) or template
     assert found.loss == pytest.approx(total, rel=1e-4)
     learned = math.exp(total / count)
     if template:

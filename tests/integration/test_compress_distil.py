@@ -136,7 +136,7 @@ def context(bundle: Path, data: str) -> Context:
         original=bundle,
         memory=4 << 30,
         data=data,
-        training=open_splits(data, columns=task.columns).train,
+        training=open_splits(data, roles=task.columns).train,
     )
 
 

@@ -55,7 +55,8 @@ def test_an_ended_compression_leaves_no_copy_of_the_weights(
 ) -> None:
     hub_folder(tmp_path / "hub")
     place = tmp_path / "runs"
-    process = start("compress", tmp_path / "hub", "--out", place / "small", "--method", "bf16")
+    process = start("compress", tmp_path / "hub", "--out", place / "small", "--method", "bf16",
+                    cold=True)  # fmt: skip
     # The copy is made before the process that measures it.
     while process.poll() is None and not measuring(place):
         time.sleep(0.1)  # looking into every process takes what the others need

@@ -119,7 +119,7 @@ def compressed(method: str, source: Path, out: Path, data: dict[str, Any]) -> li
         memory=MEMORY,
         say=said.append,
         data=data["data"],
-        training=open_splits(data["data"], columns=task.columns, validation=0.1, test=0.1).train,
+        training=open_splits(data["data"], roles=task.columns, validation=0.1, test=0.1).train,
     )
     (step,) = chain.parse(method)
     network, card = open_network(str(source))
@@ -292,7 +292,7 @@ def test_channels_that_nothing_reads_go_first(
     idle = [[1, 5, 8, 9, 20, 21, 22, 31], [0, 3, 30, 31, 32, 33, 34, 63], []]
     for group, units in zip(groups[::-1], idle, strict=True):
         group.silence(units)
-    training = open_splits(pictures["data"], columns=task.columns).train
+    training = open_splits(pictures["data"], roles=task.columns).train
     assert training is not None
     if sureness > 1:
         results = list(Model(network, card).predict(training))

@@ -107,8 +107,8 @@ def test_each_text_gives_what_it_gives_alone(folder: Path) -> None:
     plan = model.plan(model.open(texts(), anysize.PredictOptions()), anysize.PredictOptions())
     whole = WINDOW + NEW_TOKENS
     assert plan.window == whole
-    assert plan.batches.budget % whole == 0
-    assert f"what is generated from them ({whole} in all)" in " ".join(plan.why)
+    assert plan.batches.budget >= whole
+    assert "sequences of the job's size at once" in " ".join(plan.why)
     rounds = []
     for text, result in zip(texts(), model.predict(texts(), precision="float32"), strict=True):
         assert isinstance(result, Result)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,8 @@ def reviews(folder: Path) -> Path:
     return path
 
 
-def waves(folder: Path) -> Path:
-    """Sequences that swing at one of three speeds, the slowest of the lowest class."""
+def waves(folder: Path, targets: Sequence[Mapping[str, Any]]) -> Path:
+    """Sequences that swing at one of three speeds, the slowest with the first target."""
     draw = np.random.default_rng(4)
     rows = []
     for _ in range(120):
@@ -81,7 +82,7 @@ def waves(folder: Path) -> Path:
         times = np.arange(20) + draw.uniform(0, 9)
         wave = np.sin(times * (0.3, 0.9, 1.8)[speed])
         steps = np.stack([wave, draw.normal(0, 0.1, 20)], axis=1).round(4).tolist()
-        rows.append(json.dumps({"series": steps, "label": speed + 1}))
+        rows.append(json.dumps({"series": steps, **targets[speed]}))
     path = folder / "data.jsonl"
     path.write_text("\n".join(rows) + "\n")
     return path
@@ -94,7 +95,7 @@ class Case:
     Attributes:
         metric: that the judge compares by.
         least: of it, on the test part.
-        methods: of compression; the second distils.
+        methods: of compression.
     """
 
     task: str
@@ -102,9 +103,14 @@ class Case:
     options: dict[str, Any]
     metric: str
     least: float
-    methods: tuple[str, str]
+    methods: tuple[str, ...]
 
 
+LABELS = (["slow"], ["slow", "quick"], ["quick"])
+CONVOLUTIONS = {
+    "model": "conv1d", "epochs": 12, "batch": 16, "learning_rate": 1e-2,
+    "options": {"hidden": "16x16"},
+}  # fmt: skip
 CASES = {
     "text numbers": Case(
         task="text-regression", data=texts, options=ENCODER, metric="r2", least=0.9,
@@ -121,10 +127,26 @@ CASES = {
         methods=("int8-dynamic", "distil(layers=1)"),
     ),
     "ordered labels of series": Case(
-        task="time-series-classification", data=waves, metric="quadratic_kappa", least=0.8,
-        options={"model": "conv1d", "epochs": 12, "batch": 16, "learning_rate": 1e-2,
-                 "head": "ordinal_regression", "options": {"hidden": "16x16"}},
+        task="time-series-classification", metric="quadratic_kappa", least=0.8,
+        data=partial(waves, targets=[{"label": number} for number in (1, 2, 3)]),
+        options={**CONVOLUTIONS, "head": "ordinal_regression"},
         methods=("int8(windows=20)", "distil(epochs=25)"),
+    ),
+    "one label of series": Case(
+        task="time-series-classification", metric="accuracy", least=0.8, options=CONVOLUTIONS,
+        data=partial(waves, targets=[{"label": name} for name in ("slow", "quick", "quickest")]),
+        methods=("int8(windows=20)",),
+    ),
+    "several labels of series": Case(
+        task="time-series-classification", metric="macro_f1", least=0.8,
+        options=CONVOLUTIONS,
+        data=partial(waves, targets=[{"labels": names} for names in LABELS]),
+        methods=("int8(windows=20)",),
+    ),
+    "numbers of series": Case(
+        task="time-series-regression", metric="r2", least=0.8, options=CONVOLUTIONS,
+        data=partial(waves, targets=[{"target": number} for number in (10.5, 20.5, 30.5)]),
+        methods=("int8(windows=20)",),
     ),
 }  # fmt: skip
 

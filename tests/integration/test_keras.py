@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ if find_spec("keras") is None:
 # Of Keras's own conversion to arrays.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
+Run = Callable[..., Any]
 OPTIONS = anysize.PredictOptions(runtime="torch", precision="float32", memory="6GiB")
 ADAM: dict[str, Any] = {
     "optimizer": "adamw",
@@ -82,7 +81,7 @@ def assert_compresses(bundle: Path, data: Path, *methods: str) -> None:
             original=bundle,
             memory=6 << 30,
             data=str(data),
-            training=open_splits(data, columns=task.columns).train,
+            training=open_splits(data, roles=task.columns).train,
         )
         out = bundle.with_name(f"compressed-{place}")
         step.method.apply(bundle, out, step.options, context)
@@ -326,7 +325,7 @@ def test_a_pruned_model_goes_back_smaller(keras: Any, tmp_path: Path) -> None:
         original=tmp_path / "bundle",
         memory=6 << 30,
         data=str(tmp_path / "data"),
-        training=open_source(tmp_path / "data", columns=task.columns),
+        training=open_source(tmp_path / "data", roles=task.columns),
     )
     step.method.apply(tmp_path / "bundle", tmp_path / "pruned", step.options, context)
     pruned, smaller = spec.open_network(str(tmp_path / "pruned"))
@@ -367,7 +366,7 @@ def test_compiled_runtimes_agree_on_sequences_of_many_lengths(
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
-def test_a_bundle_of_a_keras_model_needs_no_keras(keras: Any, tmp_path: Path) -> None:
+def test_a_bundle_of_a_keras_model_needs_no_keras(keras: Any, tmp_path: Path, run: Run) -> None:
     from anysize.models import bundle
 
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, activation="softmax")])
@@ -382,11 +381,12 @@ def test_a_bundle_of_a_keras_model_needs_no_keras(keras: Any, tmp_path: Path) ->
         "assert result.receipt.extent == 6\n"
         "assert 'keras' not in sys.modules and 'h5py' not in sys.modules\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    (tmp_path / "program.py").write_text(script, encoding="utf-8")
+    done = run(tmp_path / "program.py")
     assert done.returncode == 0, done.stderr
 
 
-def test_another_backend_of_keras_is_told(tmp_path: Path) -> None:
+def test_another_backend_of_keras_is_told(tmp_path: Path, run: Run) -> None:
     (tmp_path / "m.keras").write_bytes(b"")
     script = (
         "import sys, types\n"
@@ -402,5 +402,6 @@ def test_another_backend_of_keras_is_told(tmp_path: Path) -> None:
         "else:\n"
         "    raise SystemExit('not refused')\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    (tmp_path / "program.py").write_text(script, encoding="utf-8")
+    done = run(tmp_path / "program.py")
     assert done.returncode == 0, done.stderr

@@ -12,24 +12,17 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
+from tests.encoders import save_texts, save_tiny_encoder
 
 RECORDS = 150
-WORDS = [f"w{number}" for number in range(40)]
 
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A table of short and long texts, and a tiny encoder that reads 32 tokens at once."""
     folder = tmp_path_factory.mktemp("texts")
-    generator = random.Random(1)
-    with (folder / "data.csv").open("w", encoding="utf-8") as file:
-        file.write("text,label\n")
-        for _ in range(RECORDS):
-            label = generator.choice(("no", "yes"))
-            known = WORDS[:20] if label == "no" else WORDS[20:]
-            length = generator.choice((3, 10, 25, 70))
-            text = " ".join(generator.choice((known, WORDS)[index % 2]) for index in range(length))
-            file.write(f"{text},{label}\n")
+    save_texts(folder / "data.csv", RECORDS)
     save_tiny_encoder(folder / "model")
     return {
         "task": "text-classification",
@@ -77,37 +70,33 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     }
 
 
-def save_tiny_encoder(folder: Path) -> None:
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Tones with letters as their transcripts, for a model with a CTC head."""
+    pytest.importorskip("soxr")
+    from tests.recordings import tone
 
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    vocabulary = {word: number for number, word in enumerate([*special, *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        unk_token="[UNK]",
-        pad_token="[PAD]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        model_max_length=32,
-    ).save_pretrained(folder)
-    torch.manual_seed(0)
-    BertForSequenceClassification(
-        BertConfig(
-            vocab_size=len(vocabulary),
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=32,
+    folder = tmp_path_factory.mktemp("speech")
+    rows = ["audio,text"]
+    for number in range(RECORDS):
+        tone(
+            folder / f"{number}.wav", 300.0 + 200 * (number % 3), 0.2 + 0.01 * (number % 9), number
         )
-    ).save_pretrained(folder)
+        rows.append(f"{number}.wav,{'abc'[number % 3]}")
+    (folder / "data.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    options = {
+        "channels": "4x4", "hidden_size": "16", "num_layers": "1", "num_heads": "2", "kernel": "3",
+    }  # fmt: skip
+    return {
+        "task": "automatic-speech-recognition",
+        "data": str(folder / "data.csv"),
+        "model": "conformer-ctc-small",
+        "options": options,
+        "epochs": 2.0,
+        "batch": 8,
+        "validation": 0.0,
+        "test": 0.0,
+    }
 
 
 Train: TypeAlias = Callable[..., Any]
@@ -175,7 +164,7 @@ def test_exactly_once_across_three_kills_and_other_workers(
 
 @pytest.mark.parametrize(
     ("kind", "workers", "kills"),
-    [("texts", 2, (14,)), ("pictures", 1, (6, 19)), ("additions", 1, (6, 19))],
+    [("texts", 2, (14,)), ("pictures", 1, (6, 19)), ("additions", 2, (6, 19)), ("speech", 2, (9,))],
 )
 def test_resumed_weights_equal_the_uninterrupted_bit_for_bit(
     kind: str,
@@ -205,7 +194,9 @@ def test_resumed_weights_equal_the_uninterrupted_bit_for_bit(
     ]
     if kind == "additions":
         files.append("adapter/adapter_model.safetensors")
-    assert len(files) == {"texts": 3, "pictures": 5, "additions": 5}[kind]
+        added = load_file(straight / files[-1])
+        assert all(item.any() for item in added.values())
+    assert len(files) == {"texts": 3, "pictures": 5, "additions": 5, "speech": 3}[kind]
     for name in files:
         assert (killed / name).read_bytes() == (straight / name).read_bytes(), name
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+from tests.encoders import save_texts, save_tiny_encoder
 
 RECORDS = 25
 
@@ -77,10 +78,10 @@ def processes() -> Iterator[tuple[int, int]]:
             yield int(path.parent.name), int(fields[1])
 
 
-def weights(folder: Path) -> dict[str, np.ndarray]:
+def weights(folder: Path, name: str = "model.safetensors") -> dict[str, np.ndarray]:
     from safetensors.numpy import load_file
 
-    return load_file(folder / "model.safetensors")
+    return load_file(folder / name)
 
 
 def test_two_workers_learn_what_one_learns(
@@ -122,12 +123,40 @@ def test_two_workers_learn_what_one_learns(
     assert max(float(np.abs(one[name] - alone[name]).max()) for name in one) > 1e-3
 
 
+def test_two_workers_learn_the_additions_that_one_learns(train: Train, tmp_path: Path) -> None:
+    """Low-rank additions and the head; what is frozen is the same everywhere."""
+    save_tiny_encoder(tmp_path / "model", dropout=0.0)
+    save_texts(tmp_path / "data.csv", RECORDS)
+    recipe = {
+        "task": "text-classification", "data": str(tmp_path / "data.csv"),
+        "model": str(tmp_path / "model"), "lora": True, "lora_rank": 2,
+        "lora_targets": ["all-linear"], "optimizer": "sgd", "learning_rate": 0.5, "clip": 0.5,
+        "epochs": 2.0, "batch": 8, "micro_cost": 64, "precision": "float32", "validation": 0.0,
+        "test": 0.0, "tensorboard": False,
+    }  # fmt: skip
+    for workers in (1, 2):
+        done = train({**recipe, "workers": workers, "out": str(tmp_path / f"{workers}")}).wait()
+        assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("model.safetensors", "adapter/adapter_model.safetensors"):
+        one, two = weights(tmp_path / "1", name), weights(tmp_path / "2", name)
+        assert one.keys() == two.keys()
+        for key in one:
+            np.testing.assert_allclose(two[key], one[key], rtol=1e-4, atol=1e-5, err_msg=key)
+    # They begin as zero.
+    assert max(float(np.abs(one[key]).max()) for key in one if "lora_B" in key) > 1e-2
+    begun = weights(tmp_path / "model")
+    merged = weights(tmp_path / "1")
+    same = {key for key, value in begun.items() if np.array_equal(value, merged[key])}
+    assert "bert.embeddings.word_embeddings.weight" in same
+    assert "bert.encoder.layer.0.attention.self.query.weight" not in same
+
+
 def test_a_stop_leaves_a_checkpoint_and_no_process(
     train: Train, recipe: dict[str, Any], tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     endless = {**recipe, "workers": 2, "steps": 10**6, "out": str(out), "log_every": 1}
-    process = train(endless)
+    process = train(endless, cold=True)
     wait_until(lambda: steps(out) > 2 or process.poll() is not None)
     workers = children(process.pid)
     assert len(workers) == 2
@@ -150,7 +179,7 @@ def test_workers_die_with_a_killed_launcher_and_their_own_death_is_reported(
         **recipe, "workers": 2, "steps": 10**6, "out": str(out), "log_every": 1,
         "checkpoint_steps": 1,
     }  # fmt: skip
-    process = train(endless)
+    process = train(endless, cold=True)
     wait_until(lambda: steps(out) > 2 or process.poll() is not None)
     workers = children(process.pid)
     assert len(workers) == 2
@@ -159,7 +188,7 @@ def test_workers_die_with_a_killed_launcher_and_their_own_death_is_reported(
     wait_until(lambda: not {pid for pid, _ in processes()} & set(workers))
 
     before = steps(out)
-    process = train(endless, resume=True)
+    process = train(endless, resume=True, cold=True)
     wait_until(lambda: steps(out) > before + 2 or process.poll() is not None)
     os.kill(random.choice(children(process.pid)), signal.SIGKILL)
     done = process.wait()

@@ -39,7 +39,7 @@ class Understood:
     def __init__(self, path: Path, **columns: str) -> None:
         self.found = Findings()
         self.source = open_source(
-            path, columns=tasks.load(TASK).columns, rename=columns, findings=self.found
+            path, roles=tasks.load(TASK).columns, columns=columns, findings=self.found
         )
         encoding = learned(self.source)
         assert encoding is not None
@@ -319,7 +319,7 @@ def opened_for(model: TableEncoding, path: Path, **columns: str) -> tuple[Any, F
     card = Card(task=TASK, labels=("n", "y"), model="dense", settings=settings)
     findings = Findings()
     specs = columns_of(tasks.load(TASK), card)
-    return open_source(path, columns=specs, rename=columns, findings=findings), findings
+    return open_source(path, roles=specs, columns=columns, findings=findings), findings
 
 
 def test_column_lacking(tmp_path: Path) -> None:

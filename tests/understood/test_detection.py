@@ -41,13 +41,13 @@ def write(path: Path, content: Any) -> None:
 
 def opened(path: Path) -> tuple[Source, dict[str, Finding]]:
     findings = Findings()
-    source = open_source(path, columns=COLUMNS, findings=findings)
+    source = open_source(path, roles=COLUMNS, findings=findings)
     return source, {finding.code: finding for finding in findings}
 
 
 def by_split(path: Path) -> tuple[dict[str, list[str]], dict[str, Finding]]:
     findings = Findings()
-    splits = open_splits(path, columns=COLUMNS, findings=findings)
+    splits = open_splits(path, roles=COLUMNS, findings=findings)
     parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     found = {name: list(objects(part)) for name, part in parts.items() if part is not None}
     return found, {finding.code: finding for finding in findings}
@@ -462,6 +462,6 @@ def test_detection_no_annotations(tmp_path: Path) -> None:
 def test_detection_prediction_needs_no_annotations(tmp_path: Path) -> None:
     folder = coco(tmp_path, annotations=[annotation(0, bbox=None)])
     findings = Findings()
-    source = open_source(folder, columns=without_objects(COLUMNS), findings=findings)
+    source = open_source(folder, roles=without_objects(COLUMNS), findings=findings)
     assert [source[index].id for index in range(3)] == [f"images/{place}.jpg" for place in range(3)]
     assert not len(findings)

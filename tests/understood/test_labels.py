@@ -202,7 +202,7 @@ def test_label_of_no_class_of_the_model(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", ["Good", "bad", "good", "None", "so so"] * 10)
     task = tasks.load(TASK)
     findings = Findings()
-    source = open_source(path, columns=task.columns)
+    source = open_source(path, roles=task.columns)
     judged = comparable(Chosen(source=source), task, ("bad", "good"), findings)
     assert [judged[index].target for index in range(5)] == ["good", "bad", "good", None, "so so"]
     codes = {one.code: one for one in findings}

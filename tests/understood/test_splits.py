@@ -131,7 +131,7 @@ def test_split_folder_unlabelled(tmp_path: Path) -> None:
     found, codes = learned(tmp_path, validation=0)
     assert found.labels == CLASSES
     assert codes["folders-unlabelled"].examples == ("unsup",)
-    assert "train/unsup/0.txt" in ids(open_source(tmp_path, columns=TASK.columns))
+    assert "train/unsup/0.txt" in ids(open_source(tmp_path, roles=TASK.columns))
 
 
 def test_split_part_unlabelled(tmp_path: Path) -> None:
@@ -195,11 +195,11 @@ def test_split_copies_stay_together(tmp_path: Path) -> None:
 def test_split_without_copies_is_by_id(tmp_path: Path) -> None:
     """Data without copies are divided as before, whatever was added since: by a hash of the id."""
     path = table(tmp_path / "a.csv", 400)
-    before = open_splits(path, columns=TASK.columns)
+    before = open_splits(path, roles=TASK.columns)
     held = {name: set(ids(part)) for name, part in before.named().items()}
     with path.open("a") as file:
         file.write("text number 7,good\n" * 3)
-    after = open_splits(path, columns=TASK.columns).named()
+    after = open_splits(path, roles=TASK.columns).named()
     assert {
         name: set(ids(part)) & set().union(*held.values()) for name, part in after.items()
     } == held
@@ -213,7 +213,7 @@ def test_split_copies_across_parts(tmp_path: Path) -> None:
         "warning",
         10,
     )
-    splits = open_splits(tmp_path, columns=TASK.columns, validation=0)
+    splits = open_splits(tmp_path, roles=TASK.columns, validation=0)
     assert splits.test is not None
     chosen = Chosen(source=splits.test, training=splits.train)
     judged = comparable(chosen, TASK, CLASSES, Findings())
@@ -277,6 +277,21 @@ def test_folder_class_unread(tmp_path: Path) -> None:
     assert "'empty'" in codes["class-folder-empty"].message
 
 
+def test_folder_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anysize.sources.parallel.layout.MOST_FILES", 3)
+    for name in ("a.en", "a.de", *(f"many/{number}.en" for number in range(4))):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("a dog\n")
+    findings = Findings()
+    source = open_source(
+        tmp_path, roles=tasks.load("translation").columns,
+        columns={"source": "en", "target": "de"}, findings=findings,
+    )  # fmt: skip
+    assert len(source) == 1
+    (found,) = [one for one in findings if one.code == "folder-too-large"]
+    assert found.examples == (str(tmp_path / "many"),) and found.count == 1
+
+
 def test_folder_files_without_suffix(tmp_path: Path) -> None:
     found, codes = learned(classes(tmp_path, 10, suffix=""))
     assert sum(sizes(found).values()) == codes["files-without-suffix"].count == 20
@@ -302,7 +317,7 @@ def test_folder_pipes_devices_and_links(tmp_path: Path) -> None:
         "named pipe)": 1, "device)": 1, "broken link)": 1, "loop of links)": 3, "socket)": 1,
     }  # fmt: skip
     with pytest.raises(DataError, match="is a pipe or a device"):
-        open_source(root / "good" / "pipe.txt", columns=TASK.columns)
+        open_source(root / "good" / "pipe.txt", roles=TASK.columns)
 
 
 def test_folder_names_that_are_not_utf8(tmp_path: Path) -> None:
@@ -315,7 +330,7 @@ def test_folder_names_that_are_not_utf8(tmp_path: Path) -> None:
     assert "good/caf\\udce9.txt" in named
     assert len(named) == 14
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/t\xe9.csv"))
-    assert ids(open_source(table(odd, 2), columns=TASK.columns)) == [
+    assert ids(open_source(table(odd, 2), roles=TASK.columns)) == [
         "t\\udce9.csv:0",
         "t\\udce9.csv:1",
     ]

@@ -30,7 +30,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 def read(path: Path, **options: Any) -> tuple[list[tuple[str, Any]], dict[str, Finding]]:
     """Text and target of every record, and the findings by code."""
     findings = Findings()
-    source = open_source(path, columns=[TEXT, LABEL], findings=findings, **options)
+    source = open_source(path, roles=[TEXT, LABEL], findings=findings, **options)
     rows = []
     for index in range(len(source)):
         try:
@@ -103,13 +103,13 @@ def test_dialect(tmp_path: Path) -> None:
 def test_quotes_not_doubled(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", table() + '"He said "hello, you" to me",pos\n')
     assert read(path)[0][-1] == ('He said "hello, you" to me', "pos")
-    field: Any = open_source(path, columns=[TEXT, LABEL])[len(ROWS)].text("text")
+    field: Any = open_source(path, roles=[TEXT, LABEL])[len(ROWS)].text("text")
     assert "quotes" in field.notes()[0]
 
 
 def test_ragged_row(tmp_path: Path) -> None:
     data = table() + "good, bad,pos\nlonely\nfull,neg,,\n"
-    source = open_source(written(tmp_path / "a.csv", data), columns=[TEXT, LABEL])
+    source = open_source(written(tmp_path / "a.csv", data), roles=[TEXT, LABEL])
     with pytest.raises(DataError, match=r"has 3 cells .* quote cells that contain ','"):
         _ = source[10]
     with pytest.raises(DataError, match=r"has 1 cell .* line end"):
@@ -123,7 +123,7 @@ def test_no_header(tmp_path: Path) -> None:
     assert {"no-header", "columns-by-content"} <= found.keys()
     assert "--columns" in found["columns-by-content"].remedy
     path = written(tmp_path / "b.csv", "u1,bad one\nu2,good one\n")
-    options = {"rename": {"header": "no", "text": "2", "label": "1"}}
+    options = {"columns": {"header": "no", "text": "2", "label": "1"}}
     assert read(path, **options)[0] == [("bad one", "u1"), ("good one", "u2")]
 
 
@@ -209,7 +209,7 @@ def test_nested(tmp_path: Path) -> None:
     ]
     path = written(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
     assert read(path)[0] == ROWS
-    assert read(path, rename={"text": "data.en.x"})[0] == [("?", label) for _, label in ROWS]
+    assert read(path, columns={"text": "data.en.x"})[0] == [("?", label) for _, label in ROWS]
 
 
 def test_words(tmp_path: Path) -> None:
@@ -244,13 +244,13 @@ def test_column_left_out(tmp_path: Path) -> None:
     lines = "".join(f"{i},What is it about then?,{t},{x}\n" for i, (t, x) in enumerate(ROWS))
     path = written(tmp_path / "a.csv", "id,question,sentence,label\n" + lines)
     findings = Findings()
-    open_source(path, columns=[TEXT, LABEL], findings=findings)
+    open_source(path, roles=[TEXT, LABEL], findings=findings)
     found = {one.message: one for one in findings if one.code == "column-left-out"}
     assert sorted(one.level for one in found.values()) == ["note", "warning"]
     (warned,) = [one for one in found.values() if one.level == "warning"]
     assert "'question'" in warned.message
     assert "--columns text=sentence+question" in warned.remedy
-    both = read(path, rename={"text": "sentence+question"})[0]
+    both = read(path, columns={"text": "sentence+question"})[0]
     assert both[0] == (ROWS[0][0] + "\nWhat is it about then?", "pos")
 
 
@@ -328,7 +328,7 @@ def test_several_files(tmp_path: Path) -> None:
     pattern = str(tmp_path / "*.csv")
     assert read(Path(pattern))[0] == [*ROWS[:3], *ROWS]
     for data in (pattern, [tmp_path / "train.csv", str(tmp_path / "test.csv")]):
-        splits = open_splits(data, columns=[TEXT, LABEL])
+        splits = open_splits(data, roles=[TEXT, LABEL])
         assert splits.how == "files"
         assert splits.test is not None
         assert len(splits.test) == 3

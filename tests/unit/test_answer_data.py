@@ -30,7 +30,7 @@ def opened(path: Path, rows: Sequence[dict[str, Any]] | None = None, **given: An
     if rows is not None:
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         path.write_text(text, encoding="utf-8")
-    return open_source(path, columns=TASK.columns, **given)
+    return open_source(path, roles=TASK.columns, **given)
 
 
 def answers(source: Source) -> list[list[tuple[str, int, int, str]] | None]:
@@ -282,7 +282,7 @@ def test_questions_about_one_context_are_in_one_part(tmp_path: Path) -> None:
     ]
     path = tmp_path / "data.jsonl"
     opened(path, rows)
-    splits = open_splits(path, columns=TASK.columns)
+    splits = open_splits(path, roles=TASK.columns)
     parts = {
         name: {part[i].text("context").read(0, 99) for i in range(len(part))}
         for name, part in splits.named().items()

@@ -80,6 +80,8 @@ def values(kind: type[Step]) -> st.SearchStrategy[Step]:
         elif rule.kind == "size":
             side = st.integers(1, 4096)
             fields[item.name] = st.one_of(st.none(), side, st.tuples(side, side))
+        elif rule.kind == "string":
+            fields[item.name] = st.sampled_from(("noises", "../noises/of the street"))
         else:
             fields[item.name] = st.sampled_from(rule.words)
     return st.builds(kind, **fields)

@@ -155,7 +155,7 @@ def test_rows_that_leave_give_their_place_to_others() -> None:
     batch.begin(given)
     texts = {row: each["input_ids"].tolist() for row, each in enumerate(given)}
     rows = list(texts)
-    batch._cache._layers[0][0] = torch.nan  # the longest prompt lies there
+    batch._cache._layers[0][:, 0] = torch.nan  # the longest prompt lies there
     for token, kept in ((3, [0, 2, 3, 4, 5]), (4, [1, 2, 4]), (5, [2, 0]), (6, [1])):
         rows = [rows[place] for place in kept]
         batch.keep(kept)

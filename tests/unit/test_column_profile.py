@@ -48,7 +48,7 @@ def table(path: Path, rows: int = ROWS) -> Path:
 
 
 def opened(path: Path, cache: Path) -> Any:
-    return open_source(path, columns=(), cache=cache)
+    return open_source(path, roles=(), cache=cache)
 
 
 def test_a_large_table_is_profiled_as_its_cells_are(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_profiles_of_parts_are_joined(tmp_path: Path) -> None:
         text = "\n".join(",".join(map(str, row)) for row in rows)
         (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
     paths = [tmp_path / "train.csv", tmp_path / "train-2.csv"]
-    joined = profile_of(open_source(paths, columns=()))
+    joined = profile_of(open_source(paths, roles=()))
     assert joined is not None
     assert joined.rows == 200
     assert {name: each.kind for name, each in joined.columns.items()} == {

@@ -17,10 +17,11 @@ from typer.testing import CliRunner
 from anysize.cli import compress as command
 from anysize.cli.main import app
 from anysize.compression import chain, judge, report, trial, verdict
+from anysize.compression.answers import Answers
 from anysize.compression.pace import Pace, Ratio
 from anysize.compression.protocols import Context
 from anysize.compression.request import Judging
-from anysize.compression.verdict import Answers, Candidate, Figures, Judgement
+from anysize.compression.verdict import Candidate, Figures, Judgement
 from anysize.core.errors import BudgetError, ConfigurationError
 from anysize.modalities.pictures.settings import ImageOptions
 from anysize.models.bundle import Card, save

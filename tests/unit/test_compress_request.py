@@ -18,7 +18,7 @@ from anysize.tasks import load
 def card(data: Path | list[str], **recipe: Any) -> Card:
     """Of a model that was trained on tables, as training writes it."""
     task = load("text-classification")
-    parts = open_splits(data, columns=task.columns, **recipe)
+    parts = open_splits(data, roles=task.columns, **recipe)
     assert parts.train is not None
     provenance = {"data": parts.train.name, "recipe": recipe | {"data": data}}
     return Card(

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from anysize.compression.answers import Answers
 from anysize.compression.chain import describe, parse
 from anysize.compression.pace import MARGIN, Pace, Ratio, Round, pace, ratio
 from anysize.compression.verdict import (
-    Answers,
     Candidate,
     Figures,
     beside,
@@ -230,6 +230,21 @@ def test_too_few_records_are_not_a_pass() -> None:
     assert too_few(16, 0.01) is not None
     assert too_few(100, 0.01) is None
     assert too_few(3, 0) is None
+
+
+def test_what_is_a_mean_over_tokens_is_counted_in_tokens() -> None:
+    before, after = (
+        replace(figures(size, 20.0 + rise), records=3, observed=count, unit="tokens")
+        for size, rise, count in ((100, 0.0, 150), (50, 0.1, 150))
+    )
+    given = {"pace": paced(), "max_drop": 0.01, "metric": "perplexity", "lower": True}
+    found = judge("bf16", (before, None), (after, None), **given)  # type: ignore[arg-type]
+    assert found.passes and found.drop == pytest.approx(0.005)
+    worse = replace(after, metric=20.5)
+    refused = judge("bf16", (before, None), (worse, None), **given)  # type: ignore[arg-type]
+    assert refused.reasons == ("perplexity rises by 2.50% (from 20.0000 to 20.5000), more than 1%",)
+    few = judge("bf16", (before, None), (replace(after, observed=50), None), **given)  # type: ignore[arg-type]
+    assert few.reasons[0].startswith("50 tokens cannot show a drop of 0.01")
 
 
 def test_the_table_has_the_figures_of_the_verdict() -> None:

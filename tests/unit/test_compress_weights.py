@@ -127,6 +127,36 @@ def test_a_compressed_bundle_is_smaller_and_predicts_nearly_the_same(
     assert left == {path.name for path in out.iterdir() if path.suffix == ".json"}
 
 
+@pytest.mark.parametrize("method", ["int8-weights", "int4-weights(group=32)"])
+def test_the_layers_of_gpt2_are_rounded_too(method: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    texts = [" ".join(WORDS)] * 4
+    network = spec.build(
+        "gpt",
+        BuildRequest(
+            task="text-generation", labels=(), facts=TextFacts(texts=lambda: iter(texts)),
+            wishes=TextOptions(window=32),
+            options={"hidden_size": "96", "num_layers": "1", "tokenizer": "word"},
+        ),
+    )  # fmt: skip
+    card = Card(task="text-generation", labels=(), model="gpt", settings=network.settings)
+    source = bundle.save(tmp_path / "gpt", network, card)
+    found, _ = spec.open_network(str(compress(source, tmp_path / "out", method)))
+    rounded = [
+        name for name, layer in found.module.named_modules()
+        if isinstance(layer, quantized.QuantizedTransposed)
+    ]  # fmt: skip
+    assert len(rounded) == 4  # two of attention and two of the feed-forward network
+    ids = torch.randint(0, 8, (2, 20), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        # What the layers compute is what their dequantized weights do.
+        after = found.module(input_ids=ids).logits
+        quantized.restore(found.module)
+        torch.testing.assert_close(found.module(input_ids=ids).logits, after)
+        before = network.module(input_ids=ids).logits
+    assert 0 < (after - before).abs().max() < 0.2
+
+
 def test_the_quantized_layers_stand_for_what_is_in_the_file(trained: Path, tmp_path: Path) -> None:
     network, _ = spec.open_network(str(trained))
     dense = quantized.quantizable(network.module)

@@ -41,7 +41,7 @@ def said(turns: list[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def opened(path: Path, rename: dict[str, str] | None = None) -> Source:
-    return open_source(path, columns=TextGeneration.columns, rename=rename or {})
+    return open_source(path, roles=TextGeneration.columns, columns=rename or {})
 
 
 def messages_in(source: Source, index: int = 0) -> list[tuple[str, str]]:
@@ -126,7 +126,7 @@ def test_broken_conversations_are_counted_by_what_is_wrong(tmp_path: Path) -> No
         assert (one.count, one.examples) == (1, (f"chat.jsonl:{index}",))
     assert found["left out: the messages are not a list of objects"].count == 1
     assert found["left out: a message whose content is not a text"].count == 1
-    assert found["what comes after the last answer is not read"].count == 1
+    assert found["messages after the last answer are not read"].count == 1
     assert any(message.startswith("2 conversations with 2 answers") for message in found)
 
 

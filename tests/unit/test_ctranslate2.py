@@ -206,6 +206,37 @@ def test_forbidden_tokens_are_never_taken() -> None:
     assert all(alike(ours, theirs))
 
 
+@pytest.mark.parametrize("make", [gpt2, llama, qwen2], ids=lambda make: make.__name__)
+def test_texts_cost_what_they_cost_in_torch(make: Callable[[], nn.Module], tmp_path: Path) -> None:
+    import ctranslate2
+
+    from anysize.modalities.texts.causal import LOSSES, CausalText
+    from anysize.runtimes.ctranslate2_conversion import convert
+    from anysize.runtimes.ctranslate2_scoring import CTranslate2Scorer
+
+    net = network(make)
+    net.outputs = (LOSSES,)
+    convert(net, tmp_path)
+    random = np.random.default_rng(9)
+    examples = []
+    for example in prompts(9):
+        labels = random.integers(0, VOCABULARY, len(example.arrays["input_ids"])).astype(np.int32)
+        labels[: len(labels) // 3] = -100
+        examples.append(replace(example, arrays={**example.arrays, "labels": labels}))
+    scorer = CTranslate2Scorer("float32", ctranslate2.Generator(str(tmp_path)))
+    found = scorer.run(examples).arrays[LOSSES]
+    with torch.inference_mode():
+        wanted = CausalText(net, torch.device("cpu"))(examples)[LOSSES].split(
+            [len(example.arrays["input_ids"]) for example in examples]
+        )
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), atol=2e-3)
+    # Only what has no weights is scored here.
+    assert runtime.precisions(net) == ()
+    with pytest.raises(ConfigurationError, match="use runtime torch"):
+        runtime.open_runtime(net, "float32")
+
+
 def test_nothing_is_cut_at_1024_tokens() -> None:
     def long_t5() -> nn.Module:
         return t5()

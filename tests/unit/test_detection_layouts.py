@@ -88,11 +88,11 @@ COCO_OBJECTS = {
 
 def test_coco(tmp_path: Path) -> None:
     folder = coco_folder(tmp_path)
-    source = open_source(folder, columns=COLUMNS)
+    source = open_source(folder, roles=COLUMNS)
     assert objects(source) == COCO_OBJECTS
     assert list(targets(source)) == list(COCO_OBJECTS.values())
     assert source[1].image("image").extent == (40, 30)
-    assert objects(open_source(folder / "annotations/train.json", columns=COLUMNS)) == COCO_OBJECTS
+    assert objects(open_source(folder / "annotations/train.json", roles=COLUMNS)) == COCO_OBJECTS
     again = pickle.loads(pickle.dumps(source))  # noqa: S301  workers get sources this way
     assert objects(again) == COCO_OBJECTS
     assert again.fingerprint() == source.fingerprint()
@@ -104,23 +104,23 @@ def test_coco_does_not_depend_on_the_size_of_blocks(
     folder = coco_folder(tmp_path)
     for size in (1, 2, 7, 64):
         monkeypatch.setattr(json_stream, "CHUNK", size)
-        assert objects(open_source(folder, columns=COLUMNS)) == COCO_OBJECTS
+        assert objects(open_source(folder, roles=COLUMNS)) == COCO_OBJECTS
 
 
 def test_fingerprints_change_with_pictures_and_annotations(tmp_path: Path) -> None:
     folder = coco_folder(tmp_path)
-    seen = [open_source(folder, columns=COLUMNS).fingerprint()]
+    seen = [open_source(folder, roles=COLUMNS).fingerprint()]
     picture(folder / "images/b.png", 41)
-    seen.append(open_source(folder, columns=COLUMNS).fingerprint())
+    seen.append(open_source(folder, roles=COLUMNS).fingerprint())
     coco_folder(folder, annotations=[])
-    seen.append(open_source(folder, columns=COLUMNS).fingerprint())
+    seen.append(open_source(folder, roles=COLUMNS).fingerprint())
     assert len(set(seen)) == 3
 
 
 def test_coco_splits_by_the_names_of_files(tmp_path: Path) -> None:
     for name in ("instances_train2017", "instances_val2017"):
         coco_folder(tmp_path, name)
-    splits = open_splits(tmp_path, columns=COLUMNS)
+    splits = open_splits(tmp_path, roles=COLUMNS)
     assert splits.how == "files"
     assert objects(splits.train) == objects(splits.validation) == COCO_OBJECTS
     assert splits.test is None
@@ -131,14 +131,14 @@ def test_coco_beside_the_pictures_of_a_split(tmp_path: Path) -> None:
         for letter in "abc":
             picture(tmp_path / split / f"{letter}.png")
         write(tmp_path / split / "_annotations.coco.json", json.dumps(coco()))
-    splits = open_splits(tmp_path, columns=COLUMNS)
+    splits = open_splits(tmp_path, roles=COLUMNS)
     assert list(objects(splits.train)) == ["train/a.png", "train/b.png", "train/c.png"]
     assert list(objects(splits.validation)) == ["valid/a.png", "valid/b.png", "valid/c.png"]
 
 
 def opened(path: Path) -> tuple[Source, dict[str, Finding]]:
     findings = Findings()
-    return open_source(path, columns=COLUMNS, findings=findings), {
+    return open_source(path, roles=COLUMNS, findings=findings), {
         finding.code: finding for finding in findings
     }
 
@@ -222,14 +222,14 @@ def test_categories_that_share_an_id_fail_their_pictures(tmp_path: Path) -> None
 
 def test_boxes_that_reach_out_by_a_little_are_clipped(tmp_path: Path) -> None:
     annotations = [{"image_id": 7, "category_id": 5, "bbox": [-1.5, 20, 41.5, 11]}]
-    found = objects(open_source(coco_folder(tmp_path, annotations=annotations), columns=COLUMNS))
+    found = objects(open_source(coco_folder(tmp_path, annotations=annotations), roles=COLUMNS))
     assert found["images/a.png"] == (Annotation("cat", (0.0, 20.0, 40.0, 30.0)),)
 
 
 def test_prediction_does_not_read_annotations(tmp_path: Path) -> None:
     annotations = [{"image_id": 3, "category_id": 5}]
     folder = coco_folder(tmp_path, annotations=annotations)
-    source = open_source(folder, columns=without_objects(COLUMNS))
+    source = open_source(folder, roles=without_objects(COLUMNS))
     assert [source[index].target for index in range(3)] == [None] * 3
     assert list(targets(source)) == [None] * 3
 
@@ -254,14 +254,14 @@ def test_damaged_coco(tmp_path: Path, text: str, problem: str) -> None:
     folder = coco_folder(tmp_path)
     write(folder / "annotations/train.json", text)
     with pytest.raises(DataError) as caught:
-        open_source(folder, columns=COLUMNS)
+        open_source(folder, roles=COLUMNS)
     assert problem in str(caught.value)
 
 
 def test_a_missing_picture_fails_its_record_only(tmp_path: Path) -> None:
     folder = coco_folder(tmp_path)
     (folder / "images/b.png").unlink()
-    source = open_source(folder, columns=COLUMNS)
+    source = open_source(folder, roles=COLUMNS)
     assert source[0].target == COCO_OBJECTS["images/a.png"]
     with pytest.raises(DataError, match=r"images/b\.png: the picture is missing"):
         source[1]
@@ -287,7 +287,7 @@ def test_voc(tmp_path: Path) -> None:
     expected = {
         "JPEGImages/1.jpg": VOC_OBJECTS, "JPEGImages/2.jpg": (), "JPEGImages/10.jpg": VOC_OBJECTS,
     }  # fmt: skip
-    source = open_source(tmp_path, columns=COLUMNS)
+    source = open_source(tmp_path, roles=COLUMNS)
     assert objects(source) == expected
     assert list(objects(source)) == list(expected)
     before = source.fingerprint()
@@ -302,7 +302,7 @@ def test_voc_splits_by_its_lists(tmp_path: Path) -> None:
         write(root / f"Annotations/{name}.xml", VOC)
     write(root / "ImageSets/Main/train.txt", "a\nc\n")
     write(root / "ImageSets/Main/val.txt", "b  1\n\n")
-    splits = open_splits(tmp_path / "VOCdevkit", columns=COLUMNS)
+    splits = open_splits(tmp_path / "VOCdevkit", roles=COLUMNS)
     assert list(objects(splits.train)) == ["VOC2007/JPEGImages/a.jpg", "VOC2007/JPEGImages/c.jpg"]
     assert list(objects(splits.validation)) == ["VOC2007/JPEGImages/b.jpg"]
 
@@ -311,7 +311,7 @@ def test_voc_beside_the_pictures(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     picture(tmp_path / "b.png")
     write(tmp_path / "a.xml", VOC)
-    assert objects(open_source(tmp_path, columns=COLUMNS)) == {"a.png": VOC_OBJECTS, "b.png": ()}
+    assert objects(open_source(tmp_path, roles=COLUMNS)) == {"a.png": VOC_OBJECTS, "b.png": ()}
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ def test_damaged_voc(tmp_path: Path, text: str, problem: str) -> None:
     picture(tmp_path / "b.png")
     write(tmp_path / "a.xml", text)
     write(tmp_path / "b.xml", VOC)
-    source = open_source(tmp_path, columns=COLUMNS)
+    source = open_source(tmp_path, roles=COLUMNS)
     with pytest.raises(DataError) as caught:
         source[0]
     assert "a.xml" in str(caught.value) and problem in str(caught.value)
@@ -356,7 +356,7 @@ def test_yolo_with_a_yaml_file(tmp_path: Path) -> None:
     text = "path: ../elsewhere\ntrain: images/train\nval: images/val\nnames: {0: cat, 1: dog}\n"
     write(tmp_path / "data.yaml", text)
     for where in (tmp_path, tmp_path / "data.yaml"):
-        splits = open_splits(where, columns=COLUMNS)
+        splits = open_splits(where, roles=COLUMNS)
         assert boxes(splits.train) == {"images/train/a.png": YOLO_BOXES, "images/train/b.png": []}
         assert boxes(splits.validation) == {
             "images/val/a.png": YOLO_BOXES, "images/val/b.png": [],
@@ -368,11 +368,11 @@ def test_yolo_of_split_folders(tmp_path: Path) -> None:
         picture(tmp_path / f"{split}/images/a.png")
         write(tmp_path / f"{split}/labels/a.txt", YOLO)
     write(tmp_path / "data.yaml", "train: ../train/images\ntest: ../test/images\nnames: [cat, dog]")
-    splits = open_splits(tmp_path, columns=COLUMNS)
+    splits = open_splits(tmp_path, roles=COLUMNS)
     assert boxes(splits.train) == {"train/images/a.png": YOLO_BOXES}
     assert boxes(splits.test) == {"test/images/a.png": YOLO_BOXES}
     (tmp_path / "data.yaml").unlink()
-    splits = open_splits(tmp_path, columns=COLUMNS)
+    splits = open_splits(tmp_path, roles=COLUMNS)
     assert boxes(splits.test) == {
         "test/images/a.png": [({"dog": "1", "cat": "0"}[name], box) for name, box in YOLO_BOXES]
     }
@@ -383,7 +383,7 @@ def test_yolo_beside_the_pictures(tmp_path: Path) -> None:
     write(tmp_path / "a.txt", "0 0.25 0.2 0.75 0.2 0.5 0.8\n")
     write(tmp_path / "classes.txt", "cat\ndog\n")
     outline = [("cat", (10.0, 6.0, 30.0, 24.0))]
-    assert boxes(open_source(tmp_path, columns=COLUMNS)) == {"a.png": outline}
+    assert boxes(open_source(tmp_path, roles=COLUMNS)) == {"a.png": outline}
 
 
 @pytest.mark.parametrize(
@@ -402,7 +402,7 @@ def test_damaged_yolo(tmp_path: Path, text: str, problem: str) -> None:
     picture(tmp_path / "a.png")
     write(tmp_path / "a.txt", text)
     write(tmp_path / "classes.txt", "cat\ndog\n")
-    source = open_source(tmp_path, columns=COLUMNS)
+    source = open_source(tmp_path, roles=COLUMNS)
     with pytest.raises(DataError) as caught:
         source[0]
     assert problem in str(caught.value)
@@ -422,24 +422,24 @@ def test_damaged_yaml(tmp_path: Path, text: str, problem: str) -> None:
     picture(tmp_path / "images/a.png")
     write(tmp_path / "data.yaml", text)
     with pytest.raises(DataError) as caught:
-        open_source(tmp_path, columns=COLUMNS)
+        open_source(tmp_path, roles=COLUMNS)
     assert problem in str(caught.value)
 
 
 def test_pictures_alone_are_a_source_without_objects(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
-    source = open_source(tmp_path, columns=COLUMNS)
+    source = open_source(tmp_path, roles=COLUMNS)
     assert (len(source), source[0].id, source[0].target) == (1, "a.png", None)
 
 
 def test_other_tasks_do_not_see_the_annotations(tmp_path: Path) -> None:
-    source = open_source(coco_folder(tmp_path), columns=COLUMNS[:1])
+    source = open_source(coco_folder(tmp_path), roles=COLUMNS[:1])
     assert [source[index].target for index in range(3)] == [None] * 3
 
 
 @pytest.mark.skipif("ANYSIZE_DATA" not in os.environ, reason="ANYSIZE_DATA is not set")
 def test_real_coco_files() -> None:
-    splits = open_splits(Path(os.environ["ANYSIZE_DATA"]) / "bccd", columns=COLUMNS)
+    splits = open_splits(Path(os.environ["ANYSIZE_DATA"]) / "bccd", roles=COLUMNS)
     counts = {}
     for name in ("train", "validation", "test"):
         source = getattr(splits, name)

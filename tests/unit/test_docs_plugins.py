@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,23 +34,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
-@pytest.fixture(scope="module")
-def run(installed: Path) -> Run:
+@pytest.fixture
+def program(installed: Path, run: Run, tmp_path: Path) -> Run:
     """A program of Python in a process that finds the packages; what it prints, as JSON."""
 
-    def run(program: str, *arguments: Path) -> Any:
-        found = subprocess.run(
-            [sys.executable, "-c", program, *map(str, arguments)],
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")]),
-            },
-            capture_output=True, text=True, check=False, timeout=300,
-        )  # fmt: skip
+    def program(text: str, *arguments: Path) -> Any:
+        script = tmp_path / "program.py"
+        script.write_text(text, encoding="utf-8")
+        found = run(script, *arguments, PYTHONPATH=str(installed))
         assert found.returncode == 0, found.stderr[-3000:]
         return json.loads(found.stdout.splitlines()[-1])
 
-    return run
+    return program
 
 
 def questions(path: Path, records: int, words: int) -> list[str]:
@@ -87,10 +79,12 @@ print(json.dumps([each.to_json() for each in results]))
 """
 
 
-def test_the_task_of_the_page_trains_and_predicts_any_length(run: Run, tmp_path: Path) -> None:
+def test_the_task_of_the_page_trains_and_predicts_any_length(program: Run, tmp_path: Path) -> None:
     questions(tmp_path / "questions.jsonl", 160, 24)
     numbers = questions(tmp_path / "long.jsonl", 6, 400)
-    results = run(TRAIN, tmp_path / "questions.jsonl", tmp_path / "long.jsonl", tmp_path / "run")
+    results = program(
+        TRAIN, tmp_path / "questions.jsonl", tmp_path / "long.jsonl", tmp_path / "run"
+    )
     contexts = [
         json.loads(line)["context"] for line in (tmp_path / "long.jsonl").read_text().splitlines()
     ]
@@ -123,7 +117,7 @@ print(json.dumps(merger.finish().to_json()))
 """
 
 
-def test_the_merger_of_the_page_votes(run: Run) -> None:
-    result = run(VOTE)
+def test_the_merger_of_the_page_votes(program: Run) -> None:
+    result = program(VOTE)
     assert (result["prediction"], result["score"]) == ("b", pytest.approx(30 / 45))
     assert (result["receipt"]["merge"], result["receipt"]["covered"]) == ("vote", 1.0)

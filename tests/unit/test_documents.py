@@ -328,7 +328,7 @@ def test_a_folder_of_documents_is_read_as_texts(tmp_path: Path) -> None:
     (tmp_path / "3.html").write_text("<p>html</p>")
     findings = Findings()
     source = open_source(
-        tmp_path, columns=(ColumnSpec(role="text", kind="text", names=("text",)),),
+        tmp_path, roles=(ColumnSpec(role="text", kind="text", names=("text",)),),
         findings=findings,
     )  # fmt: skip
     records = [source[index] for index in range(len(source))]

@@ -121,7 +121,8 @@ def test_the_report_is_one_page_with_all_its_parts(tmp_path: Path) -> None:
     metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["eer"] == pytest.approx(found.eer)
     assert set(found.main()) == {
-        "eer", "tar_at_far_0.01", "tar_at_far_0.001", "rank1", "rank1_single",
+        "eer", "tar_at_far_0.01", "tar_at_far_0.001", "closed_set_accuracy", "rank1",
+        "rank1_single",
     }  # fmt: skip
     curve = metrics["roc"]
     assert curve[0]["tar"] == 1.0 and curve[-1]["far"] == 0.0

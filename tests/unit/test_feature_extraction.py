@@ -149,7 +149,7 @@ def test_nearness_does_not_depend_on_the_order_of_windows() -> None:
         own = np.array([False, True, True, True, True, False])
         about = aside(
             pooling="mean", normalize=True, own=own, characters=(index * 9, index * 9 + 9),
-            query=query, compares=True,
+            query=int(query), compares=True,
         )  # fmt: skip
         return Window("a", index, span, span, False), {"last_hidden_state": states, **about}
 
@@ -162,6 +162,21 @@ def test_nearness_does_not_depend_on_the_order_of_windows() -> None:
         result = merger.finish()
         found.append((result.details, result.receipt))
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("pooling", ["tokens", "windows"])
+def test_a_query_longer_than_a_window_has_the_vector_that_a_text_has(
+    model: anysize.Model, pooling: str
+) -> None:
+    query, texts = long_text(50), [long_text(30), "red", long_text(50)]
+    found = list(model.predict(texts, near=query, pooling=pooling, **OPTIONS))
+    own = vectors(model, [query, *texts], pooling=pooling)
+    own /= np.linalg.norm(own, axis=1, keepdims=True)
+    for result, vector in zip(found, own[1:], strict=True):
+        assert isinstance(result, Result)
+        assert result.details["text_similarity"] == pytest.approx(vector @ own[0], abs=1e-5)
+        assert any("query is longer than a window" in note for note in result.receipt.notes)
+    assert found[2].details["text_similarity"] == pytest.approx(1, abs=1e-5)  # type: ignore[union-attr]
 
 
 def test_a_query_has_the_prompt_of_the_model(folder: Path, tmp_path: Path) -> None:
@@ -190,8 +205,6 @@ def test_a_prompt_for_documents_is_named_where_it_is_not_used(
 def test_what_cannot_be_asked_is_said(folder: Path, model: anysize.Model, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="near must be a text"):
         list(model.predict(["red"], near=" "))
-    with pytest.raises(anysize.DataError, match="longer than a window"):
-        list(model.predict(["red"], near=long_text(50), **OPTIONS))
     with pytest.raises(ConfigurationError, match="is not trained"):
         anysize.train("feature-extraction", _table(tmp_path), model="minilm", out=tmp_path / "run")
     other = write_encoder(tmp_path / "dense")

@@ -27,7 +27,7 @@ VECTORS, SEQUENCES = "tabular-classification", "time-series-classification"
 
 
 def source_of(path: Path, task: str = VECTORS, **columns: str) -> Any:
-    return open_source(path, columns=tasks.load(task).columns, rename=columns)
+    return open_source(path, roles=tasks.load(task).columns, columns=columns)
 
 
 def values(source: Any, index: int = 0) -> list[Any]:

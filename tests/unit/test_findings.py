@@ -145,7 +145,7 @@ def test_another_name_of_a_column_that_is_read(tmp_path: Path) -> None:
     findings = Findings()
     text = ColumnSpec(role="text", kind="text", names=("text",))
     target = ColumnSpec(role="summary", kind="target", names=("all_summaries", "summary"))
-    open_source(path, columns=[text, target], findings=findings)
+    open_source(path, roles=[text, target], findings=findings)
     (found,) = [one for one in findings if one.code == "column-left-out"]
     assert found.level == "note"
     assert found.message == "the column 'summary' is not used: 'all_summaries' is read as summary"

@@ -25,6 +25,7 @@ from anysize.modalities.texts.settings import TextSettings
 from anysize.models.network import Network
 from anysize.planning.candidates import candidates_for
 from anysize.runtimes import torch as torch_runtime
+from anysize.runtimes.rehearsal import STEPS
 from anysize.runtimes.sampling import largest
 
 VOCABULARY = 120
@@ -320,7 +321,7 @@ def test_a_rehearsal_grows_the_cache_to_its_full_size(
     rehearsed, lengths[:] = list(lengths), []
     grown(opened(net), examples, options)
     assert max(rehearsed) == max(lengths)
-    assert len(rehearsed) == 3 < len(lengths)
+    assert len(rehearsed) == STEPS < len(lengths)
     assert seconds is not None and seconds > 0
 
 

@@ -40,7 +40,7 @@ def understood(
 ) -> tuple[Understood, list[str]]:
     path.write_text(text)
     findings = Findings()
-    found = understand(path, task, rename=rename or {}, validation=0, test=0, findings=findings)
+    found = understand(path, task, columns=rename or {}, validation=0, test=0, findings=findings)
     return found, [one.code for one in findings]
 
 
@@ -81,7 +81,7 @@ def test_columns_of_yes_and_no_are_a_label_each(tmp_path: Path) -> None:
     rows = rows_of([{"text": "a", "sport": 1, "law": True}])
     assert rows is not None
     task: Any = TASK.headed(HEAD)  # type: ignore[attr-defined]
-    source = RowsSource(rows, columns=task.columns, rename={"label": "sport+law"})
+    source = RowsSource(rows, roles=task.columns, columns={"label": "sport+law"})
     assert HEAD.known(("law", "sport"))(source)[0].target == ("sport", "law")
 
 
@@ -242,7 +242,7 @@ def test_an_untrained_model_answers_as_often_as_the_data_do(tmp_path: Path) -> N
     recipe = Recipe(
         task="tabular-classification", data=str(data), model="dense", out=str(tmp_path / "run"),
         head="several", separator=";", options={"hidden": "4"}, steps=1, validation=0.0, test=0.0,
-        tensorboard=False, memory=2 << 30,
+        tensorboard=False, memory=12 << 30,
     )  # fmt: skip
     run(recipe, quiet=True)
     last = last_linear(open_network(str(tmp_path / "run"))[0].module, 2)

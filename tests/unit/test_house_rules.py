@@ -33,6 +33,7 @@ LEVELS = {
             "recognition",
             "runtimes",
             "sources",
+            "synthesis",
             "windows",
         ),
         1,
@@ -76,6 +77,8 @@ HEAVY = (
     "scipy",
     "keras",
     "h5py",
+    "soundfile",
+    "soxr",
 )
 
 

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from anysize.evaluation.kneser_ney import KneserNey, Stretch, discounts_of, stretches_of
+from anysize.core.kneser_ney import KneserNey, Stretch, discounts_of, stretches_of
 
 
 def stretch(*tokens: int, first: int = 0) -> Stretch:
@@ -97,3 +97,11 @@ def test_windows_give_each_token_its_context_once() -> None:
     labels = np.array([-100, -100, -100, -100, 5, 6], np.int32)
     (found,) = stretches_of([(ids, labels), (ids, np.full(6, -100, np.int32))])
     assert found.tokens.tolist() == [1, 2, 3, 4, 5, 6] and found.first == 4
+
+
+def test_answers_of_a_window_are_stretches_of_their_own() -> None:
+    ids = np.array([7, 1, 2, 3, 4, 5, 6], np.int32)
+    labels = np.array([-100, 2, 3, -100, -100, 6, 8], np.int32)
+    one, two = stretches_of([(ids, labels)], context=2)
+    assert one.tokens.tolist() == [7, 1, 2, 3] and one.first == 2
+    assert two.tokens.tolist() == [4, 5, 6, 8] and two.first == 2

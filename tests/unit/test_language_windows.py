@@ -87,7 +87,7 @@ def test_articles_of_wikitext_are_documents(tmp_path: Path) -> None:
     part = " The lobster is large . It has two claws @-@ like legs . \n" * 40
     path = tmp_path / "wiki.txt"
     path.write_text(f" \n = Lobster = \n \n{part} = = Claws = = \n{part} = Crab = \n \n{part}")
-    source = open_source(path, columns=TextGeneration().columns)
+    source = open_source(path, roles=TextGeneration().columns)
     records = [source[index] for index in range(len(source))]
     texts = ["".join(record.text("text").chunks()) for record in records]
     assert "".join(texts) == path.read_text()
@@ -104,7 +104,7 @@ def test_articles_of_wikitext_are_documents(tmp_path: Path) -> None:
 def test_lines_of_penn_treebank_end_passages(tmp_path: Path) -> None:
     path = tmp_path / "ptb.txt"
     path.write_text(" no it was n't black monday \n but while <unk> N \n" * 200)
-    source = open_source(path, columns=TextGeneration().columns)
+    source = open_source(path, roles=TextGeneration().columns)
     assert len(source) > 3
     for index in range(len(source)):
         text = "".join(source[index].text("text").chunks())

@@ -1,4 +1,4 @@
-"""Sequences that say the same over and over."""
+"""Sequences that repeat themselves."""
 
 from __future__ import annotations
 

@@ -25,13 +25,14 @@ from anysize.core.errors import ConfigurationError
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models import lora
 from anysize.models.attention import AttentionConfig, AttentionForSequenceClassification
-from anysize.models.lora import LowRank
+from anysize.models.lora import LoraSettings
 from anysize.models.network import Network
 from anysize.models.packed_causal import PackedDecoder
 from anysize.models.packing import PackedClassifier
 from anysize.models.resnet import ResNetConfig, ResNetForImageClassification
 from anysize.training.layers import below_last_blocks, freeze, trained_count
 from anysize.training.recipe import Recipe
+from anysize.training.sparsity import prunable, was_pruned
 
 BERT = {
     "vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -59,11 +60,11 @@ def network_of(module: PreTrainedModel, **more: Any) -> Network:
 
 def with_additions(
     module: PreTrainedModel, *wished: str, dropout: float = 0.0, rank: int = 4
-) -> LowRank:
+) -> LoraSettings:
     """Additions that are not zero, as after some training, and the head, to be trained."""
     network = network_of(module)
     heads = lora.heads_of(network)
-    wanted = LowRank(
+    wanted = LoraSettings(
         rank=rank, alpha=8.0, dropout=dropout, heads=heads,
         targets=lora.targets_of(network, wished, heads),
     )  # fmt: skip
@@ -213,6 +214,19 @@ def test_the_head_and_what_is_new_train_in_full() -> None:
     said = trained_count(module)
     assert said is not None
     assert said.startswith(f"{size:,} of {total:,} parameters are trained (")
+
+
+def test_additions_that_begin_as_zeros_are_not_taken_for_pruned_weights() -> None:
+    module = bert()
+    network = network_of(module)
+    heads = lora.heads_of(network)
+    targets = lora.targets_of(network, ("all-linear",), heads)
+    lora.add(
+        module, LoraSettings(rank=4, alpha=8.0, dropout=0.0, heads=heads, targets=targets), seed=1
+    )
+    freeze(module, ("*", *(f"!{name}" for name in heads), f"!{lora.TRAINED}"))
+    assert not was_pruned(module)
+    assert list(prunable(module)) == ["classifier.weight"]
 
 
 def test_targets_that_there_are_not_are_refused_with_those_that_there_are() -> None:

@@ -29,7 +29,6 @@ HELD = frozenset({"card", "network", "student", "teacher"})
 SETTINGS = frozenset({"TextSettings", "ImageSettings", "FeatureSettings"})
 # What is about one modality, and why.
 ABOUT = {
-    "cli/predicting.py": "draws on pictures",
     "compression/int8_onnx.py": "a method for pictures",
     "compression/narrower.py": "students of models of numbers",
     "models/keras/file.py": "Keras models of pictures and of numbers",
@@ -168,7 +167,8 @@ def test_what_was_asked_of_another_modality_is_named_with_its_counterpart() -> N
     settings = ImageSettings(width=8, height=8)
     (problem,) = modalities.foreign(settings, {"window": 9, "tile": 3, "tolerant": None})
     assert problem == (
-        "window is for numbers and texts, and this model reads pictures; tile is the counterpart"
+        "window is for numbers, recordings and texts, and this model reads pictures; tile is the "
+        "counterpart"
     )
 
 
@@ -176,7 +176,7 @@ def test_a_column_that_names_files_names_them_for_every_modality(tmp_path: Path)
     (tmp_path / "a.txt").write_text("in the file", encoding="utf-8")
     (tmp_path / "t.csv").write_text("file_name\na.txt\n", encoding="utf-8")
     text = ColumnSpec(role="text", kind="text", names=("text",))
-    source = open_source(tmp_path / "t.csv", columns=(text,), findings=Findings())
+    source = open_source(tmp_path / "t.csv", roles=(text,), findings=Findings())
     assert "".join(source[0].text("text").chunks()) == "in the file"
 
 

@@ -95,7 +95,7 @@ def begun(data: Path, model: str) -> Network:
         model,
         BuildRequest(task=task.name, labels=("a", "b"), wishes=ImageOptions(image_size=(32, 32))),
     )
-    task.begin(network, open_source(data, columns=task.columns), ("a", "b"))
+    task.begin(network, open_source(data, roles=task.columns), ("a", "b"))
     return network
 
 

@@ -70,7 +70,7 @@ def test_a_compiled_form_finds_the_faces_that_its_original_finds(
     embedder: Path, people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     task = tasks.load("face-recognition")
-    training = open_splits(people, columns=task.columns).train
+    training = open_splits(people, roles=task.columns).train
     context = Context(task=task, original=embedder, memory=4 << 30, training=training)
     (step,) = parse("int8(windows=8)")
     small = tmp_path / "small"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anysize.compression.verdict import Answers, compared
+from anysize.compression.answers import Answers, compared
 from anysize.core.errors import ConfigurationError
 from anysize.core.receipts import Receipt
 from anysize.core.results import Result
-from anysize.evaluation import summaries, translations
+from anysize.evaluation import language, summaries, translations
 from anysize.evaluation.paired_numbers import PairedDrop
-from anysize.evaluation.paired_sums import Summing, paired_sums_drop
+from anysize.evaluation.paired_sums import Observing, Summing, paired_sums_drop
 from anysize.tasks.translation_meter import bleu_counts, bleu_of
 
 sacrebleu = pytest.importorskip("sacrebleu")
@@ -87,6 +87,28 @@ def test_records_that_one_of_them_lacks_have_no_part() -> None:
     assert paired.difference == alone.difference
     assert isinstance(paired, PairedDrop)
     assert paired.records == len(before) - 1
+
+
+def test_a_rise_of_perplexity_is_a_part_of_the_first_one() -> None:
+    random = np.random.default_rng(2)
+    tokens = random.integers(20, 60, 30).astype(np.float64)
+    loss = tokens * random.uniform(1.5, 2.5, 30)
+    first = np.stack([loss, tokens], 1)
+    second = np.stack([loss + 0.05 * tokens, tokens], 1)
+    assert isinstance(language, Observing)
+    assert language.observed(first.sum(0)) == tokens.sum()
+    found = paired_sums_drop(first, second, language.metric_of_sums, "perplexity", lower=True)
+    # Each token costs 0.05 more: whatever is drawn, perplexity is multiplied by e to that.
+    for value in (found.difference, found.interval.low, found.interval.high):
+        assert value == pytest.approx(np.exp(0.05) - 1)
+    better = paired_sums_drop(second, first, language.metric_of_sums, "perplexity", lower=True)
+    assert better.difference == pytest.approx(np.exp(-0.05) - 1)
+
+
+def test_one_record_has_no_interval() -> None:
+    sums = _sums(_spoiled(0.2, 3))[:1]
+    one = Answers(np.full(1, -1, np.int32), np.zeros(1, np.bool_), sums=sums)
+    assert compared(one, one, "bleu", lower=False, of_sums=bleu_of) == (None, None)
 
 
 @pytest.mark.parametrize("evaluator", [translations, summaries])

@@ -30,8 +30,8 @@ def _write(folder: Path, name: str, lines: list[str], end: str = "\n") -> Path:
 def _open(paths: object, findings: Findings | None = None, **rename: str) -> Source:
     return open_source(
         paths,  # type: ignore[arg-type]
-        columns=Translation.columns,
-        rename=rename,
+        roles=Translation.columns,
+        columns=rename,
         findings=findings,
     )
 
@@ -121,8 +121,8 @@ def test_folders_have_parts_by_name(tmp_path: Path) -> None:
     findings = Findings()
     splits = open_splits(
         tmp_path,
-        columns=Translation.columns,
-        rename={"source": "en", "target": "de"},
+        roles=Translation.columns,
+        columns={"source": "en", "target": "de"},
         findings=findings,
     )
     assert {name: len(part) for name, part in splits.named().items()} == {
@@ -133,7 +133,7 @@ def test_folders_have_parts_by_name(tmp_path: Path) -> None:
     assert any(one.code == "language-not-asked" and one.count == 4 for one in findings)
     # One file is divided as any table is.
     files = [tmp_path / "train.fr", tmp_path / "train.en"]
-    whole = open_splits(files, columns=Translation.columns)
+    whole = open_splits(files, roles=Translation.columns)
     assert sum(map(len, whole.named().values())) == 30
     assert len(whole.named()) == 3
 
@@ -146,7 +146,7 @@ def test_directions_are_never_guessed(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="'dr' is not a language of the files"):
         _open(tmp_path, source="en", target="dr")
     with pytest.raises(DataError, match="other language is missing"):
-        open_splits(tmp_path / "a.en", columns=Translation.columns, rename={"source": "en"})
+        open_splits(tmp_path / "a.en", roles=Translation.columns, columns={"source": "en"})
     words = tmp_path / "words"
     words.mkdir()
     _write(words, "train.src", ["x"])

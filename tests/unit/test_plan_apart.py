@@ -53,6 +53,7 @@ def test_another_process_measures_converts_and_probes(
 ) -> None:
     pytest.importorskip("openvino")
     monkeypatch.setenv("ANYSIZE_CACHE", str(tmp_path))
+    monkeypatch.setenv("ANYSIZE_TESTS_COLD", "1")  # a process that starts from nothing
     candidates = candidates_for(network, "auto", "auto", folder)
     for item in candidates:
         monkeypatch.setattr(f"anysize.runtimes.{item.name}.open_runtime", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from anysize.core import memory
 from anysize.core.examples import Example, Outputs
 from anysize.core.steps import ONE_RUN
 from anysize.core.windows import Span, Window
+from anysize.planning import guard as guarding
 from anysize.planning.guard import GuardedStep, MemoryGuard
 
 GIB = 1 << 30
@@ -54,6 +56,41 @@ def test_holes_in_the_heap_are_given_back_before_they_are_in_the_way(sizes: Size
     sizes.resident = int(0.8 * GIB)
     assert guard.check() == 4096
     assert sizes.trims == 1
+
+
+def test_holes_larger_than_a_batch_leaves_are_given_back_in_a_long_run(
+    sizes: Sizes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr(guarding.time, "monotonic", lambda: next(clock) // 1000)
+    guard = MemoryGuard(16 * GIB, 4096, 512, GIB // 4)
+    trims = []
+    for grown in (0, 8, 4, 8, 9, 12, 12, 13):  # in parts of 1/32 GiB; a batch leaves 8, then 3
+        sizes.resident = GIB // 4 + grown * GIB // 32
+        guard.check()
+        trims.append(sizes.trims)
+    # What stays after giving back is held: it is not given back again.
+    assert trims == [0, 0, 0, 0, 1, 1, 1, 2]
+
+
+def test_giving_back_holes_takes_little_of_the_time(
+    sizes: Sizes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(guarding.time, "monotonic", lambda: now[0])
+
+    def slow() -> None:
+        sizes.trims += 1
+        now[0] += 1.0
+
+    monkeypatch.setattr(memory, "trim", slow)
+    guard = MemoryGuard(16 * GIB, 4096, 512, GIB // 4)
+    for step in range(100):
+        sizes.resident += GIB // 16
+        guard.check()
+        now[0] += 2.0
+        assert sizes.trims <= 1 + 2 * step / 50
+    assert sizes.trims > 2
 
 
 def test_cost_is_halved_for_each_new_height_and_never_below_a_window(

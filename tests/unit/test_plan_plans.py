@@ -14,7 +14,7 @@ import torch
 
 import anysize
 from anysize import tasks
-from anysize.core import memory
+from anysize.core import memory, plugins
 from anysize.core.errors import BudgetError, ConfigurationError
 from anysize.core.examples import Example, Outputs
 from anysize.core.protocols import Runtime
@@ -23,10 +23,11 @@ from anysize.modalities.pictures.settings import ImageSettings
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models import lora
 from anysize.models.execution import make_execution
-from anysize.models.lora import LowRank
+from anysize.models.lora import LoraSettings
 from anysize.models.network import Network
-from anysize.planning import budget, selection, synthetic
+from anysize.planning import budget, prediction, selection, synthetic
 from anysize.planning.batching import plan_batches
+from anysize.planning.candidates import candidates_for
 from anysize.planning.prediction import plan_prediction
 from anysize.planning.selection import Candidate, fastest, keep, known
 from anysize.runtimes.torch import TorchRuntime
@@ -159,7 +160,7 @@ def test_checkpointing_changes_no_gradient(additions: bool) -> None:
         if additions:
             heads = lora.heads_of(network)
             targets = lora.targets_of(network, (), heads)
-            wanted = LowRank(rank=2, alpha=2.0, dropout=0.1, targets=targets, heads=heads)
+            wanted = LoraSettings(rank=2, alpha=2.0, dropout=0.1, targets=targets, heads=heads)
             lora.add(module, wanted, seed=0)
             freeze(module, ("*", "!*.lora_*", "!classifier"))
         task = objective(network)
@@ -354,3 +355,46 @@ def test_plan_prediction_refuses_before_work(monkeypatch: pytest.MonkeyPatch) ->
             memory=memory.resident() // 2,
             runtime="torch",
         )
+
+
+def test_a_precision_whose_copy_of_the_weights_does_not_fit_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = text_network()
+    opened: list[str] = []
+
+    def opener(precision: str, streams: int) -> Runtime:
+        opened.append(precision)
+        return TorchRuntime(network, "float32")
+
+    large = Candidate("torch", "bfloat16", opener, opening=1 << 50)
+    small = Candidate("torch", "float32", opener)
+    monkeypatch.setattr(prediction, "candidates_for", lambda *_, **__: [large, small])
+    plan = plan_prediction(network, memory=4 * GIB)
+    assert opened == ["float32"]
+    assert any("torch bfloat16 is left out: opening it takes" in each for each in plan.why)
+    plan.close()
+
+
+def test_runtimes_that_open_with_little_come_first_in_the_order_of_their_precisions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from types import SimpleNamespace
+
+    modules = {
+        "torch": SimpleNamespace(
+            generation_precisions=lambda _: ("bfloat16", "float32"),
+            generation_opening_memory=lambda _, precision: 90 if precision == "bfloat16" else 10,
+        ),
+        "other": SimpleNamespace(
+            generation_precisions=lambda _: ("float32",), opening_memory=lambda *_: 50
+        ),
+    }
+    for module in modules.values():
+        module.open_generator = None
+    monkeypatch.setattr(plugins, "keys", lambda _: [*modules])
+    monkeypatch.setattr(plugins, "load", lambda _, key: modules[key])
+    found = candidates_for(text_network(), "auto", "auto", None, needs="generate")
+    assert [(item.name, item.precision, item.opening) for item in found] == [
+        ("torch", "bfloat16", 90), ("torch", "float32", 10), ("other", "float32", 50),
+    ]  # fmt: skip

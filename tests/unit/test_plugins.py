@@ -65,7 +65,7 @@ def test_help_and_opening_a_table_load_only_what_they_need(tmp_path: Path) -> No
     table = (
         "import sys\nfrom anysize import tasks\nfrom anysize.sources import open_source\n"
         "columns = tasks.load('text-classification').columns\n"
-        f"assert len(open_source({str(tmp_path / 'rows.csv')!r}, columns=columns)) == 6\n"
+        f"assert len(open_source({str(tmp_path / 'rows.csv')!r}, roles=columns)) == 6\n"
         "seldom = ('boxes.layouts', 'imagenet.folders', 'tables.packing', 'splits')\n"
         "print([name for name in seldom if f'anysize.sources.{name}' in sys.modules])\n"
     )

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from anysize.core.batches import BatchPlan
+from anysize.core.batches import BatchPlan, wasteful
 from anysize.core.examples import Example
 from anysize.core.windows import Span, Window
 from anysize.modalities.pictures.settings import ImageSettings
@@ -22,7 +22,15 @@ from anysize.models.network import Network
 from anysize.tasks.classification import Classification
 from anysize.tasks.protocols import LossBatch
 from anysize.training.order import mix
-from anysize.training.pooled import Objective, Windows, group, one_graph, split, two_passes
+from anysize.training.pooled import (
+    Objective,
+    Windows,
+    cost,
+    group,
+    one_graph,
+    split,
+    two_passes,
+)
 
 CLASSES = 3
 
@@ -327,6 +335,38 @@ def test_micro_batches_stay_under_the_budget(packed: bool) -> None:
         widest = max(item.cost for item in part)
         cost = sum(item.cost for item in part) if packed else widest * len(part)
         assert cost <= plan.budget and len(part) <= plan.most
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("budget", [30, 200, 5000])
+def test_groups_are_those_of_costs_counted_anew_for_every_record(packed: bool, budget: int) -> None:
+    plan = BatchPlan(budget=budget, packed=packed, most=12)
+    generator = np.random.default_rng(budget)
+    windows = iter(text_windows(2000))
+    records = [
+        Windows(
+            [replace(next(windows), cost=int(generator.integers(1, 60))) for _ in range(count)], 0
+        )
+        for count in generator.integers(1, 5, size=300)
+    ]
+    whole = sum(cost([record], plan) for record in records)
+    groups: list[list[Windows]] = []
+    for record in sorted(records, key=lambda item: (-item.widest, -len(item.examples))):
+        grown = [*groups[-1], record] if groups else []
+        fits = (
+            groups
+            and sum(len(each.examples) for each in grown) <= plan.most
+            and cost(grown, plan) <= budget
+            and not wasteful(
+                record.widest, grown[0].widest, cost(groups[-1], plan), plan, whole
+            )
+        )  # fmt: skip
+        if fits:
+            groups[-1].append(record)
+        else:
+            groups.append([record])
+    assert group(records, plan) == groups
+    assert 1 < len(groups) <= len(records)
 
 
 def test_micro_batches_are_not_mostly_padding() -> None:

@@ -64,7 +64,12 @@ def test_options_that_are_added_keep_the_others() -> None:
     ("name", "value", "words"),
     [
         ("threshold", 2, "threshold must be a number from 0 to 1, not 2"),
-        ("gallery", "people", "gallery is for face-recognition, not for object-detection"),
+        (
+            "gallery",
+            "people",
+            "gallery is for automatic-speech-recognition and face-recognition and "
+            "speaker-recognition, not for object-detection",
+        ),
         ("treshold", 0.5, "'treshold' is not an option of prediction with object-detection; did"),
     ],
 )

@@ -121,13 +121,13 @@ def test_what_is_built_once_tells_how_far_it_is(
     monkeypatch.setattr(progress, "FIRST_SECONDS", 0.0)
     path = write(tmp_path)
     column = IMAGE if path.suffix == ".tar" else TEXT
-    open_source(path, columns=[column], cache=tmp_path / "cache")
+    open_source(path, roles=[column], cache=tmp_path / "cache")
     messages = [record.getMessage() for record in told]
     assert len(messages) >= 2
     assert all(message.startswith(f"{words} {path}, once: ") for message in messages)
     assert "% of" in messages[0]
     told.clear()
-    open_source(path, columns=[column], cache=tmp_path / "cache")
+    open_source(path, roles=[column], cache=tmp_path / "cache")
     assert told == []
 
 
@@ -136,7 +136,7 @@ def test_counting_targets_tells_how_far_it_is(
 ) -> None:
     monkeypatch.setattr(progress, "FIRST_SECONDS", 0.0)
     (tmp_path / "a.csv").write_text("text,label\nx,1\ny,2\n")
-    source = open_source(tmp_path / "a.csv", columns=[TEXT, LABEL])
+    source = open_source(tmp_path / "a.csv", roles=[TEXT, LABEL])
     assert target_counts(source) == {"1": 1, "2": 1}
     start = f"reading the targets of {source.name}: 50% of 2 records"
     assert told[0].getMessage().startswith(start)

@@ -214,6 +214,7 @@ def test_defaults_depend_on_the_kind_of_model_and_yield_to_the_user() -> None:
         "tile", "crop", "pages", "tiles",
         "lora_rank", "lora_alpha", "lora_dropout", "last_blocks",
         "tolerant", "loaders", "memory", "validate_every", "trace", "teacher", "quantization",
+        "written_targets",
     }  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def table(path: Path, *rows: str) -> Path:
 
 def test_ids_and_columns_come_from_the_table(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", "ID,text,note,score", "7,one,x,5", "8,two,y,6")
-    source = open_source(path, columns=TEXT)
+    source = open_source(path, roles=TEXT)
     rows = Rows(source, ("note", "score"))
     found = rows.row(1, result(source[1].id))
     assert list(found)[:4] == ["id", "note", "input_score", "prediction"]
@@ -59,14 +59,14 @@ def test_ids_of_several_inputs_are_different(tmp_path: Path) -> None:
     folder = tmp_path / "texts"
     folder.mkdir()
     (folder / "1").with_suffix(".txt").write_text("three")
-    source = open_source([*paths, folder], columns=TEXT)
+    source = open_source([*paths, folder], roles=TEXT)
     rows = Rows(source)
     found = [rows.row(place, result(source[place].id))["id"] for place in range(len(source))]
     assert found == ["a.csv:1", "a.csv:2", "b.csv:1", "b.csv:2", "texts/1.txt"]
 
 
 def test_an_id_that_comes_twice_is_said(tmp_path: Path) -> None:
-    source = open_source(table(tmp_path / "a.csv", "id,text", "1,one", "1,two"), columns=TEXT)
+    source = open_source(table(tmp_path / "a.csv", "id,text", "1,one", "1,two"), roles=TEXT)
     rows = Rows(source)
     for place in range(2):
         rows.row(place, result(source[place].id))

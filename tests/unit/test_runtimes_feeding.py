@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from anysize.core.examples import Example
 from anysize.core.windows import Span, Window
-from anysize.modalities.parts import Feeding
-from anysize.modalities.texts.feeding import padded_length
+from anysize.modalities.parts import Feeding, padded_length
 from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import spec
 from anysize.models.network import BuildRequest

@@ -32,7 +32,7 @@ def table(path: Path, texts: list[str]) -> Path:
 
 
 def opened(path: Path) -> Source:
-    return open_source(path, columns=TASK.columns)
+    return open_source(path, roles=TASK.columns)
 
 
 def test_copies_are_those_of_a_slow_search(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_parts_without_copies_do_not_depend_on_looking_for_them(tmp_path: Path) 
 def test_a_small_part_is_filled_with_all_of_a_kind(tmp_path: Path) -> None:
     for count in range(3, 30):
         texts = [f"text {n // 2}" for n in range(2 * count)]
-        splits = open_splits(table(tmp_path / f"{count}.csv", texts), columns=TASK.columns)
+        splits = open_splits(table(tmp_path / f"{count}.csv", texts), roles=TASK.columns)
         assert len(splits.named()) == 3
 
 
@@ -181,7 +181,7 @@ def test_classes_do_not_depend_on_the_order_of_the_rows() -> None:
 def test_findings_of_a_division_name_the_copies(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", [f"text {n % 60}" for n in range(100)])
     findings = Findings()
-    open_splits(path, columns=TASK.columns, findings=findings)
+    open_splits(path, roles=TASK.columns, findings=findings)
     (one,) = (each for each in findings if each.code == "copies")
     assert one.count == 40
     assert one.examples[0] == "a.csv:60 = a.csv:0"

@@ -36,7 +36,7 @@ def test_a_changed_picture_changes_the_fingerprint(tmp_path: Path, table: bool) 
     path = data(tmp_path / "data", table)
 
     def fingerprint() -> str:
-        return open_source(path, columns=(IMAGE, LABEL)).fingerprint()
+        return open_source(path, roles=(IMAGE, LABEL)).fingerprint()
 
     before = fingerprint()
     assert fingerprint() == before

@@ -33,7 +33,7 @@ def names(source) -> set[str]:  # type: ignore[no-untyped-def]
 
 def test_no_identity_is_in_two_parts(people: Path) -> None:
     splits = open_splits(
-        people, columns=FaceRecognition.columns, validation=0.25, test=0.25, by_target=True
+        people, roles=FaceRecognition.columns, validation=0.25, test=0.25, by_target=True
     )
     assert splits.train is not None and splits.validation is not None and splits.test is not None
     parts = [names(part) for part in (splits.train, splits.validation, splits.test)]
@@ -41,14 +41,14 @@ def test_no_identity_is_in_two_parts(people: Path) -> None:
     assert len(set.union(*parts)) == 12
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [18, 9, 9]
     again = open_splits(
-        people, columns=FaceRecognition.columns, validation=0.25, test=0.25, by_target=True
+        people, roles=FaceRecognition.columns, validation=0.25, test=0.25, by_target=True
     )
     assert again.test is not None and names(again.test) == parts[2]
 
 
 def test_small_shares_still_get_two_identities(people: Path) -> None:
     splits = open_splits(
-        people, columns=FaceRecognition.columns, validation=0.01, test=0.0, by_target=True
+        people, roles=FaceRecognition.columns, validation=0.01, test=0.0, by_target=True
     )
     assert splits.validation is not None and len(names(splits.validation)) == 2
     assert splits.test is None

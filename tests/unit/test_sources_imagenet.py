@@ -41,7 +41,7 @@ def test_folders_of_synsets_get_names(tmp_path: Path) -> None:
     tree(tmp_path, "train/n01440764/b.JPEG", "train/n01440764/a.JPEG", "train/n03126707/c.JPEG",
          "val/n01440764/d.JPEG", "train/n01440764/boxes.txt")  # fmt: skip
     (tmp_path / "noisy.csv").write_text("path,other\ntrain/n01440764/a.JPEG,x\n")
-    splits = open_splits(tmp_path, columns=COLUMNS)
+    splits = open_splits(tmp_path, roles=COLUMNS)
     assert rows(splits.train) == [
         ("train/n01440764/a.JPEG", "tench"),
         ("train/n01440764/b.JPEG", "tench"),
@@ -50,21 +50,21 @@ def test_folders_of_synsets_get_names(tmp_path: Path) -> None:
     assert rows(splits.validation) == [("val/n01440764/d.JPEG", "tench")]
     assert splits.test is None
     assert splits.how == "folders"
-    assert len(open_source(tmp_path, columns=COLUMNS)) == 4
-    inner = open_source(tmp_path / "train", columns=COLUMNS)
+    assert len(open_source(tmp_path, roles=COLUMNS)) == 4
+    inner = open_source(tmp_path / "train", roles=COLUMNS)
     assert target_counts(inner) == {"crane (n03126707)": 1, "tench": 2}
 
 
 def test_one_folder_of_synsets_is_divided_by_hash(tmp_path: Path) -> None:
     tree(tmp_path, *(f"n0144076{i % 4}/{i}.JPEG" for i in range(40)))
-    splits = open_splits(tmp_path, columns=COLUMNS)
+    splits = open_splits(tmp_path, roles=COLUMNS)
     assert splits.how == "hash"
     assert sum(len(part) for part in (splits.train, splits.validation, splits.test) if part) == 40
 
 
 def test_validation_is_what_is_measured_where_there_is_no_test_part(tmp_path: Path) -> None:
     tree(tmp_path, "train/n01440764/a.JPEG", "val/n01440764/d.JPEG")
-    chosen = open_split(tmp_path, None, columns=COLUMNS, rename={}, encoding="utf-8").source
+    chosen = open_split(tmp_path, None, roles=COLUMNS, columns={}, encoding="utf-8").source
     assert rows(chosen) == [("val/n01440764/d.JPEG", "tench")]
 
 
@@ -83,7 +83,7 @@ def test_names_come_from_the_files_beside_the_data(
 ) -> None:
     tree(tmp_path, "Data/CLS/train/n01440764/a.JPEG", "Data/CLS/train/n03126707/a.JPEG")
     (tmp_path / name).write_text(text)
-    source = open_source(tmp_path / "Data/CLS/train", columns=COLUMNS)
+    source = open_source(tmp_path / "Data/CLS/train", roles=COLUMNS)
     before = source.fingerprint()
     assert [target for _, target in rows(source)] == [word, "crane (n03126707)"]
     (tmp_path / name).write_text(text.replace("fish", "trout"))
@@ -118,7 +118,7 @@ def kaggle(root: Path) -> Path:
 
 
 def test_the_tree_of_kaggle(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    splits = open_splits(kaggle(tmp_path), columns=COLUMNS)
+    splits = open_splits(kaggle(tmp_path), roles=COLUMNS)
     inner = "ILSVRC/Data/CLS-LOC"
     assert rows(splits.train) == [(f"{inner}/train/n01440764/a.JPEG", "tench")]
     assert rows(splits.validation) == [
@@ -127,8 +127,8 @@ def test_the_tree_of_kaggle(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     ]
     assert splits.test is None
     assert "test is left out, because its classes are not known" in caplog.text
-    assert len(open_source(tmp_path, columns=COLUMNS)) == 3
-    alone = open_source(tmp_path / inner / "val", columns=COLUMNS)
+    assert len(open_source(tmp_path, roles=COLUMNS)) == 3
+    alone = open_source(tmp_path / inner / "val", roles=COLUMNS)
     assert [target for _, target in rows(alone)] == ["goldfish", "tench"]
 
 
@@ -147,7 +147,7 @@ def test_the_truth_of_validation_pictures(tmp_path: Path, name: str, text: str) 
     place = folder if "ground_truth" in name else tmp_path
     (place / name).write_text(text)
     (tmp_path / "map_clsloc.txt").write_text("n01440764 1 tench\nn01443537 2 goldfish\n")
-    splits = open_splits(tmp_path, columns=COLUMNS)
+    splits = open_splits(tmp_path, roles=COLUMNS)
     assert [target for _, target in rows(splits.validation)] == ["goldfish", "tench"]
 
 
@@ -155,14 +155,14 @@ def test_truth_that_cannot_be_understood_is_refused(tmp_path: Path) -> None:
     root = tree(tmp_path, "train/n01440764/a.JPEG", f"val/{VAL}1.JPEG")
     (root / "val.txt").write_text(f"{VAL}1.JPEG 1000\n")
     with pytest.raises(DataError, match=r"val.txt:1: there is no class 1000; they go to 999"):
-        open_splits(root, columns=COLUMNS)
+        open_splits(root, roles=COLUMNS)
     (root / "val.txt").write_text(f"{VAL}1.JPEG fish\n")
     with pytest.raises(DataError, match="must give a synset or a class number"):
-        open_splits(root, columns=COLUMNS)
+        open_splits(root, roles=COLUMNS)
     (root / "val.txt").unlink()
     (root / "ILSVRC2012_validation_ground_truth.txt").write_text("490\n")
     with pytest.raises(DataError, match=r"which only meta.mat or map_clsloc.txt of"):
-        open_splits(root, columns=COLUMNS)
+        open_splits(root, roles=COLUMNS)
 
 
 KIT = Path("ILSVRC2012_devkit_t12", "data")
@@ -193,7 +193,7 @@ FISH = synsets_of((1, "n01440764", "tench, Tinca"), (2, "n01443537", "goldfish")
 def test_the_truth_by_the_numbers_of_meta_mat(tmp_path: Path, compressed: bool) -> None:
     meta = validation_with_kit(tmp_path, "2\n1\n")
     savemat(meta, {"synsets": FISH}, do_compression=compressed)
-    splits = open_splits(tmp_path, columns=COLUMNS)
+    splits = open_splits(tmp_path, roles=COLUMNS)
     assert [target for _, target in rows(splits.validation)] == ["goldfish", "tench"]
 
 
@@ -219,7 +219,7 @@ def test_a_meta_mat_of_other_content_is_refused(
 ) -> None:
     savemat(validation_with_kit(tmp_path, "2\n1\n"), content)
     with pytest.raises(DataError, match=f"meta.mat.*{message}"):
-        open_splits(tmp_path, columns=COLUMNS)
+        open_splits(tmp_path, roles=COLUMNS)
 
 
 def test_a_damaged_meta_mat_is_one_data_error(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_tiny_imagenet(tmp_path: Path) -> None:
          "test/images/test_0.JPEG")  # fmt: skip
     (tmp_path / "val/val_annotations.txt").write_text("val_0.JPEG\tn03444034\t0\t32\t44\t62\n")
     (tmp_path / "words.txt").write_text("n03444034\tgo-kart\nn01443537\tgoldfish, Carassius\n")
-    splits = open_splits(tmp_path, columns=COLUMNS)
+    splits = open_splits(tmp_path, roles=COLUMNS)
     assert [target for _, target in rows(splits.train)] == ["goldfish"]
     assert [target for _, target in rows(splits.validation)] == ["go-kart"]
     assert splits.test is None
@@ -266,8 +266,8 @@ def test_tiny_imagenet(tmp_path: Path) -> None:
 
 def test_other_data_is_left_to_others(tmp_path: Path) -> None:
     root = tree(tmp_path, "cat/1.jpg", "n01440764/2.jpg", "val_1.jpg")
-    assert target_counts(open_source(root, columns=COLUMNS)) == {"cat": 1, "n01440764": 1}
+    assert target_counts(open_source(root, roles=COLUMNS)) == {"cat": 1, "n01440764": 1}
     texts = tree(tmp_path / "texts", "n01440764/1.txt")
-    assert open_source(texts, columns=[TEXT, LABEL])[0].target == "n01440764"
-    unlabelled = open_source(tree(tmp_path / "v", f"{VAL}1.JPEG"), columns=COLUMNS)
+    assert open_source(texts, roles=[TEXT, LABEL])[0].target == "n01440764"
+    unlabelled = open_source(tree(tmp_path / "v", f"{VAL}1.JPEG"), roles=COLUMNS)
     assert unlabelled[0].target is None

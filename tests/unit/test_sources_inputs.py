@@ -18,7 +18,7 @@ MARK = b"\xef\xbb\xbf"
 def read(lines: list[bytes], encoding: str = "utf-8") -> list[str]:
     found = []
     with standard_input(lines, "text", encoding, strings=True) as path:
-        source = open_source(path, columns=[TEXT], encoding=encoding)
+        source = open_source(path, roles=[TEXT], encoding=encoding)
         for index in range(len(source)):
             try:
                 found.append("".join(source[index].text("text").chunks()))
@@ -56,7 +56,7 @@ def test_lines_that_name_pictures_are_paths(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with standard_input(["名 字.png\n".encode()], "image", strings=False) as path:
-        source = open_source(path, columns=[ColumnSpec(role="image", kind="image", names=())])
+        source = open_source(path, roles=[ColumnSpec(role="image", kind="image", names=())])
         assert str(tmp_path / "名 字.png") in repr(source[0].image("image"))
 
 

@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def opened(folder: Path) -> Source:
-    return open_source(folder, columns=(IMAGE,))
+    return open_source(folder, roles=(IMAGE,))
 
 
 def pixels(source: Source, index: int) -> np.ndarray:

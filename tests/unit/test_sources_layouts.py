@@ -47,7 +47,7 @@ def test_a_folder_per_class(tmp_path: Path) -> None:
         tmp_path, "dog/10.jpg", "dog/9.JPG", "cat/deep/1.png", "cat/.hidden.jpg", "cat/notes.md",
         "SOURCE.md", "__MACOSX/x.jpg",
     )  # fmt: skip
-    source = open_source(root, columns=[IMAGE, NEEDED])
+    source = open_source(root, roles=[IMAGE, NEEDED])
     assert ids(source) == ["cat/deep/1.png", "dog/9.JPG", "dog/10.jpg"]
     assert [source[index].target for index in range(3)] == ["cat", "dog", "dog"]
     assert target_counts(source) == {"cat": 1, "dog": 2}
@@ -69,7 +69,7 @@ def test_runs_and_evaluations_beside_the_data_are_no_data(
     results = ["eval/metrics.json", "eval/report.html", "run/anysize.json", "run/eval/metrics.json"]
     root = tree(tmp_path, *data, *results, "small/compression.json", "small/compression.html")
     findings = Findings()
-    parts = open_splits(root, columns=[TEXT, LABEL], findings=findings)
+    parts = open_splits(root, roles=[TEXT, LABEL], findings=findings)
     assert parts.how == how
     found = {each for part in parts.named().values() for each in ids(part)}
     assert found == set(data)
@@ -78,7 +78,7 @@ def test_runs_and_evaluations_beside_the_data_are_no_data(
 
 
 def test_texts_in_class_folders(tmp_path: Path) -> None:
-    source = open_source(tree(tmp_path, "pos/2.txt", "neg/1.txt"), columns=[TEXT, LABEL])
+    source = open_source(tree(tmp_path, "pos/2.txt", "neg/1.txt"), roles=[TEXT, LABEL])
     assert ids(source) == ["neg/1.txt", "pos/2.txt"]
     assert source[0].text("text").read(0, 99) == "content of 1.txt"
 
@@ -86,13 +86,13 @@ def test_texts_in_class_folders(tmp_path: Path) -> None:
 def test_pictures_that_cannot_be_read_are_named_with_a_remedy(tmp_path: Path) -> None:
     root = tree(tmp_path, "a/1.png", "b/1.png", "a/2.heic", "b/2.svg", "b/notes.md")
     findings = Findings()
-    open_source(root, columns=[IMAGE, NEEDED], findings=findings)
+    open_source(root, roles=[IMAGE, NEEDED], findings=findings)
     (found,) = (one for one in findings if one.code == "files-passed-over")
     assert found.count == 3
     assert found.remedy == "convert what cannot be read (HEIC, SVG) to PNG or JPEG"
     findings = Findings()
     root = tree(tmp_path / "texts", "a/1.txt", "b/1.txt", "a/2.rtf")
-    open_source(root, columns=[TEXT, NEEDED], findings=findings)
+    open_source(root, roles=[TEXT, NEEDED], findings=findings)
     (found,) = (one for one in findings if one.code == "files-passed-over")
     assert found.remedy == ""
 
@@ -100,11 +100,11 @@ def test_pictures_that_cannot_be_read_are_named_with_a_remedy(tmp_path: Path) ->
 def test_files_beside_class_folders(tmp_path: Path) -> None:
     root = tree(tmp_path, "a/1.txt", "b/1.txt", "README.txt")
     findings = Findings()
-    source = open_source(root, columns=[TEXT, NEEDED], findings=findings)
+    source = open_source(root, roles=[TEXT, NEEDED], findings=findings)
     assert ids(source) == ["a/1.txt", "b/1.txt"]
     (found,) = findings
     assert (found.code, found.examples) == ("files-beside-classes", ("README.txt",))
-    source = open_source(root, columns=[TEXT, LABEL])
+    source = open_source(root, roles=[TEXT, LABEL])
     assert ids(source) == ["README.txt", "a/1.txt", "b/1.txt"]
     assert [source[index].target for index in range(3)] == [None, "a", "b"]
     assert source[0].id == "README.txt"
@@ -112,83 +112,85 @@ def test_files_beside_class_folders(tmp_path: Path) -> None:
 
 def test_a_flat_folder_has_no_targets(tmp_path: Path) -> None:
     root = tree(tmp_path, "2.txt", "10.txt")
-    source = open_source(root, columns=[TEXT, LABEL])
+    source = open_source(root, roles=[TEXT, LABEL])
     assert ids(source) == ["2.txt", "10.txt"]
     assert source[0].target is None
     with pytest.raises(DataError, match=r"no label to these files.*metadata.csv"):
-        open_source(root, columns=[TEXT, NEEDED])
+        open_source(root, roles=[TEXT, NEEDED])
 
 
 def test_metadata_beside_files(tmp_path: Path) -> None:
     root = tree(tmp_path, "1.jpg", "2.jpg")
     (root / "metadata.csv").write_text("file_name,label\n2.jpg,dog\n1.jpg,cat\n")
-    source = open_source(root, columns=[IMAGE, NEEDED])
+    source = open_source(root, roles=[IMAGE, NEEDED])
     assert [source[index].target for index in range(2)] == ["dog", "cat"]
     assert ids(source) == ["metadata.csv:0", "metadata.csv:1"]
     assert source[0].fields["image"].origin == str(root / "2.jpg")
     (root / "metadata.csv").unlink()
     (root / "metadata.jsonl").write_text('{"file_name": "1.jpg", "label": "cat"}\n')
-    assert len(open_source(root, columns=[IMAGE, NEEDED])) == 1
+    assert len(open_source(root, roles=[IMAGE, NEEDED])) == 1
 
 
 def test_a_table_of_something_else_beside_files(tmp_path: Path) -> None:
     root = tree(tmp_path, "cat/1.jpg")
     (root / "times.csv").write_text("day,hours\nmonday,3\n")
-    assert ids(open_source(root, columns=[IMAGE, LABEL])) == ["cat/1.jpg"]
+    assert ids(open_source(root, roles=[IMAGE, LABEL])) == ["cat/1.jpg"]
 
 
 def test_several_tables_and_lists_of_paths(tmp_path: Path) -> None:
     for name, text in (("part10.csv", "b"), ("part2.csv", "a")):
         (tmp_path / name).write_text(f"text,label\n{text},1\n")
-    source = open_source(tmp_path, columns=[TEXT, LABEL])
+    source = open_source(tmp_path, roles=[TEXT, LABEL])
     assert ids(source) == ["part2.csv:0", "part10.csv:0"]
     tree(tmp_path, "docs/x.txt")
-    listed = open_source([tmp_path / "docs/x.txt", str(tmp_path / "part2.csv")], columns=[TEXT])
+    listed = open_source([tmp_path / "docs/x.txt", str(tmp_path / "part2.csv")], roles=[TEXT])
     assert ids(listed) == ["docs/x.txt", "part2.csv:0"]
     assert listed[0].text("text").read(0, 7) == "content"
     with pytest.raises(IndexError):
         _ = listed[2]
     with pytest.raises(DataError, match="at least one path"):
-        open_source([], columns=[TEXT])
-    assert ids(open_source([tmp_path / "docs/x.txt"], columns=[TEXT])) == ["x.txt"]
+        open_source([], roles=[TEXT])
+    assert ids(open_source([tmp_path / "docs/x.txt"], roles=[TEXT])) == ["x.txt"]
 
 
 def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
     tree(tmp_path, "reviews.csv", "photo.jpg", "archive.csv.gz", "data.xyz", "plain")
     with pytest.raises(DataError, match=r"does not exist; did you mean '.*reviews.csv'"):
-        open_source(tmp_path / "review.csv", columns=[TEXT])
+        open_source(tmp_path / "review.csv", roles=[TEXT])
     with pytest.raises(DataError, match=r"does not exist; did you mean '.*reviews.csv'"):
-        open_source(tmp_path / "revews.csv" / "x", columns=[TEXT])
+        open_source(tmp_path / "revews.csv" / "x", roles=[TEXT])
+    with pytest.raises(DataError, match="does not exist; to give a text itself, pass it on"):
+        open_source("What a great film, whatever they say", roles=[TEXT])
     with pytest.raises(DataError, match=r"suffix .xyz is not known; known are.*csv"):
-        open_source(tmp_path / "data.xyz", columns=[TEXT])
+        open_source(tmp_path / "data.xyz", roles=[TEXT])
     with pytest.raises(DataError, match="reads image files"):
-        open_source(tmp_path / "plain", columns=[IMAGE])
-    assert open_source(tmp_path / "plain", columns=[TEXT])[0].text("text").read(0, 7) == "content"
+        open_source(tmp_path / "plain", roles=[IMAGE])
+    assert open_source(tmp_path / "plain", roles=[TEXT])[0].text("text").read(0, 7) == "content"
     with pytest.raises(DataError, match=r"does not begin as a .gz file"):
-        open_source(tmp_path / "archive.csv.gz", columns=[TEXT])
+        open_source(tmp_path / "archive.csv.gz", roles=[TEXT])
     with pytest.raises(DataError, match=r"reads text files .* not .jpg"):
-        open_source(tmp_path / "photo.jpg", columns=[TEXT])
+        open_source(tmp_path / "photo.jpg", roles=[TEXT])
     with pytest.raises(DataError, match="needs text, question: give a table"):
-        open_source(tmp_path / "photo.jpg", columns=[TEXT, QUESTION])
+        open_source(tmp_path / "photo.jpg", roles=[TEXT, QUESTION])
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(DataError, match=r"holds no image files.*found no files"):
-        open_source(empty, columns=[IMAGE])
+        open_source(empty, roles=[IMAGE])
     tree(empty, "a.txt", "b.txt", "c/d.pdf")
     with pytest.raises(DataError, match=r"holds no image files.*found 2 .txt, 1 .pdf"):
-        open_source(empty, columns=[IMAGE])
+        open_source(empty, roles=[IMAGE])
 
 
 def test_links_that_lead_in_circles(tmp_path: Path) -> None:
     root = tree(tmp_path / "data", "a/1.txt")
     (root / "a" / "again").symlink_to(root, target_is_directory=True)
-    assert "a/1.txt" in ids(open_source(root, columns=[TEXT, LABEL]))
+    assert "a/1.txt" in ids(open_source(root, roles=[TEXT, LABEL]))
 
 
 def test_names_that_are_no_utf8(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.txt")
     (tmp_path / name).write_text("abc")
-    source = open_source(tmp_path, columns=[TEXT])
+    source = open_source(tmp_path, roles=[TEXT])
     assert source[0].id.encode("utf-8")
     assert source[0].text("text").read(0, 9) == "abc"
 
@@ -243,7 +245,7 @@ def csv(path: Path, rows: int) -> None:
 def test_splits_by_file_names(tmp_path: Path, name: str) -> None:
     for stem, rows in (("Train", 5), (name, 3), ("test", 2)):
         csv(tmp_path / f"{stem}.csv", rows)
-    splits = open_splits(tmp_path, columns=[TEXT, LABEL])
+    splits = open_splits(tmp_path, roles=[TEXT, LABEL])
     assert splits.how == "files"
     assert ids(splits.train) == [f"Train.csv:{row}" for row in range(5)]
     assert ids(splits.validation) == [f"{name}.csv:{row}" for row in range(3)]
@@ -254,7 +256,7 @@ def test_splits_by_words_in_file_names(tmp_path: Path) -> None:
     for name in ("reviews-train-00001-of-00002", "reviews-train-00000-of-00002", "reviews_test"):
         csv(tmp_path / f"{name}.csv", 2)
     csv(tmp_path / "contest.csv", 9)
-    splits = open_splits(tmp_path, columns=[TEXT, LABEL], validation=0)
+    splits = open_splits(tmp_path, roles=[TEXT, LABEL], validation=0)
     assert ids(splits.train)[0] == "reviews-train-00000-of-00002.csv:0"
     assert len(ids(splits.train)) == 4
     assert splits.validation is None
@@ -263,27 +265,27 @@ def test_splits_by_words_in_file_names(tmp_path: Path) -> None:
 
 def test_splits_by_folders(tmp_path: Path) -> None:
     root = tree(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", "VAL/cat/1.jpg", "test/dog/1.jpg")
-    splits = open_splits(root, columns=[IMAGE, NEEDED])
+    splits = open_splits(root, roles=[IMAGE, NEEDED])
     assert splits.how == "folders"
     assert ids(splits.train) == ["train/cat/1.jpg", "train/dog/1.jpg"]
     assert ids(splits.validation) == ["VAL/cat/1.jpg"]
     assert splits.test is not None
     assert splits.test[0].target == "dog"
     # As one source, the folders' names are no classes.
-    assert target_counts(open_source(root, columns=[IMAGE, NEEDED])) == {"cat": 2, "dog": 2}
+    assert target_counts(open_source(root, roles=[IMAGE, NEEDED])) == {"cat": 2, "dog": 2}
 
 
 def test_validation_is_taken_from_training_where_it_is_missing(tmp_path: Path) -> None:
     csv(tmp_path / "train.csv", 1000)
     csv(tmp_path / "test.csv", 10)
-    splits = open_splits(tmp_path, columns=[TEXT, LABEL], validation=0.2, seed=4)
+    splits = open_splits(tmp_path, roles=[TEXT, LABEL], validation=0.2, seed=4)
     train, held = ids(splits.train), ids(splits.validation)
     assert len(ids(splits.test)) == 10
     assert sorted(train + held) == sorted(f"train.csv:{row}" for row in range(1000))
     assert 150 < len(held) < 250
-    again = open_splits(tmp_path, columns=[TEXT, LABEL], validation=0.2, seed=4)
+    again = open_splits(tmp_path, roles=[TEXT, LABEL], validation=0.2, seed=4)
     assert ids(again.validation) == held
-    other = open_splits(tmp_path, columns=[TEXT, LABEL], validation=0.2, seed=5)
+    other = open_splits(tmp_path, roles=[TEXT, LABEL], validation=0.2, seed=5)
     assert ids(other.validation) != held
 
 
@@ -295,32 +297,32 @@ def test_splits_by_hash(tmp_path: Path, kind: str) -> None:
     else:
         path = tree(tmp_path, *(f"c{n % 3}/{n}.txt" for n in range(1200)))
         columns = [TEXT, LABEL]
-    splits = open_splits(path, columns=columns, validation=0.1, test=0.2)
+    splits = open_splits(path, roles=columns, validation=0.1, test=0.2)
     assert splits.how == "hash"
     parts = [ids(part) for part in (splits.train, splits.validation, splits.test)]
-    whole = ids(open_source(path, columns=columns))
+    whole = ids(open_source(path, roles=columns))
     assert sorted(chain(*parts)) == sorted(whole)
     for found, share in zip(parts, (0.7, 0.1, 0.2), strict=True):
         assert abs(len(found) / len(whole) - share) < 0.04
     # Adding records moves none of the others to another part.
     if kind == "table":
         csv(path, 3300)
-        grown = open_splits(path, columns=columns, validation=0.1, test=0.2)
+        grown = open_splits(path, roles=columns, validation=0.1, test=0.2)
         assert set(parts[2]) <= set(ids(grown.test))
     assert splits.train is not None
-    assert splits.train.fingerprint() != open_source(path, columns=columns).fingerprint()
+    assert splits.train.fingerprint() != open_source(path, roles=columns).fingerprint()
 
 
 def test_small_data_leave_no_part_empty(tmp_path: Path) -> None:
     for rows in (3, 4, 10, 30):
         csv(tmp_path / "a.csv", rows)
         for seed in range(20):
-            splits = open_splits(tmp_path / "a.csv", columns=[TEXT], seed=seed)
+            splits = open_splits(tmp_path / "a.csv", roles=[TEXT], seed=seed)
             parts = [ids(part) for part in (splits.train, splits.validation, splits.test)]
             assert all(parts)
             assert sum(map(len, parts)) == rows
     csv(tmp_path / "a.csv", 1)
-    lone = open_splits(tmp_path / "a.csv", columns=[TEXT])
+    lone = open_splits(tmp_path / "a.csv", roles=[TEXT])
     assert sum(len(ids(part)) for part in (lone.train, lone.validation, lone.test)) == 1
 
 
@@ -328,8 +330,8 @@ def test_shares_are_checked(tmp_path: Path) -> None:
     csv(tmp_path / "a.csv", 3)
     for shares in ({"validation": -0.1}, {"test": 1.0}, {"validation": 0.5, "test": 0.5}):
         with pytest.raises(ConfigurationError, match=r"validation|test"):
-            open_splits(tmp_path / "a.csv", columns=[TEXT], **shares)
-    none = open_splits(tmp_path / "a.csv", columns=[TEXT], validation=0, test=0)
+            open_splits(tmp_path / "a.csv", roles=[TEXT], **shares)
+    none = open_splits(tmp_path / "a.csv", roles=[TEXT], validation=0, test=0)
     assert none.validation is None
     assert none.test is None
     assert len(ids(none.train)) == 3
@@ -346,7 +348,7 @@ def test_a_subset_is_found_by_position(
 ) -> None:
     path = tmp_path_factory.mktemp("subset") / "a.csv"
     path.write_text("text\n" + "x\n" * size)
-    source = open_source(path, columns=[TEXT])
+    source = open_source(path, roles=[TEXT])
     mask = np.random.default_rng(seed).random(size) < share
     subset = Subset(source, lambda start, stop: mask[start:stop], "part")
     expected = np.flatnonzero(mask)
@@ -366,7 +368,7 @@ def test_a_subset_is_found_by_position(
 
 def test_dividing_a_part_again(tmp_path: Path) -> None:
     csv(tmp_path / "a.csv", 2000)
-    whole = open_source(tmp_path / "a.csv", columns=[TEXT, LABEL])
+    whole = open_source(tmp_path / "a.csv", roles=[TEXT, LABEL])
     rest, held = divide(whole, [0.3], seed=1)
     assert rest is not None
     inner, inner_held = divide(rest, [0.3], seed=2)
@@ -374,3 +376,13 @@ def test_dividing_a_part_again(tmp_path: Path) -> None:
     assert abs(len(ids(inner_held)) / len(ids(rest)) - 0.3) < 0.05
     assert held is not None
     assert sum(target_counts(held).values()) == len(held)
+
+
+def test_files_that_are_read_beside_records_are_not_passed_over(tmp_path: Path) -> None:
+    tree(tmp_path, "a.txt", "a.rttm", "b.txt", "notes.xyz")
+    beside = ColumnSpec(role="turns", kind="value", names=(), required=False, beside=(".rttm",))
+    for roles, passed in (([TEXT], "1 .rttm, 1 .xyz"), ([TEXT, beside], "1 .xyz")):
+        findings = Findings()
+        open_source(tmp_path, roles=roles, findings=findings)
+        (found,) = [one for one in findings if one.code == "files-passed-over"]
+        assert sorted(passed.split(", ")) == sorted(found.message.split("(")[1][:-1].split(", "))

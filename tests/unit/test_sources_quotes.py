@@ -30,7 +30,7 @@ def opened(
 ) -> TableSource:
     path.write_text(data, encoding="utf-8", newline="")
     source = open_source(
-        path, columns=[TEXT, LABEL], findings=findings, cache=path.parent / "cache", **options
+        path, roles=[TEXT, LABEL], findings=findings, cache=path.parent / "cache", **options
     )
     assert isinstance(source, TableSource)
     return source

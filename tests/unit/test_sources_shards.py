@@ -78,7 +78,7 @@ def test_webdataset_samples(tmp_path: Path) -> None:
     )  # fmt: skip
     path = tmp_path / "imagenet1k-train-000.tar"
     path.write_bytes(shard)
-    source = open_source(path, columns=COLUMNS)
+    source = open_source(path, roles=COLUMNS)
     name = path.name
     assert rows(source) == [
         (f"{name}/0001.jpg", "1"), (f"{name}/0002.png", "0"), (f"{name}/sub/0001.seg.png", "sub"),
@@ -87,7 +87,7 @@ def test_webdataset_samples(tmp_path: Path) -> None:
     assert source[1].image("image").extent == (4, 5)
     assert source[1].image("image").origin == f"{path}/0002.png"
     (tmp_path / "classnames.txt").write_text("cat\ndog\n")
-    assert target_counts(open_source(path, columns=COLUMNS)) == {"cat": 1, "dog": 1, "sub": 1}
+    assert target_counts(open_source(path, roles=COLUMNS)) == {"cat": 1, "dog": 1, "sub": 1}
     with pytest.raises(IndexError):
         _ = source[3]
 
@@ -98,11 +98,11 @@ def test_shards_are_split_by_their_names(tmp_path: Path) -> None:
         files += [(f"{value}.cls", b"7") for value in shades]
         (tmp_path / f"{name}.tar").write_bytes(packed(sorted(files)))
     (tmp_path / "README.md").write_text("shards")
-    splits = open_splits(tmp_path, columns=COLUMNS)
+    splits = open_splits(tmp_path, roles=COLUMNS)
     assert splits.how == "files"
     assert [len(part) for part in (splits.train, splits.validation) if part] == [3, 1]
     assert splits.test is None
-    whole = open_source(tmp_path, columns=COLUMNS)
+    whole = open_source(tmp_path, roles=COLUMNS)
     assert [shade(whole, index) for index in range(4)] == [1, 2, 3, 4]
 
 
@@ -120,7 +120,7 @@ def test_imagenets_own_archives(tmp_path: Path) -> None:
         "ImageId,PredictionString\nILSVRC2012_val_00000001,n01443537 1 2 3 4\n"
     )
     (tmp_path / "ILSVRC2012_devkit_t12").mkdir()
-    splits = open_splits(tmp_path, columns=COLUMNS)
+    splits = open_splits(tmp_path, roles=COLUMNS)
     name = "ILSVRC2012_img_train.tar"
     assert rows(splits.train) == [
         (f"{name}/n01440764.tar/n01440764_1.JPEG", "tench"),
@@ -136,7 +136,7 @@ def test_imagenets_own_archives(tmp_path: Path) -> None:
 def test_a_folder_of_class_archives(tmp_path: Path) -> None:
     for synset in ("n01440764", "n01443537"):
         (tmp_path / f"{synset}.tar").write_bytes(packed([(f"{synset}_1.JPEG", picture(1))]))
-    source = open_source(tmp_path, columns=COLUMNS)
+    source = open_source(tmp_path, roles=COLUMNS)
     assert [target for _, target in rows(source)] == ["tench", "goldfish"]
 
 
@@ -144,8 +144,8 @@ def test_class_folders_go_before_archives_beside_them(tmp_path: Path) -> None:
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "1.png").write_bytes(picture(1))
     (tmp_path / "backup.tar").write_bytes(packed([("dog/2.png", picture(2))]))
-    assert target_counts(open_source(tmp_path, columns=COLUMNS)) == {"cat": 1}
-    alone = open_source(tmp_path / "backup.tar", columns=COLUMNS)
+    assert target_counts(open_source(tmp_path, roles=COLUMNS)) == {"cat": 1}
+    alone = open_source(tmp_path / "backup.tar", roles=COLUMNS)
     assert target_counts(alone) == {"dog": 1}
 
 
@@ -163,7 +163,7 @@ def test_the_index_is_kept_until_the_archive_changes(
     assert len(tar_index(path, suffixes, cache)) == 1
     assert len(tar_index(path, suffixes, cache)) == 1
     assert len(calls) == 1
-    source = open_source(path, columns=COLUMNS, cache=cache)
+    source = open_source(path, roles=COLUMNS, cache=cache)
     before = source.fingerprint()
     path.write_bytes(packed([("a/1.png", picture(1)), ("b/2.png", picture(2))]))
     assert len(tar_index(path, suffixes, cache)) == 2
@@ -180,7 +180,7 @@ def test_ids_and_targets_without_reading_pictures(
     path.write_bytes(
         packed([(f"c{index % 2}/{index}.png", b"not a picture") for index in range(8)])
     )
-    source = open_source(path, columns=COLUMNS)
+    source = open_source(path, roles=COLUMNS)
     assert isinstance(source, shards.TarSource)
     assert list(source.ids()) == [identifier for identifier, _ in rows(source)]
     assert list(source.targets()) == [target for _, target in rows(source)]
@@ -206,7 +206,7 @@ def open_files() -> int:
 def test_thousands_of_shards_hold_no_open_files(tmp_path: Path) -> None:
     for index in range(60):
         (tmp_path / f"{index}.tar").write_bytes(packed([(f"a/{index}.png", picture(index))]))
-    source = open_source(tmp_path, columns=COLUMNS)
+    source = open_source(tmp_path, roles=COLUMNS)
     before = open_files()
     assert [shade(source, index) for index in range(60)] == list(range(60))
     assert open_files() <= before + 1
@@ -218,7 +218,7 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "x.tar"
     path.write_bytes(whole[:cut])
     with pytest.raises(DataError, match=r"x\.tar.*(cut off|damaged)"):
-        open_source(path, columns=COLUMNS)
+        open_source(path, roles=COLUMNS)
 
 
 def test_a_damaged_header_in_the_middle_is_no_end(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_damaged_header_in_the_middle_is_no_end(tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     path.write_bytes(content)
     with pytest.raises(DataError, match="damaged: at byte 1024"):
-        open_source(path, columns=COLUMNS)
+        open_source(path, roles=COLUMNS)
 
 
 def test_a_header_that_claims_gigabytes_is_refused(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_header_that_claims_gigabytes_is_refused(tmp_path: Path) -> None:
         file.write(entry.tobuf(tarfile.USTAR_FORMAT))
         file.truncate((1 << 31) + 4096)
     with pytest.raises(DataError, match="1048576 are read at most"):
-        open_source(path, columns=COLUMNS)
+        open_source(path, roles=COLUMNS)
 
 
 def test_links_and_devices_are_passed_over(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_links_and_devices_are_passed_over(tmp_path: Path) -> None:
         archive.addfile(entry, io.BytesIO(picture(3)))
     path = tmp_path / "x.tar"
     path.write_bytes(stream.getvalue())
-    source = open_source(path, columns=COLUMNS)
+    source = open_source(path, roles=COLUMNS)
     assert [target for _, target in rows(source)] == ["a"]
 
 
@@ -262,18 +262,18 @@ def test_what_cannot_be_read_at_random_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     path.write_bytes(b"\x1f\x8b" + bytes(1000))
     with pytest.raises(DataError, match=r"compressed.*gunzip"):
-        open_source(path, columns=COLUMNS)
+        open_source(path, roles=COLUMNS)
     path.write_bytes(b"hello" * 300)
     with pytest.raises(DataError, match="is not a tar archive"):
-        open_source(path, columns=COLUMNS)
+        open_source(path, roles=COLUMNS)
     path.write_bytes(packed([("a.md", b"text")]))
     with pytest.raises(DataError, match="holds no pictures"):
-        open_source(path, columns=COLUMNS)
+        open_source(path, roles=COLUMNS)
     with pytest.raises(DataError, match="unpack it"):
-        open_source(path, columns=[TEXT, LABEL])
+        open_source(path, roles=[TEXT, LABEL])
     path.write_bytes(packed([("a.png", picture(1)), ("a.cls", bytes(5000))]))
     with pytest.raises(DataError, match=r"x.tar/a.cls: has 5000 bytes"):
-        open_source(path, columns=COLUMNS)
+        open_source(path, roles=COLUMNS)
 
 
 def test_a_picture_too_large_for_an_archive_is_refused(
@@ -283,4 +283,4 @@ def test_a_picture_too_large_for_an_archive_is_refused(
     path = tmp_path / "x.tar"
     path.write_bytes(packed([("a/1.png", picture(1))]))
     with pytest.raises(DataError, match="in an archive a picture may have 50 at most"):
-        _ = open_source(path, columns=COLUMNS)[0].image("image").extent
+        _ = open_source(path, roles=COLUMNS)[0].image("image").extent

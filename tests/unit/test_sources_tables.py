@@ -33,7 +33,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 
 def table(path: Path, data: str | bytes, **options: Any) -> TableSource:
     path.write_bytes(data.encode() if isinstance(data, str) else data)
-    options.setdefault("columns", [TEXT, LABEL])
+    options.setdefault("roles", [TEXT, LABEL])
     source = open_source(path, **options)
     assert isinstance(source, TableSource)
     return source
@@ -91,7 +91,7 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     path = tmp_path / "a.parquet"
     parquet.write_table(frame, path, row_group_size=700)
-    source = open_source(path, columns=[TEXT, LABEL])
+    source = open_source(path, roles=[TEXT, LABEL])
     assert len(source) == count
     for index in (0, 1, 699, 700, 2999, 5):
         record = source[index]
@@ -103,10 +103,10 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("the second opening must not read the file again")
 
     monkeypatch.setattr("anysize.sources.tables.columnar.spool", refuse)
-    assert shown(open_source(path, columns=[TEXT, LABEL])) == shown(source)  # type: ignore[arg-type]
+    assert shown(open_source(path, roles=[TEXT, LABEL])) == shown(source)  # type: ignore[arg-type]
     os.utime(path, (1, 1))
     with pytest.raises(AssertionError, match="second opening"):
-        open_source(path, columns=[TEXT, LABEL])
+        open_source(path, roles=[TEXT, LABEL])
 
 
 def test_pictures_inside_parquet(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_pictures_inside_parquet(tmp_path: Path) -> None:
     cells = [{"bytes": buffer.getvalue(), "path": "a.png"}, {"bytes": None, "path": "b.png"}]
     parquet.write_table(pyarrow.table({"image": cells, "label": [1, 2]}), tmp_path / "a.parquet")
     (tmp_path / "b.png").write_bytes(buffer.getvalue())
-    source = open_source(tmp_path / "a.parquet", columns=[IMAGE, LABEL])
+    source = open_source(tmp_path / "a.parquet", roles=[IMAGE, LABEL])
     assert [source[index].image("image").extent for index in range(2)] == [(7, 5), (7, 5)]
     assert source[0].image("image").resized(2, 2).tolist() == [[[1, 2, 3]] * 2] * 2
 
@@ -130,34 +130,34 @@ def test_a_damaged_parquet_file(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     (tmp_path / "a.parquet").write_bytes(b"text,label\n")
     with pytest.raises(DataError, match="not a Parquet file"):
-        open_source(tmp_path / "a.parquet", columns=[TEXT])
+        open_source(tmp_path / "a.parquet", roles=[TEXT])
     (tmp_path / "a.parquet").write_bytes(b"PAR1" + b"x" * 100 + b"PAR1")
     with pytest.raises(DataError, match="damaged Parquet file"):
-        open_source(tmp_path / "a.parquet", columns=[TEXT])
+        open_source(tmp_path / "a.parquet", roles=[TEXT])
 
 
 def test_columns_are_found_or_named(tmp_path: Path) -> None:
     data = "Review,STARS,remark,id\ngood,5,x,17\n"
-    source = table(tmp_path / "a.csv", data, columns=[TEXT, LABEL, NOTE])
+    source = table(tmp_path / "a.csv", data, roles=[TEXT, LABEL, NOTE])
     record = source[0]
     assert source.roles == {"text": "Review", "label": "STARS", "note": "remark"}
     assert (record.target, dict(record.values)) == ("5", {"note": "x", "id": "17"})
     renamed = table(
-        tmp_path / "a.csv", data, columns=[TEXT, LABEL], rename={"text": "remark", "label": "id"}
+        tmp_path / "a.csv", data, roles=[TEXT, LABEL], columns={"text": "remark", "label": "id"}
     )
     assert shown(renamed) == [("x", "17")]
 
 
 def test_missing_columns_are_all_listed_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
-        table(tmp_path / "a.csv", "comment,rating\nx,1\n", columns=[TEXT, NEEDED])
+        table(tmp_path / "a.csv", "comment,rating\nx,1\n", roles=[TEXT, NEEDED])
     message = str(caught.value)
     for part in ("text", "label", "comment, rating", "--columns text=NAME,label=NAME"):
         assert part in message
     with pytest.raises(ConfigurationError, match=r"text=coment.*did you mean 'comment'"):
-        table(tmp_path / "a.csv", "comment,label\nx,1\n", rename={"text": "coment"})
+        table(tmp_path / "a.csv", "comment,label\nx,1\n", columns={"text": "coment"})
     with pytest.raises(ConfigurationError, match=r"role 'body'.*text, label"):
-        table(tmp_path / "a.csv", "text,label\nx,1\n", rename={"body": "text"})
+        table(tmp_path / "a.csv", "text,label\nx,1\n", columns={"body": "text"})
 
 
 def test_a_name_that_stands_twice(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_name_that_stands_twice(tmp_path: Path) -> None:
 
 def test_bad_rows_fail_alone(tmp_path: Path) -> None:
     data = b'text,label\ngood,1\nragged\nalso,1,2\nbad \xff,0\nnul\0,0\nlast,0\nopen "no,1\n'
-    source = table(tmp_path / "a.csv", data + b'"open,1', columns=[TEXT, NEEDED])
+    source = table(tmp_path / "a.csv", data + b'"open,1', roles=[TEXT, NEEDED])
     problems = {}
     origins = []
     for index in range(len(source)):
@@ -201,7 +201,7 @@ def test_bad_json_rows_fail_alone(tmp_path: Path) -> None:
             _ = source[index]
     assert source[4].target is None
     with pytest.raises(DataError, match="no value in the column 'label'"):
-        _ = table(tmp_path / "b.jsonl", data, columns=[TEXT, NEEDED])[4]
+        _ = table(tmp_path / "b.jsonl", data, roles=[TEXT, NEEDED])[4]
 
 
 def test_a_quote_that_swallows_rows_is_refused_at_opening(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_files_named_by_a_table(tmp_path: Path) -> None:
     rows = ["sub/a.png", str(tmp_path / "outside.png"), "sub/../sub/a.png", "../outside.png",
             "https://example.org/a.png", "sub/../../outside.png", "", "none.png"]  # fmt: skip
     data = "file_name,label\n" + "".join(f"{row},x\n" for row in rows)
-    source = table(folder / "metadata.csv", data, columns=[IMAGE, LABEL])
+    source = table(folder / "metadata.csv", data, roles=[IMAGE, LABEL])
     assert [source[index].image("image").extent for index in range(3)] == [(4, 3)] * 3
     messages = {3: "leads out of", 4: "only files are read", 5: "leads out of", 6: "no file name"}
     for index, message in messages.items():
@@ -311,7 +311,7 @@ def test_the_index_is_kept_and_made_anew_when_the_file_changes(
     monkeypatch.setattr(index_module, "build", counting)
 
     def opened() -> TableSource:
-        source = open_source(path, columns=[TEXT, LABEL], cache=cache)
+        source = open_source(path, roles=[TEXT, LABEL], cache=cache)
         assert isinstance(source, TableSource)
         return source
 
@@ -358,7 +358,7 @@ def test_an_unwritable_cache_does_not_stop_the_work(
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     monkeypatch.setenv("ANYSIZE_CACHE", str(blocked / "cache"))
-    source = open_source(large(tmp_path / "a.csv"), columns=[TEXT])
+    source = open_source(large(tmp_path / "a.csv"), roles=[TEXT])
     assert source[29_999].id == "a.csv:29999"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "file"]
 
@@ -374,24 +374,24 @@ def test_an_interrupted_index_leaves_nothing(
 
     monkeypatch.setattr(index_module, "build", broken)
     with pytest.raises(KeyboardInterrupt):
-        open_source(path, columns=[TEXT], cache=cache)
+        open_source(path, roles=[TEXT], cache=cache)
     assert list(cache.iterdir()) == []
 
 
 def test_a_source_survives_pickling(tmp_path: Path) -> None:
-    source = open_source(large(tmp_path / "a.csv"), columns=[TEXT], cache=tmp_path / "cache")
+    source = open_source(large(tmp_path / "a.csv"), roles=[TEXT], cache=tmp_path / "cache")
     again = pickle.loads(pickle.dumps(source))  # noqa: S301  what workers do with sources
     assert again[77].text("text").read(0, 99) == source[77].text("text").read(0, 99)
 
 
 def test_hashes_of_ids_are_spread_evenly(tmp_path: Path) -> None:
-    source = table(tmp_path / "a.csv", "text\n" + "x\n" * 20_000, columns=[TEXT])
+    source = table(tmp_path / "a.csv", "text\n" + "x\n" * 20_000, roles=[TEXT])
     hashes = source.id_hashes(0, 20_000)
     assert len(set(hashes.tolist())) == 20_000
     assert np.array_equal(hashes[500:700], source.id_hashes(500, 700))
     counts = np.bincount((hashes >> np.uint64(60)).astype(int), minlength=16)
     assert np.abs(counts - 1250).max() < 150
-    other = table(tmp_path / "b.csv", "text\n" + "x\n" * 20_000, columns=[TEXT])
+    other = table(tmp_path / "b.csv", "text\n" + "x\n" * 20_000, roles=[TEXT])
     assert not (other.id_hashes(0, 20_000) == hashes).any()
 
 
@@ -401,7 +401,7 @@ def test_opening_a_table_loads_nothing_heavy(tmp_path: Path, repository: Path) -
         "import sys, anysize.sources as sources\n"
         "assert 'numpy' not in sys.modules, 'importing the room must load nothing'\n"
         "spec = sources.ColumnSpec(role='text', kind='text', names=('text',))\n"
-        f"source = sources.open_source({str(path)!r}, columns=[spec])\n"
+        f"source = sources.open_source({str(path)!r}, roles=[spec])\n"
         "assert source[29_999].text('text').read(0, 4) == 'text'\n"
         "heavy = {'torch', 'pyarrow', 'pandas', 'PIL', 'cv2', 'pyvips', 'scipy', 'transformers'}\n"
         "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()\n"
@@ -414,7 +414,7 @@ def test_opening_a_table_loads_nothing_heavy(tmp_path: Path, repository: Path) -
 def test_targets_are_the_records_targets_however_rows_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = open_source(large(tmp_path / "a.csv"), columns=[TEXT, LABEL], cache=tmp_path / "cache")
+    source = open_source(large(tmp_path / "a.csv"), roles=[TEXT, LABEL], cache=tmp_path / "cache")
     assert list(source.targets()) == [str(index) for index in range(30_000)]  # type: ignore[attr-defined]
     monkeypatch.setattr("anysize.sources.table.MOST_READ", 0)
     assert list(source.targets()) == [str(index) for index in range(30_000)]  # type: ignore[attr-defined]
@@ -426,7 +426,7 @@ def test_rows_cut_wrongly_are_named_where_no_label_is_found(tmp_path: Path) -> N
     task = load("text-classification")
     (tmp_path / "a.csv").write_text("text,label\none, two,1\nthree, four,0\n")
     with pytest.raises(DataError, match=r"no record has a label: a.csv:0: has 3 cells .* quote"):
-        task.labels(open_source(tmp_path / "a.csv", columns=task.columns))
+        task.labels(open_source(tmp_path / "a.csv", roles=task.columns))
     (tmp_path / "b.csv").write_text("text,label\none,1\nthree, four,0\n")
     with pytest.raises(DataError, match=r"only one label, '1'.*b.csv:1: has 3 cells"):
-        task.labels(open_source(tmp_path / "b.csv", columns=task.columns))
+        task.labels(open_source(tmp_path / "b.csv", roles=task.columns))

@@ -225,7 +225,7 @@ def test_columns_by_their_usual_names(lead: Model, tmp_path: Path) -> None:
         assert found.prediction == " ".join(SENTENCES[:3])
         from anysize.sources import open_source
 
-        record = open_source(path, columns=task.columns)[0]
+        record = open_source(path, roles=task.columns)[0]
         wanted = task.target_of(record)
         assert wanted is not None
         assert len(wanted) == count

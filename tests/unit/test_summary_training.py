@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.chats import CHATML, save_chat_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     AutoModelForSeq2SeqLM,
@@ -28,6 +29,8 @@ from anysize.core.findings import Findings
 from anysize.core.records import Record
 from anysize.core.results import Result
 from anysize.core.rouge import words
+from anysize.modalities import modality_of
+from anysize.modalities.texts.settings import TextSettings
 from anysize.readers.text import Text
 from anysize.sources import open_source
 from anysize.tasks.summarization import Summarization, SummaryPreprocess
@@ -135,7 +138,7 @@ def test_the_loss_is_that_of_transformers(folder: Path) -> None:
 def test_summaries_are_written_as_by_transformers(folder: Path, asked: dict[str, Any]) -> None:
     model = anysize.load(folder, task="summarization")
     (found,) = model(
-        [TEXT], memory="2GiB", runtime="torch", precision="float32", max_new_tokens=20, **asked
+        [TEXT], memory="12GiB", runtime="torch", precision="float32", max_new_tokens=20, **asked
     )
     assert isinstance(found, Result)
     theirs: Any = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
@@ -234,7 +237,7 @@ def test_what_is_not_shown_whole_is_counted(folder: Path, tmp_path: Path) -> Non
     path.write_text("\n".join(lines), encoding="utf-8")
     findings = Findings()
     task = Summarization(SummaryOptions(max_new_tokens=20))
-    task.measure(network, open_source(path, columns=task.columns), findings)
+    task.measure(network, open_source(path, roles=task.columns), findings)
     found = {one.code: (one.count, one.examples) for one in findings}
     assert found == {
         "documents-extracted": (1, ("data.jsonl:1",)),
@@ -250,17 +253,90 @@ def test_a_model_learns_to_summarise(tmp_path: Path) -> None:
     path.write_text("\n".join(lines), encoding="utf-8")
     out = tmp_path / "run"
     anysize.train(
-        task="summarization", data=path, model=str(folder), out=out, epochs=25, batch=8,
-        learning_rate=3e-3, max_new_tokens=20, test=0, memory="2GiB", workers=1, quiet=True,
+        task="summarization", data=path, model=str(folder), out=out, epochs=50, batch=8,
+        learning_rate=3e-3, max_new_tokens=20, validation=0, test=0, memory="12GiB",
+        precision="float32", workers=1, quiet=True,
     )  # fmt: skip
     model = anysize.load(out)
-    (found,) = model([TEXT + " 99."], memory="2GiB", runtime="torch")
+    (found,) = model([TEXT + " 99."], memory="12GiB", runtime="torch")
     assert isinstance(found, Result)
     # Special tokens begin with no weight in the output, so that its ends are learned last.
     assert SUMMARY in str(found.prediction)
 
 
-def test_decoders_and_extracts_are_not_trained(tmp_path: Path) -> None:
+@pytest.mark.parametrize("template", [CHATML, None])
+def test_a_decoder_learns_the_summary_alone(template: str | None, tmp_path: Path) -> None:
+    """Behind the prompt that it has in prediction, with the loss that transformers' logits give."""
+    from anysize.tasks.protocols import LossBatch, LossOptions
+
+    save_chat_model(tmp_path, template)
+    network = anysize.load(tmp_path, task="summarization").network
+    task = Summarization(SummaryOptions(max_new_tokens=20))
+    preprocess = task.preprocess(network)
+    pairs = ((TEXT, SUMMARY), ("A red house.", "Two men talk."))
+    examples = [next(iter(preprocess(0, record(*pair), 0))) for pair in pairs]
+    hub: Any = network.hub_tokenizer
+    asked = "<|im_start|>user\nSummarize the following text.\n\n{}<|im_end|><|im_start|>assistant\n"
+    wanted = 0.0
+    module: Any = network.module.eval()
+    for (text, summary), example in zip(pairs, examples, strict=True):
+        ids, labels = (example.arrays[name].tolist() for name in ("input_ids", "labels"))
+        assert hub.decode(ids) == (asked.format(text) if template else f"{text}\nTL;DR:")
+        assert hub.decode(labels) == (summary if template else f" {summary}") + "<|im_end|>"
+        (alone,) = preprocess(0, record(text, summary), None)
+        assert alone.arrays["input_ids"].tolist() == ids
+        assert example.cost == len(ids) + len(labels)
+        with torch.no_grad():
+            logits = module(input_ids=torch.tensor([ids + labels])).logits[0]
+        wanted += float(
+            torch.nn.functional.cross_entropy(
+                logits[len(ids) - 1 : -1], torch.tensor(labels), reduction="sum",
+                label_smoothing=0.1,
+            )
+        )  # fmt: skip
+    batch = LossBatch(
+        examples=examples, owners=torch.arange(2), weights=torch.ones(2), targets=[0, 0],
+        options=LossOptions(label_smoothing=0.1),
+    )  # fmt: skip
+    for packed in (True, False):
+        execution = modality_of(network.settings).execution(
+            network, torch.device("cpu"), packed=packed
+        )
+        assert execution.packed is packed
+        ours = task.loss(network, execution(examples), batch)
+        assert float(ours.detach()) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_a_decoder_is_trained_with_additions_and_writes_what_it_learned(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save_chat_model(tmp_path / "model")
+    path = tmp_path / "data.jsonl"
+    summary = "because it was warm"
+    rows = [{"text": f"The cat sat on the mat {n}.", "summary": summary} for n in range(24)]
+    # Longer than the model reads: it is shown what its summary is about.
+    rows.append({"text": "Nobody knows. " * 40 + "It was warm.", "summary": summary})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    out = tmp_path / "run"
+    anysize.train(
+        task="summarization", data=path, model=str(tmp_path / "model"), out=out, steps=60, batch=8,
+        lora=True, lora_targets=("all-linear",), learning_rate=0.01, max_new_tokens=20,
+        validation=0, test=0, precision="float32", workers=1, quiet=True,
+        freeze=("!model.embed_tokens",),  # random ones cannot say much
+    )  # fmt: skip
+    assert "windows have 176 tokens instead of 256" in caplog.text
+    report = json.loads((out / "report.json").read_text())
+    assert "documents-extracted" in {one["code"] for one in report["findings"]}
+    model = anysize.load(out)
+    assert model.network.reads(TextSettings).window == 176
+    (found,) = model(["The cat sat on the mat 99."], runtime="torch", precision="float32")
+    assert isinstance(found, Result)
+    assert found.prediction == summary and found.details["sentences"]
+    measured: Any = model.evaluate(path, runtime="torch", precision="float32")
+    assert measured.main()["rougeL"] > 0.9
+
+
+def test_extracts_are_not_trained(tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl"
     path.write_text(json.dumps({"text": TEXT, "summary": SUMMARY}) + "\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="is not trained"):

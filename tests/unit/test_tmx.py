@@ -38,7 +38,7 @@ def test_units_are_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     expected = [(f"Text <b>{n} & more", f"Satz {n}: ähnlich") for n in range(40)]
     for piece in (300, 517, 1 << 20):
         monkeypatch.setattr(module, "PIECE", piece)
-        source = open_source(path, columns=Translation.columns)
+        source = open_source(path, roles=Translation.columns)
         found = [
             ("".join(source[place].text("source").chunks()), source[place].target)
             for place in range(len(source))
@@ -49,28 +49,26 @@ def test_units_are_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_languages_are_named_or_guessed(tmp_path: Path) -> None:
     path = _file(tmp_path, _many(2))
-    chinese = open_source(
-        path, columns=Translation.columns, rename={"source": "de", "target": "zh"}
-    )
+    chinese = open_source(path, roles=Translation.columns, columns={"source": "de", "target": "zh"})
     assert chinese[1].target == "句子1。"
     assert "".join(chinese[1].text("source").chunks()) == "Satz 1: ähnlich"
     with pytest.raises(ConfigurationError, match="no such language; it has en-US, de, zh-CN"):
-        open_source(path, columns=Translation.columns, rename={"target": "fr"})
+        open_source(path, roles=Translation.columns, columns={"target": "fr"})
 
 
 def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no unit"):
-        open_source(_file(tmp_path, ""), columns=Translation.columns)
+        open_source(_file(tmp_path, ""), roles=Translation.columns)
     bomb = '<!DOCTYPE tmx [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
     unit = _UNIT.format(n="0").replace("Satz", "&b;")
     with pytest.raises(DataError, match="is not XML: undefined entity"):
-        open_source(_file(tmp_path, unit, bomb), columns=Translation.columns)
+        open_source(_file(tmp_path, unit, bomb), roles=Translation.columns)
     source = open_source(
         _file(tmp_path, _many(1) + "<tu><tuv xml:lang='de'><seg>nur</seg></tuv></tu>"),
-        columns=Translation.columns,
+        roles=Translation.columns,
     )
     with pytest.raises(DataError, match="has no text in 'en', only in de"):
         source[1]
     (tmp_path / "memory.tmx").write_bytes("<tmx/>".encode("utf-16"))
     with pytest.raises(DataError, match="is in utf-16"):
-        open_source(tmp_path / "memory.tmx", columns=Translation.columns)
+        open_source(tmp_path / "memory.tmx", roles=Translation.columns)

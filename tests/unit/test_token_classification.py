@@ -165,7 +165,7 @@ def test_files_of_words_with_tags_are_read_a_sentence_a_record(tmp_path: Path) -
     path = tmp_path / "train.conll"
     path.write_text("".join(conll_lines()), encoding="utf-8")
     task = TokenClassification()
-    source = open_source(path, columns=task.columns)
+    source = open_source(path, roles=task.columns)
     found = [source[index] for index in range(len(source))]
     assert ["".join(each.text("text").chunks()) for each in found] == [
         "Anna Berg went",
@@ -175,21 +175,21 @@ def test_files_of_words_with_tags_are_read_a_sentence_a_record(tmp_path: Path) -
     assert [
         [(each.start, each.stop, each.label) for each in task.target_of(one) or ()] for one in found
     ] == [[(0, 9, "PER")], [(3, 11, "LOC")]]
-    third = open_source(path, columns=task.columns, rename={"tags": "3"})
+    third = open_source(path, roles=task.columns, columns={"tags": "3"})
     assert task.labels(third) == tag_names(["NP", "PP", "VP"])
     with pytest.raises(ConfigurationError, match="has a number, from 1"):
-        open_source(path, columns=task.columns, rename={"tags": "ner"})
+        open_source(path, roles=task.columns, columns={"tags": "ner"})
 
 
 def test_a_file_of_words_without_tags_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "train.conll"
     path.write_text("Anna\nwent\n\n", encoding="utf-8")
-    source = open_source(path, columns=TokenClassification().columns)
+    source = open_source(path, roles=TokenClassification().columns)
     with pytest.raises(DataError, match="a line has 1 columns"):
         _ = source[0]
     path.write_text("\n\n", encoding="utf-8")
     with pytest.raises(DataError, match="no line with a word and a tag"):
-        open_source(path, columns=TokenClassification().columns)
+        open_source(path, roles=TokenClassification().columns)
 
 
 def test_a_student_is_compared_at_the_words_that_its_windows_own() -> None:

@@ -254,7 +254,7 @@ def test_the_loss_is_taken_once_of_every_target_token(network: Network) -> None:
 
 
 def test_a_pair_that_is_too_long_says_so(network: Network) -> None:
-    with pytest.raises(DataError, match=r"tokens to be translated into .* reads 512: divide"):
+    with pytest.raises(DataError, match=r"tokens and its translation .* reads 512: divide"):
         _pair(network, "word " * 2000, "Wort")
     with pytest.raises(DataError, match="has no target"):
         Translation().encode_target(Record(id="a", fields={}, target=" "), ())

@@ -78,7 +78,7 @@ def test_a_folder_translates_sentence_by_sentence_as_transformers_does(folder: P
     model = anysize.load(folder, task="translation")
     text = "\n\n".join(SENTENCES)
     (found,) = model(
-        [text], beams=1, guard=False, memory="2GiB", runtime="torch", precision="float32"
+        [text], beams=1, guard=False, memory="12GiB", runtime="torch", precision="float32"
     )
     assert isinstance(found, Result)
     assert found.receipt.covered == 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anysize.tasks.translation_guard import lost, problems, protected, repeats
+from anysize.tasks.translation_guard import lost, problems, protected, repeats, unusable
 from anysize.tasks.translation_step import fragments
 
 _LONG = "The committee met in the old town hall to discuss the plan for the new bridge."
@@ -65,3 +65,17 @@ def test_fragments_are_the_segment() -> None:
     assert [source[start:stop] for start, stop in protected(source)] == [
         "{name}", "https://a.b", "`x`",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("output", "found", "reason"),
+    [
+        ("Gut.", [], None),
+        (" \n", [], "empty"),
+        ("Gut gut gut gut", [["repeats itself"]], "looping"),
+        ("Gut. Und", [[], ["cut off", "too short"]], "cut off"),
+        ("Gut", [["lost 1999"]], "without an address, number or tag of the source"),
+    ],
+)
+def test_what_no_student_learns_from(output: str, found: list[list[str]], reason: str) -> None:
+    assert unusable(output, found) == reason

@@ -45,7 +45,7 @@ def test_words_are_read_wherever_pieces_end(size: int) -> None:
 def test_a_file_is_a_text_for_language_models(tmp_path: Path) -> None:
     path = tmp_path / "wsj_0001.mrg"
     path.write_text(TREES * 100, encoding="utf-8")
-    source = open_source(path, columns=TextGeneration().columns)
+    source = open_source(path, roles=TextGeneration().columns)
     texts = ["".join(source[index].text("text").chunks()) for index in range(len(source))]
     assert len(texts) > 1 and "".join(texts) == SAID * 100
 

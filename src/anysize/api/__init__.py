@@ -8,18 +8,11 @@ from anysize.core.lazy import attributes
 
 if TYPE_CHECKING:
     from anysize.api.compression import compress_report
-    from anysize.api.model import Model, load
+    from anysize.api.loading import load
+    from anysize.api.model import Model
+    from anysize.api.sheets import augment, boxes_sheet
     from anysize.api.training import plan, train, train_report
-    from anysize.api.verbs import (
-        augment,
-        boxes_sheet,
-        card,
-        compress,
-        evaluate,
-        inspect,
-        is_model,
-        statistics,
-    )
+    from anysize.api.verbs import card, compress, evaluate, inspect, is_model, statistics
     from anysize.planning.options import PredictOptions
 
 __all__ = [
@@ -45,15 +38,15 @@ __getattr__ = attributes(
     {
         "Model": "api.model",
         "PredictOptions": "planning.options",
-        "augment": "api.verbs",
-        "boxes_sheet": "api.verbs",
+        "augment": "api.sheets",
+        "boxes_sheet": "api.sheets",
         "card": "api.verbs",
         "compress": "api.verbs",
         "compress_report": "api.compression",
         "evaluate": "api.verbs",
         "inspect": "api.verbs",
         "is_model": "api.verbs",
-        "load": "api.model",
+        "load": "api.loading",
         "plan": "api.training",
         "statistics": "api.verbs",
         "train": "api.training",

@@ -38,7 +38,8 @@ def compress_report(
             (``data/*.csv``), or several of these.
         methods: chains such as ``prune-structured(flops=0.5), int8``; none tries those that need
             no training.
-        max_drop: what the task's main metric may lose.
+        max_drop: what the task's main metric may lose; where lower is better (perplexity), what it
+            may rise by as a part of the original's.
         records: how many records decide, at most; 0 is all of them.
         memory: budget in bytes, or as ``2GiB``; None is 70 % of what the machine has free.
         columns: column of a table for each role.

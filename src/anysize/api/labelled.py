@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from anysize.api.model import Model
     from anysize.sources.inputs import Chosen
     from anysize.sources.opening import Paths
+    from anysize.tasks.protocols import Task
 
 
 def labelled(
@@ -22,6 +23,7 @@ def labelled(
     options: PredictOptions,
     split: str | None,
     findings: Findings,
+    task: Task,
 ) -> Source:
     """The records to measure a model on.
 
@@ -31,6 +33,7 @@ def labelled(
         options: the same.
         split: the same.
         findings: takes what opening the data guesses, repairs or leaves out.
+        task: whose columns they have.
 
     Raises:
         ConfigurationError, DataError: the data cannot be used, or has no such split.
@@ -44,13 +47,18 @@ def labelled(
     elif is_source(data):
         chosen = Chosen(source=cast(Source, data))
     else:
-        chosen = _opened(model, as_paths(data), options, split, findings)
+        chosen = _opened(model, as_paths(data), options, split, findings, task)
     note_learned(model.card, chosen.source, findings)
-    return comparable(chosen, model.task, model.card.labels, findings)
+    return comparable(chosen, task, model.card.labels, findings)
 
 
 def _opened(
-    model: Model, data: Paths, options: PredictOptions, split: str | None, findings: Findings
+    model: Model,
+    data: Paths,
+    options: PredictOptions,
+    split: str | None,
+    findings: Findings,
+    task: Task,
 ) -> Chosen:
     from anysize.sources.inputs import check_split, open_split
 
@@ -58,10 +66,10 @@ def _opened(
     return open_split(
         data,
         check_split(data, split),
-        columns=columns_of(model.task, model.card),
-        rename=options.columns,
+        roles=columns_of(task, model.card),
+        columns=options.columns,
         encoding=options.encoding,
-        by_target=model.task.by_target,
+        by_target=task.by_target,
         validation=validation,
         test=test,
         findings=findings,

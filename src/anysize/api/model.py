@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -11,21 +10,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 from anysize import tasks
 from anysize.api.compression import compress_report
-from anysize.api.labelled import labelled
+from anysize.api.hearing import refuse_recogniser
+from anysize.api.measuring import evaluated
 from anysize.api.people import People
-from anysize.api.streaming import Streaming
+from anysize.api.streaming import Streaming, refuse_live
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, RunError
 from anysize.core.findings import Finding, Findings
 from anysize.core.locks import only_writer, only_writer_of
-from anysize.core.memory import parse_size
-from anysize.core.progress import counted
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
-from anysize.evaluation.choice import evaluator_of, measured
 from anysize.planning.options import PredictOptions, task_asked, with_settings
 from anysize.tasks.inputs import Input, columns_of, open_inputs
-from anysize.tasks.protocols import Answering, answering
+from anysize.tasks.protocols import answering
 
 if TYPE_CHECKING:
     from anysize.evaluation.protocols import Measured
@@ -36,42 +33,6 @@ if TYPE_CHECKING:
     from anysize.planning.session import Session
     from anysize.sources.opening import Paths
     from anysize.tasks.protocols import Task
-
-
-def load(
-    spec: str | Path,
-    task: str | None = None,
-    *,
-    memory: int | str | None = None,
-    labels: Sequence[str] | None = None,
-    pixels: str | None = None,
-) -> Model:
-    """Opens a bundle, a Hugging Face folder, a GGUF file or a hub id.
-
-    Args:
-        spec: where the model is.
-        task: needed only where the model's configuration does not name it.
-        memory: budget in bytes, or as ``2GiB``, that the weights are held against before they are
-            read; None reads them whatever their size.
-        labels: names of the classes in the order of the outputs, for a file that has none.
-        pixels: values that a picture model was trained on (``0-255``, ``-1-1``, ``caffe``, …), for
-            a file that does not say it.
-
-    Raises:
-        BundleError: nothing usable there.
-        ConfigurationError: labels or pixels that do not fit.
-        BudgetError: the weights alone are over the budget.
-    """
-    from anysize.models.spec import in_one_file, open_network
-    from anysize.planning.budget import refuse_early, weights_size
-
-    if memory is not None:
-        refuse_early(f"loading {spec}", parse_size(memory), weights_size(spec), training=False)
-    network, card = open_network(str(spec), task, labels=labels, pixels=pixels)
-    # The folder of a graph or GGUF file is no bundle: nothing is kept in it, and no gallery is
-    # tied to it.
-    folder = Path(spec) if Path(spec).is_dir() and not in_one_file(spec) else None
-    return Model(network, card, folder)
 
 
 class Model(People, Streaming):
@@ -168,8 +129,8 @@ class Model(People, Streaming):
         """
         options = with_settings(options, settings, self.task)
         source = self.open(inputs, options)
-        results = self._session().results(source, options, plan=plan, on_windows=on_windows)
-        return self._named(results, options)
+        results = self.session().results(source, options, plan=plan, on_windows=on_windows)
+        return self._finished(results, source, options)
 
     def evaluate(
         self,
@@ -202,32 +163,9 @@ class Model(People, Streaming):
         """
         options = with_settings(options, settings, self.task)
         self._check_not_matching(options)
+        refuse_live(self, options)
         with nullcontext() if out is None else only_writer(Path(out)):
-            return self._evaluated(data, out, options, split, on_windows)
-
-    def _evaluated(
-        self,
-        data: Any,
-        out: str | Path | None,
-        options: PredictOptions,
-        split: str | None,
-        on_windows: Callable[[int], None] | None,
-    ) -> Measured:
-        evaluator = evaluator_of(self.task)
-        findings = Findings()
-        source = labelled(self, data, options, split, findings)
-        findings.checked(strict=options.strict)
-        session = self._session(measuring=isinstance(self.task, Answering))
-        results = session.results(source, options, keep_first=True, on_windows=on_windows)
-        results = counted(results, "evaluating", len(source))
-        network, task = session.asked(options)
-        made: dict[str, Any] = {"card": self.card, "network": network, "task": task}
-        evaluation = measured(evaluator, results, source=source, **made)
-        if hasattr(evaluation, "findings"):
-            evaluation = dataclasses.replace(cast(Any, evaluation), findings=tuple(findings))
-        if out is not None:
-            evaluator.write_report(evaluation, Path(out), card=self.card.to_json(), source=source)
-        return evaluation
+            return evaluated(self, data, out, options, split, on_windows)
 
     def compress(
         self,
@@ -260,6 +198,8 @@ class Model(People, Streaming):
             from anysize.compression.report import reasons
 
             raise RunError("nothing passes: " + "; ".join(reasons(judgement)))
+        from anysize.api.loading import load
+
         return load(out)
 
     def export(self, out: str | Path, file_format: str = "onnx", **options: str) -> Path:
@@ -296,7 +236,7 @@ class Model(People, Streaming):
         Raises:
             BudgetError: not even one window at a time fits.
         """
-        return self._session().plan(source, options, thorough=thorough)
+        return self.session().plan(source, options, thorough=thorough)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -308,7 +248,7 @@ class Model(People, Streaming):
         """What the model does."""
         return tasks.of(self.card)
 
-    def _session(self, *, measuring: bool = False) -> Session:
+    def session(self, *, measuring: bool = False) -> Session:
         """What predicts; the same one, with the plans it keeps, as long as these three stay."""
         from anysize.planning.session import Session
 
@@ -329,12 +269,13 @@ class Model(People, Streaming):
         Args:
             inputs: see ``predict``.
             options: the same.
-            findings: takes what opening them guesses, repairs or leaves out; None logs the
-                warnings.
+            findings: takes what opening them guesses, repairs or leaves out; None logs warnings.
 
         Raises:
             DataError: as ``predict``; with ``strict``, also where there is a warning.
         """
+        refuse_live(self, options)
+        refuse_recogniser(options)
         found = Findings() if findings is None else findings
         task = task_asked(answering(self.task), self.card, options)
         source = open_inputs(
@@ -342,7 +283,7 @@ class Model(People, Streaming):
             task,
             columns=options.columns,
             encoding=options.encoding,
-            specs=columns_of(task, self.card),
+            roles=columns_of(task, self.card),
             findings=found,
         )
         found.checked(strict=options.strict)

@@ -1,4 +1,4 @@
-"""What a loaded model does with people: galleries, and pairs of pictures."""
+"""What a loaded model does with people: galleries, and pairs of records."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from anysize import tasks
+from anysize.api.attribution import attributed, refuse_attribution
 from anysize.api.loaded import Loaded
+from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class People(Loaded):
-    """Methods of ``Model`` for face-recognition."""
+    """Methods of ``Model`` for face-recognition and speaker-recognition."""
 
     def enroll(
         self,
@@ -94,7 +96,7 @@ class People(Loaded):
                 f"verify compares two records, and what was given holds {len(source)}: name two "
                 "files"
             )
-        found = list(self._session().results(source, options))
+        found = list(self.session().results(source, options))
         return compare(*found, gallery=gallery, threshold=matching.threshold)
 
     def _collected(self, data: Input | Source, options: PredictOptions) -> Collected:
@@ -102,11 +104,21 @@ class People(Loaded):
 
         # A path on its own would be read as a text by a text model.
         source = self.open(data if is_source(data) else [Path(cast(Input, data))], options)
-        results = self._session().results(source, options)
+        results = self.session().results(source, options)
         return collect(
             (result, None if isinstance(result, ErrorResult) else source[ordinal].target)
             for ordinal, result in enumerate(results)
         )
+
+    def _finished(
+        self,
+        results: Iterator[Result | ErrorResult],
+        source: Source,
+        options: PredictOptions,
+    ) -> Iterator[Result | ErrorResult]:
+        """The results with names: of what was found in them, and of who says their lines."""
+        task = task_asked(tasks.of(self.card), self.card, options)
+        return attributed(self._named(results, options), source, options, task)
 
     def _named(
         self, results: Iterator[Result | ErrorResult], options: PredictOptions
@@ -116,6 +128,10 @@ class People(Loaded):
         from anysize.recognition.naming import named
 
         matching = self._matching(options)
+        if getattr(matching, "collar", None) is not None:
+            raise ConfigurationError(
+                "collar is for evaluate --timeline, and does nothing in predict: leave it out"
+            )
         if matching.gallery is None:
             return results
         return named(results, Matcher(self._gallery(matching.gallery), matching.threshold))
@@ -128,8 +144,17 @@ class People(Loaded):
 
     def _check_not_matching(self, options: PredictOptions) -> None:
         """Evaluation compares every two records; a gallery and its threshold would do nothing."""
+        refuse_attribution(task_asked(tasks.of(self.card), self.card, options), "evaluate")
         matching = self._matching(options)
-        given = [name for name, value in vars(matching).items() if value is not None]
+        usual = type(matching)()
+        given = [name for name, value in vars(matching).items() if value != getattr(usual, name)]
+        if getattr(matching, "timeline", False):
+            given = [name for name in given if name in vars(MatchOptions())]
+            if given:
+                raise ConfigurationError(
+                    f"{' and '.join(given)}: for predict and verify; evaluate --timeline matches "
+                    "speakers to those of the reference, whatever their names"
+                )
         if given:
             raise ConfigurationError(
                 f"{' and '.join(given)}: for predict and verify; evaluate compares every two "
@@ -144,13 +169,14 @@ class People(Loaded):
         return gallery
 
     def _check_embeds(self, what: str) -> None:
-        if self.network.outputs != ("embeddings",):
+        if "embeddings" not in self.network.outputs:
             raise ConfigurationError(
-                f"{what} models that embed give (face-recognition); this one is for "
-                f"{self.card.task}"
+                f"{what} models that embed give (face-recognition, speaker-recognition); this one "
+                f"is for {self.card.task}"
             )
 
     def _fingerprint(self) -> str:
+        from anysize.models.fingerprint import weights_fingerprint
         from anysize.recognition.gallery import embedder_fingerprint
 
         self._check_embeds("galleries are of")
@@ -159,6 +185,8 @@ class People(Loaded):
                 f"{self.network.spec} is a graph file, and galleries are kept for a bundle: give "
                 "the bundle that it was exported from"
             )
+        if self.folder is None and self.network.spec in plugins.keys("models"):
+            return weights_fingerprint(self.network.module)
         if self.folder is None:
             raise ConfigurationError(
                 f"galleries are for bundles in a folder, and {self.network.spec} has none"

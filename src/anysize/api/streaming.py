@@ -1,4 +1,4 @@
-"""What a loaded model says of a record before it is finished."""
+"""What a loaded model says of a record before it is finished, or that has no end."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from anysize import tasks
+from anysize.api.attribution import refuse_attribution
 from anysize.api.loaded import Loaded
+from anysize.core.errors import ConfigurationError
+from anysize.core.options import declared
 from anysize.core.records import Source
-from anysize.core.results import ErrorResult, PartialResult, Result
-from anysize.planning.options import PredictOptions, with_settings
+from anysize.core.results import ErrorResult, PartialResult, Result, SettledResult
+from anysize.modalities import modality_of
+from anysize.planning.options import PredictOptions, task_asked, with_settings
+from anysize.sources.stream import StreamSource, single
 from anysize.tasks.inputs import Input
 
 if TYPE_CHECKING:
@@ -45,5 +50,69 @@ class Streaming(Loaded):
             ConfigurationError: the task has no partial results; and as ``predict``.
         """
         options = with_settings(options, settings, tasks.of(self.card))
+        refuse_attribution(task_asked(tasks.of(self.card), self.card, options), "--stream")
         source = self.open(inputs, options)
-        return self._session().stream(source, options, plan=plan, on_windows=on_windows)
+        return self.session().stream(source, options, plan=plan, on_windows=on_windows)
+
+    def live(
+        self,
+        stream: Any,
+        options: PredictOptions | None = None,
+        *,
+        name: str = "live",
+        plan: PredictionPlan | None = None,
+        on_windows: Callable[[int], None] | None = None,
+        **settings: Any,
+    ) -> Iterator[SettledResult | Result | ErrorResult]:
+        """Predicts on a recording without an end: a microphone, a pipe.
+
+        Memory stays the same however long it is. The segments (events) of all that is given, one
+        after the other, are those of a file with the same samples.
+
+        Args:
+            stream: a binary file that is read to its end, or an iterable of bytes, or of arrays
+                ``[n]`` or ``[n, channels]``.
+            options: see ``PredictOptions``.
+            name: of the recording, its id in the results.
+            plan: see ``predict``.
+            on_windows: see ``predict``.
+            settings: fields of ``PredictOptions``, as in ``predict``; how samples are written is
+                said by ``pcm_rate``, ``pcm_format`` and ``pcm_channels``.
+
+        Yields:
+            A ``SettledResult`` for what nothing further changes, as it comes; at the end a
+            ``Result`` with the rest and the receipt, or an ``ErrorResult``.
+
+        Raises:
+            ConfigurationError: the task knows its result only when all has been read, or the stream
+                gives something else.
+        """
+        options = with_settings(options, settings, tasks.of(self.card))
+        task = task_asked(tasks.of(self.card), self.card, options)
+        refuse_attribution(task, "live input")
+        modality = modality_of(self.network.settings)
+        kind = modality.live_options
+        if kind is None:
+            raise ConfigurationError(
+                f"{task.name} reads no live input: give a {modality.noun} to predict"
+            )
+        names = {one.name for one in declared(kind)}
+        own = {key: value for key, value in options.of_task.items() if key in names}
+        field = modality.live(stream, name, kind(**own))
+        source = StreamSource([single(task.role, name, field)])
+        return self.session().live(source, options, plan=plan, on_windows=on_windows)
+
+
+def refuse_live(model: Loaded, options: PredictOptions) -> None:
+    """Raises ConfigurationError for options of live input where the input is none."""
+    kind = modality_of(model.network.settings).live_options
+    names = {one.name for one in declared(kind)} if kind else set()
+    found = [key for key, value in options.of_task.items() if key in names and value is not None]
+    if found:
+        raise ConfigurationError(
+            [
+                f"{key} says how samples of live input are written ('-', or Model.live); files say "
+                "it themselves: leave it out"
+                for key in found
+            ]
+        )

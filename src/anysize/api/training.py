@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anysize.api.model import Model, load
+from anysize.api.loading import load
+from anysize.api.model import Model
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import scratch
 from anysize.core.progress import silenced

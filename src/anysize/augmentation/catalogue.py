@@ -29,6 +29,7 @@ class Entry:
         name: as in a specification.
         about: one sentence.
         fuses: what it becomes part of (see ``Step.fuses``), or ``policy``.
+        content: of a step, what it changes: ``pictures``, ``recordings`` or ``texts``.
         steps: of a policy, its specification.
         parameters: of a step.
     """
@@ -36,6 +37,7 @@ class Entry:
     name: str
     about: str
     fuses: str
+    content: str = ""
     steps: str = ""
     parameters: tuple[Parameter, ...] = ()
 
@@ -61,6 +63,7 @@ def _entry(kind: type[Step]) -> Entry:
         name=kind.name,
         about=(kind.__doc__ or "").split("\n\n")[0].replace("\n    ", " "),
         fuses=kind.fuses,
+        content=kind.content,
         parameters=tuple(
             Parameter(
                 name=item.name,

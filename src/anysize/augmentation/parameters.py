@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-Kind: TypeAlias = Literal["number", "whole", "range", "size", "word"]
+Kind: TypeAlias = Literal["number", "whole", "range", "size", "word", "string"]
 Single: TypeAlias = Literal["exact", "around zero", "around one"]
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
@@ -38,7 +39,7 @@ class Rule:
 
     Attributes:
         about: what it does.
-        kind: number, whole number, range, size (``(width, height)``) or word.
+        kind: number, whole number, range, size (``(width, height)``), word, or any text.
         low, high: bounds of the numbers, included.
         single: what a single number means where a range is asked for: itself, a deviation from
             0 to both sides, or a deviation from 1 to both sides.
@@ -58,6 +59,8 @@ class Rule:
         """The rule in words."""
         if self.kind == "word":
             return f"one of {', '.join(self.words)}"
+        if self.kind == "string":
+            return "a text"
         if self.kind == "size":
             return "a side or WIDTHxHEIGHT in pixels, each from 1 to 65536"
         what = {
@@ -94,6 +97,11 @@ def picture_size(about: str) -> dict[str, Rule]:
 def word(about: str, words: tuple[str, ...]) -> dict[str, Rule]:
     """Metadata of a dataclass field for one of some words."""
     return {"rule": Rule(about=about, kind="word", words=words)}
+
+
+def text(about: str) -> dict[str, Rule]:
+    """Metadata of a dataclass field for a text of any content, the name of a folder for one."""
+    return {"rule": Rule(about=about, kind="string")}
 
 
 def rules(kind: type) -> dict[str, Rule]:
@@ -207,10 +215,17 @@ def _word(value: Any, rule: Rule) -> str:
     return str(value)
 
 
+def _string(value: Any, rule: Rule) -> str:
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError
+    return os.fspath(value)
+
+
 _READERS: dict[Kind, Callable[[Any, Rule], Any]] = {
     "number": _number,
     "whole": _whole,
     "range": _range,
     "size": _size,
     "word": _word,
+    "string": _string,
 }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from anysize.augmentation.captions import font_for, pillow
 from anysize.augmentation.image import Augmentation
 from anysize.augmentation.operations import Pixels
-from anysize.core.errors import DataError
+from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.files import write_bytes
 from anysize.core.findings import Finding
 from anysize.core.records import ImageField, Record, Source
@@ -21,6 +22,7 @@ from anysize.readers.image import Image
 from anysize.readers.pages import chosen_pages
 from anysize.readers.resize import resize
 
+Row = TypeVar("Row")
 MOST_ROWS = 100
 """Rows of a sheet, with all pages."""
 
@@ -43,12 +45,97 @@ class Sheet:
         findings: what opening the data guessed, repaired or left out.
     """
 
+    noun: ClassVar[str] = "pictures"
+
     pixels: Pixels
     records: tuple[str, ...]
     failures: tuple[str, ...]
     augment: str = ""
     rows: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """See ``Shown``."""
+        return {"width": self.pixels.shape[1], "height": self.pixels.shape[0]}
+
+    def lines(self) -> Iterator[str]:
+        """See ``Shown``."""
+        return iter(())
+
+    def write(self, out: Path) -> None:
+        """See ``Shown``."""
+        refuse_suffix(out, (".png",), "pictures")
+        write_png(self.pixels, out)
+
+
+class Shown(Protocol):
+    """What an augmentation makes of records, to be looked at.
+
+    Attributes:
+        noun: what the records are.
+        records: their ids.
+        failures: what could not be shown, one sentence each.
+        augment: specification of the augmentation.
+        rows: what each row shows, where it is not a record each.
+        findings: what opening the data guessed, repaired or left out.
+    """
+
+    noun: ClassVar[str]
+
+    @property
+    def records(self) -> tuple[str, ...]: ...
+
+    @property
+    def failures(self) -> tuple[str, ...]: ...
+
+    @property
+    def augment(self) -> str: ...
+
+    @property
+    def rows(self) -> tuple[str, ...]: ...
+
+    @property
+    def findings(self) -> tuple[Finding, ...]: ...
+
+    def facts(self) -> dict[str, Any]:
+        """What ``--json`` says of it besides."""
+        ...
+
+    def lines(self) -> Iterator[str]:
+        """What is shown on a terminal."""
+        ...
+
+    def write(self, out: Path) -> None:
+        """Writes it.
+
+        Raises:
+            ConfigurationError: the name of ``out`` says no format that it has.
+            DataError: it cannot be written.
+        """
+        ...
+
+
+def refuse_suffix(out: Path, suffixes: Sequence[str], noun: str, *, folder: bool = False) -> None:
+    """Refuses a place to write to whose name says no format.
+
+    Args:
+        out: the place.
+        suffixes: of the formats that there are.
+        noun: of the records.
+        folder: whether a folder will do too.
+
+    Raises:
+        ConfigurationError: as said.
+    """
+    if out.suffix.lower() in suffixes:
+        return
+    if folder and not out.suffix and (out.is_dir() or not out.exists()):
+        return
+    more = ", or a folder," if folder else ""
+    raise ConfigurationError(
+        f"--out must be a file that ends in {' or '.join(suffixes)}{more} for {noun}, not "
+        f"{str(out)!r}"
+    )
 
 
 def contact_sheet(
@@ -158,6 +245,32 @@ def fitted(extent: tuple[int, int], side: int) -> tuple[int, int]:
     ratio = side / max(extent)
     width, height = (max(round(length * ratio), 1) for length in extent)
     return width, height
+
+
+def spread(
+    source: Source, count: int, show: Callable[[Record], Row], noun: str
+) -> tuple[list[tuple[str, Row]], list[str]]:
+    """What is shown of records spread evenly over the data, by their ids; and the failures.
+
+    Args:
+        source: the data.
+        count: records at most.
+        show: what is shown of one; a ``DataError`` is a failure, a sentence each.
+        noun: what the records are.
+
+    Raises:
+        DataError: none can be shown.
+    """
+    shown, failures = [], []
+    for place in range(min(count, len(source))):
+        try:
+            record = source[place * len(source) // min(count, len(source))]
+            shown.append((record.id, show(record)))
+        except DataError as error:
+            failures.append(str(error))
+    if not shown:
+        raise DataError(source.name, "; ".join(failures) or f"has no {noun}")
+    return shown, failures
 
 
 def laid_out(

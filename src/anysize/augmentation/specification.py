@@ -65,6 +65,34 @@ def written(steps: Sequence[Step]) -> str:
     return ", ".join(str(step) for step in steps) or "none"
 
 
+def refuse_unfit(steps: Sequence[Step], content: str, why: str = "") -> None:
+    """Refuses the steps that change something else.
+
+    Args:
+        steps: of an augmentation.
+        content: what the steps must change, ``pictures`` or ``recordings``.
+        why: for no other step will do; empty: the data are of this kind.
+
+    Raises:
+        ConfigurationError: there are such steps; all of them are named, with what there is.
+    """
+    wrong = [step for step in steps if step.content != content]
+    if not wrong:
+        return
+    fit = [name for name, kind in catalogue().items() if kind.content == content]
+    policies = [
+        name
+        for name, (text, _) in POLICIES.items()
+        if text and all(step.content == content for step in parse(text))
+    ]
+    names = list(dict.fromkeys(step.name for step in wrong))
+    raise ConfigurationError(
+        f"augment: {', '.join(names)} {'changes' if len(names) == 1 else 'change'} "
+        f"{wrong[0].content}, and {why or f'the data are {content}'}. Policies for "
+        f"{content}: none, {', '.join(policies)}. Steps: {', '.join(fit)}"
+    )
+
+
 def _steps(specification: Specification, faults: list[str]) -> Iterator[Step]:
     items: Sequence[Any] = [specification] if isinstance(specification, str) else specification
     for item in items:

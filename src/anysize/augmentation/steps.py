@@ -27,7 +27,10 @@ class Step(ABC):
 
     name: ClassVar[str]
     fuses: ClassVar[str]
-    """What it becomes part of: ``warp``, ``matrix``, ``table``, ``batch``, or ``none``."""
+    """What it becomes part of: ``warp``, ``matrix``, ``table``, ``batch``, or ``none``; of steps
+    for recordings what it changes, ``samples`` or ``frames``."""
+    content: ClassVar[str] = "pictures"
+    """What it changes: ``content`` of the settings of a modality."""
 
     def __post_init__(self) -> None:
         faults = []

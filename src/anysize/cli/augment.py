@@ -15,16 +15,23 @@ from anysize.core.errors import ConfigurationError
 def command(
     data: Annotated[
         list[str],
-        typer.Argument(help="Folders, tables or pictures, or a pattern such as 'photos/*.png'."),
+        typer.Argument(help="Folders, tables or files, or a pattern such as 'photos/*.png'."),
     ],
-    sheet: Annotated[Path, typer.Option("--out", help="PNG file that is written.")],
+    sheet: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            help="PNG file that is written; of recordings also a folder with sounds and a page, of "
+            "texts a file .tsv or .html.",
+        ),
+    ],
     augment: Annotated[
         str,
         typer.Option(
             help="Policy or list of steps (anysize list augmentations); auto is what training uses."
         ),
     ] = "auto",
-    count: Annotated[int, typer.Option(help="Pictures shown, at most 100.")] = 6,
+    count: Annotated[int, typer.Option(help="Records shown, at most 100.")] = 6,
     draws: Annotated[int, typer.Option(help="Epochs shown of each, at most 50.")] = 6,
     size: Annotated[
         str | None,
@@ -43,7 +50,7 @@ def command(
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Write a contact sheet: pictures as they are, and as they come in training."""
+    """Show pictures, recordings or texts as they are, and as they come in training."""
     from anysize import api
     from anysize.augmentation import Augmentation
     from anysize.readers.pages import pages_problems
@@ -75,15 +82,16 @@ def command(
                 "seed": seed,
                 "records": list(made.records),
                 "draws": draws,
-                "width": made.pixels.shape[1],
-                "height": made.pixels.shape[0],
+                **made.facts(),
                 "rows": list(made.rows),
                 "failures": list(made.failures),
                 "findings": [each.to_json() for each in made.findings],
             }
         )
         return
-    out(f"{sheet}: {len(made.records)} pictures, {draws} draws each of {made.augment}")
+    for line in made.lines():
+        out(line)
+    out(f"{sheet}: {len(made.records)} {made.noun}, {draws} draws each of {made.augment}")
 
 
 def _checked(
@@ -97,8 +105,11 @@ def _checked(
         for name, value, most in (("--count", count, 100), ("--draws", draws, 50))
         if not 1 <= value <= most
     ]
-    if sheet.suffix.lower() != ".png":
-        problems.append(f"--out must be a file that ends in .png, not {str(sheet)!r}")
+    if sheet.suffix.lower() not in ("", ".png", ".tsv", ".html"):
+        problems.append(
+            f"--out must be a file that ends in .png (pictures, recordings), .tsv or .html "
+            f"(texts), or a folder (recordings), not {str(sheet)!r}"
+        )
     wanted: tuple[int, int] | None = None
     if size is None:
         return wanted, problems

@@ -35,7 +35,11 @@ def command(
         ),
     ] = None,
     max_drop: Annotated[
-        float, typer.Option(help="What the metric may lose: 0.01 is one point of accuracy.")
+        float,
+        typer.Option(
+            help="What the metric may lose: 0.01 is one point of accuracy or of BLEU; an error or "
+            "perplexity may rise by 1 %."
+        ),
     ] = 0.01,
     records: Annotated[
         int, typer.Option(help="How many records decide, at most; 0 is all of them.")

@@ -53,16 +53,14 @@ class DeclaredCommand(Command):
         return [*own, *ctx.meta.get(_PARAMETERS, ()), last]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Writes the options in groups, one for each table."""
-        tables = {one.name: one.table for one in ctx.meta[_OPTIONS]}
+        """Writes the options in groups, one for each table, under its heading."""
+        headings = {one.name: one.heading for one in ctx.meta[_OPTIONS]}
         groups: dict[str, list[tuple[str, str]]] = {}
         for item in self.get_params(ctx):
             record = item.get_help_record(ctx)
             if record is not None:
                 kind = "Arguments" if item.param_type_name == "argument" else "Options"
-                table = tables.get(item.name)
-                title = kind if table is None else table.capitalize()
-                groups.setdefault(title, []).append(record)
+                groups.setdefault(headings.get(item.name, kind), []).append(record)
         for title, rows in groups.items():
             with formatter.section(title):
                 formatter.write_dl(rows)

@@ -12,7 +12,10 @@ from anysize.cli.output import document, say
 
 
 def command(
-    bundle: Annotated[str, typer.Argument(help="A face-recognition bundle.")],
+    bundle: Annotated[
+        str,
+        typer.Argument(help="A bundle that embeds: faces or voices."),
+    ],
     data: Annotated[
         str | None,
         typer.Argument(help="The people to add: a folder for each, or a table with identities."),

@@ -21,6 +21,12 @@ _ROOMS = {
     "methods": "compress",
 }
 
+_STEPS = {
+    "pictures": "Steps for pictures (in brackets: what a step becomes part of)",
+    "recordings": "Steps for recordings (in brackets: what a step changes)",
+    "texts": "Steps for texts (in brackets: what a step changes)",
+}
+
 
 def command(
     what: Annotated[str, typer.Argument(help=", ".join(_ROOMS))],
@@ -55,11 +61,13 @@ def _augmentations(as_json: bool) -> None:
             out(f"  {entry.name:<13}{entry.about}")
             out(f"  {'':<13}= {entry.steps}")
     out("")
-    out("Steps (in brackets: what a step becomes part of)")
-    for entry in entries:
-        if entry.fuses == "policy":
-            continue
-        out(f"  {entry.usage}  [{entry.fuses}]")
-        out(f"      {entry.about}")
-        for item in entry.parameters:
-            out(f"      {item.name:<12}{item.about}; {item.rule}")
+    for content, heading in _STEPS.items():
+        out(heading)
+        for entry in entries:
+            if entry.content != content:
+                continue
+            out(f"  {entry.usage}  [{entry.fuses}]")
+            out(f"      {entry.about}")
+            for item in entry.parameters:
+                out(f"      {item.name:<12}{item.about}; {item.rule}")
+        out("")

@@ -52,7 +52,7 @@ Pages = Annotated[
 ]
 Tolerant = Annotated[
     bool,
-    typer.Option("--tolerant", help="Read damaged pictures as far as possible, and say so."),
+    typer.Option("--tolerant", help="Read damaged files as far as possible, and say so."),
 ]
 Gallery = Annotated[
     Path | None, typer.Option(help="Gallery of the people who are known by name (enroll).")

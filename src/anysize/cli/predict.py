@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from anysize.cli import bundle_command, options, predicting
+from anysize.cli import bundle_command, live, options, predicting, prediction_checks
 from anysize.cli.output import check_not_input, check_out_file, document, say
-from anysize.core.errors import ConfigurationError
 
 Inputs = Annotated[
-    list[str], typer.Argument(help="Files, folders, tables; '-' reads a record a line.")
+    list[str],
+    typer.Argument(help="Files, folders, tables; '-' reads a record a line, or live sound."),
 ]
 Out = Annotated[
-    Path | None, typer.Option(help="File for the results: .jsonl (JSON Lines), .csv or .parquet.")
+    Path | None,
+    typer.Option(
+        help="File for the results: .jsonl (JSON Lines), .csv or .parquet; transcripts also .txt, "
+        ".srt or .vtt, timelines of speakers .rttm, speech .wav, .flac, .ogg or .mp3. Or a folder "
+        "for a file for each record (--files)."
+    ),
+]
+Files = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SUFFIX", help="Format of the files in a folder (--out DIR), such as srt or flac."
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="How results of live input are printed as they come: jsonl, of transcripts also txt, "
+        "srt or vtt, of timelines txt or vtt.",
+    ),
 ]
 Keep = Annotated[
     str | None,
     typer.Option(help="Columns of the input that the results carry: names with commas, or all."),
 ]
 Draw = Annotated[
-    Path | None, typer.Option(help="Folder for pictures with boxes, faces and labels drawn on.")
+    Path | None,
+    typer.Option(
+        help="Folder for pictures with boxes, faces and labels drawn on, or pages of events with "
+        "excerpts to listen to."
+    ),
 ]
 Stream = Annotated[
     bool,
@@ -50,6 +74,8 @@ def command(
     bundle: Annotated[str, typer.Argument(help="A bundle, a Hugging Face folder or a hub id.")],
     inputs: Inputs,
     out: Out = None,
+    files: Files = None,
+    shape: Format = None,
     keep: Keep = None,
     draw: Draw = None,
     stream: Stream = False,
@@ -63,44 +89,65 @@ def command(
     """Predict on inputs of any size; one JSON object a line, each with a receipt."""
     from anysize import api
     from anysize.results.best import Best
+    from anysize.results.own_files import own_files
     from anysize.results.rows import Rows
     from anysize.results.sinks import check_out
     from anysize.sources.inputs import check_paths
+    from anysize.tasks.abilities import check_number, row_writers
 
     settings = bundle_command.prediction_options(context)
-    if top is not None and (stream or resume or draw is not None):
-        raise ConfigurationError(
-            "--top needs all results before it gives the first, so --stream, --resume and --draw "
-            "cannot be given with it"
-        )
+    prediction_checks.check_together(
+        inputs, out, top=top, stream=stream, resume=resume, draw=draw, one=as_json
+    )
     check_paths(inputs)
-    if stream and (out is not None or as_json):
-        raise ConfigurationError(
-            "--stream prints lines as they come, which results in a file (--out) or in one "
-            "document (--json) cannot be: leave out one of them"
-        )
-    check_out(out, resume=resume)
-    check_out_file(out)
+    own = prediction_checks.checked_own(out, files, top=top, resume=resume)
+    if not own:
+        check_out(out, resume=resume, formats=None)
+        check_out_file(out)
     check_not_input(out, [each for each in inputs if each != "-"])
-    if resume and "-" in inputs:
-        raise ConfigurationError("--resume cannot read standard input again: give files")
+    pipe = live.begun(inputs)
     model = api.load(
         bundle, task, memory=settings.budget, labels=options.labels(labels), pixels=pixels
     )
     settings = bundle_command.completed(context, settings, model.task)
-    drawing = predicting.drawing_for(draw, model)
+    formats = row_writers(model.task)
+    if not own:
+        check_out(out, resume=resume, formats=formats)
     tally = predicting.Tally()
+    if pipe is not None and live.is_live(pipe, model, settings):
+        live.check(inputs, {
+            "--top": top is not None, "--draw": draw is not None, "--keep": keep is not None,
+            "--stream": stream, "--out with a folder": own,
+        })  # fmt: skip
+        with live.sink_for(model, out, shape, tally, one=as_json) as sink:
+            live.run(model, pipe, settings, sink, tally)
+        _end(tally, out, tally.lines(), as_json=as_json)
+        return
+    live.refuse_format(shape)
+    drawing = predicting.drawing_for(draw, model)
     with ExitStack() as stack:
-        paths, renamed = predicting.paths_of(stack, inputs, model, settings.encoding)
+        paths, renamed = predicting.paths_of(stack, inputs, model, settings.encoding, pipe)
         source = model.open(paths, settings, tally.findings)
+        made = None
+        if own and out is not None:
+            made = own_files(out, model.task, files, len(source))
+            out = made.rows
+        if out is not None:
+            check_number(model.task, out.suffix, len(source))
         rows = Rows(source, predicting.names_of(keep), renamed)
         work = predicting.work_of(model, source, settings, inputs, keep) if out is not None else {}
-        sink = predicting.sink_for(out, work, tally, resume=resume, one=as_json)
+        sink = predicting.sink_for(out, work, tally, resume=resume, one=as_json, formats=formats)
         if top is not None:
             sink = tally.best = Best(sink, top)
         tally.begin(stack.enter_context(sink))
-        predicting.run(model, source, settings, rows, sink, tally, drawing, stream=stream)
-    for line in (*tally.lines(), *rows.words(), *(drawing.words() if drawing else ())):
+        predicting.run(model, source, settings, rows, sink, tally, drawing, made, stream=stream)
+    more = [*(drawing.words() if drawing else ()), *predicting.own_words(made, model.task)]
+    _end(tally, out, (*tally.lines(), *rows.words(), *more), as_json=as_json)
+
+
+def _end(tally: predicting.Tally, out: Path | None, lines: Iterable[str], *, as_json: bool) -> None:
+    """What is said in the end; the exit code where nothing was predicted."""
+    for line in lines:
         say(line)
     if as_json and out is not None:
         document({**tally.summary(), "out": str(out), "findings": tally.findings.to_json()})

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from anysize.cli.ending import Reported, ending
 from anysize.cli.output import say
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from anysize.core.results import ErrorResult, Result
     from anysize.results.best import Best
     from anysize.results.drawing import Drawing
+    from anysize.results.own_files import Results
     from anysize.results.rows import Rows
     from anysize.results.sinks import Sink
+    from anysize.sources.pipe import Pipe
+    from anysize.tasks.abilities import RowsWriter
+    from anysize.tasks.protocols import Task
 
 # Options that change how fast and within what results are made, not what they are.
 _FREE = frozenset({"memory", "loaders", "strict"})
@@ -93,6 +97,7 @@ def run(
     sink: Sink,
     tally: Tally,
     drawing: Drawing | None,
+    files: Results | None = None,
     *,
     stream: bool = False,
 ) -> None:
@@ -116,6 +121,9 @@ def run(
             sink.write(result.to_json())
             continue
         row = rows.row(ordinal, result)
+        if files is not None and isinstance(result, Result):
+            # The row comes last: what has one is not made again.
+            row |= files.add(row, result)
         sink.write(row)
         tally.add(result)
         if drawing is not None and isinstance(result, Result):
@@ -156,7 +164,13 @@ class _Rate:
 
 
 def sink_for(
-    out: Path | None, work: Mapping[str, Any], tally: Tally, *, resume: bool, one: bool
+    out: Path | None,
+    work: Mapping[str, Any],
+    tally: Tally,
+    *,
+    resume: bool,
+    one: bool,
+    formats: Mapping[str, RowsWriter],
 ) -> Sink:
     """Where the rows go: standard output (as one document or lines), a device, or a file."""
     from anysize.results.sinks import Document, Lines, OneFile
@@ -167,7 +181,7 @@ def sink_for(
         return Lines.to_stream(sys.stdout)
     if is_special(out):
         return Lines.to_special(out)
-    return OneFile(out, work, resume=resume, say=say)
+    return OneFile(out, work, resume=resume, say=say, formats=formats)
 
 
 def work_of(
@@ -199,9 +213,21 @@ def _identity(model: Model) -> list[str]:
 
 
 def paths_of(
-    stack: ExitStack, inputs: Sequence[str], model: Model, encoding: str
+    stack: ExitStack,
+    inputs: Sequence[str],
+    model: Model,
+    encoding: str,
+    pipe: Pipe | None = None,
 ) -> tuple[list[Path], dict[Path, str]]:
-    """The paths to read, standard input spooled to one; and what temporary ones are called."""
+    """The paths to read, standard input spooled to one; and what temporary ones are called.
+
+    Args:
+        stack: removes what is temporary.
+        inputs: as they are given.
+        model: that reads them.
+        encoding: of lines.
+        pipe: standard input, where it was begun to be read.
+    """
     from anysize.modalities import modality_of
     from anysize.sources.inputs import standard_input
 
@@ -215,7 +241,8 @@ def paths_of(
                 paths.append(Path(item))
             continue
         strings = modality_of(model.network.settings).strings
-        spooled = standard_input(sys.stdin.buffer, model.task.role, encoding, strings=strings)
+        stream = sys.stdin.buffer if pipe is None else pipe.lines()
+        spooled = standard_input(stream, model.task.role, encoding, strings=strings)
         paths.append(stack.enter_context(spooled))
         renamed[paths[-1]] = "stdin.jsonl"
     return paths, renamed
@@ -239,16 +266,33 @@ def drawing_for(folder: Path | None, model: Model) -> Drawing | None:
     """What draws results, where it is asked for.
 
     Raises:
-        ConfigurationError: the model does not read pictures, or the folder is a file.
+        ConfigurationError: nothing draws what the model reads, or the folder is a file.
     """
     if folder is None:
         return None
-    from anysize.modalities.pictures.settings import ImageSettings
+    from anysize.core.lazy import named
+    from anysize.modalities import modality_of
 
-    if not isinstance(model.network.settings, ImageSettings):
-        raise ConfigurationError(f"--draw is for pictures, and this model is for {model.task.name}")
+    place = modality_of(model.network.settings).drawn_by
+    if not place:
+        raise ConfigurationError(
+            f"--draw is for pictures and recordings, and this model is for {model.task.name}"
+        )
     if folder.exists() and not folder.is_dir():
         raise ConfigurationError(f"--draw must be a folder, but {folder} is a file")
-    from anysize.results.drawing import Drawing
+    return cast("Drawing", named(place)(folder))
 
-    return Drawing(folder)
+
+def own_words(files: Results | None, task: Task) -> Iterator[str]:
+    """What was written as files, or that nothing was where rows do not hold the results."""
+    from anysize.tasks.abilities import formats_of
+
+    formats = formats_of(task)
+    if files is not None:
+        yield from files.words()
+    elif formats and all(each.rows is None for each in formats.values()):
+        first = next(iter(formats))
+        yield (
+            f"the {task.name} results themselves are not written: give --out NAME{first}, or a "
+            "folder for several records"
+        )

@@ -12,7 +12,10 @@ from anysize.cli.output import document, out, say
 
 
 def command(
-    bundle: Annotated[str, typer.Argument(help="A face-recognition bundle.")],
+    bundle: Annotated[
+        str,
+        typer.Argument(help="A bundle that embeds: faces or voices."),
+    ],
     first: Annotated[Path, typer.Argument(help="A file.")],
     second: Annotated[Path, typer.Argument(help="Another.")],
     gallery: options.Gallery = None,
@@ -20,7 +23,7 @@ def command(
     memory: options.Memory = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say whether two files show one person."""
+    """Say whether two files are of one person."""
     from anysize import api
     from anysize.sources.inputs import check_paths
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+from anysize.compression.protocols import Context
 from anysize.core.errors import DataError
 from anysize.core.examples import Example, Failure
 from anysize.core.pipeline import Position, examples
@@ -14,6 +15,12 @@ from anysize.training.order import Permutation
 
 # One long record must not be all that is seen.
 _WINDOWS_OF_ONE = 8
+
+
+def of_training(context: Context, method: str, network: Network, count: int) -> list[Example]:
+    """`windows` of the training data of a method, which refuses to work without data."""
+    source = context.calibration(method)
+    return windows(source, context.task, network, count=count, seed=context.seed)
 
 
 def windows(

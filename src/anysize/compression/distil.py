@@ -4,12 +4,17 @@ The teacher is the bundle that the step is given, so that in a chain every step 
 before. The student is either the teacher's own layers, thinned out (``layers``), or any other model
 (``student``). Of built-in models that are no stack of layers, such as those of numbers, the student
 is a fresh net of half the width. What is learned, and how, is in ``training.distillation``.
+
+Where the targets are texts that models write (translations, summaries, answers in conversations),
+the teacher first writes them for the training records, and the student learns from these
+(``written_targets``).
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +25,19 @@ from anysize.compression.protocols import Context
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
 from anysize.modalities import modality_of
+from anysize.tasks.distilling import Answered, Writing
 
 if TYPE_CHECKING:
+    from anysize.compression.written_targets import WrittenTargets
     from anysize.models.bundle import Card
     from anysize.models.network import Network
+    from anysize.training import Recipe
 
 PROVIDES = ("distil",)
+
+_WRITTEN = "target_logits"
+# Of networks whose layers can be left out.
+_OUTPUTS = (("logits",), ("losses",), (_WRITTEN,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +46,9 @@ class DistilOptions:
 
     Attributes:
         student: model spec of the student; empty takes the teacher's own layers.
-        layers: how many of them stay, evenly spread; 0 is half. Of a model of numbers: hidden
-            layers of the student, 0 is as many as the teacher has.
+        layers: how many of them stay, evenly spread; 0 is half. Of an encoder-decoder: of each of
+            the two. Of a model of numbers: hidden layers of the student, 0 is as many as the
+            teacher has.
         epochs: passes over the training data.
         learning_rate: the highest; None leaves it to the kind of student.
         temperature: of the softmax of both.
@@ -83,9 +96,20 @@ class Distil:
     def problems(self, network: Network, card: Card) -> list[str]:
         from anysize.training.distillation import problems
 
-        return problems(tasks.of(card), card, card.labels)
+        task = tasks.of(card)
+        found = problems(task, card, card.labels)
+        if not found and isinstance(task, Writing) and network.outputs != (_WRITTEN,):
+            found = ["it writes nothing that a student could learn to write"]
+        if not found and not isinstance(task, Writing) and network.outputs == (_WRITTEN,):
+            found = [
+                f"it writes token by token, and models of {task.name} that do so are not trained "
+                "here"
+            ]
+        return found
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
+        from anysize.models import bundle
+
         assert isinstance(options, DistilOptions)
         if context.data is None:
             raise ConfigurationError("method 'distil' needs data: give --data")
@@ -97,7 +121,25 @@ class Distil:
             "distil_weight": options.weight,
             "hidden_weight": options.hidden,
         }
+        written: list[WrittenTargets] = []
+        if isinstance(context.task, Writing | Answered):
+            learning["before_training"] = partial(_taught, source, context, written)
+        self._learn(source, out, options, context, learning)
+        for found in written:
+            card = bundle.read_card(out)
+            noted = {**card.provenance, "written_targets": found.to_json()}
+            bundle.write_card(out, dataclasses.replace(card, provenance=noted))
+
+    def _learn(
+        self,
+        source: Path,
+        out: Path,
+        options: DistilOptions,
+        context: Context,
+        learning: dict[str, Any],
+    ) -> None:
         if options.student:
+            learning |= _alone(source, options.student, context)
             _train(source, out, options.student, learning, context)
             return
         found = narrower(source, options.layers)
@@ -110,22 +152,59 @@ class Distil:
         from anysize.compression.tuning import fine_tune
 
         layers = _layers(source, options.layers)
-        context.say(f"distil: the student has {layers} of the teacher's layers")
-        fine_tune(source, out, context, options={"layers": str(layers)}, **learning)
+        context.say(
+            f"distil: the student has {' and '.join(layers.values())} of the teacher's layers"
+        )
+        fine_tune(source, out, context, options=layers, **learning)
 
 
-def _layers(source: Path, wanted: int) -> int:
-    """How many layers the student has.
+def _taught(
+    source: Path, context: Context, written: list[WrittenTargets], recipe: Recipe
+) -> Recipe:
+    """The recipe with the targets that the teacher writes for its training records, if any."""
+    from anysize.compression.written_targets import write_targets
+    from anysize.training.preparation import training_part
+
+    training, task = training_part(recipe), context.task
+    if isinstance(task, Answered) and task.asked(training) is None:
+        return recipe
+    found = write_targets(source, training, context)
+    written.append(found)
+    context.say(f"distil: {found.sentence()}")
+    context.note(found.sentence())
+    return recipe.changed(written_targets=str(found.path))
+
+
+def _alone(source: Path, student: str, context: Context) -> dict[str, Any]:
+    """What a recipe changes for a student that reads other tokens than a teacher that writes.
+
+    It learns from the teacher's texts alone.
+    """
+    from anysize.models.spec import open_network
+
+    if not isinstance(context.task, Writing) or student in plugins.keys("models"):
+        return {}
+    own, teacher = (open_network(spec)[0] for spec in (student, str(source)))
+    if not modality_of(own.settings).differences(own, teacher):
+        return {}
+    said = "the student has other tokens than the teacher, and learns from its texts alone"
+    context.say(f"distil: {said}")
+    context.note(said)
+    return {"teacher": None}
+
+
+def _layers(source: Path, wanted: int) -> dict[str, str]:
+    """How many layers the student has of each stack, as options of a model.
 
     Raises:
         ConfigurationError: the teacher has no layers that could be left out, or too few.
     """
     from anysize.models.spec import open_network
-    from anysize.models.thinned import layers_of
+    from anysize.models.thinned import OPTIONS, stacks_of
 
     network, _ = open_network(str(source))
-    found = layers_of(network.module)
-    if found is None or network.outputs != ("logits",):
+    stacks = stacks_of(network.module)
+    if not stacks or network.outputs not in _OUTPUTS:
         raise ConfigurationError(
             f"distil: {source} is not a stack of transformer layers that could be thinned out; "
             "name a smaller model: distil(student=SPEC)"
@@ -135,16 +214,17 @@ def _layers(source: Path, wanted: int) -> int:
             f"distil: the layers of {source} have been pruned; thin them out before, as in "
             "distil(layers=3), prune-structured"
         )
-    count = len(found[1])
+    counts = [len(stack.layers) for stack in stacks]
+    count = max(counts)
     if count == 1:
         raise ConfigurationError(
             f"distil: {source} has one layer, so that none can be left out; name a smaller model: "
             "distil(student=SPEC)"
         )
-    layers = wanted or max(count // 2, 1)
-    if not layers <= count:
-        raise ConfigurationError(f"distil: layers must be at most {count}, not {layers}")
-    return layers
+    if wanted > count:
+        raise ConfigurationError(f"distil: layers must be at most {count}, not {wanted}")
+    left = [min(wanted, each) if wanted else max(each // 2, 1) for each in counts]
+    return dict(zip(OPTIONS, map(str, left), strict=False))
 
 
 def _as_before(source: Path, options: DistilOptions) -> dict[str, Any]:

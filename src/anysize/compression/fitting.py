@@ -18,8 +18,8 @@ def graph_problems(network: Network) -> list[str]:
     """Why there is no graph of a network's outputs that could be compiled."""
     if found := weight_problems(network):
         return found
-    config = network.module.config
-    if getattr(config, "is_encoder_decoder", False) or not network.has_graph:
+    # Whisper's classifiers have the configuration of a model that writes, and its encoder alone.
+    if not network.has_graph:
         return [
             "it is for models that answer in one run, and this one writes token by token: use "
             "int8-ctranslate2, int8-weights or int4-weights"

@@ -23,33 +23,56 @@ _STAYING = 0.125
 
 
 class _Form(NamedTuple):
-    """Where a family's layer keeps its parts."""
+    """Where a family's layer keeps its parts.
+
+    Attributes:
+        attention: the module of attention.
+        projections: linear layers of query, key and value; or one that makes all three, in parts
+            of one size.
+        output: the linear layer that reads the heads.
+        units: pairs of linear layers, of which the second one reads what the first one makes.
+    """
 
     attention: str
-    query: str
-    key: str
-    value: str
+    projections: tuple[str, ...]
     output: str
-    up: str
-    down: str
+    units: tuple[tuple[str, str], ...]
 
 
 _FORMS = (
     _Form(
-        "attention.self", "attention.self.query", "attention.self.key", "attention.self.value",
-        "attention.output.dense", "intermediate.dense", "output.dense",
+        "attention.self",
+        ("attention.self.query", "attention.self.key", "attention.self.value"),
+        "attention.output.dense", (("intermediate.dense", "output.dense"),),
     ),
     _Form(
-        "attention", "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin",
-        "ffn.lin1", "ffn.lin2",
+        "attention", ("attention.q_lin", "attention.k_lin", "attention.v_lin"),
+        "attention.out_lin", (("ffn.lin1", "ffn.lin2"),),
     ),
     _Form(
-        "attention", "attention.q_proj", "attention.k_proj", "attention.v_proj",
-        "attention.o_proj", "mlp.fc1", "mlp.fc2",
+        "attention", ("attention.q_proj", "attention.k_proj", "attention.v_proj"),
+        "attention.o_proj", (("mlp.fc1", "mlp.fc2"),),
+    ),
+    # wav2vec 2.0 and its kin.
+    _Form(
+        "attention", ("attention.q_proj", "attention.k_proj", "attention.v_proj"),
+        "attention.out_proj", (("feed_forward.intermediate_dense", "feed_forward.output_dense"),),
+    ),
+    # The encoder of Whisper.
+    _Form(
+        "self_attn", ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+        "self_attn.out_proj", (("fc1", "fc2"),),
+    ),
+    # The conformer here.
+    _Form(
+        "attention", ("attention.projections",), "attention.output",
+        (("before.inner", "before.output"), ("after.inner", "after.output")),
     ),
 )  # fmt: skip
+# Of attention whose heads cannot go one by one (WavLM: each has its own bias by distance).
+_WHOLE = "gru_rel_pos_linear"
 # What attention modules call the number of their heads, and the width of all together.
-_HEADS = ("num_attention_heads", "num_heads", "n_heads")
+_HEADS = ("num_attention_heads", "num_heads", "n_heads", "heads")
 _WIDTHS = ("all_head_size",)
 
 
@@ -69,25 +92,47 @@ def transformer_groups(network: Network, flops: Flops, multiple: int) -> list[Gr
     forms = [_form(layer) for layer in layers]
     if not all(forms):
         return None
-    head_size = int(config.hidden_size) // int(config.num_attention_heads)
+    own_heads = getattr(config, "num_attention_heads", None) or config.num_heads
+    head_size = int(config.hidden_size) // int(own_heads)
     groups: list[Group] = []
+    attending: list[int] = []
     for number, (layer, form) in enumerate(zip(layers, forms, strict=True)):
         assert form is not None
-        parts = {key: layer.get_submodule(path) for key, path in form._asdict().items()}
-        places = {key: f"{name}.{number}.{path}" for key, path in form._asdict().items()}
-        groups.append(_heads(parts, places, head_size))
-        groups.append(_units(parts, places, multiple))
-    heads = sum(group.units for group in groups[::2])
-    return [
-        dataclasses.replace(group, extra=flops.rest / heads) if place % 2 == 0 else group
-        for place, group in enumerate(groups)
-    ]
+        parts = _Parts(layer, f"{name}.{number}")
+        if not hasattr(layer.get_submodule(form.attention), _WHOLE):
+            attending.append(len(groups))
+            groups.append(_heads(parts, form, head_size))
+        groups += [_units(parts, up, down, multiple) for up, down in form.units]
+    if attending:
+        extra = flops.rest / sum(groups[place].units for place in attending)
+        for place in attending:
+            groups[place] = dataclasses.replace(groups[place], extra=extra)
+    return groups
+
+
+class _Parts(NamedTuple):
+    """A layer and its name in the network."""
+
+    layer: nn.Module
+    name: str
+
+    def place(self, path: str) -> str:
+        """The name of a part in the network."""
+        return f"{self.name}.{path}"
+
+    def linear(self, path: str) -> nn.Linear:
+        """A part that is a linear layer."""
+        found = self.layer.get_submodule(path)
+        assert isinstance(found, nn.Linear)
+        return found
 
 
 def _form(layer: nn.Module) -> _Form | None:
     for form in _FORMS:
+        paths = (*form.projections, form.output, *(path for pair in form.units for path in pair))
         try:
-            parts = [layer.get_submodule(path) for path in form[1:]]
+            parts = [layer.get_submodule(path) for path in paths]
+            layer.get_submodule(form.attention)
         except AttributeError:
             continue
         if all(isinstance(part, nn.Linear) for part in parts):
@@ -95,50 +140,58 @@ def _form(layer: nn.Module) -> _Form | None:
     return None
 
 
-def _heads(parts: dict[str, Any], places: dict[str, str], head_size: int) -> Group:
-    heads = parts["query"].out_features // head_size
+def _heads(parts: _Parts, form: _Form, head_size: int) -> Group:
+    output = parts.linear(form.output)
+    heads = output.in_features // head_size
     inputs = torch.arange(heads * head_size).view(heads, head_size)
     return Group(
-        name=places["attention"],
+        name=parts.place(form.attention),
         units=heads,
         step=1,
         least=1,
-        readers=(Reader(layer=parts["output"], inputs=inputs),),
+        readers=(Reader(layer=output, inputs=inputs),),
         sides=(
             *(
-                Side(layer=places[key], side="outputs", share=1 / heads)
-                for key in ("query", "key", "value")
+                Side(layer=parts.place(path), side="outputs", share=1 / heads)
+                for path in form.projections
             ),
-            Side(layer=places["output"], side="inputs", share=1 / heads),
+            Side(layer=parts.place(form.output), side="inputs", share=1 / heads),
         ),
-        remove=_remove_heads(parts, inputs),
+        remove=_remove_heads(parts, form, inputs),
     )
 
 
-def _units(parts: dict[str, Any], places: dict[str, str], multiple: int) -> Group:
-    units = parts["up"].out_features
+def _units(parts: _Parts, up: str, down: str, multiple: int) -> Group:
+    makes, reads = parts.linear(up), parts.linear(down)
+    units = makes.out_features
     step = step_of(units, multiple)
     return Group(
-        name=places["up"],
+        name=parts.place(up),
         units=units,
         step=step,
         least=max(step, int(units * _STAYING) // step * step),
-        readers=(Reader(layer=parts["down"], inputs=torch.arange(units).view(units, 1)),),
+        readers=(Reader(layer=reads, inputs=torch.arange(units).view(units, 1)),),
         sides=(
-            Side(layer=places["up"], side="outputs", share=1 / units),
-            Side(layer=places["down"], side="inputs", share=1 / units),
+            Side(layer=parts.place(up), side="outputs", share=1 / units),
+            Side(layer=parts.place(down), side="inputs", share=1 / units),
         ),
-        remove=lambda numbers: _remove(parts["up"], parts["down"], numbers),
+        remove=lambda numbers: _remove(makes, reads, numbers),
     )
 
 
-def _remove_heads(parts: dict[str, Any], inputs: torch.Tensor) -> Callable[[Sequence[int]], None]:
+def _remove_heads(
+    parts: _Parts, form: _Form, inputs: torch.Tensor
+) -> Callable[[Sequence[int]], None]:
     def remove(numbers: Sequence[int]) -> None:
         rows = inputs[list(numbers)].reshape(-1).tolist()
-        _shrink(parts["query"], rows, 0)
-        _shrink(parts["key"], rows, 0)
-        _remove(parts["value"], parts["output"], rows)
-        attention = parts["attention"]
+        for path in form.projections:
+            layer = parts.linear(path)
+            # Of a layer that makes query, key and value the same rows of each.
+            shares = 3 if len(form.projections) == 1 else 1
+            size = layer.out_features // shares
+            _shrink(layer, [row + part * size for part in range(shares) for row in rows], 0)
+        _shrink(parts.linear(form.output), rows, 1)
+        attention: Any = parts.layer.get_submodule(form.attention)
         for names, left in (
             (_HEADS, len(inputs) - len(numbers)),
             (_WIDTHS, inputs.numel() - len(rows)),

@@ -54,13 +54,7 @@ class Int8:
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
         network, card = open_network(str(source))
-        examples = calibration.windows(
-            context.calibration(self.key),
-            context.task,
-            network,
-            count=options.windows,
-            seed=context.seed,
-        )
+        examples = calibration.of_training(context, self.key, network, options.windows)
         graph = Graph.of(network, examples)
         keep: list[str] = []
         if options.keep:

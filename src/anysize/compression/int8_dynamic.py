@@ -6,7 +6,6 @@ its input when it runs (ONNX Runtime's dynamic quantization).
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,10 @@ from typing import Any
 from torch import nn
 
 from anysize.compression.fitting import graph_problems
-from anysize.compression.onnx_graphs import float32_graph
+from anysize.compression.onnx_graphs import float32_graph, save
 from anysize.compression.protocols import Context
-from anysize.models import bundle
 from anysize.models.bundle import Card
-from anysize.models.network import Form, Network
+from anysize.models.network import Network
 from anysize.models.spec import open_network
 
 PROVIDES = ("int8-dynamic",)
@@ -56,19 +54,10 @@ class Int8Dynamic:
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
         network, card = open_network(str(source))
-        form = Form(
-            runtime="onnx",
-            precision=self.key,
-            file=FORM,
-            outputs=network.outputs,
-            beside=network.beside,
-        )
-        bundle.save(
-            out,
-            network,
-            dataclasses.replace(card, form=form),
-            lambda folder: _quantize(network, folder / FORM, options.per_channel),
-        )
+        save(
+            out, network, card, FORM, self.key,
+            lambda path: _quantize(network, path, options.per_channel),
+        )  # fmt: skip
 
 
 def _quantize(network: Network, path: Path, per_channel: bool) -> None:

@@ -6,7 +6,6 @@ static quantization), which other runtimes than ONNX Runtime read as well.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,13 @@ from typing import Any
 
 from anysize.compression import calibration
 from anysize.compression.fitting import weight_problems
-from anysize.compression.onnx_graphs import float32_graph
+from anysize.compression.onnx_graphs import float32_graph, save
 from anysize.compression.protocols import Context
 from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.modalities.pictures.settings import ImageSettings
-from anysize.models import bundle
 from anysize.models.bundle import Card
-from anysize.models.network import Form, Network
+from anysize.models.network import Network
 from anysize.models.spec import open_network
 from anysize.runtimes.feeding import feeding, graph_inputs
 
@@ -65,25 +63,14 @@ class Int8Onnx:
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
         network, card = open_network(str(source))
-        examples = calibration.windows(
-            context.calibration(self.key),
-            context.task,
-            network,
-            count=options.windows,
-            seed=context.seed,
-        )
-        form = Form(
-            runtime="onnx",
-            precision="int8",
-            file=FORM,
-            outputs=network.outputs,
-            beside=network.beside,
-        )
-        bundle.save(
+        examples = calibration.of_training(context, self.key, network, options.windows)
+        save(
             out,
             network,
-            dataclasses.replace(card, form=form),
-            lambda folder: quantize(network, examples, folder / FORM, options),
+            card,
+            FORM,
+            "int8",
+            lambda path: quantize(network, examples, path, options),
         )
 
 

@@ -26,6 +26,7 @@ from anysize.core.locks import only_writer_of
 from anysize.models import bundle
 from anysize.models.spec import open_network
 from anysize.tasks.protocols import Answering
+from anysize.tasks.timing import Timed
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -47,7 +48,8 @@ class CompressionOrder:
             speed alone.
         methods: chains to try, each as ``method(name=value), method, …``; none tries those that
             need no training.
-        max_drop: what the task's main metric may lose.
+        max_drop: what the task's main metric may lose; where lower is better, what it may rise by
+            as a part of the original's.
         memory: budget in bytes of this process and the measuring ones together.
         columns: column of a table for each role.
         encoding: of text files.
@@ -99,11 +101,7 @@ def compress(order: CompressionOrder, say: Callable[[str], None] = lambda _line:
     """
     network, card = open_network(order.model, order.task)
     network.ask()
-    if isinstance(tasks.of(card), Answering):
-        raise ConfigurationError(
-            f"models for {card.task} cannot be compressed yet: what they are measured by is not "
-            "what they do in prediction"
-        )
+    _check_timed(card)
     chains = _chains(order, network, card)
     _check_place(order.out)
     with only_writer_of(order.out), scratch(order.out.absolute().parent, "compress") as work:
@@ -118,6 +116,20 @@ def compress(order: CompressionOrder, say: Callable[[str], None] = lambda _line:
             trial.close()
         _ship(judgement, trial.best, order.out)
     return judgement
+
+
+def _check_timed(card: Card) -> None:
+    """Refuses a task that answers otherwise than it is measured, and does not say what is timed.
+
+    Raises:
+        ConfigurationError: so it is.
+    """
+    task = tasks.of(card)
+    if isinstance(task, Answering) and not isinstance(task, Timed):
+        raise ConfigurationError(
+            f"models for {card.task} cannot be compressed: what they are measured by is not what "
+            "they do in prediction, and the task does not say what of that is to be timed"
+        )
 
 
 def _chains(order: CompressionOrder, network: Network, card: Card) -> list[tuple[Step, ...]]:

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from anysize.compression.answers import Answers
 from anysize.compression.pace import Pace, Round, pace
 from anysize.compression.request import Judging
-from anysize.compression.verdict import Answers, Figures
+from anysize.compression.verdict import Figures
 from anysize.core.errors import BudgetError, ConfigurationError, RunError
 from anysize.models.bundle import files_of
 from anysize.scale.child import LAUNCHER
@@ -72,7 +73,7 @@ class Measured:
     def figures(self, rounds: Sequence[Round]) -> Figures:
         """What was measured, with the times of some rounds."""
         latencies = np.array([time for each in rounds for time in each.latencies])
-        left_out = ("answers", "arithmetic")
+        left_out = ("answers", "arithmetic", "scored", "timed")
         entries = {name: value for name, value in self.entries.items() if name not in left_out}
         return Figures(
             size=sum(path.stat().st_size for path in files_of(self.bundle)),

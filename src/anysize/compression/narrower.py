@@ -1,8 +1,8 @@
 """A student of half the width: a fresh built-in net where layers cannot be left out.
 
 Of a model of numbers it is a plain net with half the units of each layer. Other built-in models
-that are no stack of layers (``attention``, ``lstm``, ``cnn``, ``mlp``) are built once more, with
-half of what their configuration calls ``hidden_size`` or ``hidden_sizes``.
+that are no stack of layers (``attention``, ``lstm``, ``cnn``, ``mlp``), or of one layer, are built
+once more, with half of what their configuration calls ``hidden_size`` or ``hidden_sizes``.
 """
 
 from __future__ import annotations
@@ -81,21 +81,25 @@ def _half(units: int) -> int:
 
 
 def _half_as_wide(card: Card, network: Network) -> Narrower | None:
-    """A built-in model once more; None where it is a stack of layers, or has no such sizes."""
-    from anysize.models.thinned import layers_of
+    """A built-in model once more; None where it is a stack of several layers, or without sizes."""
+    from anysize.models.thinned import stacks_of
 
-    if card.model not in plugins.keys("models") or layers_of(network.module) is not None:
+    stacks = stacks_of(network.module)
+    if card.model not in plugins.keys("models") or any(len(each.layers) > 1 for each in stacks):
         return None
     before = (card.provenance.get("recipe") or {}).get("options") or {}
     config = network.module.config
-    builder = getattr(plugins.load("models", card.model), card.model, None)
+    family = plugins.load("models", card.model)
+    if hasattr(family, "half_as_wide"):
+        return Narrower(model=card.model, options={**before, **family.half_as_wide(config)})
+    builder = getattr(family, card.model.replace("-", "_"), None)
     taken = () if builder is None else inspect.signature(builder).parameters
     sizes = getattr(config, "hidden_sizes", ()) if "hidden_sizes" in taken else ()
     size = getattr(config, "hidden_size", 0) if "hidden_size" in taken else 0
     if len(sizes) > 1:
         halves = {"hidden_sizes": "x".join(str(_half(each)) for each in sizes)}
     elif size:
-        heads = getattr(config, "num_heads", 1)
+        heads = int(getattr(config, "num_heads", getattr(config, "num_attention_heads", 1)))
         halves = {"hidden_size": str(max(_half(size) // heads, 1) * heads)}
     else:
         return None

@@ -1,17 +1,33 @@
-"""The float32 graph that ONNX Runtime's quantization starts from."""
+"""What ONNX Runtime's quantization starts from, and the bundle that it ends as."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from anysize.core.errors import MissingExtraError
 from anysize.core.files import scratch
-from anysize.models.network import Network
+from anysize.models import bundle
+from anysize.models.bundle import Card
+from anysize.models.network import Form, Network
 from anysize.runtimes.onnx_conversion import convert
+
+
+def save(
+    out: Path, network: Network, card: Card, file: str, precision: str,
+    quantize: Callable[[Path], None],
+) -> None:  # fmt: skip
+    """Writes a bundle whose form is a graph in ONNX Runtime; ``quantize`` writes its ``file``."""
+    form = Form(
+        runtime="onnx", precision=precision, file=file, outputs=network.outputs,
+        beside=network.beside,
+    )  # fmt: skip
+    card = dataclasses.replace(card, form=form)
+    bundle.save(out, network, card, lambda folder: quantize(folder / file))
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ class Context:
         memory: budget in bytes.
         seed: of everything random.
         say: reports progress to the user, a line at a time.
+        note: takes what the report is to say of what comes out, a sentence at a time.
         data: path of the data, a pattern or several, for training; None where none was given.
         columns: column of a table for each role.
         encoding: of text files.
@@ -38,6 +39,7 @@ class Context:
     memory: int
     seed: int = 0
     say: Callable[[str], None] = field(default=lambda _line: None)
+    note: Callable[[str], None] = field(default=lambda _line: None)
     data: str | tuple[str, ...] | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     encoding: str = "utf-8"

@@ -82,7 +82,7 @@ class Layers(Altering):
         return []
 
     def altered(self, source: Path, options: Any, context: Context) -> tuple[Network, Card]:
-        from anysize.compression.calibration import windows
+        from anysize.compression.calibration import of_training
         from anysize.models.spec import open_network
         from anysize.models.thinned import keep, layers_of
 
@@ -98,13 +98,7 @@ class Layers(Altering):
                 f"{self.key}: layers must be below {count}, the layers of {card.model}, "
                 f"not {wanted}"
             )
-        examples = windows(
-            context.calibration(self.key),
-            context.task,
-            network,
-            count=options.windows,
-            seed=context.seed,
-        )
+        examples = of_training(context, self.key, network, options.windows)
         places = least_missed(network, examples, wanted)
         context.say(f"layers {', '.join(str(place + 1) for place in places)} of {count} stay")
         # Rating has prepared the module for execution; what is kept is as it was stored.

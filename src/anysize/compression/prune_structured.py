@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize.compression.altering import Altering
-from anysize.compression.fitting import tuning_problems
+from anysize.compression.fitting import graph_problems, tuning_problems
 from anysize.compression.protocols import Context, Method
 from anysize.core.errors import ConfigurationError, MissingExtraError
 
@@ -74,6 +74,8 @@ class Structured(Altering):
     options = Options
 
     def unfit(self, network: Network) -> list[str]:
+        if found := graph_problems(network):
+            return found
         try:
             removable(network, Options().multiple)
         except ConfigurationError as error:

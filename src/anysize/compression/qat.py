@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anysize.compression.fitting import tuning_problems, weight_problems
+from anysize.compression.fitting import graph_problems, tuning_problems
 from anysize.compression.protocols import Context
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import scratch
@@ -69,7 +69,7 @@ class Qat:
     def problems(self, network: Network, card: Card) -> list[str]:
         from anysize.models.fake_quantization import layers_of
 
-        if found := weight_problems(network):
+        if found := graph_problems(network):
             return found
         if not layers_of(network.module):
             return ["it has no linear or convolutional layers"]
@@ -84,12 +84,9 @@ class Qat:
         from anysize.tasks.distilling import distillable
 
         assert isinstance(options, QatOptions)
-        records = context.calibration(self.key)
         network, card = open_network(str(source))
         network.module.float()
-        examples = calibration.windows(
-            records, context.task, network, count=options.windows, seed=context.seed
-        )
+        examples = calibration.of_training(context, self.key, network, options.windows)
         ranges = fake.calibrate(network, examples)
         teaching: dict[str, Any] = {}
         if options.distil and distillable(context.task) is not None:

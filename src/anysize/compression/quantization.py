@@ -106,7 +106,7 @@ def quantize(graph: Graph, *, keep: Sequence[str] = (), windows: int | None = No
                 model_type=nncf.ModelType.TRANSFORMER if transformer else None,
                 ignored_scope=nncf.IgnoredScope(names=list(keep), validate=False),
             )
-        except (RuntimeError, nncf.ValidationError, nncf.InternalError) as error:
+        except (RuntimeError, ValueError, nncf.ValidationError, nncf.InternalError) as error:
             raise RunError(f"NNCF cannot quantize this model: {error}") from error
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from anysize.compression.answers import RATES
 from anysize.compression.verdict import Candidate, Judgement, pareto
 from anysize.core.files import write_json, write_text
 from anysize.core.memory import format_size
@@ -82,13 +83,20 @@ def reasons(judgement: Judgement) -> list[str]:
 def notes(judgement: Judgement) -> list[str]:
     """What the table's figures do not say of themselves, a line each."""
     ran = [each for each in judgement.candidates if each.figures is not None]
+    found = [f"{each.chain}: {note}" for each in judgement.candidates for note in each.notes]
+    if judgement.timed:
+        found.append(f"speed is that of generation: a window is {judgement.timed}")
     if judgement.original.metric is None:
-        return ["without data only size and speed are judged"]
+        return [*found, "without data only size and speed are judged"]
+    if judgement.lower:
+        part = "in points" if judgement.metric in RATES else "as a part of the original's"
+        found.append(f"of {judgement.metric} lower is better: its drop is what it rises by, {part}")
     if any(each.paired is not None for each in ran) or not ran:
-        return []
+        return found
     return [
+        *found,
         f"{judgement.metric} is no mean over records: its drop on these "
-        f"{judgement.original.records} has no interval, and answers are not compared one by one"
+        f"{judgement.original.records} has no interval, and answers are not compared one by one",
     ]
 
 
@@ -152,7 +160,10 @@ def _words(judgement: Judgement) -> str:
     """What the table's figures are, in sentences."""
     said = [*notes(judgement), "Times are medians of rounds that alternate with the original's"]
     if judgement.original.metric is not None:
-        said.insert(0, f"{judgement.metric} may drop by {judgement.max_drop:g}")
+        how = f"rise by {100 * judgement.max_drop:g} %"
+        if not judgement.lower or judgement.metric in RATES:
+            how = f"{'rise' if judgement.lower else 'drop'} by {judgement.max_drop:g}"
+        said.insert(0, f"{judgement.metric} may {how}")
     if any(each.paired is not None for each in judgement.candidates):
         said.insert(1, "The interval of the drop is a paired bootstrap over the records")
     return " ".join(f"{line[0].upper()}{line[1:]}." for line in said)
@@ -182,8 +193,9 @@ def _plot(judgement: Judgement, ran: Sequence[Candidate]) -> Markup:
         axes.annotate(str(number), (each.speed, height), xytext=(8, -4),
                       textcoords="offset points", color=INK, fontsize=9)  # fmt: skip
     dashed: dict[str, Any] = {"color": MUTED, "linewidth": 1, "linestyle": (0, (4, 3))}
-    if level is not None:
-        axes.axhline(level - judgement.max_drop, label="lowest allowed", **dashed)
+    if (limit := judgement.limit) is not None:
+        name = "highest allowed" if judgement.lower else "lowest allowed"
+        axes.axhline(limit, label=name, **dashed)
     axes.axvline(1, **dashed)
     axes.margins(x=0.12, y=0.18)
     axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="upper left",

@@ -48,8 +48,9 @@ class Judging:
         test: the same.
         memory: budget of one measuring process, in bytes.
         seed: of the choice of records.
-        runtime, precision: what the original is run with, so that candidates are run alike where
-            they can be; empty leaves it to the planner.
+        timed: runtime and precision that the original is timed with, so that candidates are run
+            alike where they can be; no runtime leaves both to the planner.
+        scored: the same of what the metric is taken from, where another step is timed.
         labels: of the model, in whatever spelling the data have them.
     """
 
@@ -62,8 +63,8 @@ class Judging:
     test: float = SHARE
     memory: int
     seed: int = 0
-    runtime: str = ""
-    precision: str = "auto"
+    timed: tuple[str, str] = ("", "auto")
+    scored: tuple[str, str] = ("", "auto")
     original: str = ""
     labels: Sequence[str] = ()
 
@@ -112,8 +113,8 @@ class Judging:
         task = tasks.load(self.task) if card is None else tasks.of(card)
         splits = open_splits(
             self.data,
-            columns=task.columns if card is None else columns_of(task, card),
-            rename=self.columns,
+            roles=task.columns if card is None else columns_of(task, card),
+            columns=self.columns,
             encoding=self.encoding,
             validation=self.validation,
             test=self.test,

@@ -77,6 +77,8 @@ class Trial:
         )
         # What chains begin with, by its methods; the original begins them all.
         self._parts = {"": original}
+        # What methods say of what they made, by the chain up to them.
+        self._said: dict[str, list[str]] = {}
         self._candidates: list[Candidate] = []
         self._chosen: Candidate | None = None
         self.best: Path | None = None
@@ -85,19 +87,28 @@ class Trial:
         # Candidates are run as the original is, where they can be.
         self._judging = dataclasses.replace(
             self._judging,
-            runtime=self._before.entries["runtime"],
-            precision=self._before.entries["precision"],
+            timed=(self._before.entries["runtime"], self._before.entries["precision"]),
+            scored=tuple(self._before.entries.get("scored", self._judging.scored)),
         )
         self._rounds: list[Round] = []
-        if deciding is not None and (few := too_few(len(deciding), order.max_drop)) is not None:
-            self._findings.add(
-                "too-few-records",
-                few,
-                unit="records",
-                count=len(deciding),
-                remedy="give more labelled data, or a larger --max-drop",
-            )
-            say(few)
+        if deciding is not None:
+            self._note_few(len(deciding))
+
+    def _note_few(self, records: int) -> None:
+        """Says where what decides is too little to show so small a drop."""
+        entries = self._before.entries
+        count, unit = entries.get("observed", records), entries.get("unit", "records")
+        few = too_few(count, self._order.max_drop, unit)
+        if few is None:
+            return
+        self._findings.add(
+            "too-few-records",
+            few,
+            unit=unit,
+            count=count,
+            remedy="give more labelled data, or a larger --max-drop",
+        )
+        self._say(few)
 
     def close(self) -> None:
         """Ends the process that measures the original."""
@@ -117,6 +128,8 @@ class Trial:
             task=self._task.name,
             metric=self._task.main_metric,
             max_drop=self._order.max_drop,
+            lower=self._task.lower_is_better,
+            timed=str(self._before.entries.get("timed", "")),
             data=self._data,
             findings=tuple(self._findings),
             original=original,
@@ -141,6 +154,9 @@ class Trial:
             raise KeyboardInterrupt from error
         except AnysizeError as error:
             candidate = Candidate(chain=chain, figures=None, reasons=(str(error),))
+        parts = [describe(steps[: place + 1]) for place in range(len(steps))]
+        notes = tuple(note for part in parts for note in self._said.get(part, ()))
+        candidate = dataclasses.replace(candidate, notes=notes)
         self._candidates.append(candidate)
         verdict = "passes" if candidate.passes else "; ".join(candidate.reasons)
         self._say(f"{chain}: {verdict}")
@@ -163,7 +179,9 @@ class Trial:
         if problems := step.method.problems(network, card):
             raise ConfigurationError([f"{step.method.key}: {each}" for each in problems])
         del network
-        context = dataclasses.replace(self._context, work=self._notes(begin))
+        own = describe((step,))
+        notes = self._said[f"{begin}, {own}" if begin else own] = []
+        context = dataclasses.replace(self._context, work=self._notes(begin), note=notes.append)
         step.method.apply(source, out, step.options, context)
 
     def _notes(self, begin: str) -> Path:

@@ -14,6 +14,7 @@ from anysize.core.files import scratch
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
+    from anysize.training import Recipe
 
 # Fields of the recipe that a bundle was trained with that its fine-tuning takes over.
 _KEPT = (
@@ -36,6 +37,7 @@ def fine_tune(
     epochs: float | None,
     learning_rate: float | None = None,
     before_removal: Callable[[Path], None] = lambda _run: None,
+    before_training: Callable[[Recipe], Recipe] = lambda asked: asked,
     **recipe: Any,
 ) -> None:
     """Trains a bundle further on the context's data, and writes the result as a bundle.
@@ -54,6 +56,7 @@ def fine_tune(
         learning_rate: the highest; None is the rate that the bundle was trained with if that is one
             of fine-tuning, and a fifth of it otherwise.
         before_removal: called with the run's folder before it and its checkpoints are removed.
+        before_training: changes the recipe, once it is known.
         recipe: any other field of ``anysize.train.Recipe``; goes before what is taken over.
 
     Raises:
@@ -77,6 +80,7 @@ def fine_tune(
         said="fine-tuned",
         carried=lambda tuned: _card(card, tuned),
         before_removal=before_removal,
+        before_training=before_training,
         model=str(source),
         **entries,
     )
@@ -90,6 +94,7 @@ def train(
     said: str,
     carried: Callable[[Card], Card],
     before_removal: Callable[[Path], None] = lambda _run: None,
+    before_training: Callable[[Recipe], Recipe] = lambda asked: asked,
     **recipe: Any,
 ) -> None:
     """Trains on the context's data, for the task and labels of a bundle, and leaves a bundle alone.
@@ -101,6 +106,7 @@ def train(
         said: begins each message to the user.
         carried: from the card that training wrote to the result's.
         before_removal: called with the folder of the run before it is removed.
+        before_training: changes the recipe, once it is known.
         recipe: fields of ``anysize.train.Recipe`` beside the data, the task and the budget.
 
     Raises:
@@ -120,14 +126,15 @@ def train(
             out=str(folder),
             columns=context.columns,
             encoding=context.encoding,
-            labels=card.labels,
+            labels=card.labels or None,
             **_head(card),
+            **_prediction(card),
             merge=card.merge,
             memory=context.memory,
             tensorboard=False,
             **recipe,
         )
-        report = run(asked, quiet=True)
+        report = run(before_training(asked), quiet=True)
         before_removal(folder)
         score = "" if report.best is None else f", validation {report.metric} {report.best:.4f}"
         context.say(f"{said} for {report.steps} steps in {report.seconds:.0f} s{score}")
@@ -138,6 +145,19 @@ def train(
 def _head(card: Card) -> dict[str, str]:
     """The head of a bundle, as a recipe names it; nothing where the card says nothing."""
     return {"head": str(card.head["name"])} if card.head else {}
+
+
+def _prediction(card: Card) -> dict[str, Any]:
+    """How a model that writes is asked to: its languages, its search, a prefix of its texts."""
+    from anysize import tasks
+    from anysize.core.options import declared
+    from anysize.tasks.distilling import Writing
+    from anysize.training.recipe import own_tables
+
+    if not isinstance(tasks.of(card), Writing):
+        return {}
+    known = {one.name for kind in own_tables(card.task) for one in declared(kind)}
+    return {name: value for name, value in card.prediction.items() if name in known}
 
 
 @contextmanager

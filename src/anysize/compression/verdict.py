@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize.compression.answers import RATES, SCALES, Answers, compared
 from anysize.compression.pace import Pace
 from anysize.core.findings import Finding
 from anysize.core.memory import format_size
-from anysize.evaluation.intervals import PairedCounts, PairedDifference, paired_difference
-from anysize.evaluation.paired_numbers import PairedDrop, paired_drop
-from anysize.evaluation.paired_sums import paired_sums_drop
-from anysize.heads.number_meter import METRICS as OF_NUMBERS
+from anysize.evaluation.intervals import PairedDifference
+from anysize.evaluation.paired_numbers import PairedDrop
 
 _ROUNDING = 1e-9
-# Metrics that are not from 0 to 1, as the others that something may be lost of are.
-_SCALES = {"bleu": 100.0, "chrf": 100.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +33,8 @@ class Figures:
         metric: the task's main metric; None without data.
         metrics: all metrics that are one number.
         records: how many decided.
+        observed: how many of what the metric is a mean over, where that is smaller than records.
+        unit: what they are, in the plural.
     """
 
     size: int
@@ -48,6 +47,8 @@ class Figures:
     metric: float | None = None
     metrics: dict[str, float] | None = None
     records: int = 0
+    observed: int | None = None
+    unit: str = "records"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -63,10 +64,11 @@ class Candidate:
         pace: how fast it is beside the original, with intervals; None where it did not run.
         drop: the original's metric minus its own; of a metric in which lower is better, what it
             rises by as a part of the original's.
-        paired: accuracy of the original minus its own on the same records, or of numbers what the
-            metric loses, with its interval; None where answers cannot be compared one by one.
+        paired: accuracy of the original minus its own on the same records, or of other metrics what
+            they lose, with its interval; None where answers cannot be compared one by one.
         agreement: the share of records that both answer alike; None where they are no labels.
         reasons: why it is not shipped; empty where it may be.
+        notes: what its methods say of how it was made, a sentence each.
         worse: whether one of them is the metric.
     """
 
@@ -77,6 +79,7 @@ class Candidate:
     paired: PairedDifference | PairedDrop | None = None
     agreement: float | None = None
     reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     worse: bool = False
 
     @property
@@ -99,6 +102,7 @@ class Candidate:
             "method": self.chain,
             "passes": self.passes,
             "reasons": list(self.reasons),
+            "notes": list(self.notes),
             "speed": self.speed,
             "latency": self.latency,
             "pace": None if self.pace is None else self.pace.to_json(),
@@ -115,7 +119,11 @@ class Judgement:
 
     Attributes:
         task, metric: of the bundle.
-        max_drop: what the metric was allowed to lose.
+        max_drop: what the metric was allowed to lose; of one in which lower is better, to rise by,
+            as a part of the original's.
+        lower: whether a lower metric is better.
+        timed: what one piece of the work is that speed was measured on; empty where it is a window
+            as the metric is measured on them.
         data: what decided, by its name; None without data.
         original: figures of the original.
         candidates: in the order in which they were tried.
@@ -132,46 +140,36 @@ class Judgement:
     original: Figures
     candidates: tuple[Candidate, ...]
     chosen: Candidate | None
+    lower: bool = False
+    timed: str = ""
     sensitivity: tuple[Mapping[str, Any], ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def limit(self) -> float | None:
+        """The worst value of the metric that is allowed; None without data."""
+        level = self.original.metric
+        if level is None:
+            return None
+        if self.lower:
+            part = 1.0 if self.metric in RATES else abs(level) or 1.0
+            return level + self.max_drop * part
+        return level - self.max_drop * SCALES.get(self.metric, 1.0)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "shipped": None if self.chosen is None else self.chosen.chain,
             "task": self.task,
             "metric": self.metric,
+            "lower_is_better": self.lower,
             "max_drop": self.max_drop,
+            "timed": self.timed,
             "data": self.data,
             "original": self.original.to_json(),
             "candidates": [each.to_json() for each in self.candidates],
             "sensitivity": list(self.sensitivity),
             "findings": [finding.to_json() for finding in self.findings],
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What a bundle answered, record by record.
-
-    Attributes:
-        predictions: places of labels; -1 where the answer is none.
-        correct: whether they are right.
-        values: numbers that were answered; not-a-number where the answer is none.
-        targets: the true numbers.
-        sums: what each record adds to a metric of sums, ``[records, k]``; not-a-number where it
-            has no part in it. Empty where the metric is another.
-    """
-
-    predictions: NDArray[np.int32]
-    correct: NDArray[np.bool_]
-    values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    targets: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    sums: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-
-    @property
-    def comparable(self) -> bool:
-        """Whether every record was answered by a label."""
-        return len(self.predictions) > 0 and bool((self.predictions >= 0).any())
 
 
 def judge(
@@ -197,9 +195,9 @@ def judge(
         pace: of the candidate beside the original.
         max_drop: of the metric, in its own unit (0.01 of an accuracy is one point).
         metric: its name.
-        lower: whether a lower metric is better. Such a metric has no natural scale, so what it may
-            rise by is a part of the original's. BLEU and chrF are counted to 100, and what they
-            may lose is in hundredths of that.
+        lower: whether a lower metric is better. Such a metric mostly has no natural scale, so what
+            it may rise by is a part of the original's; error rates are counted in points. BLEU and
+            chrF are counted to 100, and what they may lose is in hundredths of that.
         of_sums: the metric of what records add, where it is one of sums.
     """
     before, after = original[0], candidate[0]
@@ -211,18 +209,21 @@ def judge(
     reasons += pace.reasons()
     drop, worse = None, False
     if before.metric is not None and after.metric is not None:
-        drop = (before.metric - after.metric) / _SCALES.get(metric, 1.0)
+        drop = (before.metric - after.metric) / SCALES.get(metric, 1.0)
+        relative = lower and metric not in RATES
         if lower:
-            drop = -drop / abs(before.metric) if before.metric else -drop
+            drop = -drop / abs(before.metric) if before.metric and relative else -drop
         # 0.90 - 0.89 is more than 0.01 by rounding. Not-a-number is worse.
         worse = not drop <= max_drop + _ROUNDING
         if worse:
-            how = f"rises by {drop:.1%}" if lower else f"drops by {drop:.4f}"
+            how = f"{'rises' if lower else 'drops'} by {drop:.4f}"
+            most = f"{max_drop:g}"
+            if relative:
+                how, most = f"rises by {drop:.2%}", f"{100 * max_drop:g}%"
             reasons.append(
-                f"{metric} {how} (from {before.metric:.4f} to {after.metric:.4f}), more than "
-                f"{max_drop:g}"
+                f"{metric} {how} (from {before.metric:.4f} to {after.metric:.4f}), more than {most}"
             )
-        elif (few := too_few(after.records, max_drop)) is not None:
+        elif (few := too_few(_observed(after), max_drop, after.unit)) is not None:
             reasons.append(few)
     paired, agreement = compared(original[1], candidate[1], metric, lower=lower, of_sums=of_sums)
     return Candidate(
@@ -237,19 +238,29 @@ def judge(
     )
 
 
-def too_few(records: int, max_drop: float) -> str | None:
+def too_few(count: int, max_drop: float, unit: str = "records") -> str | None:
     """Why so many records cannot show that a metric drops by no more; None where they can.
 
-    One record that is answered otherwise must not be more than what is allowed.
+    One that is answered otherwise must not be more than what is allowed.
+
+    Args:
+        count: how many decide.
+        max_drop: what the metric may lose.
+        unit: what they are, where the metric is a mean over something smaller (tokens).
     """
-    if not max_drop or records * max_drop >= 1 - _ROUNDING:
+    if not max_drop or count * max_drop >= 1 - _ROUNDING:
         return None
     return (
-        f"{records} records cannot show a drop of {max_drop:g}: one of them is {1 / records:.2g}; "
+        f"{count} {unit} cannot show a drop of {max_drop:g}: one of them is {1 / count:.2g}; "
         f"judge by at least {math.ceil(1 / max_drop - _ROUNDING)}, or allow more (--max-drop)"
-        if records
+        if count
         else "no record could be judged"
     )
+
+
+def _observed(figures: Figures) -> int:
+    """How many of what the metric is a mean over."""
+    return figures.records if figures.observed is None else figures.observed
 
 
 def beside(original: Figures, candidate: Candidate) -> Candidate:
@@ -284,45 +295,3 @@ def pareto(candidates: list[Candidate]) -> list[Candidate]:
 def _goods(candidate: Candidate) -> tuple[float, float, float]:
     assert candidate.figures is not None
     return -candidate.figures.size, candidate.speed, -(candidate.drop or 0.0)
-
-
-def compared(
-    original: Answers | None,
-    candidate: Answers | None,
-    metric: str,
-    *,
-    lower: bool,
-    of_sums: Callable[[NDArray[np.float64]], float] | None,
-) -> tuple[PairedDifference | PairedDrop | None, float | None]:
-    """What the metric loses on the same records, with its interval, and how often both agree."""
-    if original is None or candidate is None:
-        return None, None
-    if metric in OF_NUMBERS and len(original.values) == len(candidate.values):
-        both = np.isfinite(original.targets + original.values + candidate.values)
-        if both.any():
-            wanted, first, second = (
-                each[both] for each in (original.targets, original.values, candidate.values)
-            )
-            return paired_drop(wanted, first, second, metric, lower=lower), None
-    if of_sums is not None:
-        return _compared_sums(original.sums, candidate.sums, metric, of_sums), None
-    if not original.comparable or len(original.correct) != len(candidate.correct):
-        return None, None
-    paired = paired_difference(PairedCounts.of(original.correct, candidate.correct))
-    return paired, float(np.mean(original.predictions == candidate.predictions))
-
-
-def _compared_sums(
-    original: NDArray[np.float64],
-    candidate: NDArray[np.float64],
-    metric: str,
-    of_sums: Callable[[NDArray[np.float64]], float],
-) -> PairedDrop | None:
-    """Over the records that both have a part in the metric with."""
-    if original.ndim != 2 or original.shape != candidate.shape:
-        return None
-    both = ~np.isnan(original + candidate).any(axis=1)
-    if not np.any(both):
-        return None
-    scale = _SCALES.get(metric, 1.0)
-    return paired_sums_drop(original[both], candidate[both], of_sums, metric, scale=scale)

@@ -1,8 +1,8 @@
 """Weights alone in 8 or 4 bits, for large encoders and generators; arithmetic as before.
 
-Linear layers and embeddings of more than eight thousand weights are rounded to nearest:
-``int8-weights`` with a scale for each output row, ``int4-weights`` with a scale and a minimum for
-each group of columns (embeddings stay in 8 bits). The weights are never all in memory.
+Linear layers (GPT-2's ``Conv1D`` too) and embeddings of more than eight thousand weights are
+rounded to nearest: ``int8-weights`` with a scale for each row, ``int4-weights`` with a scale and a
+minimum for each group of columns (embeddings stay in 8 bits). The weights are never all in memory.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class _Rounded:
 
     def __init__(self, module: nn.Module, group: int) -> None:
         self._groups = {
-            f"{name}.weight": group if isinstance(layer, nn.Linear) else 0
+            f"{name}.weight": 0 if isinstance(layer, nn.Embedding) else group
             for name, layer in quantizable(module).items()
         }
 

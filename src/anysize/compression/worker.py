@@ -36,17 +36,19 @@ from anysize.core.records import Record, Source
 from anysize.core.results import ErrorResult, Result
 from anysize.core.running import run_through
 from anysize.core.steps import Step
-from anysize.evaluation.choice import evaluator_of
-from anysize.evaluation.paired_sums import Summing
+from anysize.evaluation.choice import evaluator_of, main_metrics
+from anysize.evaluation.paired_sums import Observing, Summing
 from anysize.evaluation.protocols import Evaluator
 from anysize.models.network import Network
 from anysize.models.spec import open_network
 from anysize.planning import synthetic
 from anysize.planning.options import PredictOptions
-from anysize.planning.prediction import PredictionPlan
+from anysize.planning.prediction import PredictionPlan, plan_prediction
+from anysize.planning.sampling import Sample
 from anysize.planning.session import Session
 from anysize.scale.child import die_with_launcher
 from anysize.tasks.protocols import Task, head_of, step_of, target_of
+from anysize.tasks.timing import timing_of
 
 _WINDOWS = 256
 _SINGLE = 32
@@ -139,21 +141,28 @@ def evaluate(
     """The task's metrics on a source; the answers go to a file.
 
     Returns:
-        ``metric`` (the task's main one), ``metrics`` (all that are one number), ``records``.
+        ``metric`` (the task's main one), ``metrics`` (all that are one number), ``records``, and
+        where the metric is a mean over smaller things, ``observed``, how many, and ``unit``.
     """
     evaluator = evaluator_of(session.task)
     # Without a head an answer is no label, also where it is spelled like one.
     labels = session.card.labels if head_of(session.task) else ()
     kept = Answers(labels, source, _adding(evaluator, session.task))
     results = kept.kept(session.results(source, options, plan=plan))
-    measured = evaluator.measure(results, card=session.card, source=source)
+    metrics = main_metrics(
+        evaluator, results, card=session.card, source=source, network=session.network,
+        task=session.task,
+    )  # fmt: skip
     kept.save(answers)
-    metrics = measured.main()
-    return {
+    found: dict[str, Any] = {
         "metric": metrics.get(session.task.main_metric),
         "metrics": metrics,
         "records": len(kept.predictions),
     }
+    added = [each for each in kept.sums if each is not None]
+    if isinstance(evaluator, Observing) and added:
+        found |= {"observed": evaluator.observed(np.sum(added, 0)), "unit": evaluator.OBSERVED}
+    return found
 
 
 def _adding(evaluator: Evaluator, task: Task) -> Callable[[Result, Record], Any] | None:
@@ -221,17 +230,32 @@ class Bench:
 
     def __init__(self, bundle: str, judging: Judging, answers: Path) -> None:
         network, card = open_network(bundle)
-        session = Session(network, card, Path(bundle))
+        session = Session(network, card, Path(bundle), measuring=True)
         options = PredictOptions(memory=judging.memory)
         source = judging.deciding()
-        self._plan = plan = _planned(session, source, options, judging)
-        self.entries: dict[str, Any] = {"runtime": plan.runtime, "precision": plan.precision}
-        self.entries["arithmetic"] = arithmetic(network, plan)
-        if source is not None:
-            self.entries |= evaluate(session, source, options, plan, answers)
+        self.entries: dict[str, Any] = {}
+        timing = timing_of(session.task, network)
+        measured: PredictionPlan | None = None
+        if source is not None or timing is None:
+            alike = judging.timed if timing is None else judging.scored
+            measured = _planned(session, source, options, alike)
+            self.entries["scored"] = [measured.runtime, measured.precision]
+        if source is not None and measured is not None:
+            self.entries |= evaluate(session, source, options, measured, answers)
         self._examples = windows(session, source, judging.seed)
-        self._runtime = plan.open_runtime()
         self._step = step_of(session.task, network)
+        if timing is not None:
+            if measured is not None:
+                measured.close()
+            self._examples = [timing.example(each) for each in self._examples[:_SINGLE]]
+            self._step = timing.step
+            self.entries["timed"] = timing.described
+            measured = _timed_plan(session, timing.step, self._examples, options, judging.timed)
+        assert measured is not None
+        self._plan = plan = measured
+        self.entries |= {"runtime": plan.runtime, "precision": plan.precision}
+        self.entries["arithmetic"] = arithmetic(network, plan)
+        self._runtime = plan.open_runtime()
         self.round()  # kernels are compiled for each new shape
         self.entries["peak_memory"] = memory.peak()
 
@@ -249,15 +273,42 @@ def main(told: TextIO, bundle: str, request: str, answers: str) -> None:
 
 
 def _planned(
-    session: Session, source: Source | None, options: PredictOptions, judging: Judging
+    session: Session, source: Source | None, options: PredictOptions, alike: tuple[str, str]
 ) -> PredictionPlan:
     """As the original is run, where that is known and possible; else as it will be used."""
-    if judging.runtime and session.network.form is None:
-        alike = dataclasses.replace(options, runtime=judging.runtime, precision=judging.precision)
+    runtime, precision = alike
+    if runtime and session.network.form is None:
+        same = dataclasses.replace(options, runtime=runtime, precision=precision)
         with contextlib.suppress(AnysizeError):
-            return session.plan(source, alike)
+            return session.plan(source, same)
     # The longest look pays: this is what the bundle will be run with.
     return session.plan(source, options, thorough=True)
+
+
+def _timed_plan(
+    session: Session,
+    step: Step,
+    examples: Sequence[Example],
+    options: PredictOptions,
+    alike: tuple[str, str],
+) -> PredictionPlan:
+    """The same for work on examples that are at hand, and not what the task is measured by."""
+    cost = sum(example.cost for example in examples)
+    seen = Sample(
+        examples=tuple(examples), record_cost=cost / len(examples), total_cost=cost, reading=0
+    )
+
+    def planned(runtime: str, precision: str, *, thorough: bool) -> PredictionPlan:
+        return plan_prediction(
+            session.network, seen, step=step, memory=options.budget, runtime=runtime,
+            precision=precision, folder=session.folder, thorough=thorough,
+        )  # fmt: skip
+
+    runtime, precision = alike
+    if runtime and session.network.form is None:
+        with contextlib.suppress(AnysizeError):
+            return planned(runtime, precision, thorough=False)
+    return planned("auto", "auto", thorough=True)
 
 
 def arithmetic(network: Network, plan: PredictionPlan) -> str:

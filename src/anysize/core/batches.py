@@ -22,12 +22,14 @@ class BatchPlan:
         budget: the largest cost of one batch (tokens or pixels). An example that alone is over
             it gets a batch of its own.
         packed: whether padding is free (segments side by side) or counted.
+        ragged: whether padding takes memory but no time, so that it is counted but not avoided.
         look_ahead: cost gathered before sorting; a small multiple of ``budget``.
         most: the largest number of examples in one batch.
     """
 
     budget: int
     packed: bool = False
+    ragged: bool = False
     look_ahead: int = 0
     most: int = 4096
 
@@ -70,10 +72,12 @@ def wasteful(own: int, longest: int, cost: int, plan: BatchPlan, whole: int | No
         whole: cost of all that there is, where that may be less than the budget: two or three
             batches are made of it, because each costs time of its own.
     """
+    if plan.packed or plan.ragged:
+        return False
     enough = _FULL_ENOUGH * plan.budget
     if whole is not None:
         enough = min(enough, _HALF * whole)
-    return not plan.packed and own < _SHORTEST * longest and cost >= enough
+    return own < _SHORTEST * longest and cost >= enough
 
 
 def cut(
@@ -81,7 +85,7 @@ def cut(
 ) -> list[Batch]:
     """Sorts ``examples`` by cost, largest first, and cuts them into batches under the budget.
 
-    Where padding is counted, a batch that is a quarter full takes no example that is much shorter
+    Where padding takes time, a batch that is a quarter full takes no example that is much shorter
     than its longest.
 
     Args:

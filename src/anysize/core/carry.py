@@ -21,7 +21,7 @@ from anysize.core.pipeline import Position, facts_of
 from anysize.core.protocols import Preprocess
 from anysize.core.receipts import Facts
 from anysize.core.records import Record, Source, record_id
-from anysize.core.results import ErrorResult, PartialResult, Result
+from anysize.core.results import ErrorResult, PartialResult, Result, SettledResult
 from anysize.core.steps import Answer
 from anysize.core.under_way import UnderWay
 
@@ -34,7 +34,7 @@ _Each: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]
 class _Answers(Protocol):
     def __call__(
         self, stream: Iterable[Batch], took: Callable[[Answer], None]
-    ) -> Iterator[Result | ErrorResult | PartialResult]: ...
+    ) -> Iterator[Result | ErrorResult | PartialResult | SettledResult]: ...
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ def carried(
     loaders: int = 0,
     at_once: Callable[[], bool] = lambda: False,
     most_open: int = MOST_OPEN,
-) -> Iterator[Result | ErrorResult | PartialResult]:
+) -> Iterator[Result | ErrorResult | PartialResult | SettledResult]:
     """The results of records whose preprocess ``carries``; see ``core.protocols.Preprocess``.
 
     Args:

@@ -26,9 +26,10 @@ class Example:
         arrays: model inputs by name: ``input_ids`` int32 ``[length]`` for text;
             and, where its model takes them, others of that length (``token_type_ids``);
             ``pixels`` uint8 ``[height, width, 3]`` for pictures (normalised by the execution);
-            ``features`` float32 ``[width]`` or ``[steps, width]`` for numbers. In training there
+            ``features`` float32 ``[width]`` or ``[steps, width]`` for numbers;
+            ``frames`` float32 ``[frames, width]`` for recordings. In training there
             may be the window's own targets beside them (``boxes``, …).
-        cost: tokens, pixels or steps; what the batch budget counts. A vector costs 1.
+        cost: tokens, pixels, steps or samples; what the batch budget counts. A vector costs 1.
         facts: on a record's last window, what reading the record showed, for its receipt.
         aside: arrays that the model does not read, for the merger, which gets them with the
             outputs, and for the loss: where characters of tokens are, the window's own targets.

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when they are first used (PEP 562)."""
+"""Names that are imported when they are first used (PEP 562)."""
 
 from __future__ import annotations
 
@@ -21,3 +21,9 @@ def attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         return getattr(importlib.import_module(f"anysize.{homes[name]}"), name)
 
     return attribute
+
+
+def named(place: str) -> Any:
+    """What a place names, ``module:name``."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -124,6 +124,7 @@ class Declared:
     Attributes:
         name: of the field.
         table: that it belongs to.
+        heading: of its group in help.
         type: annotation of the field, resolved.
         default: the value where none is given; `REQUIRED` has none.
         rules: what it may be, and its help.
@@ -131,6 +132,7 @@ class Declared:
 
     name: str
     table: str
+    heading: str
     type: Any
     default: Any
     rules: Rules

@@ -82,11 +82,13 @@ class Options:
     """Base of dataclasses of options: an instance that breaks a rule cannot be made.
 
     Attributes:
-        table: the name of their table in a recipe and of their group in the command line's help.
+        table: the name of their table in a recipe.
+        heading: of their group in the command line's help; empty for the table's name as words.
         together: rules over several options.
     """
 
     table: ClassVar[str] = ""
+    heading: ClassVar[str] = ""
     together: ClassVar[tuple[Together, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -106,7 +108,8 @@ def _declared(kind: Any) -> tuple[Declared, ...]:
     return tuple(
         Declared(
             name=item.name,
-            table=_table(kind, item.name),
+            table=getattr(_owner(kind, item.name), "table", ""),
+            heading=_heading(_owner(kind, item.name)),
             type=types[item.name],
             default=_default(item),
             rules=item.metadata["option"],
@@ -171,9 +174,12 @@ def _together(kind: type[Options]) -> tuple[Together, ...]:
     return tuple(rule for rules in own for rule in rules)
 
 
-def _table(kind: type[Any], name: str) -> str:
-    """The table of a field: that of the class that declares it."""
-    for base in kind.__mro__:
-        if name in inspect.get_annotations(base):
-            return str(getattr(base, "table", ""))
-    return ""
+def _owner(kind: type[Any], name: str) -> type[Any]:
+    """The class that declares a field; its table is the field's."""
+    return next(base for base in kind.__mro__ if name in inspect.get_annotations(base))
+
+
+def _heading(owner: type[Any]) -> str:
+    """What a group of options is called in help: ``text-generation`` is ``Text generation``."""
+    table: str = getattr(owner, "table", "")
+    return getattr(owner, "heading", "") or table.replace("-", " ").capitalize()

@@ -20,7 +20,7 @@ from anysize.core.examples import Example, Failure
 from anysize.core.pipeline import Position, examples, examples_of
 from anysize.core.protocols import Merger, Preprocess
 from anysize.core.records import Source
-from anysize.core.results import ErrorResult, PartialResult, Result
+from anysize.core.results import ErrorResult, PartialResult, Result, SettledResult
 from anysize.core.running import answers_of
 from anysize.core.steps import ONE_RUN, Step
 from anysize.core.under_way import MOST_ROUNDS, UnderWay
@@ -96,14 +96,18 @@ def predict_stream(
     at_once: Callable[[], bool] = lambda: False,
     most_rounds: int = MOST_ROUNDS,
     partial: bool = True,
-) -> Iterator[Result | ErrorResult | PartialResult]:
+    live: bool = False,
+) -> Iterator[Result | ErrorResult | PartialResult | SettledResult]:
     """As `predict`, with the same arguments, and partial results between, as they come.
 
     Partial results are of any record that is under way (results stay in input order), and none of
-    them is held. Where ``partial`` is false there are none.
+    them is held. Where ``partial`` is false there are none. Where ``live`` is true, what is settled
+    of a record is given at once and let go, and its result has what is left; the mergers are
+    ``core.protocols.Settling``.
     """
     carries = bool(getattr(preprocess, "carries", False))
     state = UnderWay(new_merger, strict=strict, most_rounds=most_rounds, one_by_one=carries)
+    state.live = live
     flow = _Flow(state, step, runtime, on_windows, partial)
     if carries:
         yield from carried(
@@ -142,7 +146,7 @@ class _Flow:
 
     def answers(
         self, stream: Iterable[Any], took: Callable[[Any], None] | None = None
-    ) -> Iterator[Result | ErrorResult | PartialResult]:
+    ) -> Iterator[Result | ErrorResult | PartialResult | SettledResult]:
         """The results that batches lead to, when it is their turn.
 
         Args:
@@ -150,7 +154,7 @@ class _Flow:
             took: called with each finished answer that was merged.
         """
         state = self.state
-        flow = answers_of(self.step, self.runtime, stream, partial=self.partial)
+        flow = answers_of(self.step, self.runtime, stream, partial=self.partial, at_once=state.live)
         with contextlib.closing(flow):
             for item in flow:
                 if isinstance(item, Failure):
@@ -163,6 +167,7 @@ class _Flow:
                         yield shown
                     if answer.finished:
                         state.add(answer)
+                        yield from state.settled()
                         if took is not None:
                             took(answer)
                         if self.partial:

@@ -9,6 +9,7 @@ from anysize.core.examples import Example, Outputs
 from anysize.core.generation import GenerationOptions, Growth
 from anysize.core.records import Record
 from anysize.core.results import NextRound, Result
+from anysize.core.transcription import Transcriber
 from anysize.core.windows import Window
 
 
@@ -67,6 +68,21 @@ class Showing(Protocol):
 
         Called with each output that is still growing, and with every window's whole output before
         ``add``. It changes nothing.
+        """
+        ...
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A merger that can give what is settled of a record without an end, and let go of it.
+
+    ``finish`` then has what is left, and the receipt of all.
+    """
+
+    def settled(self) -> tuple[Any, Mapping[str, Any]] | None:
+        """Prediction and details of what no further window changes; None where there is nothing.
+
+        What was given is not given again, and is held no longer.
         """
         ...
 
@@ -138,12 +154,16 @@ class Generator(Protocol):
     a network can generate in here, the likely fastest first; empty where it cannot) and
     ``open_generator(network, precision, folder=None, threads=0) -> Generator``. It may have
     ``generation_refusals(options) -> list[str]``: what `GenerationOptions` ask for that it cannot
-    do. The other attributes of the module and of what it opens are as for `Runtime`.
+    do, and ``generation_opening_memory(network, precision) -> int``: bytes that opening takes for
+    generation on top of its ``opening_memory``. The other attributes of the module and of what it
+    opens are as for `Runtime`.
 
     It may have ``rehearse(examples, options, *, limits) -> float``: takes the memory that
     generating to the very limits would take, at its peak, without generating all of the tokens, and
     returns the seconds that it would take. Without it the planner generates to the limits.
 
+    It may be ``ragged``: prompts and caches of different lengths go side by side at no cost of
+    time, though each row takes the memory of the longest.
     """
 
     name: str
@@ -180,5 +200,5 @@ class Generator(Protocol):
         ...
 
 
-Opened: TypeAlias = Runtime | Generator
+Opened: TypeAlias = Runtime | Generator | Transcriber
 """What a runtime's module opens."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
-from anysize.core.windows import Box
+from anysize.core.windows import Box, Span
 
 
 @runtime_checkable
@@ -99,6 +99,75 @@ class FeaturesField(Protocol):
         ...
 
 
+class AudioHeader(Protocol):
+    """What is known of a recording before it is decoded."""
+
+    @property
+    def rate(self) -> int:
+        """Samples a second, of each channel."""
+        ...
+
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def samples(self) -> int | None:
+        """Of each channel, as the file claims; None where it does not say."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """The format, for people."""
+        ...
+
+    @property
+    def encoding(self) -> str:
+        """Of the samples, for people."""
+        ...
+
+
+@runtime_checkable
+class AudioField(Protocol):
+    """A recording that is read as a stream of samples of one channel, float32 from -1 to 1."""
+
+    @property
+    def origin(self) -> str: ...
+
+    @property
+    def header(self) -> AudioHeader:
+        """What is known without decoding.
+
+        Raises:
+            DataError: not a recording, or over the limits.
+        """
+        ...
+
+    def blocks(self, rate: int = 0) -> Generator[NDArray[np.float32], None, None]:
+        """The samples in order, ``[n]``, in pieces of bounded size. May be called again.
+
+        Closing it ends what decodes, where not all is read.
+
+        Args:
+            rate: samples a second; 0 is the recording's own.
+
+        Raises:
+            DataError: it is damaged, or holds nothing.
+        """
+        ...
+
+    def stretches(self, spans: Iterable[Span], rate: int = 0) -> Iterator[NDArray[np.float32]]:
+        """One array per span, in one pass; the spans' starts must not fall."""
+        ...
+
+    def notes(self) -> tuple[str, ...]:
+        """What the last whole pass showed."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """How many of what the last whole pass found; ``milliseconds`` for one."""
+        ...
+
+
 class Field(Protocol):
     """Content that is read when it is asked for; each modality knows how."""
 
@@ -153,6 +222,13 @@ class Record:
         if not hasattr(value, "regions"):
             raise TypeError(f"field {role!r} of record {self.id!r} is not a picture")
         return cast(ImageField, value)
+
+    def audio(self, role: str) -> AudioField:
+        """The field of that role, which must be a recording."""
+        value = self._field(role)
+        if not hasattr(value, "stretches"):
+            raise TypeError(f"field {role!r} of record {self.id!r} is not a recording")
+        return cast(AudioField, value)
 
     def features(self, role: str) -> FeaturesField:
         """The field of that role, which must be numbers."""

@@ -57,11 +57,17 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         return {
             "id": self.id,
-            "prediction": self.prediction,
+            "prediction": plain(self.prediction),
             **({} if self.score is None else {"score": self.score}),
             **self.details,
             "receipt": self.receipt.to_json(),
         }
+
+
+def plain(prediction: Any) -> Any:
+    """A prediction as JSON has it; one that is no plain value says so itself (``to_json``)."""
+    own = getattr(prediction, "to_json", None)
+    return prediction if own is None else own()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,4 +118,34 @@ class PartialResult:
     round: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        return {"id": self.id, "partial": self.partial, "window": self.window, "round": self.round}
+        return {
+            "id": self.id,
+            "partial": plain(self.partial),
+            "window": self.window,
+            "round": self.round,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettledResult:
+    """A part of a record's result that nothing further changes, of a record without an end.
+
+    Attributes:
+        id: the record's id.
+        part: how many came before.
+        prediction: as a ``Result`` has it, of this part.
+        details: the same.
+    """
+
+    id: str
+    part: int
+    prediction: Any
+    details: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "part": self.part,
+            "prediction": plain(self.prediction),
+            **self.details,
+        }

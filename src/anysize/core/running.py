@@ -21,8 +21,18 @@ def is_packed(runtime: Any) -> bool:
     return bool(getattr(runtime, "packed", False))
 
 
+def is_ragged(runtime: Any) -> bool:
+    """Whether padding takes memory but no time: rows of different lengths are not padded."""
+    return bool(getattr(runtime, "ragged", False))
+
+
 def answers_of(
-    step: Step, runtime: Any, batches: Iterable[Batch | Failure], *, partial: bool = False
+    step: Step,
+    runtime: Any,
+    batches: Iterable[Batch | Failure],
+    *,
+    partial: bool = False,
+    at_once: bool = False,
 ) -> Generator[tuple[Batch, Iterable[Answer]] | Failure, None, None]:
     """Each batch with what the step gives for it, in order; failures pass through at once.
 
@@ -35,8 +45,9 @@ def answers_of(
         batches: in order.
         partial: whether unfinished answers are wanted; those of a runtime with streams come when
             their batch is finished.
+        at_once: whether a batch is not to wait for others beside it.
     """
-    streams = streams_of(runtime)
+    streams = 1 if at_once else streams_of(runtime)
     if streams == 1:
         for item in batches:
             if isinstance(item, Failure):

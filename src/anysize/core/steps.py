@@ -13,8 +13,9 @@ from anysize.core.examples import Example
 from anysize.core.generation import SHORTEST, GenerationOptions, Growth
 from anysize.core.protocols import Generator, Runtime
 
-Ability: TypeAlias = Literal["run", "generate"]
-"""What a step asks of a runtime; see ``core.protocols.Runtime`` and ``Generator``."""
+Ability: TypeAlias = Literal["run", "generate", "transcribe"]
+"""What a step asks of a runtime; see ``core.protocols.Runtime`` and ``Generator``, and
+``core.transcription.Transcriber``."""
 
 
 class Answer(NamedTuple):
@@ -40,7 +41,7 @@ class Step(Protocol):
     under that.
 
     Attributes:
-        needs: what it asks of a runtime: ``run`` or ``generate``.
+        needs: what it asks of a runtime: ``run``, ``generate`` or ``transcribe``.
     """
 
     @property
@@ -231,11 +232,7 @@ class Generation:
         limits = self._limits(examples)
         quick = getattr(runtime, "rehearse", None)
         if quick is not None:
-            # A beam is a row like any other.
-            beams = self.options.beams
-            rows = [example for example in examples for _ in range(beams)]
-            every = [limit for limit in limits for _ in range(beams)]
-            seconds: float | None = quick(rows, self.options, limits=every)
+            seconds: float | None = quick(examples, self.options, limits=limits)
             return seconds
         longest = replace(self.options, least=self.options.most, stop=(), stop_strings=None)
         for _ in runtime.generate(examples, longest, limits=limits):

@@ -9,10 +9,16 @@ from dataclasses import dataclass, field, replace
 from anysize.core.errors import DataError
 from anysize.core.examples import Example, Failure
 from anysize.core.places import Finder, located
-from anysize.core.protocols import Merger, Showing
+from anysize.core.protocols import Merger, Settling, Showing
 from anysize.core.receipts import Facts, Receipt
 from anysize.core.records import Record
-from anysize.core.results import ErrorResult, NextRound, PartialResult, Result
+from anysize.core.results import (
+    ErrorResult,
+    NextRound,
+    PartialResult,
+    Result,
+    SettledResult,
+)
 from anysize.core.steps import Answer
 
 MOST_ROUNDS = 16
@@ -33,6 +39,7 @@ class _Open:
     facts: Facts | None = None
     receipts: list[Receipt] = field(default_factory=list)
     place: Finder | None = None
+    parts: int = 0
 
 
 @dataclass(slots=True)
@@ -45,6 +52,7 @@ class UnderWay:
         most_rounds: see ``MOST_ROUNDS``.
         one_by_one: whether no window of a record is made before the one before has its output, so
             that none is on its way when the record fails.
+        live: give what is settled of a record as it comes; see ``core.protocols.Settling``.
 
     Attributes:
         again: records that are to be read in a further round, with their ordinals.
@@ -55,10 +63,12 @@ class UnderWay:
     strict: bool = False
     most_rounds: int = MOST_ROUNDS
     one_by_one: bool = False
+    live: bool = False
     again: deque[tuple[int, Record]] = field(default_factory=deque)
     turn: int = 0
     _open: dict[int, _Open] = field(default_factory=dict)
     _done: dict[int, Result | ErrorResult] = field(default_factory=dict)
+    _settled: deque[SettledResult] = field(default_factory=deque)
     # Failed while windows of theirs are still to come.
     _lost: set[int] = field(default_factory=set)
 
@@ -93,12 +103,30 @@ class UnderWay:
         try:
             entry.merger.add(example.window, answer.output)
             entry.received += 1
+            if self.live:
+                self._settle(entry)
             if entry.received == entry.expected:
                 self._finish(example.ordinal, entry)
         except DataError as error:
             if self.strict:
                 raise
             self._lose(example.ordinal, str(error))
+
+    def _settle(self, entry: _Open) -> None:
+        assert isinstance(entry.merger, Settling)
+        found = entry.merger.settled()
+        if found is None:
+            return
+        prediction, details = found
+        self._settled.append(
+            SettledResult(id=entry.record, part=entry.parts, prediction=prediction, details=details)
+        )
+        entry.parts += 1
+
+    def settled(self) -> Iterator[SettledResult]:
+        """What was settled since this was asked last, in order."""
+        while self._settled:
+            yield self._settled.popleft()
 
     def ended(self, ordinal: int, facts: Facts | None) -> None:
         """There are no further windows of a record, all of whose outputs have been added."""
@@ -182,4 +210,6 @@ class UnderWay:
             found = replace(found, id=entry.record, receipt=first.with_rounds(later))
         elif entry.facts is not None:
             found = replace(found, receipt=receipt)
+        if self.live:
+            found = replace(found, details={**found.details, "parts": entry.parts})
         self._done[ordinal] = located(found, entry.place)

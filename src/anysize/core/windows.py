@@ -63,8 +63,8 @@ class Window:
         extent: ``(width, height)`` of a picture of which a part belongs to no window; None where
             the cores partition all of it.
         page: of a record of several pages, from 0; regions and cores are places in it.
-        outside: of the last window, how many units of the record belong to pages that no window
-            reads.
+        outside: of the last window, how many units of the record no window reads: of pages that are
+            left out, or samples that a file claims and does not give.
     """
 
     record: str

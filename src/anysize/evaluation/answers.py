@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize import tasks
+from anysize.core.highest import Highest
 from anysize.core.records import Record, Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation import answer_rendering, pages
@@ -62,19 +62,17 @@ def write_report(
     evaluation: AnswerEvaluation, folder: Path, *, card: Mapping[str, Any], source: Source
 ) -> None:
     """Writes ``metrics.json`` and a self-contained ``report.html`` into ``folder``."""
-    provenance = pages.facts_of(card, source)
-    text = pages.page(
+    pages.report(
         "evaluation/templates/answers.html",
-        **pages.headings(card, source),
-        evaluation=evaluation,
+        evaluation,
+        folder,
+        card=card,
+        source=source,
         cards=_cards(evaluation),
         notices=_notices(evaluation),
         worst=[shown(each, source) for each in evaluation.worst],
         best=[shown(each, source) for each in evaluation.best],
-        findings=evaluation.findings,
-        provenance=provenance,
     )
-    pages.write(folder, {**evaluation.to_json(), "provenance": provenance}, text)
 
 
 class _Run:
@@ -84,7 +82,7 @@ class _Run:
         self.passed = Passed(source)
         self.rows = Rows()
         self._answered = 0
-        self._worst: list[tuple[float, float, int, Shown]] = []
+        self._worst = Highest[Shown](_WORST)
         self._best: list[Shown] = []
 
     def add(self, index: int, result: Result, target: Wanted, row: Row) -> None:
@@ -103,10 +101,8 @@ class _Run:
             if result.prediction is not None and len(self._best) < _BEST:
                 self._best.append(each)
             return
-        # The surer the model was of what is wrong, the worse; of equals the first are kept.
-        heapq.heappush(self._worst, (-each.f1, each.score, -index, each))
-        if len(self._worst) > _WORST:
-            heapq.heappop(self._worst)
+        # The surer the model was of what is wrong, the worse.
+        self._worst.add((-each.f1, each.score), index, each)
 
     def finish(self) -> AnswerEvaluation:
         rows = self.rows
@@ -120,7 +116,7 @@ class _Run:
             baselines=rows.baselines(),
             by_length=rows.by_length(),
             by_depth=rows.by_depth(),
-            worst=tuple(each[-1] for each in sorted(self._worst, reverse=True)),
+            worst=tuple(self._worst.entries()),
             best=tuple(self._best),
             **self.passed.account(),
         )

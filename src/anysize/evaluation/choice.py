@@ -1,4 +1,4 @@
-"""Which module of this room measures a task: that of its head, or the task's own."""
+"""Which module of this room measures a task: that of its head, the one it names, or its own."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ def evaluator_of(task: Task) -> Evaluator:
         ConfigurationError: nothing does.
     """
     head = head_of(task)
-    return cast(
-        Evaluator, plugins.load("evaluation", task.name if head is None else head.evaluation)
-    )
+    own = getattr(task, "evaluation", task.name)
+    return cast(Evaluator, plugins.load("evaluation", own if head is None else head.evaluation))
 
 
 def measured(
@@ -46,3 +45,24 @@ def measured(
     if getattr(evaluator, "WITH_NETWORK", False):
         more = {"network": network, "task": task}
     return evaluator.measure(results, card=card, source=source, **more)
+
+
+def main_metrics(
+    evaluator: Evaluator,
+    results: Iterable[Result | ErrorResult],
+    *,
+    card: Card,
+    source: Source,
+    network: Network,
+    task: Task,
+) -> dict[str, float]:
+    """The metrics that are one number, as `measured` has them.
+
+    A module with a function ``main_metrics`` finds them without what a report shows beside them.
+    """
+    brief = getattr(evaluator, "main_metrics", None)
+    if brief is not None:
+        found: dict[str, float] = brief(results, card=card, source=source, task=task)
+        return found
+    whole = measured(evaluator, results, card=card, source=source, network=network, task=task)
+    return whole.main()

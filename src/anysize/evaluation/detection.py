@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anysize.core.errors import DataError, RunError
+from anysize.core.highest import Highest
 from anysize.core.objects import Annotation, Detection, ObjectResult
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
@@ -82,7 +82,7 @@ class _Run:
         self._labels = tuple(labels)
         self._threshold = ObjectRules().threshold
         self._scorer = CocoScorer(labels)
-        self._worst: list[tuple[int, int, Misses]] = []
+        self._worst = Highest[Misses](_WORST)
         self._unknown: Counter[str] = Counter()
         self._failures: list[ErrorResult] = []
         self._counts: Counter[str] = Counter()
@@ -107,9 +107,7 @@ class _Run:
         self._counts["false"] += len(misses.false)
         self._counts["missed"] += len(misses.missed)
         if misses.errors:
-            heapq.heappush(self._worst, (misses.errors, -index, misses))
-            if len(self._worst) > _WORST:
-                heapq.heappop(self._worst)
+            self._worst.add(misses.errors, index, misses)
 
     def finish(self) -> DetectionEvaluation:
         return DetectionEvaluation(
@@ -122,7 +120,7 @@ class _Run:
             found=self._counts["found"],
             false=self._counts["false"],
             missed=self._counts["missed"],
-            worst=tuple(misses for _, _, misses in sorted(self._worst, reverse=True)),
+            worst=tuple(self._worst.entries()),
             unknown_labels=dict(self._unknown.most_common()),
             without_target=self.without_target,
             failure_count=self.failure_count,

@@ -32,20 +32,18 @@ def write(
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    provenance = pages.facts_of(card, source)
-    text = pages.page(
+    pages.report(
         "evaluation/templates/detection.html",
-        **pages.headings(card, source),
-        evaluation=evaluation,
+        evaluation,
+        folder,
+        card=card,
+        source=source,
         cards=_cards(evaluation),
         notices=_notices(evaluation),
         curves=_curves(evaluation),
         pictures=[_picture(each, source) for each in evaluation.worst],
         colours=_COLOURS,
-        findings=evaluation.findings,
-        provenance=provenance,
     )
-    pages.write(folder, {**evaluation.to_json(), "provenance": provenance}, text)
 
 
 def _cards(evaluation: DetectionEvaluation) -> list[tuple[str, str, str]]:

@@ -6,7 +6,6 @@ Meulder 2003), which over words with tags is what conlleval and seqeval count.
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from anysize import tasks
 from anysize.core.entities import Entity, Tag
 from anysize.core.errors import AnysizeError
+from anysize.core.highest import Highest
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation import entity_rendering, pages
@@ -66,18 +66,16 @@ def write_report(
     evaluation: EntityEvaluation, folder: Path, *, card: Mapping[str, Any], source: Source
 ) -> None:
     """Writes ``metrics.json`` and a self-contained ``report.html`` into ``folder``."""
-    provenance = pages.facts_of(card, source)
-    text = pages.page(
+    pages.report(
         "evaluation/templates/entities.html",
-        **pages.headings(card, source),
-        evaluation=evaluation,
+        evaluation,
+        folder,
+        card=card,
+        source=source,
         cards=_cards(evaluation),
         notices=evaluation.notices("tags or entities"),
         worst=[_shown(each, source) for each in evaluation.worst],
-        findings=evaluation.findings,
-        provenance=provenance,
     )
-    pages.write(folder, {**evaluation.to_json(), "provenance": provenance}, text)
 
 
 class _Run:
@@ -88,7 +86,7 @@ class _Run:
         self.right: Counter[str] = Counter()
         self.found: Counter[str] = Counter()
         self.wanted: Counter[str] = Counter()
-        self._worst: list[tuple[int, int, WrongRecord]] = []
+        self._worst = Highest[WrongRecord](_WORST)
 
     def add(self, index: int, result: Result, target: Iterable[Entity]) -> None:
         found = {Entity(each["start"], each["end"], each["label"]) for each in result.prediction}
@@ -108,10 +106,7 @@ class _Run:
                 missed=tuple(missed[:_NAMED]),
                 false=tuple(false[:_NAMED]),
             )
-            # Of equally many errors the first records are kept.
-            heapq.heappush(self._worst, (errors, -index, wrong))
-            if len(self._worst) > _WORST:
-                heapq.heappop(self._worst)
+            self._worst.add(errors, index, wrong)
 
     def finish(self, known: set[str]) -> EntityEvaluation:
         labels = sorted({*known, *self.found, *self.wanted})
@@ -125,9 +120,7 @@ class _Run:
                 )
                 for label in labels
             },
-            worst=tuple(
-                wrong for _, _, wrong in sorted(self._worst, key=lambda each: each[:2])[::-1]
-            ),
+            worst=tuple(self._worst.entries()),
             **self.passed.account(),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from anysize import modalities
 from anysize.core.errors import DataError
@@ -22,14 +22,33 @@ def excerpt_reader(record_at: Callable[[int], Record], role: str | None = None) 
     """
 
     def read(mistake: Mistake) -> Excerpt:
-        try:
-            fields = record_at(mistake.ordinal).fields
-            field = fields[role or next(iter(fields))]
-            modality = modalities.of_field(field)
-            if modality is None:
-                return Excerpt(where=field.origin)
-            return modality.excerpt(field, mistake.region or {})
-        except DataError as error:
-            return Excerpt(where=f"cannot be shown: {error.problem}")
+        return excerpt_at(record_at, mistake.ordinal, role, mistake.region)
 
     return read
+
+
+def excerpt_at(
+    record_at: Callable[[int], Record],
+    ordinal: int,
+    role: str | None = None,
+    region: Mapping[str, int] | None = None,
+) -> Excerpt:
+    """What a report shows of a record; where it cannot be read any more, the reason why.
+
+    Args:
+        record_at: see `excerpt_reader`.
+        ordinal: of the record.
+        role: see `excerpt_reader`.
+        region: see ``Modality.excerpt``.
+    """
+    try:
+        fields = record_at(ordinal).fields
+        if not fields:
+            return Excerpt()
+        field = fields[role or next(iter(fields))]
+        modality = modalities.of_field(field)
+        if modality is None:
+            return Excerpt(where=field.origin)
+        return modality.excerpt(field, region or {})
+    except DataError as error:
+        return Excerpt(where=f"cannot be shown: {error.problem}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -56,6 +56,13 @@ def percentiles(scores: Sequence[float] | NDArray[np.float64], level: float = 0.
     """The percentile interval (Efron 1979) of what bootstrap resamples scored, ``[replicates]``."""
     low, high = np.quantile(np.asarray(scores), [(1 - level) / 2, (1 + level) / 2])
     return Interval(low=float(low), high=float(high), level=level, method="bootstrap")
+
+
+def resamples(records: int, replicates: int = 1000, seed: int = 0) -> Iterator[NDArray[np.int64]]:
+    """How often each record is drawn in a bootstrap resample, ``[records]``."""
+    generator = np.random.default_rng(seed)
+    for _ in range(replicates):
+        yield np.bincount(generator.integers(records, size=records), minlength=records)
 
 
 def bootstrap_macro_f1(

@@ -1,57 +1,55 @@
-"""Evaluation of language models: perplexity, beside unigrams and a Kneser-Ney 5-gram.
-
-The baselines are made from the training text where it is still where the model learned from it, in
-the model's own tokens.
-"""
+"""Evaluation of language models: perplexity, beside simpler models, and what they write."""
 
 from __future__ import annotations
 
-import dataclasses
-import heapq
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from anysize import tasks
-from anysize.core.errors import AnysizeError, DataError
-from anysize.core.progress import counted
+from anysize.core.errors import DataError, MissingExtraError
+from anysize.core.highest import Highest
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation import language_rendering, pages
-from anysize.evaluation.kneser_ney import KneserNey, Stretch, stretches_of
+from anysize.evaluation.continuations import NEW_TOKENS, beginning, samples
+from anysize.evaluation.differences import marked
+from anysize.evaluation.language_baselines import baselines
+from anysize.evaluation.language_rendering import by_length
 from anysize.evaluation.language_result import (
-    Baseline,
     LanguageEvaluation,
     Sample,
     SizeBin,
     Unlikely,
+    main_of,
     perplexity,
 )
 from anysize.evaluation.lengths import ReceiptCounter
 from anysize.modalities.texts.settings import TextSettings
-from anysize.sources.splits import open_splits
 from anysize.tasks.conversation_findings import is_conversation
-from anysize.tasks.inputs import columns_of
-from anysize.tasks.protocols import answering, step_of, target_of
+from anysize.tasks.protocols import target_of
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
     from anysize.models.network import Network
     from anysize.tasks.protocols import Task
 
-__all__ = ["measure", "write_report"]
+__all__ = [
+    "main_metrics", "measure", "metric_of_sums", "observed", "record_sums", "write_report",
+]  # fmt: skip
 
 PROVIDES = ("text-generation",)
 WITH_NETWORK = True
+OBSERVED = "tokens"
+"""What perplexity is a mean of; see ``paired_sums.Observing``."""
 
 _WORST = 12
 _LEAST = 8  # tokens of a record that may be among the worst
 _NAMED = 100
-_SAMPLES = 4
-_PROMPT = 80  # characters
-_NEW_TOKENS = 40
-_MOST = 2_000_000
 
 language_rendering.register()
 
@@ -77,6 +75,90 @@ def measure(
         DataError: there is nothing to score.
     """
     task = task or tasks.of(card)
+    run = _counted(results, source, task)
+    simpler, why_none = baselines(task, card, network, source)
+    worst = run.worst()
+    written, left_out = samples(task, network, source, worst)
+    window = network.reads(TextSettings).window
+    return LanguageEvaluation(
+        loss=run.loss,
+        tokens=run.tokens,
+        words=run.words,
+        characters=run.characters,
+        bytes=run.bytes,
+        interval=run.interval(),
+        stride=getattr(task, "options").stride or (window + 1) // 2,  # noqa: B009
+        window=window,
+        unknown=run.unknown,
+        baselines=simpler,
+        by_size=run.bins(),
+        worst=worst,
+        samples=written,
+        conversations=is_conversation(source),
+        receipts=run.receipts.summary(),
+        notices=(*why_none, *left_out),
+        failure_count=run.failure_count,
+        failures=tuple(run.failures),
+    )
+
+
+def main_metrics(
+    results: Iterable[Result | ErrorResult], *, card: Card, source: Source, task: Task | None = None
+) -> dict[str, float]:
+    """The metrics alone: no baselines, which read the training text, and no samples.
+
+    Args and errors as of `measure`.
+    """
+    return _counted(results, source, task or tasks.of(card)).main()
+
+
+def record_sums(result: Result, target: Any) -> NDArray[Any]:
+    """What a record adds to perplexity: its loss, and its tokens; see ``paired_sums.Summing``."""
+    return np.array([float(result.details["loss"]), int(result.details["tokens"])], np.float64)
+
+
+def metric_of_sums(sums: NDArray[Any]) -> float:
+    """The perplexity of summed records."""
+    return perplexity(float(sums[0]), float(sums[1]))
+
+
+def observed(sums: NDArray[Any]) -> int:
+    """How many tokens there are in summed records."""
+    return int(sums[1])
+
+
+def write_report(
+    evaluation: LanguageEvaluation, folder: Path, *, card: Mapping[str, Any], source: Source
+) -> None:
+    """Writes ``metrics.json`` and a self-contained ``report.html`` into ``folder``."""
+    notices = list(evaluation.notices)
+    try:
+        plot = by_length(evaluation.by_size, conversations=evaluation.conversations)
+    except MissingExtraError as error:  # the table below it has the same numbers
+        plot = None
+        notices.append(f"There is no plot by length: {error}")
+    pages.report(
+        "evaluation/templates/language.html",
+        evaluation,
+        folder,
+        card=card,
+        source=source,
+        own=f"{perplexity(evaluation.loss, evaluation.tokens):,.2f}",
+        cards=_cards(evaluation),
+        notices=notices,
+        plot=plot,
+        worst=[(each, beginning(source, each.index)) for each in evaluation.worst],
+        most=NEW_TOKENS,
+        answers=[_answer(each) for each in evaluation.samples if each.reference is not None],
+    )
+
+
+def _counted(results: Iterable[Result | ErrorResult], source: Source, task: Task) -> _Run:
+    """What the tokens of the records cost.
+
+    Raises:
+        DataError: there is no token.
+    """
     run = _Run()
     for index, result in enumerate(results):
         try:
@@ -93,46 +175,7 @@ def measure(
             f"and {run.failure_count} could not"
             + (f"; the first: {run.failures[0].error}" if run.failures else ""),
         )
-    baselines, notices = _baselines(task, card, network, source)
-    window = network.reads(TextSettings).window
-    return LanguageEvaluation(
-        loss=run.loss,
-        tokens=run.tokens,
-        words=run.words,
-        characters=run.characters,
-        bytes=run.bytes,
-        interval=run.interval(),
-        stride=getattr(task, "options").stride or (window + 1) // 2,  # noqa: B009
-        window=window,
-        unknown=run.unknown,
-        baselines=baselines,
-        by_size=run.bins(),
-        worst=run.worst(),
-        samples=_samples(task, network, source),
-        receipts=run.receipts.summary(),
-        notices=notices,
-        failure_count=run.failure_count,
-        failures=tuple(run.failures),
-    )
-
-
-def write_report(
-    evaluation: LanguageEvaluation, folder: Path, *, card: Mapping[str, Any], source: Source
-) -> None:
-    """Writes ``metrics.json`` and a self-contained ``report.html`` into ``folder``."""
-    provenance = pages.facts_of(card, source)
-    text = pages.page(
-        "evaluation/templates/language.html",
-        **pages.headings(card, source),
-        evaluation=evaluation,
-        own=f"{perplexity(evaluation.loss, evaluation.tokens):,.2f}",
-        cards=_cards(evaluation),
-        notices=list(evaluation.notices),
-        worst=[(each, _beginning(source, each.index)) for each in evaluation.worst],
-        findings=evaluation.findings,
-        provenance=provenance,
-    )
-    pages.write(folder, {**evaluation.to_json(), "provenance": provenance}, text)
+    return run
 
 
 class _Run:
@@ -147,7 +190,7 @@ class _Run:
         # Sums over records, for the interval: of squares, and of loss times tokens.
         self._squares = [0.0, 0.0, 0.0]
         self._bins: dict[int, list[float]] = {}
-        self._worst: list[tuple[float, int, Unlikely]] = []
+        self._worst = Highest[Unlikely](_WORST)
 
     def fail(self, result: ErrorResult) -> None:
         self.failure_count += 1
@@ -171,9 +214,11 @@ class _Run:
         if tokens >= _LEAST:
             found = perplexity(loss, tokens)
             one = Unlikely(index=index, id=result.id, tokens=tokens, perplexity=found)
-            heapq.heappush(self._worst, (found, -index, one))
-            if len(self._worst) > _WORST:
-                heapq.heappop(self._worst)
+            self._worst.add(found, index, one)
+
+    def main(self) -> dict[str, float]:
+        """The metrics that are one number, by name."""
+        return main_of(self.loss, self.tokens, self.words, self.characters, self.bytes)
 
     def interval(self) -> tuple[float, float] | None:
         """Of the perplexity, at 95 %: the mean loss is a ratio of two sums over records."""
@@ -199,123 +244,26 @@ class _Run:
         )
 
     def worst(self) -> tuple[Unlikely, ...]:
-        return tuple(one for _, _, one in sorted(self._worst, key=lambda each: each[:2])[::-1])
+        return tuple(self._worst.entries())
 
 
-def _baselines(
-    task: Task, card: Card, network: Network, source: Source
-) -> tuple[tuple[Baseline, ...], tuple[str, ...]]:
-    """The baselines, or why there are none."""
-    if is_conversation(source):
-        return (), ("no baselines: they are of running text, and answers alone are measured",)
-    try:
-        training = _training(task, card)
-    except AnysizeError as error:
-        training, why = None, str(error)
-    else:
-        why = "the model does not say what it was trained on"
-    if training is None:
-        return (), (f"no baselines, because the training text is not at hand: {why}",)
-    vocabulary = int(network.module.config.vocab_size)
-    preprocess = task.preprocess(network)
-    try:
-        model = KneserNey(_stretches(preprocess, training), vocabulary, most=_MOST)
-    except ValueError as error:
-        return (), (f"no baselines: {error}",)
-    unigram, smoothed, tokens = 0.0, 0.0, 0
-    for stretch in _stretches(preprocess, source):
-        unigram += float(model.unigram_losses(stretch).sum())
-        smoothed += float(model.losses(stretch).sum())
-        tokens += len(stretch.tokens) - stretch.first
-    common: dict[str, Any] = {"tokens": tokens, "learned": model.tokens, "complete": model.complete}
-    return (
-        Baseline(name="unigram", description="how often a token is", loss=unigram, **common),
-        Baseline(
-            name="kneser_ney_5",
-            description="5-grams with modified Kneser-Ney smoothing",
-            loss=smoothed,
-            **common,
-        ),
-    ), ()
+def _answer(each: Sample) -> dict[str, Any]:
+    """A sample of a conversation, with what differs between both answers marked."""
+    own, reference = marked(each.continuation, each.reference or "")
+    why = each.chosen or ""
+    if each.perplexity is not None:
+        why = f"{why}: {each.perplexity:,.2f}"
+    return {
+        "id": each.id,
+        "note": why,
+        "text": each.prompt,
+        "prediction": [*own, *_ellipsis(each.cut)],
+        "reference": [*reference, *_ellipsis(each.reference_cut)],
+    }
 
 
-def _training(task: Task, card: Card) -> Source | None:
-    """What the model learned from; None where nothing says it."""
-    recipe = card.provenance.get("recipe") or {}
-    data = recipe.get("data")
-    if not data:
-        return None
-    validation, test = card.shares()
-    return open_splits(
-        data,
-        columns=columns_of(task, card),
-        rename=recipe.get("columns") or {},
-        encoding=recipe.get("encoding") or "utf-8",
-        validation=validation,
-        test=test,
-    ).train
-
-
-def _stretches(preprocess: Any, source: Source) -> Iterator[Stretch]:
-    def windows() -> Iterator[tuple[Any, Any]]:
-        for index in counted(range(len(source)), f"counting {source.name}", len(source)):
-            try:
-                for example in preprocess(index, source[index], None):
-                    yield example.arrays["input_ids"], example.arrays["labels"]
-            except DataError:
-                continue  # counted where the model reads it
-
-    return stretches_of(windows())
-
-
-def _samples(task: Task, network: Network, source: Source) -> tuple[Sample, ...]:
-    """Continuations of the beginnings of a few records, evenly chosen."""
-    import torch
-
-    from anysize.core.records import Record
-    from anysize.readers.text import Text
-    from anysize.runtimes.torch_generation import TorchGenerator, can_generate
-
-    if not can_generate(network.module):
-        return ()
-    asked: Any = answering(task)
-    # The report shows how texts go on, whatever the model does with prompts.
-    asked = asked.predicting(dataclasses.replace(asked.options, chat=False))
-    preprocess = asked.preprocess(network)
-    step: Any = step_of(asked, network)
-    device = next(network.module.parameters()).device
-    generator = TorchGenerator(network, "float32", torch.device(device))
-    found: list[Sample] = []
-    if is_conversation(source):
-        return ()
-    for index in range(0, len(source), max(len(source) // _SAMPLES, 1)):
-        prompt = _beginning(source, index)
-        if not prompt.strip() or len(found) == _SAMPLES:
-            continue
-        record = Record(id=str(index), fields={"text": Text(prompt)})
-        examples = list(preprocess(0, record, None))
-        limits = [_NEW_TOKENS]
-        for growth in generator.generate(examples, step.options, limits=limits):
-            if growth.problem is None:
-                text = step.decode(growth.tokens)
-                found.append(Sample(id=_id(source, index), prompt=prompt, continuation=text))
-    return tuple(found)
-
-
-def _id(source: Source, index: int) -> str:
-    try:
-        return source[index].id
-    except DataError:
-        return str(index)
-
-
-def _beginning(source: Source, index: int) -> str:
-    try:
-        text = source[index].text("text").read(0, _PROMPT)
-    except AnysizeError:
-        return ""
-    # Not in the middle of a word, where there are blanks.
-    return text.rsplit(" ", 1)[0] if len(text) == _PROMPT and " " in text else text
+def _ellipsis(cut: bool) -> list[tuple[bool, str]]:
+    return [(False, " …")] if cut else []
 
 
 def _cards(evaluation: LanguageEvaluation) -> list[tuple[str, str, str]]:

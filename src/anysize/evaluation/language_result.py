@@ -18,6 +18,16 @@ def perplexity(loss: float, count: float) -> float:
     return math.exp(min(loss / max(count, 1), _LARGEST))
 
 
+def main_of(loss: float, tokens: int, words: int, characters: int, size: int) -> dict[str, float]:
+    """The metrics that are one number, of a text of so many tokens, words, characters, bytes."""
+    return {
+        "perplexity": perplexity(loss, tokens),
+        "word_perplexity": perplexity(loss, words),
+        "character_perplexity": perplexity(loss, characters),
+        "bits_per_byte": loss / max(size, 1) / math.log(2),
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
     """A simpler model of the same tokens.
@@ -29,6 +39,7 @@ class Baseline:
         tokens: how many they are.
         learned: tokens of the training text that it was made from.
         complete: whether that was all of the training text.
+        answers: whether the training text is conversations, of which the answers were learned.
     """
 
     name: str
@@ -37,6 +48,7 @@ class Baseline:
     tokens: int
     learned: int
     complete: bool
+    answers: bool = False
 
     @property
     def perplexity(self) -> float:
@@ -50,6 +62,7 @@ class Baseline:
             "tokens": self.tokens,
             "training_tokens": self.learned,
             "whole_training_text": self.complete,
+            "of_answers": self.answers,
         }
 
 
@@ -104,20 +117,40 @@ class Unlikely:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What the model makes of the beginning of a record.
+    """What the model makes of the beginning of a record, or answers in a conversation.
 
     Attributes:
         id: of the record.
-        prompt: its beginning.
+        prompt: its beginning; of a conversation what was said before its last answer, or the end
+            of that.
         continuation: by the model, the most probable token each time.
+        cut: whether the model had more to say.
+        reference: the last answer of a conversation, as many tokens of it as the model may write.
+        reference_cut: whether there is more of it.
+        chosen: why it is shown, of a conversation.
+        perplexity: of a token of the record's answers, where the record is shown because of it.
     """
 
     id: str
     prompt: str
     continuation: str
+    cut: bool = True
+    reference: str | None = None
+    reference_cut: bool = False
+    chosen: str | None = None
+    perplexity: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"id": self.id, "prompt": self.prompt, "continuation": self.continuation}
+        entries: dict[str, Any] = {
+            "id": self.id, "prompt": self.prompt, "continuation": self.continuation,
+        }  # fmt: skip
+        if self.reference is None:
+            return entries
+        return {
+            **entries, "cut": self.cut, "reference": self.reference,
+            "reference_cut": self.reference_cut, "chosen": self.chosen,
+            "perplexity": self.perplexity,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +172,8 @@ class LanguageEvaluation:
         baselines: simpler models of the same tokens.
         by_size: by length of the records.
         worst: the least likely records.
-        samples: continuations.
+        samples: continuations, or of conversations answers.
+        conversations: whether answers alone were measured.
         receipts: what was read.
         notices: what the reader must know.
         failure_count, failures: records that could not be read; the first are named.
@@ -159,6 +193,7 @@ class LanguageEvaluation:
     by_size: tuple[SizeBin, ...]
     worst: tuple[Unlikely, ...]
     samples: tuple[Sample, ...]
+    conversations: bool
     receipts: ReceiptSummary
     notices: tuple[str, ...] = ()
     failure_count: int = 0
@@ -167,12 +202,7 @@ class LanguageEvaluation:
 
     def main(self) -> dict[str, float]:
         """The metrics that are one number, by name."""
-        return {
-            "perplexity": perplexity(self.loss, self.tokens),
-            "word_perplexity": perplexity(self.loss, self.words),
-            "character_perplexity": perplexity(self.loss, self.characters),
-            "bits_per_byte": self.loss / max(self.bytes, 1) / math.log(2),
-        }
+        return main_of(self.loss, self.tokens, self.words, self.characters, self.bytes)
 
     def to_json(self) -> dict[str, Any]:
         """What ``metrics.json`` holds: the main metrics first, then their details."""
@@ -183,6 +213,7 @@ class LanguageEvaluation:
             "words": self.words,
             "characters": self.characters,
             "bytes": self.bytes,
+            "conversations": self.conversations,
             "unknown_tokens": self.unknown,
             "window": self.window,
             "stride": self.stride,

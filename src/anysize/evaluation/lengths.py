@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from anysize.core.receipts import Receipt
 from anysize.evaluation.intervals import Interval, wilson
@@ -67,6 +71,22 @@ class AccuracyBySize:
                 )
             )
         return tuple(found)
+
+
+def doubling(
+    sizes: NDArray[np.int64],
+) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
+    """Bins of doubling size that are not empty, smallest sizes first.
+
+    Args:
+        sizes: of records, ``[records]``.
+
+    Yields:
+        The smallest and the largest size of a bin, and which records are in it, ``[records]``.
+    """
+    keys = np.ceil(np.log2(np.maximum(sizes, 1))).astype(int)
+    for key in np.unique(keys).tolist():
+        yield _low(key), 1 << key, keys == key
 
 
 def _low(key: int) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from anysize.core.excerpts import Excerpt
+from anysize.core.highest import Highest
 from anysize.core.receipts import Receipt
 
 
@@ -59,21 +59,14 @@ class WorstMistakes:
     """
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._heap: list[tuple[float, float, int, Mistake]] = []
+        self._worst = Highest[Mistake](most)
 
     def add(self, mistake: Mistake) -> None:
-        if self._most < 1:
-            return
-        key = (-mistake.target_probability, mistake.score, -mistake.ordinal, mistake)
-        if len(self._heap) < self._most:
-            heapq.heappush(self._heap, key)
-        elif key[:3] > self._heap[0][:3]:
-            heapq.heapreplace(self._heap, key)
+        self._worst.add((-mistake.target_probability, mistake.score), mistake.ordinal, mistake)
 
     def worst_first(self, excerpt: ExcerptReader | None = None) -> tuple[Mistake, ...]:
         """The mistakes, worst first, each with its excerpt."""
-        ordered = [entry[3] for entry in sorted(self._heap, key=lambda entry: entry[:3])][::-1]
+        ordered = self._worst.entries()
         if excerpt is None:
             return tuple(ordered)
         return tuple(replace(mistake, excerpt=excerpt(mistake)) for mistake in ordered)

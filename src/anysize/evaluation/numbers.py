@@ -7,11 +7,6 @@ import math
 from anysize.evaluation.intervals import Interval
 
 
-def counted(count: int, singular: str, plural: str) -> str:
-    """``1 record is``, ``2,345 records are``."""
-    return f"{count:,} {singular if count == 1 else plural}"
-
-
 def percent(value: float) -> str:
     """``83.4 %``."""
     return f"{100 * value:.1f} %"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
+from anysize.core.highest import Highest
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation import sectioned
@@ -105,7 +105,7 @@ def measure(
     places = {label: place for place, label in enumerate(card.labels)}
     counts = np.zeros((len(places), len(places)), np.int64)
     unknown: Counter[str] = Counter()
-    far: list[tuple[int, int, Miss, Mistake]] = []
+    far = Highest[tuple[Miss, Mistake]](_MOST_FAR)
     passed = Passed(source)
     for ordinal, result, target, _ in passed.scored(results):
         if target not in places:
@@ -119,9 +119,7 @@ def measure(
                 score=0.0, target_probability=0.0, receipt=result.receipt,
             )  # fmt: skip
             miss = Miss(id=result.id, wanted=target, predicted=result.prediction)
-            heapq.heappush(far, (abs(place - answer), -ordinal, miss, mistake))
-            if len(far) > _MOST_FAR:
-                heapq.heappop(far)
+            far.add(abs(place - answer), ordinal, (miss, mistake))
     if not counts.sum():
         passed.without_target += sum(unknown.values())
         passed.refuse("a label that the model knows; name its column with --columns label=NAME")
@@ -129,7 +127,6 @@ def measure(
     middle = _median(card)
     always = np.zeros_like(counts)
     always[:, places[middle]] = counts.sum(1)
-    order = sorted(far, key=lambda entry: entry[:2], reverse=True)
     return OrderedEvaluation(
         labels=tuple(card.labels),
         records=int(counts.sum()),
@@ -138,7 +135,7 @@ def measure(
         confusion=counts,
         median=middle,
         baseline=measured(always),
-        far=tuple(dataclasses.replace(miss, excerpt=read(each)) for _, _, miss, each in order),
+        far=tuple(dataclasses.replace(miss, excerpt=read(each)) for miss, each in far.entries()),
         unknown_labels=dict(unknown.most_common(100)),
         **passed.account(),
     )

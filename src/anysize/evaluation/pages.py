@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from anysize.core.excerpts import Excerpt
 from anysize.core.files import write_json, write_text
+from anysize.core.plurals import number_of
 from anysize.core.records import Source
 from anysize.evaluation.findings import details
-from anysize.evaluation.numbers import between, counted, percent, points, probability
+from anysize.evaluation.numbers import between, percent, points, probability
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -35,6 +36,32 @@ def page(template: str, *, title: str, subtitle: str = "", **values: Any) -> str
             at its end.
     """
     return _environment().get_template(template).render(title=title, subtitle=subtitle, **values)
+
+
+def report(
+    template: str, evaluation: Any, folder: Path, *, card: Mapping[str, Any], source: Source,
+    **values: Any,
+) -> tuple[Path, Path]:  # fmt: skip
+    """Writes ``metrics.json`` and a self-contained ``report.html`` and returns their paths.
+
+    Args:
+        template: its path below the package.
+        evaluation: with ``to_json`` and ``findings``.
+        folder: made where there is none.
+        card: of the bundle.
+        source: what was evaluated.
+        **values: what the template uses beside the evaluation.
+    """
+    provenance = facts_of(card, source)
+    text = page(
+        template,
+        **headings(card, source),
+        evaluation=evaluation,
+        findings=evaluation.findings,
+        provenance=provenance,
+        **values,
+    )
+    return write(folder, {**evaluation.to_json(), "provenance": provenance}, text)
 
 
 def write(folder: Path, entries: Mapping[str, Any], text: str) -> tuple[Path, Path]:
@@ -89,13 +116,14 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         between=between,
-        counted=counted,
         data_url=_data_url,
         details=details,
+        number_of=number_of,
         indented=_indented,
         percent=percent,
         points=points,
         probability=probability,
+        sound_url=_sound_url,
         thousands="{:,}".format,
     )
     environment.tests["ideographic"] = _is_ideographic
@@ -103,8 +131,16 @@ def _environment() -> Environment:
 
 
 def _data_url(excerpt: Excerpt) -> str:
-    data = base64.b64encode(excerpt.image or b"").decode("ascii")
-    return f"data:{excerpt.media_type};base64,{data}"
+    return _url(excerpt.media_type, excerpt.image)
+
+
+def _sound_url(excerpt: Excerpt) -> str:
+    return _url(excerpt.sound_type, excerpt.sound)
+
+
+def _url(media_type: str, content: bytes | None) -> str:
+    data = base64.b64encode(content or b"").decode("ascii")
+    return f"data:{media_type};base64,{data}"
 
 
 def _indented(value: Any) -> str:

@@ -1,7 +1,8 @@
 """How much worse one system's texts are than another's by a metric of a whole corpus.
 
-Such a metric (BLEU, a mean of ROUGE) is one of sums over the records, so a resample of the records
-costs a sum (Koehn 2004, "Statistical significance tests for machine translation evaluation").
+Such a metric (BLEU, a mean of ROUGE, perplexity) is one of sums over the records, so a resample of
+the records costs a sum (Koehn 2004, "Statistical significance tests for machine translation
+evaluation").
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError
 from anysize.core.results import Result
-from anysize.evaluation.intervals import percentiles
+from anysize.evaluation.intervals import percentiles, resamples
 from anysize.evaluation.paired_numbers import PairedDrop
 
 Sums = NDArray[np.float64]
@@ -38,25 +39,45 @@ class Summing(Protocol):
         ...
 
 
+@runtime_checkable
+class Observing(Summing, Protocol):
+    """A summing evaluator whose metric is a mean over smaller things than records.
+
+    Attributes:
+        OBSERVED: what they are, in the plural.
+    """
+
+    OBSERVED: str
+
+    def observed(self, sums: NDArray[Any]) -> int:
+        """How many of them there are in summed records ``[k]``."""
+        ...
+
+
 def paired_sums_drop(
     first: Sums,
     second: Sums,
     measure: Callable[[Sums], float],
     metric: str,
     *,
+    lower: bool = False,
     scale: float = 1.0,
+    relative: bool = True,
     replicates: int = 1000,
     level: float = 0.95,
     seed: int = 0,
 ) -> PairedDrop:
-    """Compares two systems by a metric in which higher is better, drawing records with both.
+    """Compares two systems by a metric of sums, drawing records with both.
 
     Args:
         first: what each record of the first system adds, ``[records, k]``.
         second: the same of the second system, in the same order.
         measure: from summed records ``[k]`` to the metric.
         metric: its name.
+        lower: whether a lower value is better.
         scale: what the metric's values are divided by.
+        relative: whether what a metric rises by, of which lower is better, is a part of the first
+            system's.
         replicates: resamples.
         level: of the interval.
         seed: of the resamples.
@@ -69,13 +90,12 @@ def paired_sums_drop(
         raise ConfigurationError("a paired comparison needs records, and there are none")
 
     def drop(times: NDArray[Any]) -> float:
-        return (measure(times @ first) - measure(times @ second)) / scale
+        before, after = measure(times @ first), measure(times @ second)
+        if not lower:
+            return (before - after) / scale
+        return (after - before) / (before if before and relative else scale)
 
-    random = np.random.default_rng(seed)
-    drops = [
-        drop(np.bincount(random.integers(count, size=count), minlength=count))
-        for _ in range(replicates)
-    ]
+    drops = [drop(times) for times in resamples(count, replicates, seed)]
     return PairedDrop(
         metric=metric,
         difference=drop(np.ones(count)),

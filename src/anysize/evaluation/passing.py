@@ -8,10 +8,11 @@ from typing import Any
 
 from anysize.core.errors import DataError
 from anysize.core.findings import Finding
+from anysize.core.plurals import number_of
 from anysize.core.records import Record, Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation.lengths import ReceiptCounter, ReceiptSummary
-from anysize.evaluation.numbers import counted, percent
+from anysize.evaluation.numbers import percent
 
 MOST_NAMED = 100
 
@@ -55,17 +56,17 @@ class Account:
         lines = []
         if self.failure_count:
             lines.append(
-                f"{counted(self.failure_count, 'record', 'records')} could not be read; not "
+                f"{number_of(self.failure_count, 'record', 'records')} could not be read; not "
                 "scored, but named at the end."
             )
         if self.without_target:
             lines.append(
-                f"{counted(self.without_target, 'record has', 'records have')} no {what}; not "
+                f"{number_of(self.without_target, 'record has', 'records have')} no {what}; not "
                 "scored."
             )
         if self.copies:
             lines.append(
-                f"{counted(self.copies, 'record has', 'records have')} the same content as a "
+                f"{number_of(self.copies, 'record has', 'records have')} the same content as a "
                 "training record."
             )
         receipts = self.receipts
@@ -73,7 +74,7 @@ class Account:
             partly = receipts.records - receipts.fully_covered
             reasons = "; ".join(receipts.reasons)
             lines.append(
-                f"{counted(partly, 'record was', 'records were')} not read completely (least: "
+                f"{number_of(partly, 'record was', 'records were')} not read completely (least: "
                 f"{percent(receipts.lowest_covered)}){': ' + reasons if reasons else ''}."
             )
         return lines

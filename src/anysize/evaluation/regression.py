@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from anysize.core.highest import Highest
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation import number_rendering, number_report
@@ -93,7 +93,7 @@ class _Run:
         self.first = NumberCounts()
         self.longer = 0
         self.inside, self.with_interval, self.width = 0, 0, 0.0
-        self._far: list[tuple[float, int, FarMiss, Mistake]] = []
+        self._far = Highest[tuple[FarMiss, Mistake]](_MOST_FAR)
         self._sizes: Counter[int] = Counter()
         self._errors: dict[int, float] = {}
 
@@ -114,7 +114,7 @@ class _Run:
         self._keep(error, ordinal, result, target)
 
     def _keep(self, error: float, ordinal: int, result: Result, target: float) -> None:
-        if len(self._far) == _MOST_FAR and (error, -ordinal) <= self._far[0][:2]:
+        if not self._far.takes(error, ordinal):
             return
         miss = FarMiss(
             ordinal=ordinal, id=result.id, target=target, prediction=float(result.prediction)
@@ -124,14 +124,11 @@ class _Run:
             prediction=f"{miss.prediction:g}", score=0.0, target_probability=0.0,
             receipt=result.receipt,
         )  # fmt: skip
-        heapq.heappush(self._far, (error, -ordinal, miss, mistake))
-        if len(self._far) > _MOST_FAR:
-            heapq.heappop(self._far)
+        self._far.add(error, ordinal, (miss, mistake))
 
     def farthest(self) -> list[tuple[FarMiss, Mistake]]:
         """The largest errors, largest first."""
-        order = sorted(self._far, key=lambda entry: entry[:2], reverse=True)
-        return [(miss, mistake) for _, _, miss, mistake in order]
+        return self._far.entries()
 
     def by_extent(self) -> tuple[ErrorsBySize, ...]:
         """Errors by size of the input, in bins of doubling size."""

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from anysize.core.results import ErrorResult
+from anysize.evaluation.audio_statistics import AudioStatistics
 from anysize.evaluation.column_lines import ColumnLine
 from anysize.evaluation.evaluation import Evaluation
 from anysize.evaluation.feature_statistics import FeatureStatistics
@@ -157,6 +158,22 @@ def _features(statistics: FeatureStatistics) -> RenderableType:
                 *(f"{value:.4g}" for value in (entry.low, entry.high, entry.mean, entry.deviation)),
             )
         parts.append(table)
+    return Group(*parts, *_tail(statistics))
+
+
+@render.register
+def _audio(statistics: AudioStatistics) -> RenderableType:
+    parts = _head(statistics)
+    parts.append(_distributions({"milliseconds": statistics.milliseconds}))
+    rates, channels, formats = (
+        ", ".join(f"{name} ({count:,})" for name, count in counts.items())
+        for counts in (
+            {f"{rate:,} Hz": count for rate, count in statistics.rates.items()},
+            statistics.channels,
+            statistics.formats,
+        )
+    )
+    parts.append(Text(f"rates: {rates}; channels: {channels}; formats: {formats}"))
     return Group(*parts, *_tail(statistics))
 
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from anysize.core.plurals import number_of
 from anysize.core.records import Source
 from anysize.evaluation import plots
 from anysize.evaluation.evaluation import Evaluation
 from anysize.evaluation.metrics import most_confused
-from anysize.evaluation.numbers import between, counted, percent
+from anysize.evaluation.numbers import between, percent
 from anysize.evaluation.pages import facts_of, headings, page, write
 
 LARGEST_TABLE = 30
@@ -134,24 +135,24 @@ def _notices(evaluation: Evaluation) -> list[str]:
         names = ", ".join(evaluation.unknown_labels)
         lower = evaluation.summary.correct / (records + count)
         lines.append(
-            f"{counted(count, 'record has a label', 'records have labels')} that the model does "
+            f"{number_of(count, 'record has a label', 'records have labels')} that the model does "
             f"not know ({names}); not scored. Were they mistakes, the accuracy would be "
             f"{percent(lower)}."
         )
     if evaluation.failure_count:
         lines.append(
-            f"{counted(evaluation.failure_count, 'record', 'records')} could not be read; not "
+            f"{number_of(evaluation.failure_count, 'record', 'records')} could not be read; not "
             "scored, but named at the end."
         )
     if evaluation.copies[0]:
         rest = evaluation.accuracy_without_copies
         lines.append(
-            f"{counted(evaluation.copies[0], 'record has', 'records have')} the same content as a "
-            "training record. "
+            f"{number_of(evaluation.copies[0], 'record has', 'records have')} the same content "
+            "as a training record. "
             + (f"Without them the accuracy is {percent(rest)}." if rest is not None else "")
         )
     if evaluation.without_target:
-        unlabelled = counted(evaluation.without_target, "record has", "records have")
+        unlabelled = number_of(evaluation.without_target, "record has", "records have")
         lines.append(f"{unlabelled} no label; not scored.")
     absent = sum(1 for row in evaluation.summary.classes if not row.support)
     if absent:
@@ -163,7 +164,7 @@ def _notices(evaluation: Evaluation) -> list[str]:
     if receipts.fully_covered < receipts.records:
         reasons = "; ".join(receipts.reasons)
         lines.append(
-            f"{counted(receipts.records - receipts.fully_covered, 'record was', 'records were')} "
+            f"{number_of(receipts.records - receipts.fully_covered, 'record was', 'records were')} "
             f"not read completely (least: {percent(receipts.lowest_covered)})"
             f"{': ' + reasons if reasons else ''}."
         )

@@ -75,17 +75,18 @@ def write_report(
     evaluation: RetrievalEvaluation, folder: Path, *, card: Mapping[str, Any], source: Source
 ) -> None:
     """Writes ``metrics.json`` and a self-contained ``report.html`` into ``folder``."""
-    provenance = pages.facts_of(card, source)
     rows = [
         (retrieval_rendering.WORDS[way], percent(one.recall[1]), between(one.interval),
          percent(one.recall[5]), percent(one.recall[10]), f"{one.mrr:.3f}")
         for way, one in evaluation.ways.items()
     ]  # fmt: skip
     best, difference = evaluation.ways["passages"], evaluation.difference
-    text = pages.page(
+    pages.report(
         "evaluation/templates/retrieval.html",
-        **pages.headings(card, source),
-        evaluation=evaluation,
+        evaluation,
+        folder,
+        card=card,
+        source=source,
         cards=[
             ("recall at 1", percent(best.recall[1]), f"by passages; {between(best.interval)}"),
             ("against truncation", f"{points(difference.difference)} points",
@@ -96,10 +97,7 @@ def write_report(
         notices=evaluation.notices("query"),
         rows=rows,
         worst=[(each.id, each.query, f"{each.rank:,}") for each in evaluation.worst],
-        findings=evaluation.findings,
-        provenance=provenance,
     )  # fmt: skip
-    pages.write(folder, {**evaluation.to_json(), "provenance": provenance}, text)
 
 
 class Texts:

@@ -62,15 +62,13 @@ def write(
         card: of the bundle.
         source: what was evaluated.
     """
-    provenance = pages.facts_of(card, source)
-    text = pages.page(
+    pages.report(
         "evaluation/templates/sections.html",
-        **pages.headings(card, source),
-        evaluation=evaluation,
+        evaluation,
+        folder,
+        card=card,
+        source=source,
         cards=cards,
         notices=notices,
         sections=sections,
-        findings=evaluation.findings,
-        provenance=provenance,
     )
-    pages.write(folder, {**evaluation.to_json(), "provenance": provenance}, text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from anysize.core.highest import Highest
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation import several_rendering, several_report
@@ -74,7 +74,7 @@ class _Run:
         self._right, self._told, self._there = (np.zeros(size, np.int64) for _ in range(3))
         self._kept, self._sets = SetScores(size), SetScores(size)
         self._unknown: Counter[str] = Counter()
-        self._wrong: list[tuple[float, int, WrongSet, Mistake]] = []
+        self._wrong = Highest[tuple[WrongSet, Mistake]](_MOST_WRONG)
 
     def add(self, ordinal: int, result: Result, target: Sequence[str]) -> None:
         truth, told = self._marked(target), self._marked(result.prediction)
@@ -97,7 +97,7 @@ class _Run:
         return marks
 
     def _keep(self, ordinal: int, result: Result, target: Sequence[str], far: float) -> None:
-        if len(self._wrong) == _MOST_WRONG and (far, -ordinal) <= self._wrong[0][:2]:
+        if not self._wrong.takes(far, ordinal):
             return
         wrong = WrongSet(
             id=result.id, target=tuple(target), prediction=tuple(result.prediction), farthest=far
@@ -106,9 +106,7 @@ class _Run:
             ordinal=ordinal, id=result.id, target="", prediction="", score=0.0,
             target_probability=0.0, receipt=result.receipt,
         )  # fmt: skip
-        heapq.heappush(self._wrong, (far, -ordinal, wrong, mistake))
-        if len(self._wrong) > _MOST_WRONG:
-            heapq.heappop(self._wrong)
+        self._wrong.add(far, ordinal, (wrong, mistake))
 
     def finish(
         self, thresholds: Sequence[float], card: Card, passed: Passed, read: Any
@@ -130,7 +128,6 @@ class _Run:
             )
             for place, label in enumerate(self._labels)
         )
-        order = sorted(self._wrong, key=lambda entry: entry[:2], reverse=True)
         return SeveralEvaluation(
             labels=self._labels,
             records=self.records,
@@ -144,7 +141,8 @@ class _Run:
             rows=rows,
             baselines=self._baselines(scores, truth, card),
             wrong=tuple(
-                dataclasses.replace(wrong, excerpt=read(mistake)) for _, _, wrong, mistake in order
+                dataclasses.replace(wrong, excerpt=read(mistake))
+                for wrong, mistake in self._wrong.entries()
             ),
             unknown_labels=dict(self._unknown.most_common(100)),
             **passed.account(),

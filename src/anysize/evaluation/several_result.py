@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from anysize.core.excerpts import Excerpt
-from anysize.evaluation.intervals import Interval, percentiles
+from anysize.evaluation.intervals import Interval, percentiles, resamples
 from anysize.evaluation.passing import Account
 from anysize.heads.set_meter import Truth, f1_of
 
@@ -124,14 +124,12 @@ def bootstrap(told: Truth, truth: Truth, *, level: float = 0.95, seed: int = 0) 
         seed: of the resamples.
     """
     count, labels = truth.shape
-    generator = np.random.default_rng(seed)
     replicates = max(_FEWEST, min(_MOST, _CELLS // max(count * labels, 1)))
     cells = [each.astype(np.float32) for each in (told & truth, told, truth)]
     exact = (told == truth).all(1).astype(np.float32)
     found: dict[str, list[float]] = {"macro_f1": [], "micro_f1": [], "subset_accuracy": []}
-    for _ in range(replicates):
-        weights = np.bincount(generator.integers(count, size=count), minlength=count)
-        weights = weights.astype(np.float32)
+    for times in resamples(count, replicates, seed):
+        weights = times.astype(np.float32)
         right, said, there = (weights @ each for each in cells)
         found["macro_f1"].append(float(f1_of(right, said, there).mean()))
         both = float(said.sum() + there.sum())

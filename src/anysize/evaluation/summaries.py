@@ -7,7 +7,6 @@ several references, each metric is of the one that it is highest with, as in Sci
 
 from __future__ import annotations
 
-import heapq
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -20,11 +19,13 @@ from numpy.typing import NDArray
 from anysize import tasks
 from anysize.core import rouge
 from anysize.core.errors import AnysizeError, MissingExtraError
+from anysize.core.highest import Highest
 from anysize.core.records import Record, Source
 from anysize.core.results import ErrorResult, Result
 from anysize.core.rouge import METRICS
 from anysize.evaluation import pages, summary_rendering
 from anysize.evaluation.intervals import bootstrap_means
+from anysize.evaluation.lengths import doubling
 from anysize.evaluation.numbers import between, percent, points
 from anysize.evaluation.passing import Passed
 from anysize.evaluation.summary_plots import by_length
@@ -107,11 +108,12 @@ def write_report(
     evaluation: SummaryEvaluation, folder: Path, *, card: Mapping[str, Any], source: Source
 ) -> None:
     """Writes ``metrics.json`` and a self-contained ``report.html`` into ``folder``."""
-    provenance = pages.facts_of(card, source)
-    text = pages.page(
+    pages.report(
         "evaluation/templates/summaries.html",
-        **pages.headings(card, source),
-        evaluation=evaluation,
+        evaluation,
+        folder,
+        card=card,
+        source=source,
         cards=_cards(evaluation),
         notices=evaluation.notices("summary"),
         columns=("system", *METRICS, "model minus it (ROUGE-L)"),
@@ -121,10 +123,7 @@ def write_report(
             ("Lowest ROUGE-L", [_shown(each, source) for each in evaluation.worst]),
             ("Highest ROUGE-L", [_shown(each, source) for each in evaluation.best]),
         ],
-        findings=evaluation.findings,
-        provenance=provenance,
     )
-    pages.write(folder, {**evaluation.to_json(), "provenance": provenance}, text)
 
 
 class _Run:
@@ -139,8 +138,8 @@ class _Run:
         self.several = False
         self.extents: list[int] = []
         self.words = [0.0, 0.0]
-        self._worst: list[tuple[float, int, ShownSummary]] = []
-        self._best: list[tuple[float, int, ShownSummary]] = []
+        self._worst = Highest[ShownSummary](_SHOWN)
+        self._best = Highest[ShownSummary](_SHOWN_BEST)
 
     def add(self, index: int, result: Result, wanted: Sequence[str], record: Record) -> None:
         lines = [by_lines(each) for each in wanted]
@@ -175,8 +174,8 @@ class _Run:
             over_references=_named(np.array(self.means).mean(0)) if self.several else None,
             lengths=_lengths(np.array(self.extents), arrays),
             words=(self.words[0] / records, self.words[1] / records),
-            worst=tuple(each for *_, each in sorted(self._worst, key=_order)[::-1]),
-            best=tuple(each for *_, each in sorted(self._best, key=_order)[::-1]),
+            worst=tuple(self._worst.entries()),
+            best=tuple(self._best.entries()),
             **self.passed.account(),
         )
 
@@ -190,11 +189,8 @@ class _Run:
             references=tuple(each[:_SHOWN_CHARACTERS] for each in wanted),
             drawn=tuple(result.details["sentences"]),
         )
-        for kept, key, most in ((self._worst, -score, _SHOWN), (self._best, score, _SHOWN_BEST)):
-            # Of equals the first records are kept.
-            heapq.heappush(kept, (key, -index, shown))
-            if len(kept) > most:
-                heapq.heappop(kept)
+        self._worst.add(-score, index, shown)
+        self._best.add(score, index, shown)
 
 
 def extracts(model: str) -> dict[str, Extract]:
@@ -219,10 +215,6 @@ def extracts(model: str) -> dict[str, Extract]:
 def by_lines(text: str) -> str:
     """A text with a line for each sentence."""
     return "\n".join(part.text for part in sentences([text]) if part.kind == "sentence")
-
-
-def _order(entry: tuple[float, int, ShownSummary]) -> tuple[float, int]:
-    return entry[0], entry[1]
 
 
 def _named(values: NDArray[np.float64]) -> dict[str, float]:
@@ -250,18 +242,15 @@ def _lengths(
     extents: NDArray[np.int64], arrays: Mapping[str, NDArray[np.float64]]
 ) -> tuple[LengthScores, ...]:
     """In bins of doubling length."""
-    keys = np.ceil(np.log2(np.maximum(extents, 1))).astype(int)
     place = METRICS.index("rougeL")
     return tuple(
         LengthScores(
-            low=(1 << key - 1) + 1 if key else 1,
-            high=1 << key,
-            records=int((keys == key).sum()),
-            scores={
-                name: float(values[keys == key, place].mean()) for name, values in arrays.items()
-            },
+            low=low,
+            high=high,
+            records=int(inside.sum()),
+            scores={name: float(values[inside, place].mean()) for name, values in arrays.items()},
         )
-        for key in np.unique(keys).tolist()
+        for low, high, inside in doubling(extents)
     )
 
 

@@ -7,11 +7,8 @@ Chinese references by ``zh``, of Japanese ones by characters.
 
 from __future__ import annotations
 
-import difflib
-import heapq
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import AnysizeError
+from anysize.core.highest import Highest
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation import pages, translation_rendering
-from anysize.evaluation.intervals import Interval, percentiles
+from anysize.evaluation.differences import marked
+from anysize.evaluation.intervals import Interval, percentiles, resamples
+from anysize.evaluation.lengths import doubling
 from anysize.evaluation.passing import Passed
 from anysize.evaluation.translation_rendering import TITLES, bounds, by_length, counted_by
 from anysize.evaluation.translation_result import (
@@ -50,10 +50,8 @@ PROVIDES = ("translation",)
 
 _SHOWN, _SHOWN_BEST = 12, 4
 _CHARACTERS = 1500
-_REPLICATES, _SEED = 1000, 0
 _COUNTS = {"bleu": bleu_counts, "chrf": chrf_counts}
 _SCORES = {"bleu": bleu_of, "chrf": chrf_of}
-_WORD = re.compile(r"\s+|[^\W_]+|[^\w\s]|_")
 
 translation_rendering.register()
 
@@ -98,11 +96,12 @@ def write_report(
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    provenance = pages.facts_of(card, source)
-    text = pages.page(
+    pages.report(
         "evaluation/templates/translations.html",
-        **pages.headings(card, source),
-        evaluation=evaluation,
+        evaluation,
+        folder,
+        card=card,
+        source=source,
         cards=_cards(evaluation),
         notices=_notices(evaluation),
         plot=by_length(evaluation.lengths),
@@ -110,10 +109,7 @@ def write_report(
             ("Lowest chrF", [_shown(each, source) for each in evaluation.worst]),
             ("Highest chrF", [_shown(each, source) for each in evaluation.best]),
         ],
-        findings=evaluation.findings,
-        provenance=provenance,
     )
-    pages.write(folder, {**evaluation.to_json(), "provenance": provenance}, text)
 
 
 class _Run:
@@ -128,8 +124,8 @@ class _Run:
         self.tokenizers: Counter[str] = Counter()
         self.segments: Counter[str] = Counter()
         self.characters = [0, 0]
-        self._worst: list[tuple[float, int, ShownTranslation]] = []
-        self._best: list[tuple[float, int, ShownTranslation]] = []
+        self._worst = Highest[ShownTranslation](_SHOWN)
+        self._best = Highest[ShownTranslation](_SHOWN_BEST)
 
     def add(self, index: int, result: Result, target: str) -> None:
         prediction = str(result.prediction)
@@ -150,23 +146,16 @@ class _Run:
             prediction=prediction[:_CHARACTERS],
             reference=target[:_CHARACTERS],
         )
-        # Of equally good ones the first records are kept.
-        for kept, rank, most in (
-            (self._worst, -score, _SHOWN),
-            (self._best, score, _SHOWN_BEST),
-        ):
-            heapq.heappush(kept, (rank, -index, shown))
-            if len(kept) > most:
-                heapq.heappop(kept)
+        self._worst.add(-score, index, shown)
+        self._best.add(score, index, shown)
 
     def finish(self) -> TranslationEvaluation:
         arrays = {
             system: {name: np.stack(rows) for name, rows in found.items()}
             for system, found in self.counts.items()
         }
-        worst = [each for _, _, each in sorted(self._worst, key=_rank)[::-1]]
+        worst = self._worst.entries()
         chosen = {each.index for each in worst}
-        best = [each for _, _, each in sorted(self._best, key=_rank)[::-1]]
         return TranslationEvaluation(
             systems={
                 system: {name: _SCORES[name](rows.sum(0)) for name, rows in found.items()}
@@ -178,40 +167,29 @@ class _Run:
             lengths=_lengths(np.array(self.extents), arrays[MODEL]),
             segments=dict(self.segments),
             worst=tuple(worst),
-            best=tuple(each for each in best if each.index not in chosen),
+            best=tuple(each for each in self._best.entries() if each.index not in chosen),
             **self.passed.account(),
         )
 
 
-def _rank(entry: tuple[float, int, ShownTranslation]) -> tuple[float, int]:
-    return entry[0], entry[1]
-
-
 def _interval(name: str, rows: NDArray[np.int64]) -> Interval:
     """The percentile interval of a metric over resampled records."""
-    random = np.random.default_rng(_SEED)
-    count = len(rows)
-    found = []
-    for _ in range(_REPLICATES):
-        times = np.bincount(random.integers(count, size=count), minlength=count)
-        found.append(_SCORES[name](times @ rows))
-    return percentiles(found)
+    return percentiles([_SCORES[name](times @ rows) for times in resamples(len(rows))])
 
 
 def _lengths(
     extents: NDArray[np.int64], arrays: Mapping[str, NDArray[np.int64]]
 ) -> tuple[LengthScores, ...]:
     """In bins of doubling length."""
-    keys = np.ceil(np.log2(np.maximum(extents, 1))).astype(int)
     return tuple(
         LengthScores(
-            low=(1 << (key - 1)) + 1 if key else 1,
-            high=1 << key,
-            records=int((keys == key).sum()),
-            bleu=bleu_of(arrays["bleu"][keys == key].sum(0)),
-            chrf=chrf_of(arrays["chrf"][keys == key].sum(0)),
+            low=low,
+            high=high,
+            records=int(inside.sum()),
+            bleu=bleu_of(arrays["bleu"][inside].sum(0)),
+            chrf=chrf_of(arrays["chrf"][inside].sum(0)),
         )
-        for key in np.unique(keys).tolist()
+        for low, high, inside in doubling(extents)
     )
 
 
@@ -251,17 +229,11 @@ def _shown(each: ShownTranslation, source: Source) -> dict[str, Any]:
         text = source[each.index].text("source").read(0, _CHARACTERS)
     except AnysizeError as error:
         text = str(error)
-    own, wanted = _WORD.findall(each.prediction), _WORD.findall(each.reference)
-    blocks = difflib.SequenceMatcher(None, own, wanted, autojunk=False).get_opcodes()
+    prediction, reference = marked(each.prediction, each.reference)
     return {
         "id": each.id,
-        "chrf": f"{each.chrf:.1f}",
-        "source": text,
-        "prediction": _marked(own, [(tag, first, last) for tag, first, last, _, _ in blocks]),
-        "reference": _marked(wanted, [(tag, first, last) for tag, _, _, first, last in blocks]),
+        "note": f"chrF {each.chrf:.1f}",
+        "text": text,
+        "prediction": prediction,
+        "reference": reference,
     }
-
-
-def _marked(words: Sequence[str], blocks: Iterable[tuple[str, int, int]]) -> list[tuple[bool, str]]:
-    """Parts of a text, each with whether it differs from the other side."""
-    return [(tag != "equal", "".join(words[first:last])) for tag, first, last in blocks]

@@ -23,6 +23,7 @@ from anysize.evaluation.verification_result import FALSE_ACCEPT_RATES, Verificat
 from anysize.evaluation.verification_run import VerificationRun
 from anysize.recognition.pairs import (
     bootstrap_equal_error,
+    closed_set,
     extreme_pairs,
     numbered,
     pair_counts,
@@ -33,7 +34,7 @@ from anysize.recognition.pairs import (
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
 
-PROVIDES = ("face-recognition",)
+PROVIDES = ("face-recognition", "speaker-recognition")
 
 _WORST_PAIRS = 8
 # Above this the intervals and the identification rates would take minutes.
@@ -63,12 +64,12 @@ def measure(results: Iterable[Result | ErrorResult], *, card: Card, source: Sour
     rates = counts.rates()
     rate, threshold = rates.equal_error()
     interval: Interval | None = None
-    ranks: tuple[float | None, float | None] = (None, None)
+    ranks: tuple[float | None, float | None, float | None] = (None, None, None)
     if len(vectors) <= _MOST_SAMPLES:
         low, high = bootstrap_equal_error(vectors, identities)
         interval = Interval(low=low, high=high, level=0.95, method="bootstrap over identities")
         left_out, single, _ = rank_one(vectors, identities)
-        ranks = left_out, single
+        ranks = left_out, single, closed_set(vectors, identities)
     hard = extreme_pairs(vectors, identities, _WORST_PAIRS)
     read = excerpt_reader(source.__getitem__)
     return Verification(
@@ -78,6 +79,7 @@ def measure(results: Iterable[Result | ErrorResult], *, card: Card, source: Sour
         operating=tuple(rates.at_false_accept(each) for each in FALSE_ACCEPT_RATES),
         rank1=ranks[0],
         rank1_single=ranks[1],
+        closed_set=ranks[2],
         counts=counts,
         rates=rates,
         identities=len(known),

@@ -11,10 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from anysize.core.plurals import number_of
 from anysize.core.records import Source
 from anysize.evaluation import pages
 from anysize.evaluation import verification_plots as plots
-from anysize.evaluation.numbers import between, counted, percent
+from anysize.evaluation.numbers import between, percent
 from anysize.evaluation.verification_result import Verification
 
 _BARS = 128
@@ -25,19 +26,17 @@ def write(
     evaluation: Verification, folder: Path, *, card: Mapping[str, Any], source: Source
 ) -> tuple[Path, Path]:
     """Writes ``metrics.json`` and ``report.html`` into ``folder`` and returns their paths."""
-    provenance = pages.facts_of(card, source)
-    text = pages.page(
+    return pages.report(
         "evaluation/templates/verification.html",
-        **pages.headings(card, source),
-        evaluation=evaluation,
+        evaluation,
+        folder,
+        card=card,
+        source=source,
         cards=_cards(evaluation),
         notices=_lines(evaluation),
         plots=_plots(evaluation),
         operating=list(zip(_RATES, evaluation.operating, strict=True)),
-        findings=evaluation.findings,
-        provenance=provenance,
     )
-    return pages.write(folder, {**evaluation.to_json(), "provenance": provenance}, text)
 
 
 def _plots(evaluation: Verification) -> dict[str, str]:
@@ -87,6 +86,11 @@ def _cards(evaluation: Verification) -> list[tuple[str, str, str]]:
     ]
     if evaluation.rank1 is not None and evaluation.rank1_single is not None:
         entries[3:3] = [
+            (
+                "closed-set accuracy",
+                percent(evaluation.closed_set or 0.0),
+                "each against a template of all others",
+            ),
             ("rank-1", percent(evaluation.rank1), "each against all others"),
             ("rank-1, single", percent(evaluation.rank1_single), "one sample a person enrolled"),
         ]
@@ -98,8 +102,9 @@ def _lines(evaluation: Verification) -> list[str]:
     people, samples = evaluation.trained
     if people:
         lines.append(
-            f"{counted(samples, 'sample', 'samples')} of "
-            f"{counted(people, 'identity', 'identities')} that the model was trained on: left out."
+            f"{number_of(samples, 'sample', 'samples')} of "
+            f"{number_of(people, 'identity', 'identities')} that the model was trained on: "
+            "left out."
         )
     for rate, pairs in ((0.01, 100), (0.001, 1000)):
         if evaluation.counts.impostor < 3 * pairs:
@@ -113,11 +118,13 @@ def _lines(evaluation: Verification) -> list[str]:
             "identities, says how little is certain."
         )
     if evaluation.empty:
-        lines.append(f"Nothing was found in {counted(evaluation.empty, 'sample', 'samples')}.")
+        lines.append(f"Nothing was found in {number_of(evaluation.empty, 'sample', 'samples')}.")
     if evaluation.without_target:
         lines.append(
-            f"{counted(evaluation.without_target, 'record has', 'records have')} no identity."
+            f"{number_of(evaluation.without_target, 'record has', 'records have')} no identity."
         )
     if evaluation.failure_count:
-        lines.append(f"{counted(evaluation.failure_count, 'record', 'records')} could not be read.")
+        lines.append(
+            f"{number_of(evaluation.failure_count, 'record', 'records')} could not be read."
+        )
     return lines

@@ -27,9 +27,11 @@ class Verification:
         eer, eer_threshold: the equal error rate over all pairs, and where it is reached.
         eer_interval: bootstrap over identities; None above 2,000 samples.
         operating: TAR at each of ``FALSE_ACCEPT_RATES``.
+        closed_set: share of samples whose identity's other samples, joined to one template, are
+            more similar than any other identity's.
         rank1: share of samples whose most similar other sample is of the same identity.
         rank1_single: the same with one sample of each identity in the gallery, drawn at random,
-            in expectation. Both None above 2,000 samples.
+            in expectation. All three None above 2,000 samples.
         counts, rates: of all pairs.
         identities, samples: that were scored.
         trained: identities left out because the model was trained on them, and their samples.
@@ -45,6 +47,7 @@ class Verification:
     eer_threshold: float
     eer_interval: Interval | None
     operating: tuple[Operating, ...]
+    closed_set: float | None
     rank1: float | None
     rank1_single: float | None
     counts: ScoreCounts
@@ -66,6 +69,8 @@ class Verification:
         found = {"eer": self.eer}
         for rate, point in zip(FALSE_ACCEPT_RATES, self.operating, strict=True):
             found[f"tar_at_far_{rate:g}"] = point.true_accept_rate
+        if self.closed_set is not None:
+            found["closed_set_accuracy"] = self.closed_set
         if self.rank1 is not None and self.rank1_single is not None:
             found |= {"rank1": self.rank1, "rank1_single": self.rank1_single}
         return found

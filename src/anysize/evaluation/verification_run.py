@@ -120,7 +120,7 @@ class VerificationRun:
         if self.without_target:
             return (
                 f"none of the {self.without_target} records has an identity to compare with; put "
-                "each person's pictures into a folder, or name the column with "
+                "each person's files into a folder, or name the column with "
                 "--columns identity=NAME"
             )
         if self.empty:

@@ -31,13 +31,13 @@ def refuse_forms(key: str, network: Network, runtime: str | None) -> None:
             f"of {form.runtime} in {form.precision}: export to {form.runtime!r}, or export the "
             "bundle that it was made from"
         )
-    if runtime is not None and not network.has_graph:
-        raise ConfigurationError(
-            f"format {key!r} cannot hold a language model: export it to 'huggingface'"
-        )
     if getattr(network.module, "own_runtime", False):
         raise ConfigurationError(
             f"{network.spec} brings a runtime of its own and has no layers that could be exported"
+        )
+    if runtime is not None and not network.has_graph:
+        raise ConfigurationError(
+            f"format {key!r} cannot hold a model that writes texts: export it to 'huggingface'"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from anysize.core import plugins
 from anysize.core.protocols import Merger
@@ -21,6 +21,7 @@ def maker(
     *,
     keep_first: bool = False,
     decide: Decide | None = None,
+    **own: Any,
 ) -> Callable[[str], Merger]:
     """What makes the merger of a record from its id.
 
@@ -31,13 +32,14 @@ def maker(
         keep_first: also report what the first window alone would have answered, where the rule
             pools.
         decide: what pooled logits mean; only for rules that pool. None takes one label.
+        **own: what this rule's ``make`` takes besides.
 
     Raises:
         ConfigurationError: no such rule.
     """
     make_one = plugins.load("mergers", rule).make
 
-    given = {} if decide is None else {"decide": decide}
+    given = {**own} if decide is None else {**own, "decide": decide}
 
     def new(record: str) -> Merger:
         return cast(Merger, make_one(record, labels, rule, unit, keep_first=keep_first, **given))

@@ -1,13 +1,7 @@
 """One vector of a text of any length, and which of its windows are nearest to a query.
 
-The vector of a text (``tokens``) is that of all its tokens, each taken from the window that owns
-it, the special ones at its very beginning and end included: of a text of one window it is exactly
-what the model gives. Where a model's rule cannot be taken over windows (its first token alone), or
-where it is asked for (``windows``), it is the mean of the windows' vectors, each counted by its
-core.
-
 A passage is a window; its similarity to the query is the cosine of their vectors, as the model
-gives them for each alone.
+gives them for each alone. A query longer than a window has the vector that a text has.
 """
 
 from __future__ import annotations
@@ -19,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anysize.core.pooling import OVER_TOKENS, POOLINGS, TokenPool, direction, pooled
-from anysize.core.receipts import Unit
+from anysize.core.pooling import POOLINGS, direction, pooled
+from anysize.core.receipts import Facts, Unit
 from anysize.core.results import Result
 from anysize.core.windows import Window
 from anysize.mergers.coverage import Coverage
+from anysize.mergers.text_vector import TextVector
 
 OUTPUT = "last_hidden_state"
 
@@ -38,7 +33,7 @@ class PassageMerger:
     Args:
         record: the record's id.
         unit: what the record's extent counts.
-        pooling: ``tokens`` or ``windows``, see the module.
+        pooling: ``tokens`` or ``windows``, see ``mergers.text_vector``.
         passages: how many are named, at most.
         measuring: the details have the vectors of the text (``vector``), of its windows
             (``windows``) and of the query, as arrays, for an evaluation.
@@ -52,10 +47,9 @@ class PassageMerger:
         self._record, self._pooling, self._most = record, pooling, passages
         self._measuring = measuring
         self._coverage = Coverage(unit)
-        self._rule, self._unit_length, self._compares = "", False, False
-        self._tokens: TokenPool | None = None
-        self._sum: NDArray[np.float64] | None = None
-        self._weight = 0
+        self._compares = False
+        self._text: TextVector | None = None
+        self._asked: TextVector | None = None
         self._query: NDArray[np.float64] | None = None
         # Windows that came before the query: index, characters, vector.
         self._waiting: list[tuple[int, int, int, NDArray[np.float64]]] = []
@@ -64,25 +58,23 @@ class PassageMerger:
 
     def add(self, window: Window, output: Mapping[str, Any]) -> None:
         states, own = output[OUTPUT], output["own"]
-        rule, unit_length, is_query, compares = (int(each) for each in output["pooling"])
-        self._rule, self._unit_length = POOLINGS[rule], bool(unit_length)
+        place, unit_length, of_query, compares = (int(each) for each in output["pooling"])
+        rule = POOLINGS[place]
         self._compares = bool(compares)
-        vector = pooled(states, self._rule)
-        if is_query:
-            self._query = direction(vector)
-            waiting, self._waiting = self._waiting, []
-            for each in waiting:
-                self._compare(*each)
+        vector = pooled(states, rule)
+
+        def begun(found: TextVector | None) -> TextVector:
+            return found or TextVector(self._pooling, rule, unit_length=bool(unit_length))
+
+        if of_query:
+            self._asked = begun(self._asked)
+            self._asked.add(states, own, vector, window.core.size)
+            if self._asked.windows == of_query:
+                self._ask(direction(vector if of_query == 1 else self._asked.vector()))
             return
         self._coverage.add(window)
-        if self._pooling == "tokens" and self._rule in OVER_TOKENS:
-            self._tokens = self._tokens or TokenPool(self._rule)
-            self._tokens.add(states[own])
-        else:
-            weight = max(window.core.size, 1)
-            ours = weight * (direction(vector) if self._unit_length else vector)
-            self._sum = ours if self._sum is None else self._sum + ours
-            self._weight += weight
+        self._text = begun(self._text)
+        self._text.add(states, own, vector, window.core.size)
         if self._measuring:
             self._windows[window.index] = direction(vector).astype(np.float32)
         if self._compares:
@@ -90,9 +82,13 @@ class PassageMerger:
             self._compare(window.index, start, stop, direction(vector))
 
     def finish(self) -> Result:
-        vector = self._vector()
-        rule = "tokens" if self._tokens is not None else "windows"
-        receipt = self._coverage.receipt(rule, "approximate")
+        if self._text is None:
+            raise RuntimeError(f"record {self._record!r} was finished before any window")
+        vector = self._text.vector()
+        receipt = self._coverage.receipt(self._text.by, "approximate")
+        if self._asked is not None and self._asked.windows > 1:
+            note = f"the query is longer than a window and was read in {self._asked.windows:,}"
+            receipt = receipt.with_facts(Facts(notes=(note,)))
         if not self._compares:
             found = [round(float(value), 8) for value in vector]
             return Result(id=self._record, prediction=found, score=None, receipt=receipt)
@@ -115,6 +111,13 @@ class PassageMerger:
             id=self._record, prediction=best, score=None, receipt=receipt, details=details
         )
 
+    def _ask(self, query: NDArray[np.float64]) -> None:
+        """Compares the windows that came before the whole query was read."""
+        self._query = query
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            self._compare(*each)
+
     def _compare(self, index: int, start: int, stop: int, vector: NDArray[np.float64]) -> None:
         if self._query is None:
             self._waiting.append((index, start, stop, vector))
@@ -124,28 +127,19 @@ class PassageMerger:
         if len(self._nearest) > self._most:
             heapq.heappop(self._nearest)
 
-    def _vector(self) -> NDArray[np.float64]:
-        if self._tokens is not None:
-            vector = self._tokens.vector()
-        elif self._sum is not None:
-            vector = self._sum / self._weight
-        else:
-            raise RuntimeError(f"record {self._record!r} was finished before any window")
-        return direction(vector) if self._unit_length else vector
-
 
 def aside(
     *, pooling: str, normalize: bool, own: NDArray[np.bool_], characters: tuple[int, int],
-    query: bool, compares: bool,
+    query: int, compares: bool,
 ) -> dict[str, NDArray[Any]]:  # fmt: skip
     """What a window has aside for `PassageMerger`.
 
     Args:
         pooling: the model's rule, one of ``core.pooling.POOLINGS``.
         normalize: whether the model gives vectors of length one.
-        own: ``[length]``, which tokens of the window count for the text.
+        own: ``[length]``, which tokens of the window count for the text, or for the query.
         characters: of the window, half-open.
-        query: whether the window is that of the query.
+        query: of a window of the query, how many that has; 0 for one of the text.
         compares: whether there is a query.
     """
     facts = (POOLINGS.index(pooling), normalize, query, compares)

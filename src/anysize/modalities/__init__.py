@@ -38,7 +38,8 @@ def foreign(settings: Settings, wishes: Mapping[str, Any]) -> list[str]:
         if value is None or value is False or name in own:
             continue
         readers = [load(key) for key in plugins.keys("modalities") if name in _names(key)]
-        contents = " and ".join(one.settings.content for one in readers)
+        *most, last = sorted(one.settings.content for one in readers)
+        contents = f"{', '.join(most)} and {last}" if most else last
         hint = load(settings.modality).instead.get(name)
         found.append(
             f"{name} is for {contents}, and this model reads {settings.content}"

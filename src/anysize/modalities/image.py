@@ -55,6 +55,7 @@ class Image(Modality):
     in_files = True
     reads_slowly = True
     augmented = True
+    drawn_by = "anysize.results.drawing:Drawing"
     growth = 4
 
     def file(self, path: Path, *, encoding: str = "utf-8") -> Field:

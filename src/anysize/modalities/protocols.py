@@ -48,6 +48,10 @@ class Modality(Reading):
         light: whether a batch is too little work for several threads, so that batches side by side
             are faster.
         augmented: whether ``anysize.augmentation`` changes its examples in training.
+        drawn_by: what draws results on its inputs, as ``module:class``; empty where nothing does.
+            It is made with a folder, and has the methods of ``results.drawing.Drawing``.
+        sheet_by: what shows an augmentation of its records, as ``module:function``
+            (``evaluation.augmented_sounds.sheet``); empty where nothing does.
     """
 
     key: ClassVar[str]
@@ -60,6 +64,8 @@ class Modality(Reading):
     light: ClassVar[bool] = False
     reads_slowly: ClassVar[bool] = False
     augmented: ClassVar[bool] = False
+    drawn_by: ClassVar[str] = ""
+    sheet_by: ClassVar[str] = ""
 
     # What a model is built with, and what is kept with it.
 
@@ -95,6 +101,17 @@ class Modality(Reading):
 
     def save(self, folder: Path, network: Network) -> None:
         """Writes the files of the preprocessing that ``transformers`` reads into a folder."""
+
+    def takes(self, name: str) -> bool:
+        """Whether the first argument of a module is read by this modality; see ``main_input``."""
+        return name == self.main_input
+
+    def apart(self, network: Network) -> str:
+        """Name of the array whose shapes must be alike in a batch of a network; see ``one_shape``.
+
+        Empty where examples are padded or all alike.
+        """
+        return self.one_shape
 
     def opened(self, spec: str, module: Any, wishes: Any) -> dict[str, Any]:
         """The preprocessing of a model in the Hugging Face layout, as arguments of ``Network``.
@@ -167,8 +184,13 @@ class Modality(Reading):
 
         return Stacked(network, device, self.one_shape)
 
-    def lengths(self, examples: Sequence[Example]) -> NDArray[np.int64]:
-        """Tokens, or steps, of each window: of models that have outputs for each of them."""
+    def lengths(self, examples: Sequence[Example], network: Network) -> NDArray[np.int64]:
+        """Tokens, or steps, of each window: of models that have outputs for each of them.
+
+        Args:
+            examples: the windows.
+            network: that runs them; it may give fewer steps than there are frames.
+        """
         return np.array([example.cost for example in examples], np.int64)
 
     def inference(
@@ -295,5 +317,6 @@ class Modality(Reading):
         """Raises ConfigurationError where augmentation changes nothing of this modality."""
         if not self.augmented:
             raise ConfigurationError(
-                f"augment must be none for {task}, not {spec!r}: it changes pictures"
+                f"augment must be none for {task}, not {spec!r}: it changes pictures, recordings "
+                "and texts that have a label or a number"
             )

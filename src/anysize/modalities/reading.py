@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from anysize.core.errors import DataError
+from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.excerpts import Excerpt
+from anysize.core.options import Options
 from anysize.core.records import Field
 
 
@@ -25,6 +26,7 @@ class Reading(ABC):
         joined: whether several columns of a table may be read one after the other.
         longest_column: whether a table without a header has it in the column with the most
             characters.
+        live_options: how what comes from a pipe is written; None where nothing does.
     """
 
     noun: ClassVar[str] = "field"
@@ -35,6 +37,7 @@ class Reading(ABC):
     spread: ClassVar[bool] = False
     joined: ClassVar[bool] = False
     longest_column: ClassVar[bool] = False
+    live_options: ClassVar[type[Options] | None] = None
 
     @abstractmethod
     def file(self, path: Path, *, encoding: str = "utf-8") -> Field:
@@ -84,6 +87,20 @@ class Reading(ABC):
             ConfigurationError: it is nothing of that kind.
             DataError: it cannot be used.
         """
+
+    def live(self, stream: Any, origin: str, options: Any) -> Field:
+        """What comes without an end as a field that can be read once.
+
+        Args:
+            stream: a binary file, or an iterable of what comes; see ``readers.audio.live``.
+            origin: for messages.
+            options: an instance of ``live_options``.
+
+        Raises:
+            ConfigurationError: there is no such thing, or it gives something else.
+            DataError: its beginning cannot be read.
+        """
+        raise ConfigurationError(f"a {self.noun} does not come live: give a file")
 
     def is_one(self, item: Any, axes: int) -> bool:
         """Whether an array in memory is one record, and not several.

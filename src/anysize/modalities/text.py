@@ -48,6 +48,8 @@ class Text(Modality):
     joined = True
     longest_column = True
     light = True
+    augmented = True
+    sheet_by = "anysize.evaluation.augmented_texts:sheet"
 
     def file(self, path: Path, *, encoding: str = "utf-8") -> Field:
         from anysize.modalities.texts.cells import of_file
@@ -86,6 +88,8 @@ class Text(Modality):
     def opened(self, spec: str, module: Any, wishes: Any) -> dict[str, Any]:
         from anysize.modalities.texts.tokenizer import opened
 
+        if hasattr(module, "make_reader"):  # it makes ids of texts itself
+            return {"settings": TextSettings(window=_window(wishes) or module.config.window)}
         return opened(spec, module.config, _window(wishes))
 
     def changed(self, network: Network, wishes: Any) -> Settings:
@@ -171,8 +175,11 @@ class Text(Modality):
             return CausalText(network, device, packed=packed)
         if network.outputs == ("target_logits",):
             from anysize.modalities.texts.pairs import PairedText
+            from anysize.modalities.texts.prompted import PromptedText
 
-            return PairedText(network, device)
+            if getattr(network.module.config, "is_encoder_decoder", False):
+                return PairedText(network, device)
+            return PromptedText(network, device, packed=packed)
         if packed or (packed is None and device.type == "cpu"):
             if not network.per_token and supports_packing(network.module):
                 return PackedText(network)
@@ -186,7 +193,7 @@ class Text(Modality):
     ) -> Callable[[Sequence[Example]], Tensors] | None:
         from anysize.modalities.texts.execution import FusedText
 
-        if not execution.packed or device.type != "cpu" or network.outputs == ("losses",):
+        if not execution.packed or device.type != "cpu" or not network.has_graph:
             return None
         return FusedText(network, precision)
 
@@ -194,7 +201,7 @@ class Text(Modality):
         names = ("input_ids", "attention_mask", *network.beside)
         return tuple(GraphInput(name, (BATCH, LENGTH), np.int64) for name in names)
 
-    def lengths(self, examples: Sequence[Example]) -> NDArray[np.int64]:
+    def lengths(self, examples: Sequence[Example], network: Network) -> NDArray[np.int64]:
         from anysize.modalities.texts.padding import token_lengths
 
         return token_lengths(examples)

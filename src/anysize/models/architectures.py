@@ -37,9 +37,10 @@ class Architecture:
         beside: arrays as long as the token ids that the task's examples can carry beside them
             (``token_type_ids``); a model is given those that its forward takes.
         overlap: the part of a window that neighbours share, for a model that says nothing of it.
-        causal: name of the Auto class that loads models without an encoder, where the task takes
-            both kinds.
-        causal_outputs: what ``outputs`` is of these.
+        causal: name of the Auto class that loads models without an encoder and a decoder, where the
+            task takes both kinds.
+        causal_outputs: what is taken of the output of those, where it is something else; each of
+            these fields has a value or vector for each token.
         unused: beginnings of the names of weights that a model of this class may lack, because
             what they give is not taken (``pooler.``).
     """
@@ -51,21 +52,23 @@ class Architecture:
     beside: tuple[str, ...] = ()
     overlap: float = 0.0
     causal: str = ""
-    causal_outputs: tuple[str, ...] = ("logits",)
+    causal_outputs: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 
     def auto_for(self, config: PretrainedConfig) -> str:
         """Name of the Auto class for models of a configuration."""
-        return self.causal if self._is_causal(config) else self.auto
+        causal = self.causal and not getattr(config, "is_encoder_decoder", False)
+        return self.causal if causal else self.auto
 
-    def _is_causal(self, config: Any) -> bool:
-        return bool(self.causal) and not getattr(config, "is_encoder_decoder", False)
+    def outputs_for(self, config: PretrainedConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What is taken of models of a configuration, and what of it is for each token."""
+        if self.causal_outputs and not getattr(config, "is_encoder_decoder", False):
+            return self.causal_outputs, self.causal_outputs
+        return self.outputs, self.per_token
 
     def apply(self, network: Network) -> None:
         """Notes in a network what it is given and what is taken of it, and how windows overlap."""
-        causal = self._is_causal(network.module.config)
-        network.outputs = self.causal_outputs if causal else self.outputs
-        network.per_token = self.per_token
+        network.outputs, network.per_token = self.outputs_for(network.module.config)
         network.beside = tuple(name for name in self.beside if _takes(network.module, name))
         if self.overlap:
             network.settings = network.settings.sharing(self.overlap)
@@ -87,14 +90,20 @@ def architecture_of(task: str) -> Architecture:
 
 
 def task_for(architectures: Sequence[str]) -> str | None:
-    """The task that classes of transformers are for, by the ends of their names."""
+    """The task that classes of transformers are for, by the ends of their names.
+
+    The longest end that fits decides, so that a task may name whole classes.
+    """
+    best, longest = None, 0
     for task in plugins.keys("tasks"):
         found = getattr(plugins.load("tasks", task), "ARCHITECTURE", None)
-        if isinstance(found, Architecture) and any(
-            name.endswith(found.suffixes) for name in architectures if found.suffixes
-        ):
-            return task
-    return None
+        if not isinstance(found, Architecture):
+            continue
+        fit = (len(end) for end in found.suffixes for name in architectures if name.endswith(end))
+        length = max(fit, default=0)
+        if length > longest:
+            best, longest = task, length
+    return best
 
 
 def _takes(module: Any, name: str) -> bool:

@@ -110,6 +110,19 @@ class ChatTemplate:
             found += self.encoded(part, as_text=number is not None).ids
         return found
 
+    def ending(self, text: str) -> str:
+        """The part of what is written behind an answer that ends it: up to a special token.
+
+        Args:
+            text: what the template writes there; nothing of it where it has no special token.
+        """
+        places = [
+            (place, place + len(token))
+            for token in self.special()
+            if token and (place := text.find(token)) >= 0
+        ]
+        return text[: min(places)[1]] if places else ""
+
     def special(self) -> list[str]:
         """The tokens that are read as one wherever they are written."""
         return [str(each) for each in self.tokenizer.added_tokens_decoder.values()]

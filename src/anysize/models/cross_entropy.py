@@ -8,7 +8,9 @@ own type.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -16,6 +18,8 @@ from torch.autograd.function import once_differentiable
 
 AT_ONCE = 1 << 18
 """Elements of a block: 1 MiB in float32, half of a core's second cache."""
+
+Losses: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
 
 
 def cross_entropy(logits: Tensor, wanted: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -27,29 +31,42 @@ def cross_entropy(logits: Tensor, wanted: Tensor, smoothing: float = 0.0) -> Ten
         smoothing: of the probability mass, spread over all classes evenly (Szegedy et al. 2016,
             arXiv:1512.00567), as ``label_smoothing`` of torch's function has it.
     """
+    return of_rows(logits, partial(_by_blocks, wanted=wanted, smoothing=smoothing))
+
+
+def of_rows(logits: Tensor, losses: Losses) -> Tensor:
+    """Losses of rows whose gradient is found together with them.
+
+    Args:
+        logits: ``[rows, classes]``.
+        losses: gives a loss for each row; where it is given a tensor like the logits, it also fills
+            that with the gradient of each loss by its row.
+    """
     if torch.is_grad_enabled() and logits.requires_grad:
-        return cast(Tensor, _CrossEntropy.apply(logits, wanted, smoothing))  # type: ignore[no-untyped-call]
-    return _by_blocks(logits, wanted, smoothing, None)
+        return cast(Tensor, _OfRows.apply(logits, losses))  # type: ignore[no-untyped-call]
+    return losses(logits, None)
 
 
-class _CrossEntropy(torch.autograd.Function):
+class _OfRows(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, wanted: Tensor, smoothing: float) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, losses: Losses) -> Tensor:
         gradient = torch.empty_like(logits)
-        losses = _by_blocks(logits, wanted, smoothing, gradient)
+        found = losses(logits, gradient)
         ctx.save_for_backward(gradient)
-        return losses
+        return found
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *given: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *given: Tensor) -> tuple[Tensor, None]:
         (gradient,) = ctx.saved_tensors
         if bool((given[0] == 1).all()):  # of a sum
-            return gradient, None, None
-        return gradient * given[0].to(gradient.dtype)[:, None], None, None
+            return gradient, None
+        return gradient * given[0].to(gradient.dtype)[:, None], None
 
 
-def _by_blocks(logits: Tensor, wanted: Tensor, smoothing: float, gradient: Tensor | None) -> Tensor:
+def _by_blocks(logits: Tensor, gradient: Tensor | None, *, wanted: Tensor, smoothing: float) -> (
+    Tensor
+):  # fmt: skip
     tokens, classes = logits.shape
     losses = torch.empty(tokens, dtype=torch.float32, device=logits.device)
     rows = max(AT_ONCE // classes, 1)

@@ -9,7 +9,6 @@ and are trained with the margin loss of ``models.margin``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -17,11 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers import initialization as init
-from transformers.utils.generic import ModelOutput
 
 from anysize.core.errors import ConfigurationError
 from anysize.modalities.pictures.settings import ImageOptions, ImageSettings
 from anysize.models.classifier import class_entries
+from anysize.models.embedding import EmbeddingOutput
 from anysize.models.margin import MarginHead, margin_problems
 from anysize.models.mtcnn import MtcnnConfig, MtcnnModel, pretrained
 from anysize.models.network import BuildRequest, Network
@@ -34,17 +33,6 @@ _TASK = "face-recognition"
 _TRUNKS: dict[str, Trunk] = {"face-gradients": "gradients", "face-resnet18": "resnet18"}
 _SIDE = 112
 _RESNET_GRID = 4
-
-
-@dataclass
-class EmbeddingOutput(ModelOutput):
-    """Result of an embedder.
-
-    Attributes:
-        embeddings: ``[n, width]``; only their directions mean anything.
-    """
-
-    embeddings: Tensor | None = None
 
 
 class EmbedderConfig(PretrainedConfig):

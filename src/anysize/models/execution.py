@@ -6,7 +6,7 @@ same one for prediction, so both see the same arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, Protocol, TypeAlias, cast
 
@@ -83,7 +83,7 @@ def collect(tensors: Tensors, examples: Sequence[Example], network: Network) -> 
     """
     arrays: dict[str, Rows] = {}
     per_token = network.per_token
-    lengths = modality_of(network.settings).lengths(examples) if per_token else None
+    lengths = modality_of(network.settings).lengths(examples, network) if per_token else None
     for name, tensor in tensors.items():
         array = tensor.float().cpu().numpy()
         arrays[name] = array if name not in per_token else Ragged(array, cast(Any, lengths))
@@ -122,13 +122,7 @@ class Stacked:
         self._tap = FeatureTap(network)
 
     def __call__(self, examples: Sequence[Example]) -> Tensors:
-        groups = same_shapes(examples, self._array)
-        found = [self._run([examples[place] for place in group]) for group in groups]
-        if len(found) == 1:
-            return found[0]
-        places = torch.tensor(list(chain.from_iterable(groups)))
-        order = torch.argsort(places).to(self._device)
-        return {name: torch.cat([part[name] for part in found])[order] for name in found[0]}
+        return by_shape(self._run, examples, self._array, self._device)
 
     def _run(self, examples: Sequence[Example]) -> Tensors:
         values = torch.from_numpy(np.stack([example.arrays[self._array] for example in examples]))
@@ -138,10 +132,33 @@ class Stacked:
         return {name: getattr(outputs, name) for name in self._names}
 
 
+def by_shape(
+    run: Callable[[Sequence[Example]], Tensors],
+    examples: Sequence[Example],
+    array: str,
+    device: torch.device,
+) -> Tensors:
+    """What ``run`` gives for all examples, called once for each shape of an array of theirs.
+
+    Args:
+        run: takes examples whose arrays are of one shape.
+        examples: of any shapes.
+        array: name of the array.
+        device: where the outputs are.
+    """
+    groups = same_shapes(examples, array)
+    found = [run([examples[place] for place in group]) for group in groups]
+    if len(found) == 1:
+        return found[0]
+    places = torch.tensor(list(chain.from_iterable(groups)))
+    order = torch.argsort(places).to(device)
+    return {name: torch.cat([part[name] for part in found])[order] for name in found[0]}
+
+
 def make_execution(
     network: Network, device: torch.device | str = "cpu", *, packed: bool | None = None
 ) -> Execution:
-    """The execution for a network.
+    """The execution for a network: the one that its module brings, or that of what it reads.
 
     Args:
         network: on ``device`` already.
@@ -149,4 +166,7 @@ def make_execution(
         packed: side by side without padding, where the modality has such a way (texts); None
             chooses by the device and the architecture.
     """
+    own: Callable[[], Execution] | None = getattr(network.module, "execution", None)
+    if own is not None:
+        return own()
     return modality_of(network.settings).execution(network, torch.device(device), packed=packed)

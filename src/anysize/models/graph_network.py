@@ -98,6 +98,12 @@ def label_problems(known: GraphMetadata, outputs: Shapes) -> list[str]:
     wanted = len(heads.of(card.head).outputs(card.labels))
     if not shape or shape[-1] in (0, wanted):
         return []
+    if not wanted:
+        return [
+            f"its graph gives {shape[-1]} logits for each step, and says nothing of the tokens "
+            "that they are of: predict with the bundle that it was exported from; the graph is for "
+            "other programs"
+        ]
     named = f"its metadata name {len(card.labels)} labels"
     return [
         f"its graph gives {shape[-1]} logits, and {named}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,12 +11,13 @@ from anysize.core.errors import ConfigurationError
 from anysize.modalities.texts.settings import TextFacts, TextOptions, TextSettings
 from anysize.models import language_tokenizers
 from anysize.models.architectures import architecture_of
+from anysize.models.given_options import defaults_of, read_options
 from anysize.models.network import BuildRequest, Network
 
 TASK = "text-generation"
 WINDOW = 256
 VOCABULARY = 10_000
-_OWN: Mapping[str, type] = {"vocabulary": int, "tokenizer": str}
+_OWN: Mapping[str, Any] = {"vocabulary": VOCABULARY, "tokenizer": "bpe"}
 
 
 def build_language_model(
@@ -38,14 +38,17 @@ def build_language_model(
     """
     if request.task != TASK:
         raise ConfigurationError(f"model {key!r} is for {TASK}, not for {request.task}")
-    options = _options(builder, key, request.options)
+    allowed = {**_OWN, **defaults_of(builder)}
+    options, problems = read_options(key, request.options, allowed)
+    if problems:
+        raise ConfigurationError(problems)
     facts = request.known(TextFacts)
     if facts.texts is None and facts.tokenizer is None:
         raise ConfigurationError(
             f"model {key!r} trains its tokenizer on the training texts, and there are none"
         )
     window = request.wished(TextOptions).window or WINDOW
-    kind = options.pop("tokenizer", "bpe")
+    kind = options.pop("tokenizer", _OWN["tokenizer"])
     vocabulary = options.pop("vocabulary", VOCABULARY)
     if facts.tokenizer is not None:
         wrapped: Any = facts.tokenizer
@@ -80,28 +83,3 @@ def sizes_problems(dropout: float, **sizes: int) -> list[str]:
     if not 0.0 <= dropout < 1.0:
         found.append(f"dropout must be at least 0 and below 1, not {dropout}")
     return found
-
-
-def _options(
-    builder: Callable[..., PretrainedConfig], key: str, given: Mapping[str, str]
-) -> dict[str, Any]:
-    allowed = dict(_OWN) | {
-        name: type(parameter.default)
-        for name, parameter in inspect.signature(builder).parameters.items()
-        if isinstance(parameter.default, int | float)
-    }
-    problems, values = [], {}
-    for name, text in given.items():
-        if name not in allowed:
-            problems.append(
-                f"model {key!r} has no option {name!r}; it has: {', '.join(sorted(allowed))}"
-            )
-            continue
-        try:
-            values[name] = allowed[name](text)
-        except ValueError:
-            kind = "a whole number" if allowed[name] is int else "a number"
-            problems.append(f"option {name!r} of model {key!r} must be {kind}, not {text!r}")
-    if problems:
-        raise ConfigurationError(problems)
-    return values

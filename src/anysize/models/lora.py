@@ -36,7 +36,7 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LowRank:
+class LoraSettings:
     """What is added to which layers.
 
     Attributes:
@@ -131,7 +131,7 @@ def targets_of(network: Network, wished: Sequence[str], heads: Sequence[str]) ->
     return chosen or tuple(layers)
 
 
-def add(module: nn.Module, wanted: LowRank, seed: int) -> None:
+def add(module: nn.Module, wanted: LoraSettings, seed: int) -> None:
     """Puts the additions into a module, in place; at first they are zero.
 
     Args:
@@ -183,7 +183,7 @@ class Adapter:
     digest: str
 
     @classmethod
-    def taken(cls, module: nn.Module, wanted: LowRank, base: str) -> Adapter:
+    def taken(cls, module: nn.Module, wanted: LoraSettings, base: str) -> Adapter:
         """That of a module that has its additions still."""
         digest = digest_of(base_tensors(module))
         settings = _configuration(wanted, module).to_dict()
@@ -250,7 +250,7 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _configuration(wanted: LowRank, module: nn.Module) -> Any:
+def _configuration(wanted: LoraSettings, module: nn.Module) -> Any:
     from peft import LoraConfig
     from transformers.pytorch_utils import Conv1D
 

@@ -13,6 +13,7 @@ from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, CausalLMOutput
 
 from anysize.core.errors import ConfigurationError
+from anysize.models.first_weights import recurrent
 from anysize.models.language import build_language_model, sizes_problems
 from anysize.models.network import BuildRequest, Network
 
@@ -168,13 +169,7 @@ class LSTMLanguageModel(PreTrainedModel):
         if isinstance(module, nn.Embedding | nn.Linear):
             init.uniform_(module.weight, -0.1, 0.1)
         elif isinstance(module, nn.LSTM):
-            for name, weight in module.named_parameters():
-                if name.startswith("weight_ih"):
-                    init.xavier_uniform_(weight)
-                elif name.startswith("weight_hh"):
-                    init.orthogonal_(weight)
-                else:
-                    init.zeros_(weight)
+            recurrent(module)
 
 
 def lstm_lm(

@@ -147,9 +147,12 @@ class Network:
     def has_graph(self) -> bool:
         """Whether a graph of the module gives the outputs.
 
-        Those of language models are made of it outside, in parts.
+        Those of models that write texts are made of it outside, in parts or for some tokens alone,
+        and a module that brings its own ``execution`` is run in no other way.
         """
-        return self.outputs != ("losses",)
+        if hasattr(self.module, "execution"):
+            return False
+        return self.outputs not in (("losses",), ("target_logits",))
 
     def ask(self) -> None:
         """Asks the question that is open, if there is one.

@@ -50,7 +50,8 @@ def packed_attention(
         result = _DropoutAttention.apply(query, key, value, packing, scale, level)  # type: ignore[no-untyped-call]
         return cast(Tensor, result)
     if query.dtype is torch.bfloat16 and not torch.is_grad_enabled():
-        return _product_attention(query * scale, key, value, packing)
+        scaled = query if scale == 1 else query * scale
+        return _product_attention(scaled, key, value, packing)
     sizes = [block.tokens for block in packing.blocks]
     parts = []
     for block, q, k, v in zip(

@@ -150,6 +150,9 @@ class PackedDecoder:
 
     Args:
         model: one for which `supports_packed_causal` is true.
+
+    Attributes:
+        row: how the sequences of the last call lay.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -164,6 +167,7 @@ class PackedDecoder:
         self._longest = position_count(model.config) or _LONGEST
         # transformers takes a mask of four axes as it is; ours is never looked at.
         self._no_mask = torch.zeros(1, 1, 1, 1)
+        self.row: PackedRow | None = None
 
     def __call__(self, sequences: Sequence[TokenIds]) -> Tensor:
         """The states of all tokens, ``[tokens, width]``: those of each sequence, in order.
@@ -171,7 +175,7 @@ class PackedDecoder:
         Raises:
             DataError: a sequence is empty or longer than the model's positions.
         """
-        row: PackedRow = pack(sequences, self._heads, self._longest)
+        self.row = row = pack(sequences, self._heads, self._longest)
         found = self._body(
             **row.inputs(), attention_mask=self._no_mask, packing=row.packing, use_cache=False
         )

@@ -16,8 +16,9 @@ outliers, and as the baseline of GPTQ (Frantar et al. 2023, arXiv:2210.17323) in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +59,13 @@ class QuantizedWeight(nn.Module):
     @property
     def weight(self) -> Tensor:
         """``[rows, columns]`` in float32."""
-        return dequantize(self.quantized, self.scale, self.minimum, self.shape[1])
+        return self.rows(0, self.shape[0])
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        """Some rows of it."""
+        own = slice(start, stop)
+        minimum = None if self.minimum is None else self.minimum[own]
+        return dequantize(self.quantized[own], self.scale[own], minimum, self.shape[1])
 
 
 class QuantizedLinear(QuantizedWeight):
@@ -111,10 +118,43 @@ class QuantizedEmbedding(QuantizedWeight):
         return rows.view(*inputs.shape, self.embedding_dim)
 
 
-_LAYERS: Mapping[type[nn.Module], type[QuantizedLinear] | type[QuantizedEmbedding]] = {
-    nn.Linear: QuantizedLinear,
-    nn.Embedding: QuantizedEmbedding,
-}
+class QuantizedTransposed(QuantizedWeight):
+    """A linear layer of GPT-2 (``Conv1D``), whose weight has a row for each input.
+
+    Args:
+        layer: whose place it takes; its bias is kept.
+        quantized, scale, minimum: see `QuantizedWeight`.
+    """
+
+    def __init__(
+        self, layer: Any, quantized: Tensor, scale: Tensor, minimum: Tensor | None
+    ) -> None:
+        super().__init__((layer.nx, layer.nf), quantized, scale, minimum)
+        self.nx, self.nf = self.shape
+        self.bias = layer.bias
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Maps ``[..., nx]`` to ``[..., nf]``."""
+        if self.minimum is not None:
+            product = inputs @ self.weight.to(inputs.dtype)
+        else:
+            scaled = inputs * self.scale.to(inputs.dtype).view(-1)
+            product = scaled @ self.quantized.to(scaled.dtype)
+        found: Tensor = product + self.bias.to(product.dtype)
+        return found
+
+
+_Quantized: TypeAlias = type[QuantizedLinear] | type[QuantizedEmbedding] | type[QuantizedTransposed]
+
+
+@cache
+def _layers() -> Mapping[type[nn.Module], _Quantized]:
+    """The layers that have a form in fewer bits."""
+    from transformers.pytorch_utils import Conv1D
+
+    return {
+        nn.Linear: QuantizedLinear, nn.Embedding: QuantizedEmbedding, Conv1D: QuantizedTransposed
+    }  # fmt: skip
 
 
 def quantizable(module: nn.Module) -> dict[str, nn.Module]:
@@ -122,7 +162,7 @@ def quantizable(module: nn.Module) -> dict[str, nn.Module]:
     return {
         name: layer
         for name, layer in module.named_modules()
-        if type(layer) in _LAYERS and cast(Tensor, layer.weight).numel() >= _SMALLEST
+        if type(layer) in _layers() and cast(Tensor, layer.weight).numel() >= _SMALLEST
     }
 
 
@@ -193,6 +233,7 @@ def load(module: PreTrainedModel, path: Path) -> None:
     except RuntimeError as error:
         raise BundleError(str(path), f"does not fit its configuration: {error}") from error
     computed = _compute(module, missing)
+    tied |= _tie_plain(module, missing)
     missing = [
         name
         for name in missing
@@ -216,15 +257,21 @@ def _compute(module: PreTrainedModel, missing: Sequence[str]) -> set[str]:
 
 def restore(module: nn.Module) -> None:
     """Puts ordinary layers in the place of quantized ones, with their dequantized weights."""
+    from transformers.pytorch_utils import Conv1D
+
     from anysize.models.altered import replace
 
+    dense: Any
     for name, layer in list(module.named_modules()):
-        if isinstance(layer, QuantizedLinear):
+        if isinstance(layer, QuantizedTransposed):
+            dense = Conv1D(layer.nf, layer.nx)
+            dense.bias = layer.bias
+        elif isinstance(layer, QuantizedLinear):
             dense = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
             dense.bias = layer.bias
         elif isinstance(layer, QuantizedEmbedding):
             rows, width = layer.shape
-            dense = nn.Embedding(rows, width, padding_idx=layer.padding_idx)  # type: ignore[assignment]
+            dense = nn.Embedding(rows, width, padding_idx=layer.padding_idx)
         else:
             continue
         dense.weight = nn.Parameter(layer.weight.detach())
@@ -238,7 +285,7 @@ def _install(module: nn.Module, name: str, tensors: dict[str, Tensor], path: Pat
     scale, minimum = tensors.pop(name + SCALE, None), tensors.pop(name + MINIMUM, None)
     try:
         layer = module.get_submodule(name)
-        kind = _LAYERS[type(layer)]
+        kind = _layers()[type(layer)]
     except (AttributeError, KeyError) as error:
         raise BundleError(str(path), f"{name} is no layer that could be quantized") from error
     rows, columns = cast(Tensor, layer.weight).shape
@@ -260,6 +307,20 @@ def _fits(
     return whole and scale.ndim == 2 and scale.shape[1] > 0 and filled % scale.shape[1] == 0
 
 
+def _tie_plain(module: PreTrainedModel, missing: Sequence[str]) -> set[str]:
+    """Lets layers share a weight that was too small to be quantized; their names are given back."""
+    tied: set[str] = set()
+    for target, source in dict(getattr(module, "all_tied_weights_keys", None) or {}).items():
+        name, other = target.removesuffix(".weight"), source.removesuffix(".weight")
+        if target not in missing or name == target or other == source:
+            continue
+        shared: Any = module.get_submodule(other)
+        if isinstance(shared, nn.Linear | nn.Embedding):
+            cast(Any, module.get_submodule(name)).weight = shared.weight
+            tied.add(target)
+    return tied
+
+
 def _tie(module: PreTrainedModel, tensors: Mapping[str, Tensor]) -> set[str]:
     """Lets layers that share a weight share it quantized; their names are given back."""
     from anysize.models.altered import replace
@@ -270,7 +331,7 @@ def _tie(module: PreTrainedModel, tensors: Mapping[str, Tensor]) -> set[str]:
         if target in tensors or name == target or other == source:
             continue
         shared, layer = module.get_submodule(other), module.get_submodule(name)
-        kind = _LAYERS.get(type(layer))
+        kind = _layers().get(type(layer))
         if isinstance(shared, QuantizedWeight) and kind is not None:
             parts = (shared.quantized, shared.scale, shared.minimum)
             replace(module, name, kind(layer, *parts))  # type: ignore[arg-type]

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError
 from anysize.core.near import unknown
-from anysize.modalities.texts.pairs import start_token
 from anysize.models.network import Network
+from anysize.models.sequence_ends import start_token
 
 _CODE = re.compile(r"[a-z]{2,3}(_[A-Z]{2}|_[A-Z][a-z]{3})|>>.+<<")
 

@@ -112,7 +112,7 @@ def in_one_file(spec: str | Path) -> bool:
 
 
 def _opened(spec: str, task: str | None, pixels: str | None) -> tuple[Network, Card]:
-    from anysize.models.opening import bundles, hub
+    from anysize.models.opening import bundles, converted, hub
 
     if is_bundle(spec):
         return bundles.from_bundle(Path(spec))
@@ -130,6 +130,8 @@ def _opened(spec: str, task: str | None, pixels: str | None) -> tuple[Network, C
         return gguf.open_file(weights, task)
     if not path.exists() and spec in plugins.keys("models"):
         return _built_in(spec, task)
+    if converted.is_converted(path):
+        return converted.open_converted(path, task)
     if path.exists() and not (path / "config.json").is_file():
         raise BundleError(
             spec,
@@ -150,6 +152,12 @@ def _graph(path: Path, task: str | None) -> tuple[Network, Card]:
         from anysize.models.openvino_file import open_openvino_file
 
         return open_openvino_file(path, task)
+    for key in plugins.declaring("models", "COMPANION"):
+        module = plugins.load("models", key)
+        # A plug-in is taken for declaring whatever it may have.
+        companion = getattr(module, "COMPANION", None)
+        if companion is not None and path.with_name(path.name + companion).is_file():
+            return cast(tuple[Network, Card], module.open_graph(path, task))
     from anysize.models.onnx.file import open_onnx_file
 
     return open_onnx_file(path, task)

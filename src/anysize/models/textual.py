@@ -6,9 +6,8 @@ whole window, and one for each token.
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -30,10 +29,13 @@ from anysize.core.errors import ConfigurationError
 from anysize.modalities.texts.settings import TextFacts, TextOptions, TextSettings
 from anysize.models.architectures import architecture_of
 from anysize.models.classifier import class_entries
+from anysize.models.first_weights import recurrent
+from anysize.models.given_options import defaults_of, read_options
 from anysize.models.network import BuildRequest, Network
 from anysize.models.tokenizers import PADDING, train_tokenizer
 
 WINDOW = 512
+VOCABULARY = 8000
 
 
 class TextClassifierConfig(PretrainedConfig):
@@ -117,13 +119,7 @@ class TextEncoder(PreTrainedModel, ABC):
             init.ones_(module.weight)
             init.zeros_(module.bias)
         elif isinstance(module, nn.LSTM):
-            for name, weight in module.named_parameters():
-                if name.startswith("weight_ih"):
-                    init.xavier_uniform_(weight)
-                elif name.startswith("weight_hh"):
-                    init.orthogonal_(weight)
-                else:
-                    init.zeros_(weight)
+            recurrent(module)
 
 
 class TextClassifier(TextEncoder):
@@ -274,8 +270,15 @@ def build_network(
         ConfigurationError: a task that the family has no head for, no texts, or an option that the
             family does not have or whose value is not a number.
     """
-    options = _options(builder, key, request.options)
-    vocabulary = int(options.pop("vocabulary", 8000))
+    numbers = {
+        name: default
+        for name, default in defaults_of(builder).items()
+        if isinstance(default, int | float)
+    }
+    options, problems = read_options(key, request.options, {"vocabulary": VOCABULARY, **numbers})
+    if problems:
+        raise ConfigurationError(problems)
+    vocabulary = options.pop("vocabulary", VOCABULARY)
     facts = request.known(TextFacts)
     hub_tokenizer = facts.tokenizer
     if hub_tokenizer is None and facts.texts is None:
@@ -310,31 +313,3 @@ def build_network(
     )
     architecture_of(request.task).apply(network)
     return network
-
-
-def _options(
-    builder: Callable[..., PretrainedConfig], key: str, given: Mapping[str, str]
-) -> dict[str, int | float]:
-    """The request's texts as the numbers that the builder takes."""
-    parameters = inspect.signature(builder).parameters
-    allowed: dict[str, type] = {"vocabulary": int} | {
-        name: type(parameter.default)
-        for name, parameter in parameters.items()
-        if isinstance(parameter.default, int | float)
-    }
-    problems = []
-    values: dict[str, int | float] = {}
-    for name, text in given.items():
-        if name not in allowed:
-            problems.append(
-                f"model {key!r} has no option {name!r}; it has: {', '.join(sorted(allowed))}"
-            )
-            continue
-        try:
-            values[name] = allowed[name](text)
-        except ValueError:
-            kind = "a whole number" if allowed[name] is int else "a number"
-            problems.append(f"option {name!r} of model {key!r} must be {kind}, not {text!r}")
-    if problems:
-        raise ConfigurationError(problems)
-    return values

@@ -10,12 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from transformers import GenerationConfig, MarianConfig, MarianMTModel
+from transformers import (
+    GenerationConfig,
+    MarianConfig,
+    MarianMTModel,
+    PreTrainedTokenizerFast,
+)
 
 from anysize.core.errors import ConfigurationError
 from anysize.modalities.texts.settings import TextFacts, TextOptions, TextSettings
 from anysize.models.architectures import architecture_of
 from anysize.models.classifier import name_classes
+from anysize.models.given_options import read_options
 from anysize.models.network import BuildRequest, Network
 from anysize.models.subwords import END, PADDING, SPECIALS, Kind, train_subwords, wrap_subwords
 
@@ -37,6 +43,8 @@ _NUMBERS: Mapping[str, int | float] = {
 def build(key: str, request: BuildRequest) -> Network:
     """A fresh network, with a vocabulary that is learned from the sources and targets of the data.
 
+    A student takes over its teacher's vocabulary.
+
     Its options are ``vocabulary`` (the most tokens), ``subwords`` (``bpe`` or ``unigram``),
     ``hidden_size``, ``num_layers`` (of the encoder), ``decoder_layers``, ``num_heads``,
     ``intermediate_size`` and ``dropout``.
@@ -53,8 +61,13 @@ def build(key: str, request: BuildRequest) -> Network:
             f"model {key!r} learns its vocabulary from the training texts, and there are none: "
             "take a pretrained model (a folder or a hub id) instead"
         )
-    tokenizer = train_subwords(facts.texts(), int(numbers["vocabulary"]), kind=subwords)
     settings = TextSettings(window=request.wished(TextOptions).window or _WINDOW)
+    if facts.tokenizer is not None:
+        wrapped = _taken_over(key, facts.tokenizer)
+    else:
+        learned = train_subwords(facts.texts(), int(numbers["vocabulary"]), kind=subwords)
+        wrapped = wrap_subwords(learned, window=settings.window)
+    tokenizer = wrapped.backend_tokenizer
     config = _configuration(numbers, tokenizer.get_vocab_size(), settings.window)
     name_classes(config, request.labels)
     module = cast(Any, MarianMTModel)(config)
@@ -71,11 +84,41 @@ def build(key: str, request: BuildRequest) -> Network:
         spec=key,
         settings=settings,
         tokenizer=tokenizer,
-        hub_tokenizer=wrap_subwords(tokenizer, window=settings.window),
+        hub_tokenizer=wrapped,
         licence="Apache-2.0",
     )
     architecture_of(request.task).apply(network)
     return network
+
+
+def half_as_wide(config: Any) -> dict[str, str]:
+    """Options of a network like one of a configuration, with half its width."""
+    heads = int(config.encoder_attention_heads)
+    unit = 2 * heads  # of which the width must be a multiple
+    return {
+        "hidden_size": str(max(int(config.d_model) // 2 // unit, 1) * unit),
+        "intermediate_size": str(max(int(config.encoder_ffn_dim) // 2, 1)),
+        "num_layers": str(config.encoder_layers),
+        "decoder_layers": str(config.decoder_layers),
+        "num_heads": str(heads),
+    }
+
+
+def _taken_over(key: str, tokenizer: Any) -> PreTrainedTokenizerFast:
+    """A teacher's tokenizer, where it is one of this family.
+
+    Raises:
+        ConfigurationError: its special tokens are others.
+    """
+    numbers = [tokenizer.convert_tokens_to_ids(each) for each in SPECIALS]
+    if numbers != list(range(len(SPECIALS))):
+        raise ConfigurationError(
+            f"model {key!r} shares the vocabulary of teachers that are {key!r} themselves: take a "
+            "smaller model of the teacher's own family (a folder or a hub id)"
+        )
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    return cast(PreTrainedTokenizerFast, tokenizer)
 
 
 def _configuration(
@@ -107,25 +150,14 @@ def _configuration(
     )
 
 
-def _options(key: str, given: Mapping[str, str]) -> tuple[dict[str, int | float], Kind]:
+def _options(key: str, given: Mapping[str, str]) -> tuple[dict[str, Any], Kind]:
     """The options as numbers, and the kind of subwords."""
-    problems = []
-    values: dict[str, int | float] = dict(_NUMBERS)
-    kind = given.get("subwords", "bpe")
+    defaults = {**_NUMBERS, "subwords": "bpe"}
+    found, problems = read_options(key, given, defaults)
+    values = {**defaults, **found}
+    kind = values.pop("subwords")
     if kind not in ("bpe", "unigram"):
         problems.append(f"subwords must be bpe or unigram, not {kind!r}")
-    for name, text in given.items():
-        if name == "subwords":
-            continue
-        if name not in _NUMBERS:
-            known = ", ".join(sorted([*_NUMBERS, "subwords"]))
-            problems.append(f"model {key!r} has no option {name!r}; it has: {known}")
-            continue
-        try:
-            values[name] = type(_NUMBERS[name])(text)
-        except ValueError:
-            wanted = "a whole number" if isinstance(_NUMBERS[name], int) else "a number"
-            problems.append(f"option {name!r} of model {key!r} must be {wanted}, not {text!r}")
     problems += [
         f"{name} must be at least 1, not {value}"
         for name, value in values.items()

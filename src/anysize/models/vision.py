@@ -23,6 +23,7 @@ from transformers.utils.generic import ModelOutput
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.modalities.pictures.settings import ImageFacts, ImageOptions, ImageSettings
 from anysize.models.classifier import name_classes
+from anysize.models.first_weights import before_relu
 from anysize.models.network import BuildRequest, Network
 
 
@@ -125,25 +126,12 @@ class PictureClassifier(PreTrainedModel, ABC):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """He normal before ReLU (arXiv:1502.01852), unit scale and zero shift for norms.
-
-        The functions are transformers' own: they leave weights alone that a checkpoint filled.
-        """
-        if isinstance(module, nn.Conv2d):
-            init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(module, nn.Linear):
-            if module is self.classifier:
-                # No ReLU follows; small weights start the training near uniform predictions.
-                init.normal_(module.weight, std=0.01)
-            else:
-                init.kaiming_normal_(module.weight, nonlinearity="relu")
-        elif isinstance(module, nn.BatchNorm2d):
+        """As for ReLU, with unit scale and zero shift for norms."""
+        before_relu(module, self.classifier)
+        if isinstance(module, nn.BatchNorm2d):
             init.ones_(module.weight)
             for name, buffer in module.named_buffers(recurse=False):
                 (init.ones_ if name == "running_var" else init.zeros_)(buffer)
-        bias = getattr(module, "bias", None)
-        if isinstance(bias, nn.Parameter):
-            init.zeros_(bias)
 
 
 def size_problems(name: str, sizes: Sequence[int]) -> list[str]:

@@ -35,13 +35,10 @@ from anysize.planning.batching import SECONDS, most_windows
 from anysize.planning.budget import LIBRARIES
 from anysize.planning.candidates import candidates_for
 from anysize.planning.climbs import climb_or_recall
-from anysize.planning.selection import Candidate, Measured, fastest, seconds_each
+from anysize.planning.selection import TRIAL, Candidate, Measured, fastest, seconds_each
 from anysize.runtimes.tracing import weight_bytes
 from anysize.scale.child import LAUNCHER, die_with_launcher
-from anysize.tasks.protocols import step_of
-
-TRIAL = 512 << 20
-"""Bytes that running a few windows takes, at the least, beside the weights."""
+from anysize.tasks.protocols import Task, answering, step_of
 
 _log = logging.getLogger("anysize")
 
@@ -97,7 +94,7 @@ def measure(
         "candidates": [f"{item.name} {item.precision}" for item in candidates],
         "many": any(item.streams > 1 for item in candidates),
         "step": repr(step),
-        "wishes": _wishes(step),
+        "wishes": wishes_of(step),
         "costs": [example.cost for example in examples],
         "memory": memory - resident(),
         "worth": worth,
@@ -119,13 +116,13 @@ def measure(
         return None
 
 
-def _wishes(step: Any) -> dict[str, Any]:
+def wishes_of(step: Any) -> dict[str, Any]:
     """What a step's fields say in plain values, those of its parts below their names."""
     found: dict[str, Any] = {}
     for item in dataclasses.fields(step):
         value = getattr(step, item.name)
         if dataclasses.is_dataclass(value):
-            found[item.name] = _wishes(value)
+            found[item.name] = wishes_of(value)
         elif isinstance(value, bool | int | float | str):
             found[item.name] = value
     return found
@@ -141,6 +138,21 @@ def _wishing(step: Any, wishes: Mapping[str, Any]) -> Any:
     return dataclasses.replace(step, **changed)
 
 
+def same_step(task: Task, network: Network, request: Mapping[str, Any]) -> Step:
+    """The step that was asked for: what the task does in prediction, or is measured by.
+
+    Raises:
+        RunError: it has no such step.
+    """
+    found: list[Step] = []
+    for each in (answering(task), task):
+        step: Step = _wishing(step_of(each, network), request["wishes"])
+        if repr(step) == request["step"]:
+            return step
+        found.append(step)
+    raise RunError(f"the bundle's task has another step: {found[0]!r}, not {request['step']}")
+
+
 def _answer(request: Mapping[str, Any]) -> Measured:
     """What was asked for, measured in this process."""
     torch.set_num_threads(request["threads"])
@@ -148,9 +160,7 @@ def _answer(request: Mapping[str, Any]) -> Measured:
     network, card = open_network(str(folder))
     network.settings = dataclasses.replace(network.settings, **request["settings"])
     names = request["candidates"]
-    step = _wishing(step_of(tasks.load(card.task), network), request["wishes"])
-    if repr(step) != request["step"]:
-        raise RunError(f"the bundle's task has another step: {step!r}, not {request['step']}")
+    step = same_step(tasks.load(card.task), network, request)
     many, options = request["many"], generation_options(step)
     found = candidates_for(
         network, "auto", "auto", folder, needs=step.needs, many=many, options=options

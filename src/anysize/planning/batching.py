@@ -15,8 +15,9 @@ from anysize.modalities.parts import Costs
 from anysize.modalities.settings import Settings
 from anysize.models.network import Network
 from anysize.models.opening.errors import sentence
-from anysize.planning import budget, climbs, synthetic
-from anysize.planning.probe import Climb
+from anysize.planning import budget, climbs, rows, synthetic
+from anysize.planning.probe import Climb, Line
+from anysize.planning.sequences import sequences_of
 
 # What a stream of its own takes: more falls out of a processor's cache.
 _ENOUGH_FOR_STREAM = 1024
@@ -61,6 +62,7 @@ def plan_batches(
     memory: int,
     packed: bool,
     total_cost: int | None = None,
+    own: rows.Sizes | None = None,
     loaders: int = 0,
     extra: int = 0,
     seconds: float = SECONDS,
@@ -74,6 +76,7 @@ def plan_batches(
         memory: budget of this process in bytes.
         packed: whether padding is free for this runtime.
         total_cost: of the whole job by the step, where known; a small job is probed less.
+        own: the costs of sequences, where the step generates and the job is known.
         loaders: reader threads that are wished for.
         extra: bytes that readers need on top (decoders, rows of tiles).
         seconds: how long the probe may take, about.
@@ -91,8 +94,12 @@ def plan_batches(
     if total_cost is not None:
         most = max(min(most, -(-total_cost // window)), 1)
     found = _probed(step, runtime, network, memory=memory, extra=extra, most=most, seconds=seconds)
+    sequences = sequences_of(
+        step, runtime, network, own, total_cost, memory=memory, extra=extra, seconds=seconds
+    )
     needs = _Needs(
         found=found,
+        rows=None if sequences is None else sequences.line,
         held=synthetic.window_bytes(network) / window,
         # Windows of one size, as pictures are, need no sorting.
         look_ahead=_LOOK_AHEAD if settings.varying else 0,
@@ -100,40 +107,45 @@ def plan_batches(
         compiling=settings.varying and (runtime.name, runtime.precision) != ("torch", "float32"),
     )
     loaders, reading, why = _readers(needs, window, memory=memory, loaders=loaders, extra=extra)
-    least = needs.peak(window, reading)
-    if least > memory:
-        what = f"predicting with {network.spec}"
-        raise budget.refuse(what, memory, least, 1, ["one window at a time"])
+    _check(network, needs.peak(window, reading, single=True), memory)
     costs = modality_of(settings).costs
     wished = _wished(found, costs, window, most=most, streams=streams)
-    cost = window
-    while cost * 2 <= wished and needs.peak(cost * 2, reading) <= memory:
-        cost *= 2
-    peak = needs.peak(cost, reading)
-    work = max(found.line.peak(streams * cost) - found.floor, 0)
+    if sequences is not None:
+        wished = sequences.wished(wished, window, streams)
+    cost = needs.largest(window, wished, memory, reading, exact=sequences is not None)
+    whole = f"{cost // window} {_windows(settings, window)}"
+    at_once = whole if sequences is None else sequences.shown(cost)
+    peak, work = needs.peak(cost, reading), needs.work(cost)
     limit = "more would not be faster" if cost * 2 > wished else "all that fits"
+    beside = f" in each of {streams} streams" if streams > 1 else ""
     why += [
-        f"{runtime.name} {runtime.precision}, {cost // window} {_windows(settings, window)} at once"
-        + (f" in each of {streams} streams" if streams > 1 else "")
-        + f" ({limit})",
+        f"{runtime.name} {runtime.precision}, {at_once} at once{beside} ({limit})",
         f"{format_size(found.floor)} are taken already, a batch needs {format_size(work)}: "
         f"{format_size(peak)} of {format_size(memory)}",
     ]
     return Batching(
-        batches=BatchPlan(
-            budget=cost,
-            packed=packed,
-            look_ahead=needs.look_ahead * streams * cost,
-            most=max(cost // 4, 1),
+        batches=needs.batches(
+            cost, packed=packed, most=None if sequences is None else sequences.ragged
         ),
         loaders=loaders,
         window=window,
         work=work,
         predicted_peak=peak,
-        whole=total_cost is None or total_cost >= costs.most,
+        whole=total_cost is None or total_cost >= max(costs.most, wished),
         longest=needs.longest(memory, reading),
         why=tuple(why),
     )
+
+
+def _check(network: Network, least: int, memory: int) -> None:
+    """Refuses a budget that one window does not fit into.
+
+    Raises:
+        BudgetError: so it is.
+    """
+    if least > memory:
+        what = f"predicting with {network.spec}"
+        raise budget.refuse(what, memory, least, 1, ["one window at a time"])
 
 
 def _readers(
@@ -143,7 +155,7 @@ def _readers(
     ahead = int(READ_AHEAD * needs.held * window)
     if not loaders:
         return 0, extra, []
-    if needs.peak(window, extra + ahead) > memory:
+    if needs.peak(window, extra + ahead, single=True) > memory:
         return 0, extra, ["no reader threads, to save what they would read ahead"]
     return loaders, extra + ahead, []
 
@@ -196,6 +208,7 @@ class _Needs:
 
     Attributes:
         found: the probe.
+        rows: the same of many short sequences, above its floor, where they are generated.
         held: bytes of inputs for each token or pixel.
         look_ahead: batches that are sorted together.
         streams: batches that run at once.
@@ -203,19 +216,29 @@ class _Needs:
     """
 
     found: Climb
+    rows: Line | None
     held: float
     look_ahead: int
     streams: int
     compiling: bool
 
-    def peak(self, cost: int, reading: int) -> int:
+    def work(self, cost: int, *, single: bool = False) -> int:
+        """What batches of that cost take while they run, of one example each or of many."""
+        floor = self.found.floor
+        most = max(self.found.line.peak(self.streams * cost) - floor, 0)
+        if self.rows is None or single:
+            return most
+        return max(most, self.rows.peak(self.streams * cost))
+
+    def peak(self, cost: int, reading: int, *, single: bool = False) -> int:
         """The largest resident size in bytes with batches of that cost, margin included.
 
         Args:
             cost: of a batch.
             reading: bytes that the readers take.
+            single: whether it is one example.
         """
-        network = self.found.line.peak(self.streams * cost)
+        network = self.found.floor + self.work(cost, single=single)
         spare = budget.margin(
             network - self.found.floor, compiling=self.compiling, compiled=self.found.grown
         )
@@ -223,14 +246,41 @@ class _Needs:
         waiting = (self.look_ahead + 1) * self.streams * cost * self.held
         return int(network + spare + reading + waiting)
 
+    def largest(self, window: int, wished: int, memory: int, reading: int, *, exact: bool) -> int:
+        """The cost of a batch: as many windows as there is memory for, up to what is wished for.
+
+        Args:
+            window: cost of one.
+            wished: the cost beyond which more is of no use.
+            memory: budget in bytes.
+            reading: bytes that the readers take.
+            exact: whether it may be another number than a power of two of windows.
+        """
+        cost = window
+        while cost * 2 <= wished and self.peak(cost * 2, reading) <= memory:
+            cost *= 2
+        near = exact and cost < wished < 2 * cost
+        return wished if near and self.peak(wished, reading) <= memory else cost
+
+    def batches(self, cost: int, *, packed: bool, most: int | None = None) -> BatchPlan:
+        """How examples become batches of that cost; of up to ``most`` of any length, if given."""
+        return BatchPlan(
+            budget=cost,
+            packed=packed,
+            ragged=most is not None,
+            look_ahead=self.look_ahead * self.streams * cost,
+            most=most or max(cost // 4, 1),
+        )
+
     def longest(self, memory: int, reading: int) -> int:
         """The cost of the largest example that fits the budget by itself."""
         low, high = 0, 1 << 40
-        if self.peak(high, reading) <= memory:
+        if self.peak(high, reading, single=True) <= memory:
             return high
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if self.peak(middle, reading) <= memory else (low, middle)
+            fits = self.peak(middle, reading, single=True) <= memory
+            low, high = (middle, high) if fits else (low, middle)
         return low
 
 

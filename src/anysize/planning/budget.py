@@ -16,8 +16,8 @@ LIBRARIES = 224 << 20
 
 
 _ALWAYS = 32 << 20
-# Kernels that oneDNN compiles for bfloat16 products: 75 MiB of building blocks for all remainders
-# of lengths, which it never forgets, and what `memory.bound_kernels` lets it keep of the rest.
+# Kernels that oneDNN compiles for bfloat16 products, as many as `memory.bound_kernels` lets it and
+# torch keep, and what the heap holds between them.
 _KERNELS = 96 << 20
 
 

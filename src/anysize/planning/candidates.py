@@ -22,12 +22,13 @@ class _Functions:
 
     precisions: str
     open: str
-    streams: str | None = None
+    opening: str | None = None
 
 
 _FUNCTIONS: Mapping[Ability, _Functions] = {
-    "run": _Functions("precisions", "open_runtime", "streams"),
-    "generate": _Functions("generation_precisions", "open_generator", "streams"),
+    "run": _Functions("precisions", "open_runtime"),
+    "generate": _Functions("generation_precisions", "open_generator", "generation_opening_memory"),
+    "transcribe": _Functions("transcription_precisions", "open_transcriber"),
 }
 
 
@@ -84,7 +85,7 @@ def candidates_for(
     if getattr(network.module, "own_runtime", False):
         runtime, precision = "torch", "float32"
     functions = _FUNCTIONS[needs]
-    found = []
+    found: list[list[Candidate]] = []
     keys = ["torch", *(key for key in plugins.keys("runtimes") if key != "torch")]
     for key in keys if runtime == "auto" else [runtime]:
         module = plugins.load("runtimes", key)
@@ -100,16 +101,22 @@ def candidates_for(
             raise ConfigurationError([f"runtime {key} {each}" for each in refusals])
         if refusals:
             continue
-        streams = _streams(module, functions, network) if many else 1
-        opening = _opening(module, network, folder) if possible else 0
+        streams = _streams(module, network) if many else 1
         opener = ModuleOpener(module, functions.open, network, folder)
-        found += [Candidate(key, each, opener, opening, streams) for each in possible]
-    # What is opened with the least effort is tried first.
-    found.sort(key=lambda item: item.opening)
-    found = found or [_named(network, runtime, precision, folder, functions)]
-    for each in found:
-        _check_ability(each, needs)
-    return found
+        own = [
+            Candidate(
+                key, each, opener, _opening(module, functions, network, folder, each), streams
+            )
+            for each in possible
+        ]
+        found += [own] if own else []
+    # What is opened with the least effort is tried first, each in the order of its precisions.
+    found.sort(key=lambda own: min(item.opening for item in own))
+    every = [item for own in found for item in own]
+    every = every or [_named(network, runtime, precision, folder, functions)]
+    for candidate in every:
+        _check_ability(candidate, needs)
+    return every
 
 
 def _precisions(module: ModuleType, functions: _Functions, network: Network) -> tuple[str, ...]:
@@ -124,16 +131,21 @@ def _refusals(module: ModuleType, options: GenerationOptions | None) -> list[str
     return [] if given is None or options is None else given(options)
 
 
-def _streams(module: ModuleType, functions: _Functions, network: Network) -> int:
-    given: Callable[[Network], int] | None
-    given = None if functions.streams is None else getattr(module, functions.streams, None)
+def _streams(module: ModuleType, network: Network) -> int:
+    given: Callable[[Network], int] | None = getattr(module, "streams", None)
     return 1 if given is None else given(network)
 
 
-def _opening(module: ModuleType, network: Network, folder: Path | None) -> int:
+def _opening(
+    module: ModuleType, functions: _Functions, network: Network, folder: Path | None, precision: str
+) -> int:
+    """What opening takes, whatever it is opened for, and what it takes for that on top."""
     given: Callable[[Network, Path | None], int] | None
     given = getattr(module, "opening_memory", None)
-    return 0 if given is None else given(network, folder)
+    more: Callable[[Network, str], int] | None
+    more = None if functions.opening is None else getattr(module, functions.opening, None)
+    whole = 0 if given is None else given(network, folder)
+    return whole + (0 if more is None else more(network, precision))
 
 
 def _named(

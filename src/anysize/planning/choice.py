@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anysize.core.examples import Example
+from anysize.core.generation import GenerationOptions
 from anysize.core.memory import resident, trim
 from anysize.core.protocols import Opened
-from anysize.core.steps import ONE_RUN, Step
+from anysize.core.steps import ONE_RUN, Step, generation_options
 from anysize.modalities import modality_of
 from anysize.models.network import Network
 from anysize.planning import apart
 from anysize.planning.climbs import known_rate
+from anysize.planning.rows import LEAST
 from anysize.planning.sampling import Sample
-from anysize.planning.selection import Candidate, keep, known, seconds_each
+from anysize.planning.selection import TRIAL, Candidate, keep, known, seconds_each
+from anysize.planning.synthetic import shortened
 
-# A job that takes less time than trying other runtimes would is not worth the try.
-_WORTH_SECONDS = 20.0
+WORTH_SECONDS = 20.0
+"""A job that takes less time than trying other runtimes would is not worth the try."""
+LONGEST_TRIED = 1024
+"""Cost of a sequence that is tried, at most: prompts may be of any length."""
 _TRIED_COST = 8192
 # Jobs of so many of the largest batches are estimated in the measuring process as well: trying a
 # runtime leaves some 100 MiB of its kernels behind.
@@ -70,7 +75,7 @@ def choose(
         return Choice(candidate=first)
 
     def fits(candidate: Candidate) -> bool:
-        return resident() + candidate.opening + apart.TRIAL <= memory
+        return resident() + candidate.opening + TRIAL <= memory
 
     if not fits(first):
         why = f"{first.name}, because trying other runtimes takes memory"
@@ -87,9 +92,15 @@ def choose(
     if obstacle is not None:
         why = f"{first.name}, because {obstacle}"
         return Choice(candidate=first, settled=True, why=(why,))
-    worth = 0.0 if thorough else _WORTH_SECONDS / seen.total_cost
+    worth = 0.0 if thorough else WORTH_SECONDS / seen.total_cost
     measured = apart.measure(
-        network, folder, candidates, _calibration(seen), memory=memory, worth=worth, step=step
+        network,
+        folder,
+        candidates,
+        _calibration(network, seen, step),
+        memory=memory,
+        worth=worth,
+        step=step,
     )
     if measured is None:
         why = f"{first.name}, because measuring the other runtimes failed"
@@ -107,17 +118,17 @@ def _small_job(first: Candidate, network: Network, seen: Sample, step: Step) -> 
     """The first candidate where a job is too small for a measurement; None where it is not."""
     rate = known_rate(step, network, first.name, first.precision)
     if rate is not None:
-        small = seen.total_cost / rate < _WORTH_SECONDS
+        small = seen.total_cost / rate < WORTH_SECONDS
         return Choice(candidate=first) if small else None
     if seen.total_cost >= _LARGE * modality_of(network.settings).costs.most:
         return None
     runtime = first.open()
     try:
-        seconds = _estimated_seconds(step, runtime, seen)
+        seconds = _estimated_seconds(step, runtime, network, seen)
     except BaseException:
         runtime.close()
         raise
-    if seconds < _WORTH_SECONDS:
+    if seconds < WORTH_SECONDS:
         return Choice(candidate=first, opened=runtime)
     runtime.close()
     trim()
@@ -138,20 +149,39 @@ def _named(
     return Choice(candidate=candidates[0], settled=True)
 
 
-def _estimated_seconds(step: Step, runtime: Opened, seen: Sample) -> float:
+def _estimated_seconds(step: Step, runtime: Opened, network: Network, seen: Sample) -> float:
     """How long the whole job takes with a runtime, from a few windows."""
-    return seen.total_cost * seconds_each(step, runtime, seen.examples[:4])
+    few = seen.examples[:4]
+    if generation_options(step) is not None:
+        few = tuple(shortened(network, few, LONGEST_TRIED))
+    return seen.total_cost * seconds_each(step, runtime, few)
 
 
-def _calibration(seen: Sample) -> list[Example]:
+def _calibration(network: Network, seen: Sample, step: Step) -> list[Example]:
     """Windows of the job's own sizes, enough for a fair measurement and no more."""
+    options = generation_options(step)
+    if options is not None:
+        return shortened(network, side_by_side(seen, options), LONGEST_TRIED)
     found: list[Example] = []
     total = 0
     most = _TRIED_COST * (16 if "pixels" in seen.examples[0].arrays else 1)
-    step = max(len(seen.examples) // 64, 1)
-    for example in seen.examples[::step]:
+    stride = max(len(seen.examples) // 64, 1)
+    for example in seen.examples[::stride]:
         found.append(example)
         total += example.cost
         if total >= most:
             break
     return found
+
+
+def side_by_side(seen: Sample, options: GenerationOptions) -> list[Example]:
+    """As many sequences as the job has, up to two batches, since more at once are faster.
+
+    Args:
+        seen: of the job, with at least one example.
+        options: how they are generated.
+    """
+    own = sum(example.cost for example in seen.examples) / len(seen.examples)
+    most = max(2 * LEAST // options.beams, 1)
+    count = max(min(round(seen.total_cost / max(own, 1)), most), 1)
+    return [seen.examples[place % len(seen.examples)] for place in range(count)]

@@ -60,7 +60,7 @@ def climb_or_recall(
         most: windows at once that are worth knowing.
         seconds: of processor time that a probe may take, about.
     """
-    path = _place(step, network, runtime.name, runtime.precision, streams_of(runtime))
+    path = place(step, network, runtime.name, runtime.precision, streams_of(runtime))
     recalled = _recalled(path, step, runtime, network, ceiling=ceiling, fixed=fixed, most=most)
     if recalled is not None:
         return recalled
@@ -85,7 +85,7 @@ def known_rate(step: Step, network: Network, name: str, precision: str) -> float
     whole = network.settings.whole
     own = whole / step.cost(whole)
     try:
-        kept = json.loads(_place(step, network, name, precision, 1).read_text(encoding="utf-8"))
+        kept = json.loads(place(step, network, name, precision, 1).read_text(encoding="utf-8"))
         return own * max(float(cost) / float(seconds) for cost, _, seconds in kept["measurements"])
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
         return None
@@ -101,12 +101,24 @@ def rehearsal(step: Step, runtime: Opened, examples: Sequence[Example]) -> Work:
     return work
 
 
-def _place(step: Step, network: Network, name: str, precision: str, streams: int) -> Path:
+def place(
+    step: Step, network: Network, name: str, precision: str, streams: int, *, kind: str = "climb"
+) -> Path:
+    """The file of the cache folder that a probe's findings are kept in.
+
+    Args:
+        step: that was probed.
+        network: whose windows it reads.
+        name: of the runtime.
+        precision: of its arithmetic.
+        streams: batches that it ran at once.
+        kind: of the findings.
+    """
     weights = sum(item.numel() for item in network.module.parameters())
     form = 0 if network.form is None else Path(network.form.file).stat().st_size
     numbers = (streams, torch.get_num_threads(), weights, form)
     key = machine_key(network, name, precision, *map(str, numbers), *step_key(step))
-    return cache_folder() / f"climb-{key}.json"
+    return cache_folder() / f"{kind}-{key}.json"
 
 
 def _keep(path: Path, found: Climb, *, ceiling: int, most: int) -> None:

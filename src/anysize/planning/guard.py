@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ _log = logging.getLogger("anysize")
 
 _LIMIT = 0.94
 _NOISE = 1 << 20
+# Holes beyond those that a batch leaves, which the next one fills again.
+_HOLES = 16 << 20
+_SELDOM = 50
 
 
 class MemoryGuard:
@@ -24,8 +28,10 @@ class MemoryGuard:
     Plans are predictions, and glibc's heap keeps holes that grow over the first tens of steps
     (its aligned blocks are seldom used again: sourceware bug 14581). So `check`, called before
     every step or batch, gives the holes back to the system whenever the coming step would not fit
-    beside them, and halves the cost of batches when the process came near its budget all
-    the same. It costs some tens of microseconds.
+    beside them, or they have grown since what a single batch leaves behind, so that a long run
+    takes hardly more than a short one. It halves the cost of batches when the process came near
+    its budget all the same. It costs some tens of microseconds; giving back takes some
+    milliseconds, and is done so seldom that it takes no more than a fiftieth of the time.
 
     Args:
         budget: bytes that this process may use.
@@ -46,11 +52,21 @@ class MemoryGuard:
         self._limit = int(limit * budget)
         self._handled = memory.peak()
         self._tight = False
+        # What was held when holes were last given back, and what a batch left after that; checks
+        # find both.
+        self._settled: int | None = None
+        self._left: int | None = None
+        self._not_before = 0.0
 
     def check(self) -> int:
         """The cost that the next batch may have."""
-        if memory.resident() + self._work > self._limit:
+        resident = memory.resident()
+        if resident + self._work > self._limit or self._has_holes(resident):
+            started = time.monotonic()
             memory.trim()
+            now = time.monotonic()
+            self._not_before = now + _SELDOM * (now - started)
+            self._settled, self._left = memory.resident(), None
         highest = memory.peak()
         if highest <= max(self._limit, self._handled + _NOISE):
             return self.cost
@@ -82,6 +98,17 @@ class MemoryGuard:
                 format_size(self._budget),
             )
         return self.cost
+
+    def _has_holes(self, resident: int) -> bool:
+        """Whether more is held than what a batch leaves, and it is time to give it back."""
+        if self._settled is None:
+            self._settled = resident
+        elif self._left is None:
+            self._left = max(resident - self._settled, 0)
+        else:
+            grown = resident > self._settled + self._left + _HOLES
+            return grown and time.monotonic() >= self._not_before
+        return False
 
 
 class GuardedStep:

@@ -65,7 +65,8 @@ class InputOptions(Options):
         "so many, evenly spread.",
     )  # fmt: skip
     tolerant: bool = option(
-        False, help="Read damaged pictures as far as possible; the receipt says so."
+        False,
+        help="Read damaged pictures and recordings as far as possible; the receipt says so.",
     )
     strict: bool = option(False, help="Stop at the first record that cannot be read.")
 
@@ -78,11 +79,12 @@ class WindowOptions(Options):
 
     window: int | None = option(
         None, low=4, automatic="the bundle's",
-        help="Tokens of a text, or steps of a sequence, that the model reads at once.",
+        help="Tokens of a text, steps of a sequence or samples of a recording that the model reads "
+        "at once.",
     )  # fmt: skip
     overlap: int | None = option(
         None, low=0, automatic="the bundle's",
-        help="Tokens, steps or pixels that neighbouring windows share.",
+        help="Tokens, steps, samples or pixels that neighbouring windows share.",
     )  # fmt: skip
     tiles: str | None = option(
         None, choices=("auto", "always", "never"), automatic="the bundle's",
@@ -102,7 +104,7 @@ class WindowOptions(Options):
     merge: str | None = option(
         None, choices=mergers.rules, automatic="the bundle's",
         help="How the windows of a record become one result: attention needs a model that was "
-        "trained with it, grid gives a result for each window.",
+        "trained with it, grid gives a result for each window, timeline joins them to events.",
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import BudgetError
-from anysize.core.memory import resident, trim
+from anysize.core.memory import format_size, resident, trim
 from anysize.core.protocols import Opened
 from anysize.core.running import is_packed
 from anysize.core.steps import ONE_RUN, Generation, Step, generation_options
@@ -20,6 +20,7 @@ from anysize.planning.batching import Batching, plan_batches
 from anysize.planning.candidates import candidates_for
 from anysize.planning.choice import Choice, choose
 from anysize.planning.guard import GuardedStep, MemoryGuard
+from anysize.planning.rows import LEAST, sizes
 from anysize.planning.sampling import Sample
 from anysize.planning.selection import Candidate
 
@@ -133,7 +134,7 @@ def plan_prediction(
         BudgetError: not even one window fits.
         MissingExtraError: the runtime asked for is not installed.
     """
-    many = seen is not None and seen.total_cost >= _MANY_WINDOWS * network.settings.whole
+    many = seen is not None and worth_streams(network, seen, step)
     options = generation_options(step)
     candidates = candidates_for(
         network, runtime, precision, folder, needs=step.needs, many=many, options=options
@@ -143,10 +144,18 @@ def plan_prediction(
     total = None if seen is None else _step_cost(step, seen)
     reading = 0 if seen is None else seen.reading
     first: BudgetError | None = None
-    for candidate in _in_order(chosen, candidates):
-        if first is not None and resident() + candidate.opening > memory:
-            continue
+    order = list(_in_order(chosen, candidates))
+    least = min(candidate.opening for candidate in order)
+    left_out: list[str] = []
+    for candidate in order:
         ready = chosen.opened if candidate is chosen.candidate else None
+        large = ready is None and resident() + candidate.opening > memory
+        if large and (first is not None or candidate.opening > least):
+            left_out.append(
+                f"{candidate.name} {candidate.precision} is left out: opening it takes "
+                f"{format_size(candidate.opening)} more"
+            )
+            continue
         opened = ready or candidate.open()
         try:
             batching = plan_batches(
@@ -156,6 +165,7 @@ def plan_prediction(
                 memory=memory,
                 packed=is_packed(opened),
                 total_cost=total,
+                own=None if seen is None else sizes(step, seen.examples),
                 loaders=readers,
                 extra=reading,
             )
@@ -170,7 +180,8 @@ def plan_prediction(
             raise
         job = None if seen is None else max(seen.total_cost, 1)
         scope = None if chosen.settled and batching.whole else job
-        return _plan(candidate, opened, batching, memory, reading, scope, chosen.why)
+        why = (*chosen.why, *dict.fromkeys(left_out))
+        return _plan(candidate, opened, batching, memory, reading, scope, why)
     assert first is not None
     raise first
 
@@ -207,6 +218,20 @@ def _in_order(chosen: Choice, candidates: Sequence[Candidate]) -> Iterator[Candi
     order = [chosen.candidate, *(item for item in candidates if item is not chosen.candidate)]
     yield from order
     yield from (item.alone for item in order if item.alone is not None)
+
+
+def worth_streams(network: Network, seen: Sample, step: Step) -> bool:
+    """Whether a job is worth batches side by side: of sequences, two full batches are.
+
+    Args:
+        network: whose windows they are.
+        seen: of the job.
+        step: what is done with its windows.
+    """
+    options, own = generation_options(step), sizes(step, seen.examples)
+    if options is not None and own is not None:
+        return seen.total_cost // own.typical * options.beams >= 2 * LEAST
+    return seen.total_cost >= _MANY_WINDOWS * network.settings.whole
 
 
 def _step_cost(step: Step, seen: Sample) -> int:

@@ -11,9 +11,9 @@ from anysize import tasks
 from anysize.core.errors import ConfigurationError
 from anysize.core.pipeline import Position
 from anysize.core.predict import predict_stream
-from anysize.core.protocols import Showing
+from anysize.core.protocols import Settling, Showing
 from anysize.core.records import Source
-from anysize.core.results import ErrorResult, PartialResult, Result
+from anysize.core.results import ErrorResult, PartialResult, Result, SettledResult
 from anysize.planning.kept import KeptPlans, plan_key
 from anysize.planning.options import PredictOptions, adapted, task_asked
 from anysize.planning.prediction import PredictionPlan, plan_prediction
@@ -170,7 +170,31 @@ class Session:
             ConfigurationError: the task has no partial results.
             BudgetError: before work starts, when the budget is too small.
         """
-        return self._results(source, options, plan, False, on_windows, partial=True)
+        found = self._results(source, options, plan, False, on_windows, partial=True)
+        return cast(Iterator[Result | ErrorResult | PartialResult], found)
+
+    def live(
+        self,
+        source: StreamSource,
+        options: PredictOptions,
+        *,
+        plan: PredictionPlan | None = None,
+        on_windows: Callable[[int], None] | None = None,
+    ) -> Iterator[Result | ErrorResult | SettledResult]:
+        """What is settled of records without an end, as it comes, and at their ends the rest.
+
+        Args:
+            source: the records.
+            options: see ``PredictOptions``.
+            plan: made by ``plan``; None makes it now.
+            on_windows: called with how many windows went through the model.
+
+        Raises:
+            ConfigurationError: the task and its merge rule settle nothing before the end.
+            BudgetError: before work starts, when the budget is too small.
+        """
+        found = self._results(source, options, plan, False, on_windows, partial=False, live=True)
+        return cast(Iterator[Result | ErrorResult | SettledResult], found)
 
     def _results(
         self,
@@ -181,7 +205,8 @@ class Session:
         on_windows: Callable[[int], None] | None,
         *,
         partial: bool,
-    ) -> Iterator[Result | ErrorResult | PartialResult]:
+        live: bool = False,
+    ) -> Iterator[Result | ErrorResult | PartialResult | SettledResult]:
         network, merge = adapted(self.network, self.card, options)
         task = task_asked(self.task, self.card, options)
         merging = MergeOptions(rule=merge, keep_first=keep_first)
@@ -190,6 +215,11 @@ class Session:
             raise ConfigurationError(
                 f"{task.name} has no partial results to stream: a record's prediction is known "
                 "when all of it has been read"
+            )
+        if live and not isinstance(new_merger(""), Settling):
+            raise ConfigurationError(
+                f"{task.name} with the merge rule {merge} knows its result when all has been read, "
+                "and live input has no end: give a file, or --merge timeline where the task has it"
             )
         plan = plan or self._kept_plan(network, task, source, options)
         step = plan.guarded(step_of(task, network))
@@ -206,6 +236,7 @@ class Session:
                 plan.batches,
                 step=step,
                 partial=partial,
+                live=live,
                 strict=options.strict,
                 # Of a stream, nothing is read ahead of what is asked for but a batch.
                 loaders=plan.loaders if stream is None else 0,

@@ -8,7 +8,7 @@ from anysize.core.batches import BatchPlan
 from anysize.core.errors import DataError
 from anysize.core.memory import bound_heap, bound_kernels, format_size, resident
 from anysize.core.records import Source
-from anysize.core.running import is_packed
+from anysize.core.running import is_packed, is_ragged
 from anysize.core.steps import ONE_RUN, Step, generation_options
 from anysize.modalities import modality_of
 from anysize.models.network import Network
@@ -99,7 +99,12 @@ def straight_plan(
         opened.close()
         return None
     return PredictionPlan(
-        batches=BatchPlan(budget=budget, packed=is_packed(opened), most=max(budget // 4, 1)),
+        batches=BatchPlan(
+            budget=budget,
+            packed=is_packed(opened),
+            ragged=is_ragged(opened),
+            most=max(budget // 4, 1),
+        ),
         loaders=loaders or 0,
         runtime=opened.name,
         precision=opened.precision,

@@ -36,6 +36,19 @@ def windows_of(network: Network, costs: Sequence[int]) -> list[Example]:
     return modality_of(network.settings).made_up(network, costs)
 
 
+def shortened(network: Network, examples: Sequence[Example], most: int) -> list[Example]:
+    """The examples, made-up ones of cost ``most`` in place of those that cost more.
+
+    What is only tried must take neither the time nor the memory of a whole book.
+
+    Args:
+        network: whose windows they are.
+        examples: of a job.
+        most: cost of one, at most.
+    """
+    return [each if each.cost <= most else windows_of(network, [most])[0] for each in examples]
+
+
 def window_bytes(network: Network) -> int:
     """Bytes of one whole window's arrays."""
     return sum(array.nbytes for array in windows(network, 1)[0].arrays.values())

@@ -47,7 +47,7 @@ class Collected:
             f"{words}: {', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''}"
             for names, words in (
                 (self.empty, "nothing found in"),
-                (self.several, "more than one found, the largest taken, in"),
+                (self.several, "more than one found, the first and largest taken, in"),
             )
             if names
         ]
@@ -107,8 +107,10 @@ class Comparison:
     def notes(self) -> list[str]:
         """Which one was taken, of records with more than one; a sentence each."""
         return [
-            f"{each['id']} shows {each['found']} faces; the largest was taken"
-            + (f", at {', '.join(f'{value:.0f}' for value in each['box'])}" if each["box"] else "")
+            f"{each['id']} shows {each['found']} faces; the largest was taken, at "
+            + ", ".join(f"{value:.0f}" for value in each["box"])
+            if each["box"]
+            else f"{each['found']} people are in {each['id']}; who speaks most was taken"
             for each in self.taken
             if each["found"] > 1
         ]
@@ -189,7 +191,7 @@ def enroll(
     notes: list[str] = []
     if empty:
         shown = ", ".join(empty[:_NAMED]) + (", …" if len(empty) > _NAMED else "")
-        notes.append(f"{len(empty)} people are left out, whose folders hold no pictures: {shown}")
+        notes.append(f"{len(empty)} people are left out, whose folders hold no files: {shown}")
     if remove:
         gallery = gallery.removed(remove)
     if people is not None:
@@ -215,12 +217,12 @@ def _about(before: Gallery, after: Gallery, people: Collected) -> Iterator[str]:
     offered = sum(len(vectors) for vectors in people.people.values())
     again = len(before.vectors) + offered - len(after.vectors)
     if again:
-        yield f"{again} pictures were enrolled before or come twice; each counts once"
+        yield f"{again} samples were enrolled before or come twice; each counts once"
     found = list(alike(after, people.people.keys()))
     for one, other, cosine in found[:_NAMED]:
         yield (
             f"{one!r} and {other!r} look like one person (similarity {cosine:.3f}): if they are, "
-            "remove one with --remove and enroll all pictures under the other name"
+            "remove one with --remove and enroll all samples under the other name"
         )
     if len(found) > _NAMED:
         yield f"{len(found) - _NAMED} more pairs of names look like one person"

@@ -173,7 +173,7 @@ class Gallery:
                     f"a name must have 1 to {_LONGEST_NAME} printable characters, not {name!r}"
                 )
             if name == UNKNOWN:
-                problems.append(f"nobody may be called {UNKNOWN!r}: it is what strangers get")
+                problems.append(f"the name {UNKNOWN!r} is for people who are not in the gallery")
             if len(shape) != 2 or not shape[0] or shape[1] != width:
                 problems.append(f"vectors of {name!r} must be [samples, {width}], not {shape}")
         if problems:

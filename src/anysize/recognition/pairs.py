@@ -94,6 +94,41 @@ def rank_one(
     return right / count, expected / count, nearest
 
 
+def closed_set(vectors: NDArray[np.float32], identities: NDArray[np.int64]) -> float:
+    """Share of samples that a gallery of all the others gives the right name, nobody unknown.
+
+    Each identity is one template, the direction of its samples' mean; a sample is left out of the
+    template of its own. Identities with one sample are in the gallery but not searched for. Ties
+    count as wrong.
+
+    Args:
+        vectors: ``[n, width]`` of length one.
+        identities: ``[n]``, numbers from 0.
+
+    Raises:
+        DataError: no identity has two samples.
+    """
+    sizes = np.bincount(identities)
+    searched = np.flatnonzero(sizes[identities] > 1)
+    if not len(searched):
+        raise DataError("samples", "no identity has two of them, so nothing can be searched for")
+    sums = np.zeros((len(sizes), vectors.shape[1]))
+    np.add.at(sums, identities, vectors.astype(np.float64))
+    lengths = np.linalg.norm(sums, axis=1)
+    templates = sums / np.where(lengths > 0, lengths, 1.0)[:, None]
+    right, step = 0, max(1, BLOCK_VALUES // len(sizes))
+    for start in range(0, len(searched), step):
+        rows = searched[start : start + step]
+        block, own = vectors[rows].astype(np.float64), identities[rows]
+        scores = block @ templates.T
+        scores[np.arange(len(rows)), own] = -np.inf
+        rest = sums[own] - block
+        length = np.linalg.norm(rest, axis=1)
+        mine = np.einsum("ij,ij->i", block, rest) / np.where(length > 0, length, 1.0)
+        right += int((mine > scores.max(axis=1)).sum())
+    return right / len(searched)
+
+
 def _drawn_right(
     line: NDArray[np.float32],
     mates: NDArray[np.float32],

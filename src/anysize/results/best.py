@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping
 from typing import Any
 
 from anysize.core.errors import ConfigurationError
+from anysize.core.highest import Highest
 from anysize.results.sinks import Sink
 
 
@@ -29,9 +29,12 @@ class Best:
 
     def __init__(self, inner: Sink, most: int) -> None:
         self._inner, self._most = inner, most
-        self._held: list[tuple[float, int, Mapping[str, Any]]] = []
+        self._held = Highest[Mapping[str, Any]](most)
         self._count = 0
-        self.left_out = 0
+
+    @property
+    def left_out(self) -> int:
+        return max(self._count - self._most, 0)
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Holds a row if it is among the best so far.
@@ -48,13 +51,8 @@ class Best:
                 "--top sorts results by their prediction, which is not a number here "
                 f"({found!s:.40}): use it with a model of numbers, or with --near TEXT"
             )
+        self._held.add(float(found), self._count, row)
         self._count += 1
-        entry = (float(found), -self._count, row)
-        if len(self._held) < self._most:
-            heapq.heappush(self._held, entry)
-        else:
-            heapq.heappushpop(self._held, entry)
-            self.left_out += 1
 
     def __enter__(self) -> Best:
         self._inner.__enter__()
@@ -64,6 +62,6 @@ class Best:
         self, kind: type[BaseException] | None, error: BaseException | None, *rest: object
     ) -> None:
         if error is None:
-            for _, _, row in sorted(self._held, key=lambda entry: entry[:2], reverse=True):
+            for row in self._held.entries():
                 self._inner.write(row)
         self._inner.__exit__(kind, error, *rest)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,12 +14,12 @@ from anysize.core.errors import DataError
 from anysize.core.files import write_bytes
 from anysize.core.records import Record
 from anysize.core.results import Result
+from anysize.results.file_names import FileNames
 
 LONGEST = 2000
 """Pixels of the longer side; larger pictures are drawn reduced."""
 
 _QUALITY = 90
-_LONGEST_NAME = 150
 _MOST_BOXES = 2000
 
 
@@ -41,7 +40,7 @@ class Drawing:
         pillow()
         self.folder = folder
         self.drawn = self.reduced = self.failures = self.elsewhere = 0
-        self._taken: set[str] = set()
+        self._names = FileNames(".jpg", "picture")
 
     def add(self, name: str, record: Record, result: Result) -> None:
         """Draws a result.
@@ -68,7 +67,7 @@ class Drawing:
         picture = pillow().Image.fromarray(drawn)
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=_QUALITY)
-        write_bytes(self.folder / self._file(name), buffer.getvalue(), durable=False)
+        write_bytes(self.folder / self._names.of(name), buffer.getvalue(), durable=False)
         self.drawn += 1
         self.reduced += ratio < 1
 
@@ -87,18 +86,6 @@ class Drawing:
             )
         if self.failures:
             yield f"{self.failures} pictures could not be drawn"
-
-    def _file(self, name: str) -> str:
-        """A file's name made of a record's; its folders become part of it."""
-        plain = re.sub(r"[^\w.-]+", "_", name.replace("/", "__")).strip("._") or "picture"
-        short = plain.encode("utf-8", "replace")[:_LONGEST_NAME].decode("utf-8", "ignore")
-        if short != plain or f"{short}.jpg" in self._taken:
-            digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4)
-            short = f"{short}-{digest.hexdigest()}"
-        # Only so many are compared with each other: what is held stays small.
-        if len(self._taken) < 100_000:
-            self._taken.add(f"{short}.jpg")
-        return f"{short}.jpg"
 
 
 def _drawn(pixels: Pixels, result: Result, scale: tuple[float, float]) -> tuple[Pixels, int]:

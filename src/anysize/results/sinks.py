@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, TextIO
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TextIO
 
 from anysize.core.errors import ConfigurationError, UsageError
 from anysize.core.files import disk_errors, is_special
 from anysize.core.locks import only_writer_of
 from anysize.results.partial import Partial, line_of, place_of
 from anysize.results.tables import check_suffix, write_table
+
+if TYPE_CHECKING:
+    from anysize.tasks.abilities import RowsWriter
+
+NO_FORMATS: Mapping[str, RowsWriter] = MappingProxyType({})
 
 
 class Sink(Protocol):
@@ -34,11 +40,19 @@ class Sink(Protocol):
     ) -> None: ...
 
 
-def check_out(out: Path | None, *, resume: bool) -> None:
-    """Raises a ``ConfigurationError`` for a place that results cannot go to as it is asked for."""
+def check_out(
+    out: Path | None, *, resume: bool, formats: Mapping[str, RowsWriter] | None = NO_FORMATS
+) -> None:
+    """Raises a ``ConfigurationError`` for a place that results cannot go to as it is asked for.
+
+    Args:
+        out: the file; None is standard output.
+        resume: whether to go on with what is there.
+        formats: of the task, by suffix; None where the task is not known yet.
+    """
     special = out is not None and is_special(out)
-    if out is not None and not special:
-        check_suffix(out)
+    if out is not None and not special and formats is not None:
+        check_suffix(out, formats)
     if resume and (out is None or special):
         raise ConfigurationError("--resume needs --out with the name of a file")
 
@@ -86,6 +100,41 @@ class Lines:
 
     def __exit__(self, *_ended: object) -> None:
         self._close()
+
+
+class Written:
+    """Rows in a format of a task on standard output, as they come; see ``tasks.abilities.Printed``.
+
+    A row that is an error has none; it is named in the end.
+
+    Args:
+        stream: standard output.
+        add: what is written for a row.
+        rest: what is written in the end.
+    """
+
+    done = 0
+    errors = 0
+
+    def __init__(
+        self, stream: TextIO, add: Callable[[Mapping[str, Any]], str], rest: Callable[[], str]
+    ) -> None:
+        self._stream, self._add, self._rest = stream, add, rest
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        if "error" not in row:
+            self._put(self._add(row))
+
+    def __enter__(self) -> Written:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_ended: object) -> None:
+        if kind is None:
+            self._put(self._rest())
+
+    def _put(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
 
 
 class Document:
@@ -143,19 +192,29 @@ class OneFile:
         work: what the rows are results of; see ``Partial``.
         resume: go on with what is there.
         say: hears what is kept when the work is cut off.
+        formats: of the task, by suffix.
+        again: whether the input can be read again, to go on with what is kept.
 
     Raises:
         ConfigurationError: another process makes the same file, or there is nothing to go on with.
     """
 
     def __init__(
-        self, out: Path, work: Mapping[str, Any], *, resume: bool, say: Callable[[str], None]
+        self,
+        out: Path,
+        work: Mapping[str, Any],
+        *,
+        resume: bool,
+        say: Callable[[str], None],
+        formats: Mapping[str, RowsWriter] = NO_FORMATS,
+        again: bool = True,
     ) -> None:
+        self._formats, self._again = formats, again
         self._lock = only_writer_of(out)
         self._say = say
         self._lock.__enter__()
         try:
-            if not resume and place_of(out).is_dir():
+            if again and not resume and place_of(out).is_dir():
                 say(f"{place_of(out)} is begun anew; --resume would have gone on with it")
             self._partial = Partial(out, work, resume=resume)
         except BaseException:
@@ -182,7 +241,7 @@ class OneFile:
         try:
             partial.close()
             if error is None:
-                write_table(partial.path, partial.out)
+                write_table(partial.path, partial.out, self._formats)
                 partial.remove()
                 return
         except OSError:
@@ -197,4 +256,5 @@ class OneFile:
 
     def _keep(self) -> None:
         partial = self._partial
-        self._say(f"{partial.lines} results are kept in {partial.folder}: go on with --resume")
+        remedy = ": go on with --resume" if self._again else ""
+        self._say(f"{partial.lines} results are kept in {partial.folder}{remedy}")

@@ -10,12 +10,16 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from anysize.core.errors import ConfigurationError, MissingExtraError
 from anysize.core.files import ESCAPED, replacing
+
+if TYPE_CHECKING:
+    from anysize.tasks.abilities import RowsWriter
 
 _FIRST = ("id", "prediction", "score", "error")
 _BLOCK = 4096
@@ -23,27 +27,41 @@ _BLOCK = 4096
 _MOST_COLUMNS = 1000
 
 
-def check_suffix(out: Path) -> None:
-    """Raises a ``ConfigurationError`` for a name whose suffix says no format."""
-    if out.suffix.lower() not in _WRITERS:
+def is_table(out: Path) -> bool:
+    """Whether the suffix of a name is that of a table."""
+    return out.suffix.lower() in _WRITERS
+
+
+def check_suffix(out: Path, formats: Mapping[str, RowsWriter] = MappingProxyType({})) -> None:
+    """Raises a ``ConfigurationError`` for a name whose suffix says no format.
+
+    Args:
+        out: the name.
+        formats: of the task, by suffix.
+    """
+    if out.suffix.lower() not in {**_WRITERS, **formats}:
+        more = "".join(f", {suffix}" for suffix in formats)
         raise ConfigurationError(
-            f"--out {out} must end in .jsonl (JSON Lines), .csv or .parquet, which names the "
+            f"--out {out} must end in .jsonl (JSON Lines), .csv{more} or .parquet, which names the "
             f"format; {out.suffix or 'no suffix'!r} is none of them"
         )
 
 
-def write_table(rows: Path, out: Path) -> None:
+def write_table(
+    rows: Path, out: Path, formats: Mapping[str, RowsWriter] = MappingProxyType({})
+) -> None:
     """Writes rows in the format that ``out`` names, whole or not at all.
 
     Args:
         rows: JSON Lines.
         out: replaced; written into where it is a device or a named pipe.
+        formats: of the task, by suffix.
 
     Raises:
         OSError: it cannot be written; the rows stay.
     """
     with replacing(out) as file:
-        _WRITERS.get(out.suffix.lower(), _lines)(rows, file)
+        {**formats, **_WRITERS}.get(out.suffix.lower(), _lines)(rows, file)
 
 
 def _lines(rows: Path, out: BinaryIO) -> None:
@@ -82,7 +100,7 @@ def _parquet(rows: Path, out: BinaryIO) -> None:
             writer.write_table(arrow.Table.from_pylist(block, schema=schema))
 
 
-_WRITERS: Mapping[str, Callable[[Path, BinaryIO], None]] = {
+_WRITERS: Mapping[str, RowsWriter] = {
     ".jsonl": _lines,
     ".csv": _csv,
     ".parquet": _parquet,

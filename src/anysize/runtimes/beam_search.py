@@ -20,6 +20,8 @@ from anysize.core.generation import Ending, GenerationOptions, Growth
 from anysize.runtimes.decoding import Cached
 
 _NEVER = -1.0e9
+# Tokens that are compared by the largest of them first.
+_BLOCK = 64
 
 
 class _Ended(NamedTuple):
@@ -100,20 +102,19 @@ class BeamSearch:
         self._scores = torch.full((len(places), self._beams), _NEVER, device=device)
         self._scores[:, 0] = 0.0
         self._tokens = torch.zeros(len(places), self._beams, 0, dtype=torch.long, device=device)
+        every = torch.arange(len(places)).repeat_interleave(self._beams)
+        self._logits = batch.logits[every.to(device)]
+        batch.keep(every.tolist())
 
     def __call__(self) -> Iterator[Growth]:
         """The best sequence of each example as soon as it is known."""
         beams = self._beams
-        every = torch.arange(len(self._rows)).repeat_interleave(beams)
-        logits = self._batch.logits[every.to(self._batch.logits.device)]
-        self._batch.keep(every.tolist())
         while self._rows:
-            unsound = ~torch.isfinite(logits).any(1) | torch.isnan(logits).any(1)
+            scores, origins, tokens, unsound = self._candidates(self._logits)
             bad = set(unsound.view(-1, beams).any(1).nonzero().flatten().tolist())
             for row in bad:
                 none = np.array([], np.int32)
                 yield Growth(self._rows[row].place, none, 0.0, problem=self._problem)
-            scores, origins, tokens = self._candidates(logits)
             length = self._tokens.shape[2] + 1
             hits = self._hits(tokens, length)
             self._collect(scores, origins, tokens, hits, length)
@@ -130,11 +131,17 @@ class BeamSearch:
                     going.append(place)
             if not going:
                 return
-            logits = self._advance(going, running, origins, tokens)
+            self._logits = self._advance(going, running, origins, tokens)
 
-    def _candidates(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The best continuations of each row: scores, which beam, which token; best first."""
+    @torch.inference_mode()
+    def _candidates(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The best continuations of each row: scores, which beam, which token; best first.
+
+        The last is which beams have probabilities that are not numbers.
+        """
         chances = torch.log_softmax(logits, 1)
+        # With a number that is none among them their sum is none.
+        unsound = torch.isnan(chances.sum(1))
         forbidden = [*self._never]
         if self._tokens.shape[2] < self._options.least:
             forbidden += self._ends
@@ -143,11 +150,8 @@ class BeamSearch:
         if self._options.no_repeat:
             written = self._tokens.flatten(0, 1).tolist()
             forbid_repeats(chances, written, self._options.no_repeat)
-        vocabulary = chances.shape[1]
-        total = chances.view(len(self._rows), self._beams, vocabulary) + self._scores[:, :, None]
         count = max(2, 1 + len(self._ends)) * self._beams
-        scores, index = total.flatten(1).topk(min(count, total[0].numel()))
-        return scores, index // vocabulary, index % vocabulary
+        return *best_of(chances, self._scores, count), unsound
 
     def _hits(self, tokens: Tensor, length: int) -> Tensor:
         """Which continuations end their sequence."""
@@ -161,16 +165,18 @@ class BeamSearch:
     ) -> None:
         """Keeps the sequences that have ended among the best ``beams`` continuations."""
         rank = length**self._options.length_penalty
-        for place, index in hits[:, : self._beams].nonzero().tolist():
-            token, origin = int(tokens[place, index]), int(origins[place, index])
-            score, row = float(scores[place, index]), self._rows[place]
+        places, index = hits[:, : self._beams].nonzero(as_tuple=True)
+        if not len(places):
+            return
+        texts = self._tokens[places, origins[places, index]].tolist()
+        last, reached = tokens[places, index].tolist(), scores[places, index].tolist()
+        for place, written, token, score in zip(places.tolist(), texts, last, reached, strict=True):
             if score <= _NEVER / 2:
                 continue
-            written = self._tokens[place, origin].tolist()
             ending: Ending = "end" if token in self._ends else "length"
             if ending == "length":
                 written.append(token)
-            row.add(_Ended(score / rank, score, written, ending), self._beams)
+            self._rows[place].add(_Ended(score / rank, score, written, ending), self._beams)
 
     def _advance(
         self, going: list[int], running: Tensor, origins: Tensor, tokens: Tensor
@@ -190,6 +196,44 @@ class BeamSearch:
         first = torch.arange(len(going), device=device)[:, None] * beams
         self._batch.reorder((first + origins).flatten())
         return self._batch.advance(tokens.flatten())
+
+
+def best_of(chances: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The best continuations of some beams.
+
+    Looking through all of them is slow, so only those blocks of tokens are looked through whose
+    largest chances are the largest: no others hold one of the best.
+
+    Args:
+        chances: logarithms of tokens' probabilities, ``[rows * beams, vocabulary]``.
+        scores: of the beams so far, ``[rows, beams]``.
+        count: how many are wanted of each row.
+
+    Returns:
+        Their scores, beams and tokens, ``[rows, count]`` each or fewer, best first.
+    """
+    rows, beams = scores.shape
+    vocabulary = chances.shape[1]
+    blocks = vocabulary // _BLOCK
+    each = chances.view(rows, beams, vocabulary)
+    rest = (each[:, :, blocks * _BLOCK :] + scores[:, :, None]).flatten(1)
+    tokens = torch.arange(blocks * _BLOCK, vocabulary, device=chances.device)
+    place = (torch.arange(beams, device=chances.device)[:, None] * vocabulary + tokens).flatten()
+    places = place.expand(rows, -1)
+    if blocks:
+        split = each[:, :, : blocks * _BLOCK].unflatten(2, (blocks, _BLOCK))
+        tops = (split.amax(3) + scores[:, :, None]).flatten(1)
+        chosen = tops.topk(min(count, tops.shape[1])).indices
+        beam, block = chosen // blocks, chosen % blocks
+        row = torch.arange(rows, device=chances.device)[:, None]
+        found = split[row, beam, block] + scores.gather(1, beam)[:, :, None]
+        first = beam * vocabulary + block * _BLOCK
+        inside = first[:, :, None] + torch.arange(_BLOCK, device=chances.device)
+        rest = torch.cat([found.flatten(1), rest], 1)
+        places = torch.cat([inside.flatten(1), places], 1)
+    best, index = rest.topk(min(count, rest.shape[1]))
+    chosen = places.gather(1, index)
+    return best, chosen // vocabulary, chosen % vocabulary
 
 
 def forbid_repeats(chances: Tensor, tokens: Sequence[Sequence[int]], size: int) -> None:

@@ -1,5 +1,8 @@
 """The CTranslate2 runtime: generation with encoder-decoders and decoders on the processor.
 
+What ``int8-ctranslate2`` has made of a language model, of which there are no weights, also scores
+texts here, so that it can be evaluated.
+
 A model is converted once and kept beside the bundle's weights, in float32: CTranslate2 computes in
 other numbers from the same file. What it cannot do like torch is refused by name; the planner then
 takes torch.
@@ -23,6 +26,11 @@ from anysize.models.network import Network
 from anysize.runtimes.ctranslate2_agreement import check_agreement
 from anysize.runtimes.ctranslate2_conversion import FILE, convert, convertible
 from anysize.runtimes.ctranslate2_generation import CTranslate2Generator, refused
+from anysize.runtimes.ctranslate2_scoring import LOSSES, CTranslate2Scorer
+from anysize.runtimes.ctranslate2_transcription import open_transcriber as open_transcriber
+from anysize.runtimes.ctranslate2_transcription import (
+    transcription_precisions as transcription_precisions,
+)
 from anysize.runtimes.currency import is_current, kept_in, note
 from anysize.runtimes.generation_limits import encodes
 from anysize.runtimes.tracing import weight_bytes
@@ -32,6 +40,54 @@ PROVIDES = ("ctranslate2",)
 _PRECISIONS = ("float32", "bfloat16")
 # Each stream has a cache of its own.
 _MOST_STREAMS = 4
+
+
+def precisions(network: Network) -> tuple[str, ...]:
+    """What texts can be scored in here: a language model's own form; see ``core.protocols``.
+
+    Where a model has its weights, torch scores them, without the logits of all tokens at once.
+    """
+    form = network.form
+    if form is None or form.runtime != "ctranslate2" or network.outputs != (LOSSES,):
+        return ()
+    return generation_precisions(network)
+
+
+def open_runtime(
+    network: Network,
+    precision: str,
+    folder: Path | None = None,
+    threads: int = 0,
+    streams: int = 1,
+) -> CTranslate2Scorer:
+    """What scores texts with the form of a language model.
+
+    Args:
+        network: with that form.
+        precision: the form's own.
+        folder: not used: the form is beside the card.
+        threads: processor threads of all streams together; 0 takes all processors.
+        streams: batches that run side by side.
+
+    Raises:
+        ConfigurationError: the network has no such form, or the precision is not its own.
+        MissingExtraError: CTranslate2 is not installed.
+        BundleError: its form cannot be loaded.
+    """
+    if importlib.util.find_spec("ctranslate2") is None:
+        raise MissingExtraError("ctranslate2", "ctranslate2")
+    able = precisions(network)
+    if not able or network.form is None:
+        raise ConfigurationError(
+            f"{network.spec} has no precision in CTranslate2, which only generates, and scores "
+            "texts with what int8-ctranslate2 has made of a language model: use runtime torch"
+        )
+    if precision not in able:
+        raise ConfigurationError(f"precision must be {' or '.join(able)}, not {precision!r}")
+    place = Path(network.form.file).parent
+    return CTranslate2Scorer(
+        precision, _engine(network, place, precision, threads, streams), streams
+    )
 
 
 def generation_precisions(network: Network) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from anysize.core.examples import Example
 from anysize.core.generation import GenerationOptions, Growth
 from anysize.core.windows import Span, Window
 from anysize.models.network import Network
-from anysize.runtimes.generation_limits import encodes, ends_of, never_of
+from anysize.models.sequence_ends import end_tokens
+from anysize.runtimes.generation_limits import encodes, never_of
 
 if TYPE_CHECKING:
     from anysize.runtimes.ctranslate2_generation import CTranslate2Generator
@@ -37,7 +38,7 @@ def check_agreement(generator: CTranslate2Generator, network: Network) -> None:
     random = np.random.default_rng(0)
     size = int(config.get_text_config(decoder=True).vocab_size)
     # Padding is not counted among the positions by some.
-    usual = np.setdiff1d(np.arange(size), [config.pad_token_id or 0, *ends_of(network.module)])
+    usual = np.setdiff1d(np.arange(size), [config.pad_token_id or 0, *end_tokens(network.module)])
     examples = []
     for place, length in enumerate(_LENGTHS):
         span = Span(0, length)
@@ -69,6 +70,6 @@ def _score(network: Network, example: Example, growth: Growth, start: int) -> fl
         else:
             found = module(input_ids=torch.cat([ids, tokens[:-1]])[None], use_cache=False)
     logits = found.logits[0, -len(tokens) :].float().clone()
-    logits[:, [*never_of(module), *ends_of(module)]] = -torch.inf
+    logits[:, [*never_of(module), *end_tokens(module)]] = -torch.inf
     chances = torch.log_softmax(logits, 1)
     return float(chances.gather(1, tokens[:, None]).sum())

@@ -19,7 +19,7 @@ from torch import nn
 from anysize.core.errors import ConfigurationError
 from anysize.models.network import Network
 from anysize.models.quantized_weights import is_quantized
-from anysize.runtimes.generation_limits import ends_of
+from anysize.models.sequence_ends import end_tokens
 
 FILE = "model.bin"
 """What is there where all the other files of a form are."""
@@ -132,7 +132,7 @@ def _describe(spec: Any, module: nn.Module) -> None:
         spec.register_source_vocabulary(names)
         spec.register_target_vocabulary(names)
         spec.config.decoder_start_token = None
-    end = (ends_of(module) or (0,))[0]
+    end = (end_tokens(module) or (0,))[0]
     spec.config.bos_token = spec.config.unk_token = names[0]
     spec.config.eos_token = names[end]
     epsilons = ("rms_norm_eps", "layer_norm_epsilon", "layer_norm_eps")

@@ -8,7 +8,7 @@ product. In float32 the module's own weights are used as they are, and take no m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anysize.models.packed_causal import supports_packed_causal
+from anysize.runtimes import linears
+from anysize.runtimes.linears import is_linear, side_by_side
 
 _FAMILIES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
 _VARYING = ("dynamic", "longrope")
@@ -37,8 +39,16 @@ def supports(module: nn.Module, device: torch.device) -> bool:
     if str(getattr(whole.model.rotary_emb, "rope_type", "default")) in _VARYING:
         return False
     parts = [each for layer in whole.model.layers for each in _linears(layer)]
-    # Adapters, pruned or quantized layers are known to the model's own code alone.
-    return all(type(each) is nn.Linear for each in (*parts, whole.lm_head))
+    return all(map(is_linear, (*parts, whole.lm_head)))
+
+
+def copied_bytes(module: nn.Module, precision: str) -> int:
+    """What `DecoderWeights` take beside the module's own."""
+    if precision == "float32":
+        return 0
+    whole: Any = module
+    parts = [each for layer in whole.model.layers for each in _linears(layer)]
+    return linears.copied_bytes((*parts, whole.lm_head), torch.bfloat16)
 
 
 def _linears(layer: Any) -> tuple[Any, ...]:
@@ -65,12 +75,12 @@ class DecoderWeights:
         self.size = int(attention.head_dim)
         self.heads = attention.q_proj.out_features // self.size
         self.key_heads = attention.k_proj.out_features // self.size
-        self._embedding: Tensor = whole.model.embed_tokens.weight
+        self._embedding: Callable[[Tensor], Tensor] = whole.model.embed_tokens
         self._rotary: Any = whole.model.rotary_emb
         with torch.inference_mode():
             self._layers = [_Layer(each, self, dtype) for each in whole.model.layers]
             self._norm = _Norm(whole.model.norm, dtype)
-            self._head = _linear([whole.lm_head], dtype)
+            self._head = side_by_side([whole.lm_head], dtype)
             sign = torch.ones(self.size, dtype=dtype)
             sign[: self.size // 2] = -1
         self._sign = sign
@@ -86,7 +96,7 @@ class DecoderWeights:
         Returns:
             ``[tokens, width]``.
         """
-        hidden = functional.embedding(ids, self._embedding).to(self.dtype)
+        hidden = self._embedding(ids).to(self.dtype)
         cos, sin = self._rotary(hidden[None], positions[None])
         turn = cos[0, :, None], (sin[0] * self._sign)[:, None]
         for number, layer in enumerate(self._layers):
@@ -110,66 +120,15 @@ class _Norm:
         return functional.rms_norm(rows, self._shape, self._weight, self._epsilon)
 
 
-class _Plain:
-    """Linear layers on the same input, side by side, as the module has them."""
-
-    def __init__(self, parts: Sequence[nn.Linear]) -> None:
-        self._parts = [
-            (each.weight.detach(), None if each.bias is None else each.bias.detach())
-            for each in parts
-        ]
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        found = [functional.linear(rows, weight, bias) for weight, bias in self._parts]
-        return found[0] if len(found) == 1 else torch.cat(found, 1)
-
-    def plus(self, rows: Tensor, residual: Tensor) -> Tensor:
-        """With the residual added."""
-        return self(rows) + residual
-
-
-class _Reordered:
-    """The same in one matrix, reordered for oneDNN."""
-
-    def __init__(self, parts: Sequence[nn.Linear], dtype: torch.dtype) -> None:
-        weight = torch.cat([each.weight.detach().to(dtype) for each in parts])
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, None)
-        biases = [each.bias for each in parts]
-        self._bias: Tensor | None = None
-        if any(each is not None for each in biases):
-            own = [
-                torch.zeros(part.out_features) if bias is None else bias.detach()
-                for part, bias in zip(parts, biases, strict=True)
-            ]
-            self._bias = torch.cat(own).to(dtype)
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        found: Tensor = torch.ops.mkldnn._linear_pointwise(
-            rows, self._weight, self._bias, "none", [], ""
-        )
-        return found
-
-    def plus(self, rows: Tensor, residual: Tensor) -> Tensor:
-        """With the residual added."""
-        found: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
-            rows, residual, self._weight, self._bias, "add"
-        )
-        return found
-
-
-def _linear(parts: Sequence[nn.Linear], dtype: torch.dtype) -> _Plain | _Reordered:
-    return _Plain(parts) if dtype is torch.float32 else _Reordered(parts, dtype)
-
-
 class _Layer:
     """One layer on tokens side by side."""
 
     def __init__(self, layer: Any, whole: DecoderWeights, dtype: torch.dtype) -> None:
         query, key, value, output, gate, up, down = _linears(layer)
-        self._inputs = _linear([query, key, value], dtype)
-        self._output = _linear([output], dtype)
-        self._up = _linear([gate, up], dtype)
-        self._down = _linear([down], dtype)
+        self._inputs = side_by_side([query, key, value], dtype)
+        self._output = side_by_side([output], dtype)
+        self._up = side_by_side([gate, up], dtype)
+        self._down = side_by_side([down], dtype)
         self._before = _Norm(layer.input_layernorm, dtype)
         self._between = _Norm(layer.post_attention_layernorm, dtype)
         attention = layer.self_attn

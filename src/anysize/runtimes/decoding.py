@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from anysize.runtimes.generation_limits import start_of
+from anysize.models.sequence_ends import start_token
 
 
 class Cached(Protocol):
@@ -179,7 +179,7 @@ class EncoderDecoder(Growing):
             torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16),
         ):
             self._encoded = self._module.get_encoder()(**given).last_hidden_state
-        start = np.array([start_of(self._module)])
+        start = np.array([start_token(self._module)])
         starts = [np.asarray(each.get("decoder_input_ids", start)) for each in arrays]
         self.logits = self._read(torch.from_numpy(np.stack(starts).astype(np.int64)))
 
@@ -188,7 +188,7 @@ class EncoderDecoder(Growing):
         config: Any = self._module.config
         width = config.get_text_config(decoder=True).hidden_size
         self._encoded = torch.zeros(1, 1, width, device=self._device)
-        self.logits = self._read(torch.tensor([[start_of(self._module)]]))
+        self.logits = self._read(torch.tensor([[start_token(self._module)]]))
 
     def advance(self, tokens: Tensor) -> Tensor:
         """See `Cached`."""

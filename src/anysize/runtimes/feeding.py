@@ -41,7 +41,7 @@ def feeding(network: Network) -> Feeding:
 
 def runs_apart(network: Network) -> bool:
     """Whether examples of other shapes are run apart instead of padded, see `by_shape`."""
-    return bool(modality_of(network.settings).one_shape)
+    return bool(modality_of(network.settings).apart(network))
 
 
 def collected(
@@ -52,7 +52,8 @@ def collected(
     for name, array in found.items():
         values = np.asarray(array, np.float32)
         if name in network.per_token:
-            arrays[name] = Ragged.unpadded(values, modality_of(network.settings).lengths(examples))
+            lengths = modality_of(network.settings).lengths(examples, network)
+            arrays[name] = Ragged.unpadded(values, lengths)
         else:
             arrays[name] = values
     return Outputs(arrays)
@@ -89,6 +90,8 @@ def check_logits(found: Mapping[str, NDArray[Any]], network: Network) -> None:
     if network.form is None or network.outputs != ("logits",):
         return  # detectors may have one for "no object"
     logits = found["logits"]
+    if network.per_token and logits.shape[-1] == getattr(network.module.config, "vocab_size", 0):
+        return  # of the tokens of a vocabulary
     labels = len(getattr(network.module.config, "id2label", None) or ())
     if logits.shape[-1] != labels:
         raise BundleError(
@@ -105,7 +108,7 @@ def by_shape(
 
     A sequence of numbers is never padded: padding would change what the model gives for it.
     """
-    groups = same_shapes(examples, modality_of(network.settings).one_shape)
+    groups = same_shapes(examples, modality_of(network.settings).apart(network))
     if len(groups) == 1:
         return run(examples)
     found = [run([examples[place] for place in group]) for group in groups]

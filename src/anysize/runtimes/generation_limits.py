@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from anysize.core.examples import Example
+from anysize.models.positions import position_count
 
 NOT_A_NUMBER = (
     "the model's probabilities of the next token are not numbers (NaN or infinity): its weights "
@@ -21,24 +22,6 @@ def encodes(module: nn.Module) -> bool:
     """Whether the model is an encoder-decoder."""
     config: Any = module.config
     return bool(getattr(config, "is_encoder_decoder", False))
-
-
-def ends_of(module: nn.Module) -> tuple[int, ...]:
-    """Tokens that end a sequence."""
-    for owner in (getattr(module, "generation_config", None), module.config):
-        found: Any = getattr(owner, "eos_token_id", None)
-        if found is not None:
-            return tuple(found) if isinstance(found, list | tuple) else (int(found),)
-    return ()
-
-
-def start_of(module: nn.Module) -> int:
-    """The token that an encoder-decoder's decoder begins with."""
-    for owner in (getattr(module, "generation_config", None), module.config):
-        found: Any = getattr(owner, "decoder_start_token_id", None)
-        if found is not None:
-            return int(found)
-    return int(getattr(module.config, "bos_token_id", None) or 0)
 
 
 def never_of(module: nn.Module) -> tuple[int, ...]:
@@ -61,7 +44,7 @@ def begun_together(module: nn.Module, examples: Sequence[Example]) -> list[list[
 
 def room_of(module: nn.Module, example: Example) -> int:
     """New tokens that the model has positions for; 0 or below where the prompt is too long."""
-    positions = _positions(module)
+    positions = position_count(module.config)
     if positions is None:
         return UNBOUNDED
     if encodes(module):
@@ -73,13 +56,8 @@ def room_of(module: nn.Module, example: Example) -> int:
 
 def too_long(module: nn.Module, room: int) -> str:
     """What is wrong with a prompt that leaves no room."""
-    positions = _positions(module) or 0
+    positions = position_count(module.config) or 0
     return (
         f"the prompt has {positions - room} tokens, and the model has {positions} positions, "
         "which must hold the prompt and what is generated"
     )
-
-
-def _positions(module: nn.Module) -> int | None:
-    found: Any = getattr(module.config, "max_position_embeddings", None)
-    return None if found is None else int(found)

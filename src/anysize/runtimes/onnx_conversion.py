@@ -1,7 +1,9 @@
 """From a module to an ONNX file, through ``torch.export`` and onnxscript.
 
 The graph has a free batch, and a free length where it reads text. Recurrent layers go through the
-exporter that traces TorchScript: ``torch.export`` unrolls them over the length of its example.
+exporter that traces TorchScript: ``torch.export`` unrolls them over the length of its example. So
+do networks that read samples: of wav2vec 2.0 and its kin ``torch.export`` writes the number of
+windows, and of steps, of its example into the graph.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -57,7 +60,7 @@ def convert(
         if importlib.util.find_spec(name) is None:
             raise MissingExtraError(name, "onnx")
     recurrent = any(isinstance(layer, nn.RNNBase) for layer in network.module.modules())
-    write = _traced if recurrent else _exported
+    write = _traced if recurrent or _reads_samples(network) else _exported
     with _quiet(), torch.no_grad():
         try:
             write(network, path, opset, metadata or {})
@@ -124,6 +127,12 @@ def _traced(network: Network, path: Path, opset: int, metadata: Mapping[str, str
 
 def _free(item: GraphInput) -> dict[int, str]:
     return {place: axis for place, axis in enumerate(item.axes) if isinstance(axis, str)}
+
+
+def _reads_samples(network: Network) -> bool:
+    """Whether a window is a row of numbers without an axis for features."""
+    values = graph_inputs(network)[0]
+    return values.kind is np.float32 and values.axes == (BATCH, LENGTH)
 
 
 def _weights(network: Network) -> int:

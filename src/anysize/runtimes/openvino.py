@@ -25,6 +25,7 @@ from anysize.core.files import disk_errors, move_in, scratch
 from anysize.core.memory import processors
 from anysize.modalities import modality_of
 from anysize.models.network import Network
+from anysize.models.opening.errors import sentence
 from anysize.models.openvino_file import last_line
 from anysize.models.quiet import quiet_transformers
 from anysize.runtimes.currency import is_current, kept_in, note
@@ -235,7 +236,11 @@ def _converted(network: Network, cache: Path | None) -> Any:
 
 
 def convert(network: Network) -> Any:
-    """An ``openvino.Model`` of the module, traced once, with dynamic batch and length."""
+    """An ``openvino.Model`` of the module, traced once, with dynamic batch and length.
+
+    Raises:
+        BundleError: the module has something that OpenVINO has no graph for.
+    """
     import openvino
 
     inputs = graph_inputs(network)
@@ -243,12 +248,20 @@ def convert(network: Network) -> Any:
         openvino.PartialShape([-1 if isinstance(axis, str) else axis for axis in item.axes])
         for item in inputs
     ]
-    # Tracing looks at every attribute, and transformers says something of one of them.
-    with quiet_transformers(), warnings.catch_warnings():
+    # Tracing looks at every attribute, and transformers says something of one of them. Without
+    # gradients layers of our own are the ones that they stand in for.
+    with quiet_transformers(), warnings.catch_warnings(), torch.no_grad():
         # It warns of Python branches on shapes, which are the same for every input here.
         warnings.simplefilter("ignore")
-        return openvino.convert_model(
-            Traceable(network),
-            example_input=example_tensors(network),
-            input=[(shape, item.kind) for shape, item in zip(shapes, inputs, strict=True)],
-        )
+        try:
+            return openvino.convert_model(
+                Traceable(network),
+                example_input=example_tensors(network),
+                input=[(shape, item.kind) for shape, item in zip(shapes, inputs, strict=True)],
+            )
+        except MemoryError:
+            raise
+        except Exception as error:  # OpenVINO passes on what tracing raises
+            raise BundleError(
+                network.spec, f"cannot be converted for OpenVINO: {sentence(error)}"
+            ) from error

@@ -17,7 +17,7 @@ from torch import Tensor
 from anysize.core.generation import SINKS
 from anysize.runtimes.decoder_weights import DecoderWeights
 from anysize.runtimes.forgetting import Turning
-from anysize.runtimes.ragged_cache import RaggedCache
+from anysize.runtimes.ragged_cache import RaggedCache, Span
 
 PART = 512
 """Tokens of prompts that are read at a time."""
@@ -191,21 +191,21 @@ class Ragged:
         filled = -(-count // _FILLED) * _FILLED if count > 1 else 1
         ids = np.zeros(filled, np.int64)
         positions = np.zeros(filled, np.int64)
-        spans: list[tuple[int, int, int, int, Tensor | None]] = []
+        placed: list[tuple[int, int, int, int, list[Span]]] = []
         end = 0
         for piece, start in zip(pieces, starts, strict=True):
             begin, end = end, end + len(piece.tokens)
             ids[begin:end] = piece.tokens
             positions[begin:end] = np.arange(start, start + end - begin)
-            mask = self._cache.mask_of(start, end - begin)
-            spans.append((piece.row, start, begin, end, mask))
+            spans = self._cache.spans(start, end - begin)
+            placed.append((piece.row, start, begin, end, spans))
         cache = self._cache
 
         def attend(number: int, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             found = query.new_zeros(filled, query.shape[1] * query.shape[2])
-            for row, start, begin, end, mask in spans:
+            for row, start, begin, end, spans in placed:
                 cache.write(number, row, start, keys[begin:end], values[begin:end])
-                found[begin:end] = cache.attend(number, row, start, query[begin:end], mask)
+                cache.attend(number, row, query[begin:end], spans, found[begin:end])
             return found
 
         return self._weights.read(torch.from_numpy(ids), torch.from_numpy(positions), attend)

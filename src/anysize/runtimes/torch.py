@@ -13,7 +13,9 @@ from anysize.core.examples import Example, Outputs
 from anysize.modalities import modality_of
 from anysize.models.execution import Tensors, collect, make_execution
 from anysize.models.network import Network
+from anysize.runtimes import decoder_weights, paired_weights
 from anysize.runtimes.torch_generation import TorchGenerator, can_generate
+from anysize.runtimes.torch_transcription import TorchTranscriber
 
 PROVIDES = ("torch",)
 
@@ -46,11 +48,36 @@ def generation_precisions(network: Network) -> tuple[str, ...]:
     return ("bfloat16", "float32") if native_bfloat16(torch.device(_device())) else ("float32",)
 
 
+def generation_opening_memory(network: Network, precision: str) -> int:
+    """The copy of a decoder's weights that generation reads, where there is one."""
+    device = torch.device(_device())
+    module = network.module
+    if decoder_weights.supports(module, device):
+        return decoder_weights.copied_bytes(module, precision)
+    if paired_weights.supports(module, device):
+        return paired_weights.copied_bytes(module, precision)
+    return 0
+
+
 def open_generator(
     network: Network, precision: str, folder: Path | None = None, threads: int = 0
 ) -> TorchGenerator:
     """The generator for a network; torch's threads are the process's own."""
     return TorchGenerator(network, precision, torch.device(_device()))
+
+
+def transcription_precisions(network: Network) -> tuple[str, ...]:
+    """What a network can transcribe in here, the likely fastest first."""
+    if network.form is not None or network.module.config.model_type != "whisper":
+        return ()
+    return ("bfloat16", "float32") if native_bfloat16(torch.device(_device())) else ("float32",)
+
+
+def open_transcriber(
+    network: Network, precision: str, folder: Path | None = None, threads: int = 0
+) -> TorchTranscriber:
+    """What transcribes with a network; torch's threads are the process's own."""
+    return TorchTranscriber(network, precision, torch.device(_device()))
 
 
 def _device() -> str:

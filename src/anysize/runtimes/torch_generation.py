@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,10 +24,13 @@ from anysize.core.generation import Ending, GenerationOptions, Growth, cut_at_st
 from anysize.core.loops import loop_start
 from anysize.core.windows import Window
 from anysize.models.network import Network
+from anysize.models.positions import position_count
+from anysize.models.sequence_ends import end_tokens
+from anysize.runtimes import decoder_weights, paired_weights
 from anysize.runtimes.beam_search import BeamSearch
 from anysize.runtimes.constrained import ConstrainedRows, JsonSchema
 from anysize.runtimes.decoder_only import Causal
-from anysize.runtimes.decoder_weights import DecoderWeights, supports
+from anysize.runtimes.decoder_weights import DecoderWeights
 from anysize.runtimes.decoding import Cached, EncoderDecoder
 from anysize.runtimes.forgetting import Turning
 from anysize.runtimes.generation_limits import (
@@ -36,18 +38,17 @@ from anysize.runtimes.generation_limits import (
     UNBOUNDED,
     begun_together,
     encodes,
-    ends_of,
     never_of,
     room_of,
     too_long,
 )
+from anysize.runtimes.paired_decoding import Paired
+from anysize.runtimes.paired_weights import PairedWeights
 from anysize.runtimes.ragged_decoding import Ragged
 from anysize.runtimes.recurrent_decoding import Recurrent
+from anysize.runtimes.rehearsal import STEPS, Moment, Rehearsed
 from anysize.runtimes.restrictions import restricted
 from anysize.runtimes.sampling import Chooser
-
-# Steps of a rehearsal that are timed, at the cache's full size.
-_TIMED = 2
 
 
 def can_generate(module: nn.Module) -> bool:
@@ -132,9 +133,16 @@ class TorchGenerator:
         self._schemas: dict[str, JsonSchema] = {}
         self._module = network.module.eval().to(device)
         self._device = device
-        self._weights: DecoderWeights | None = None
-        if supports(self._module, device):
+        self._weights: DecoderWeights | PairedWeights | None = None
+        if decoder_weights.supports(self._module, device):
             self._weights = DecoderWeights(self._module, getattr(torch, precision))
+        elif paired_weights.supports(self._module, device):
+            self._weights = PairedWeights(self._module, getattr(torch, precision))
+
+    @property
+    def ragged(self) -> bool:
+        """Whether padding takes no time: a decoder of our own attends to each row by itself."""
+        return isinstance(self._weights, DecoderWeights)
 
     @cached_property
     def token_bytes(self) -> int:
@@ -166,8 +174,7 @@ class TorchGenerator:
                 rows.append(_Row(place, min(every[place], room), examples[place].window, before))
             if rows:
                 batch = self._begin([examples[row.place].arrays for row in rows], bound)
-                grow = self._grow if options.beams == 1 else self._search
-                yield from grow(batch, rows, options, partial=partial)
+                yield from self._growing(batch, rows, options, partial=partial)
 
     def rehearse(
         self, examples: Sequence[Example], options: GenerationOptions, *, limits: Sequence[int]
@@ -177,22 +184,31 @@ class TorchGenerator:
         for places in begun_together(self._module, examples):
             room = min(self._room(examples[place], bound) for place in places)
             steps = max(min(max(limits[place] for place in places), room), 1)
-            started = time.perf_counter()
+            few = min(STEPS, steps)
+            plain = replace(options, most=few, least=few, stop=(), stop_strings=None, schema="",
+                            loops="keep")  # fmt: skip
+            started = Moment.now()
             batch = self._begin([examples[place].arrays for place in places], bound)
-            tokens = torch.zeros(len(places), dtype=torch.long, device=self._device)
-            batch.stretch(steps - 1 - _TIMED)
-            seconds += time.perf_counter() - started
-            timed = min(_TIMED, steps - 1)
-            started = time.perf_counter()
-            for _ in range(timed):
-                batch.advance(tokens)
-            if timed:
-                seconds += (time.perf_counter() - started) / timed * (steps - 1)
+            rows = [_Row(place, few, examples[place].window) for place in places]
+            seconds += started.until(Moment.now())
+            rehearsed = Rehearsed(batch, steps - few)
+            for _ in self._growing(rehearsed, rows, plain):
+                pass
+            seconds += rehearsed.seconds(steps)
         return seconds
 
     def close(self) -> None:
         """Releases weights in a form of their own; caches go with their batch."""
         self._weights = None
+
+    def _growing(
+        self, batch: Cached, rows: list[_Row], options: GenerationOptions, *, partial: bool = False
+    ) -> Iterator[Growth]:
+        """Grows the rows of a batch that has read their prompts."""
+        if options.beams == 1:
+            return self._grow(batch, rows, options, partial=partial)
+        # What grows in a search is not shown, since it may change up to its beginning.
+        return self._search(batch, rows, options)
 
     def _grow(
         self, batch: Cached, rows: list[_Row], options: GenerationOptions, *, partial: bool
@@ -249,10 +265,9 @@ class TorchGenerator:
         return self._schemas[options.schema].rows(rows)
 
     def _search(
-        self, batch: Cached, rows: list[_Row], options: GenerationOptions, *, partial: bool
+        self, batch: Cached, rows: list[_Row], options: GenerationOptions
     ) -> Iterator[Growth]:
-        """Beam search; what grows is not shown, since it may change up to its beginning."""
-        search = BeamSearch(
+        return BeamSearch(
             batch,
             [row.place for row in rows],
             [row.limit for row in rows],
@@ -260,8 +275,7 @@ class TorchGenerator:
             ends=options.end if options.end is not None else self._ends,
             never=self._never,
             problem=NOT_A_NUMBER,
-        )
-        yield from search()
+        )()
 
     def _begin(self, arrays: Sequence[Any], bound: int | None) -> Cached:
         batch = self._batch(bound)
@@ -272,6 +286,8 @@ class TorchGenerator:
         module, device, bfloat16 = self._module, self._device, self.precision == "bfloat16"
         if getattr(module, "recurrent", False):
             return Recurrent(module, device, bfloat16=bfloat16)
+        if isinstance(self._weights, PairedWeights):
+            return Paired(module, self._weights)
         if self._encodes:
             return EncoderDecoder(module, device, bfloat16=bfloat16)
         if self._weights is not None:
@@ -291,8 +307,8 @@ class TorchGenerator:
         """Tokens of a row that a decoder keeps at most; None for all."""
         if not options.context or self._encodes or getattr(self._module, "recurrent", False):
             return None
-        positions = getattr(self._module.config, "max_position_embeddings", None)
-        return min(options.context, int(positions)) if positions else options.context
+        positions = position_count(self._module.config)
+        return min(options.context, positions) if positions else options.context
 
     @property
     def _encodes(self) -> bool:
@@ -300,7 +316,7 @@ class TorchGenerator:
 
     @cached_property
     def _ends(self) -> tuple[int, ...]:
-        return ends_of(self._module)
+        return end_tokens(self._module)
 
     @cached_property
     def _never(self) -> tuple[int, ...]:

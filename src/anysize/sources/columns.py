@@ -41,6 +41,7 @@ class ColumnSpec:
         repeated: of a text, whether all of it is read beside each window of the one that is cut
             into windows, as a question beside its context.
         unless: groups of roles; where data have all of a group, they are taken instead.
+        beside: suffixes of files that have it beside the records' own; they are not passed over.
     """
 
     role: str
@@ -54,6 +55,7 @@ class ColumnSpec:
     passages: bool = False
     repeated: bool = False
     unless: tuple[tuple[str, ...], ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +63,8 @@ class Request:
     """What a caller of ``open_source`` wants, for the modules that open one kind of file.
 
     Attributes:
-        columns: the roles.
-        rename: role to column, given by the user.
+        roles: of the task.
+        columns: role to column, given by the user.
         encoding: of text and tables.
         cache: folder of indexes; None is the user's cache folder.
         root: folder that record ids are relative to.
@@ -74,8 +76,8 @@ class Request:
         stored: where the bytes of the file that is opened are, if it was unpacked.
     """
 
-    columns: tuple[ColumnSpec, ...]
-    rename: Mapping[str, str] = field(default_factory=dict)
+    roles: tuple[ColumnSpec, ...]
+    columns: Mapping[str, str] = field(default_factory=dict)
     encoding: str = "utf-8"
     cache: Path | None = None
     root: Path
@@ -85,11 +87,11 @@ class Request:
     stored: Path | None = None
 
     def __post_init__(self) -> None:
-        roles = [spec.role for spec in self.columns]
+        roles = [spec.role for spec in self.roles]
         problems = [
             f"--columns names the role {role!r}, which this task does not have; its roles are "
             f"{', '.join(roles)}"
-            for role in self.rename
+            for role in self.columns
             if role not in roles
         ]
         problems += _wrong(self.table)
@@ -97,7 +99,7 @@ class Request:
             raise ConfigurationError(problems)
 
     def of_kind(self, kind: str) -> list[ColumnSpec]:
-        return [spec for spec in self.columns if spec.kind == kind]
+        return [spec for spec in self.roles if spec.kind == kind]
 
     def named(self, path: Path) -> str:
         """The id of a file: its path relative to ``root`` with forward slashes."""
@@ -133,13 +135,11 @@ def _wrong(table: Mapping[str, str]) -> list[str]:
 def usual_names(request: Request) -> set[str]:
     """All names, in lower case, by which a request's columns are found."""
     found = (
-        {FILE_COLUMN}
-        if any(modalities.is_content(spec.kind) for spec in request.columns)
-        else set()
+        {FILE_COLUMN} if any(modalities.is_content(spec.kind) for spec in request.roles) else set()
     )
-    for spec in request.columns:
+    for spec in request.roles:
         found.update(name.lower() for name in (*spec.names, spec.role))
-    for wanted in request.rename.values():
+    for wanted in request.columns.values():
         found.update(part.strip().lower() for part in wanted.split("+") if not part.isdigit())
     return found
 
@@ -267,14 +267,14 @@ def assign(origin: str, columns: Sequence[str], request: Request) -> tuple[Role,
     Raises:
         DataError: a required role has no column, or a used name is in the header twice; the
             message lists the columns and how to name the right one.
-        ConfigurationError: ``rename`` names a column that is not there.
+        ConfigurationError: ``columns`` names a column that is not there.
     """
     header = _Header(origin, columns)
     given = _given(request, header)
     taken = {role.place for role in given.values()}
     roles: list[Role] = []
     missing: list[ColumnSpec] = []
-    for spec in request.columns:
+    for spec in request.roles:
         role = given.get(spec.role) or header.usual(spec, taken)
         if role is not None:
             taken.add(role.place)
@@ -292,8 +292,8 @@ def _given(request: Request, header: _Header) -> dict[str, Role]:
     """The roles whose columns the user names, by their names."""
     found: dict[str, Role] = {}
     wrong: list[str] = []
-    for spec in request.columns:
-        wanted = request.rename.get(spec.role)
+    for spec in request.roles:
+        wanted = request.columns.get(spec.role)
         if wanted is None:
             continue
         asked = f"{header.origin}: --columns {spec.role}={wanted} names"

@@ -7,7 +7,6 @@ first word of a sentence) hold no words.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,10 +18,8 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.records import Record, Source
 from anysize.readers.encodings import advice
 from anysize.readers.text import Text
+from anysize.sources.bounded import BoundedRecords
 from anysize.sources.columns import Request
-from anysize.sources.digests import digest_of_files
-from anysize.sources.offsets import RandomFile
-from anysize.sources.rows import ROW_LIMIT
 
 PROVIDES = ("conll", "iob", "iob2", "bio", "bioes")
 
@@ -37,14 +34,14 @@ def open_path(path: Path, request: Request) -> Source:
         DataError: it holds no sentence, or the task reads no tags.
         ConfigurationError: ``--columns`` names a column by something else than its number.
     """
-    roles = {spec.role for spec in request.columns}
+    roles = {spec.role for spec in request.roles}
     if _TAGS not in roles:
         raise DataError(
             str(path), f"a .{path.suffix[1:]} file has a tag for each word: it is for "
             "token-classification"
         )  # fmt: skip
     columns = {"text": 0, _TAGS: -1}
-    for role, name in request.rename.items():
+    for role, name in request.columns.items():
         if not name.isdecimal() or not 0 < int(name) < 100:
             raise ConfigurationError(
                 f"--columns {role}={name}: a column of {path.name} has a number, from 1"
@@ -53,7 +50,7 @@ def open_path(path: Path, request: Request) -> Source:
     return WordsSource(path, request, columns["text"], columns[_TAGS])
 
 
-class WordsSource:
+class WordsSource(BoundedRecords):
     """The sentences of a file, one record each; what is held are their places in it.
 
     A record's target is the list of its tags as JSON.
@@ -71,61 +68,35 @@ class WordsSource:
     target_role = _TAGS
 
     def __init__(self, path: Path, request: Request, word: int, tag: int) -> None:
-        self.name = str(path)
-        self.findings = request.findings
-        self._path = path
-        self._id = request.named(path)
         self._encoding = request.encoding
         self._word, self._tag = word, tag
         with path.open("rb") as file:
-            self._bounds = _sentences(file)
-        if not len(self._bounds):
-            raise DataError(self.name, "has no line with a word and a tag")
-        self._data = RandomFile(path, path.stat().st_size)
+            bounds = _sentences(file)
+        if not len(bounds):
+            raise DataError(str(path), "has no line with a word and a tag")
+        super().__init__(path, request, bounds, "sentence")
 
     @property
     def roles(self) -> dict[str, str]:
         """Role to column, for messages."""
         return {"text": str(self._word + 1), _TAGS: "last" if self._tag < 0 else str(self._tag + 1)}
 
-    def __len__(self) -> int:
-        return len(self._bounds)
+    def settings(self) -> str:
+        return f"{self._word}\0{self._tag}"
 
     def __getitem__(self, index: int) -> Record:
-        if not 0 <= index < len(self):
-            raise IndexError(f"record {index} of {len(self)} in {self.name}")
-        start, stop = self._bounds[index].tolist()
-        origin = self.record_id(index)
-        if stop - start > ROW_LIMIT:
-            raise DataError(origin, f"a sentence may have {ROW_LIMIT} bytes, not {stop - start}")
-        raw = self._data.read(start, stop - start)
+        raw, origin = self.raw(index), self.record_id(index)
         try:
             lines = raw.decode(self._encoding).splitlines()
         except UnicodeDecodeError as error:
             raise DataError(
                 origin,
                 f"cannot be decoded as {self._encoding}: {error.reason} at byte "
-                f"{start + error.start}; {advice(raw, self._encoding)}",
+                f"{self._bounds[index][0] + error.start}; {advice(raw, self._encoding)}",
             ) from None
         words, tags = self._columns(lines, origin)
         text = Text(" ".join(words), origin)
         return Record(id=origin, fields={"text": text}, target=json.dumps(tags, ensure_ascii=False))
-
-    def record_id(self, index: int) -> str:
-        """A record's id, without reading it."""
-        return f"{self._id}:{index}"
-
-    def ids(self) -> Iterator[str]:
-        """The records' ids, without reading them."""
-        return map(self.record_id, range(len(self)))
-
-    def fingerprint(self) -> str:
-        status = self._path.stat()
-        text = (
-            f"{self._id}\0{status.st_size}\0{status.st_mtime_ns}\0{self._word}\0{self._tag}\0"
-            f"{digest_of_files([self._path])}"
-        )
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def _columns(self, lines: Sequence[str], origin: str) -> tuple[list[str], list[str]]:
         words: list[str] = []

@@ -121,6 +121,16 @@ class Conversation:
             raise BrokenConversationError(self.origin, "nothing to answer")
         return found[:kept], len(found) - kept
 
+    def answered(self, text: str) -> list[Message]:
+        """The messages with another last answer.
+
+        Raises:
+            BrokenConversationError: see `messages`.
+        """
+        found = [*self.asked()[0], Message("assistant", text)]
+        _check(found, self.origin)
+        return found
+
     def answers(self) -> list[str]:
         """What the assistant says, turn by turn.
 
@@ -147,13 +157,8 @@ def with_input(prompt: str, values: Mapping[str, str]) -> str:
     return f"{prompt}\n\n{more}" if more.strip() else prompt
 
 
-class Conversations:
-    """A source whose records with messages, or prompts and completions, have a `Conversation`.
-
-    Args:
-        inner: as it was opened with `COLUMNS`.
-        role: of the text.
-    """
+class _Seen:
+    """The records of another source, one for one, seen otherwise."""
 
     def __init__(self, inner: Source, role: str) -> None:
         self.inner, self._role = inner, role
@@ -161,6 +166,23 @@ class Conversations:
 
     def __len__(self) -> int:
         return len(self.inner)
+
+    def record_id(self, index: int) -> str:
+        """As that of the source."""
+        return record_id(self.inner, index)
+
+    def fingerprint(self) -> str:
+        """As that of the source."""
+        return self.inner.fingerprint()
+
+
+class Conversations(_Seen):
+    """A source whose records with messages, or prompts and completions, have a `Conversation`.
+
+    Args:
+        inner: as it was opened with `COLUMNS`.
+        role: of the text.
+    """
 
     def __getitem__(self, index: int) -> Record:
         record = self.inner[index]
@@ -171,13 +193,24 @@ class Conversations:
             record, fields={**record.fields, self._role: Conversation(values, record.id)}
         )
 
-    def record_id(self, index: int) -> str:
-        """As that of the source."""
-        return record_id(self.inner, index)
 
-    def fingerprint(self) -> str:
-        """As that of the source."""
-        return self.inner.fingerprint()
+class Asked(_Seen):
+    """The conversations of a source up to what an assistant is to answer, as messages.
+
+    Args:
+        inner: a source of conversations.
+        role: of their text.
+    """
+
+    def __getitem__(self, index: int) -> Record:
+        record = self.inner[index]
+        text = record.fields.get(self._role)
+        if not isinstance(text, Conversation):
+            raise BrokenConversationError(record.id, "nothing to answer")
+        said = [{"role": one.role, "content": one.content} for one in text.asked()[0]]
+        fields = {name: field for name, field in record.fields.items() if name != self._role}
+        values = {MESSAGES.role: json.dumps(said, ensure_ascii=False)}
+        return replace(record, fields=fields, values=values)
 
 
 def _listed(text: str, origin: str) -> list[Message]:

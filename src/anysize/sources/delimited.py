@@ -248,7 +248,7 @@ def _named_by_content(
     path: Path, columns: Sequence[str], layout: _Layout, request: Request
 ) -> Request:
     """The request with columns for the roles of a table without a header, and a finding."""
-    found = guess_roles(columns, layout.rows, request.columns, request.rename)
+    found = guess_roles(columns, layout.rows, request.roles, request.columns)
     if found:
         shown = ", ".join(f"{column} as {role}" for role, column in found.items())
         asked = ",".join(f"{role}={column.rpartition(' ')[2]}" for role, column in found.items())
@@ -259,7 +259,7 @@ def _named_by_content(
             count=len(found),
             remedy=f"name others with --columns {asked}, by their numbers",
         )
-    return replace(request, rename={**found, **request.rename})
+    return replace(request, columns={**found, **request.columns})
 
 
 def _report(name: str, repairs: Repairs, first: int, request: Request) -> None:

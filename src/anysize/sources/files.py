@@ -159,9 +159,9 @@ def file_content(origin: str, request: Request) -> ColumnSpec:
     Raises:
         DataError: the task needs several contents a record, which only a table can give.
     """
-    contents = [spec for spec in request.columns if modalities.is_content(spec.kind)]
+    contents = [spec for spec in request.roles if modalities.is_content(spec.kind)]
     needed = [spec for spec in contents if spec.required] or contents[:1]
-    others = [spec for spec in request.columns if spec.kind == "value" and spec.required]
+    others = [spec for spec in request.roles if spec.kind == "value" and spec.required]
     if len(needed) != 1 or others:
         roles = ", ".join(spec.role for spec in [*needed, *others])
         raise DataError(

@@ -24,6 +24,7 @@ def tell_skipped(folder: Path, skipped: Skipped, used: int, request: Request) ->
         used: how many files are read; against it others are few, a note, or many, a warning.
         request: takes the findings.
     """
+    skipped = skipped.without({suffix for spec in request.roles for suffix in spec.beside})
     count = skipped.suffixes.total()
     if count:
         unread = dict.fromkeys(
@@ -72,7 +73,7 @@ def tell_empty_class(folder: Path, skipped: Skipped, request: Request) -> None:
         count=max(skipped.suffixes.total(), 1),
         unit="files",
         examples=skipped.names,
-        remedy="convert the files (to PNG or JPEG, or to .txt), or move the folder elsewhere",
+        remedy="convert the files to a format that is read, or move the folder elsewhere",
     )
 
 

@@ -92,8 +92,8 @@ def open_split(
     data: Paths,
     split: str | None,
     *,
-    columns: Sequence[ColumnSpec],
-    rename: Mapping[str, str],
+    roles: Sequence[ColumnSpec],
+    columns: Mapping[str, str],
     encoding: str,
     by_target: bool = False,
     validation: float = SHARE,
@@ -108,8 +108,8 @@ def open_split(
     Args:
         data: as for ``open_source``.
         split: ``train``, ``validation``, ``test``, or None.
+        roles: the same.
         columns: the same.
-        rename: the same.
         encoding: the same.
         by_target: divide the targets, not the records.
         validation: the share that training kept out of data without splits of its own.
@@ -122,13 +122,13 @@ def open_split(
     paths = all_matching(data, once=True)
     if split is None and len(paths) == 1 and not paths[0].is_dir():
         whole = open_source(
-            data, columns=columns, rename=rename, encoding=encoding, findings=findings
+            data, roles=roles, columns=columns, encoding=encoding, findings=findings
         )
         return Chosen(source=whole)
     splits = open_splits(
         data,
+        roles=roles,
         columns=columns,
-        rename=rename,
         encoding=encoding,
         validation=validation,
         test=test,
@@ -172,13 +172,19 @@ def standard_input(
 
     Raises:
         ConfigurationError: no such encoding.
-        DataError: there is no record.
+        DataError: there is no record, or the content of a file where lines name files.
     """
     encoding = canonical(encoding)
     with scratch(None, "input") as folder:
         path = folder / "stdin.jsonl"
         with path.open("wb") as file:
             for line in stream:
+                if not strings and b"\0" in line:
+                    raise DataError(
+                        "standard input",
+                        "holds the bytes of a file, and for this model its lines must name files: "
+                        "write it to a file, and give its name",
+                    )
                 row = _row(line, role, encoding, strings=strings)
                 if row:
                     file.write(row + b"\n")

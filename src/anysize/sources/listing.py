@@ -8,8 +8,8 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from anysize.core.errors import DataError
@@ -74,6 +74,14 @@ class Skipped:
         self.suffixes[suffix_of(path)] += 1
         if len(self.names) < _NAMED:
             self.names.append(path)
+
+    def without(self, suffixes: Collection[str]) -> Skipped:
+        """The same but for files of these suffixes."""
+        return replace(
+            self,
+            suffixes=Counter({key: n for key, n in self.suffixes.items() if key not in suffixes}),
+            names=[name for name in self.names if suffix_of(name) not in suffixes],
+        )
 
     def join(self, other: Skipped, prefix: str) -> None:
         """Adds what was passed over below ``prefix``."""

@@ -15,8 +15,7 @@ from anysize.core.records import Source
 from anysize.readers.encodings import canonical
 from anysize.sources.boxes.role import wants_objects
 from anysize.sources.columns import TABLE_SETTINGS, ColumnSpec, Request
-from anysize.sources.parallel.layout import open_pairs
-from anysize.sources.passages import in_passages
+from anysize.sources.parallel.role import wants_pairs
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -29,8 +28,8 @@ _MOST_NAMED = 3
 def open_source(
     path: Paths,
     *,
-    columns: Sequence[ColumnSpec],
-    rename: Mapping[str, str] = NOTHING,
+    roles: Sequence[ColumnSpec],
+    columns: Mapping[str, str] = NOTHING,
     encoding: str = "utf-8",
     cache: Path | None = None,
     findings: Findings | None = None,
@@ -42,8 +41,8 @@ def open_source(
         path: a table (``.csv``, ``.tsv``, ``.jsonl``, ``.ndjson``, ``.parquet``), a text file, a
             picture, a folder of these in any of the layouts, a pattern such as ``data/*.csv``,
             or several of these in the order of their records.
-        columns: the roles that a record must fill.
-        rename: role to column, where a column has an unusual name.
+        roles: those that a record must fill.
+        columns: role to column, where a column has an unusual name.
         encoding: of texts and tables.
         cache: folder for indexes; None is ``$ANYSIZE_CACHE`` or the user's cache folder.
         findings: takes what opening the data guesses, repairs or leaves out.
@@ -52,12 +51,16 @@ def open_source(
 
     Raises:
         DataError: no such path, an unknown suffix, or data that does not fit the roles.
-        ConfigurationError: ``rename`` or ``encoding`` is wrong.
+        ConfigurationError: ``columns`` or ``encoding`` is wrong.
     """
     paths = all_matching(path)
     where = paths[0] if len(paths) == 1 else common_folder(paths)
-    request = request_for(where, columns, rename, encoding, cache, findings, table)
-    source = open_pairs(paths, request)
+    request = request_for(where, roles, columns, encoding, cache, findings, table)
+    source = None
+    if wants_pairs(request):
+        from anysize.sources.parallel.layout import open_pairs
+
+        source = open_pairs(paths, request)
     if source is None and len(paths) == 1:
         source = open_one(where, request)
     elif source is None:
@@ -65,7 +68,11 @@ def open_source(
 
         parts = [open_one(one.absolute(), request) for one in paths]
         source = Concat(called(paths), parts)
-    return in_passages(source, columns)
+    if any(spec.passages for spec in roles):
+        from anysize.sources.passages import in_passages
+
+        source = in_passages(source, roles)
+    return source
 
 
 def all_matching(given: Paths, *, once: bool = False) -> list[Path]:
@@ -139,13 +146,17 @@ def existing(path: str | Path) -> Path:
     missing = where.parts[len(above.parts)] if len(where.parts) > len(above.parts) else where.name
     near = difflib.get_close_matches(missing, names, n=3)
     meant = " or ".join(repr(str(above / name)) for name in near)
-    raise DataError(str(path), "does not exist" + (f"; did you mean {meant}?" if near else ""))
+    advice = f"; did you mean {meant}?" if near else ""
+    prose = " " in str(path).strip() or not str(path).isascii()
+    if prose and not near and not where.suffix[1:].isalnum():
+        advice = "; to give a text itself, pass it on standard input: echo TEXT | anysize … -"
+    raise DataError(str(path), f"does not exist{advice}")
 
 
 def request_for(
     path: Path,
-    columns: Sequence[ColumnSpec],
-    rename: Mapping[str, str],
+    roles: Sequence[ColumnSpec],
+    columns: Mapping[str, str],
     encoding: str,
     cache: Path | None,
     findings: Findings | None = None,
@@ -153,12 +164,12 @@ def request_for(
 ) -> Request:
     """A request whose record ids are relative to ``path``, or to the folder it is in."""
     # A table's settings may be among its columns: ``header=no``, ``quoting=off``.
-    roles = {spec.role for spec in columns}
-    said = {key for key in rename if key in TABLE_SETTINGS and key not in roles}
-    table = {**{key: rename[key] for key in said}, **table}
+    names = {spec.role for spec in roles}
+    said = {key for key in columns if key in TABLE_SETTINGS and key not in names}
+    table = {**{key: columns[key] for key in said}, **table}
     return Request(
-        columns=tuple(columns),
-        rename={role: column for role, column in rename.items() if role not in said},
+        roles=tuple(roles),
+        columns={role: column for role, column in columns.items() if role not in said},
         encoding=canonical(encoding),
         cache=cache,
         root=path if path.is_dir() else path.parent,

@@ -44,12 +44,12 @@ _WORD = re.compile(r"(?<=\S)(?=\s\S)")
 _HEADING = re.compile(r"^ = [^=\n].*[^=\s] = ?\n", re.MULTILINE)
 
 
-def in_passages(source: Source, columns: Sequence[ColumnSpec]) -> Source:
+def in_passages(source: Source, roles: Sequence[ColumnSpec]) -> Source:
     """A source whose texts are cut into passages, where a column asks for it.
 
     Conversations, where the column may be one, are left whole.
     """
-    asked = [spec for spec in columns if spec.passages]
+    asked = [spec for spec in roles if spec.passages]
     if not asked or isinstance(source, Passages):
         return source
     if asked[0].unless:

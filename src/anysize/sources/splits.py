@@ -30,7 +30,7 @@ from anysize.sources.opening import (
     open_one,
     request_for,
 )
-from anysize.sources.parallel.layout import split_pairs
+from anysize.sources.parallel.role import wants_pairs
 from anysize.sources.passages import in_passages
 from anysize.sources.several_tables import has_labels
 from anysize.sources.single_file import open_file
@@ -68,8 +68,8 @@ class Splits:
 def open_splits(
     path: Paths,
     *,
-    columns: Sequence[ColumnSpec],
-    rename: Mapping[str, str] = NOTHING,
+    roles: Sequence[ColumnSpec],
+    columns: Mapping[str, str] = NOTHING,
     encoding: str = "utf-8",
     cache: Path | None = None,
     validation: float = SHARE,
@@ -90,8 +90,8 @@ def open_splits(
 
     Args:
         path: as for ``open_source``.
-        columns: the roles that a record must fill.
-        rename: role to column, where a column has an unusual name.
+        roles: those that a record must fill.
+        columns: role to column, where a column has an unusual name.
         encoding: of texts and tables.
         cache: folder for indexes.
         validation: the share of the records that are divided which goes to validation.
@@ -108,25 +108,21 @@ def open_splits(
     _check(validation, test)
     paths = all_matching(path, once=True)
     where = paths[0] if len(paths) == 1 else common_folder(paths)
-    request = request_for(where, columns, rename, encoding, cache, findings, table)
+    request = request_for(where, roles, columns, encoding, cache, findings, table)
     request = dataclasses.replace(request, labelled=True)
     cut = _Cut(
         validation=validation,
         seed=seed,
         by_target=by_target,
         findings=request.findings,
-        shared=tuple(spec.role for spec in columns if spec.shared),
-        columns=tuple(columns),
+        shared=tuple(spec.role for spec in roles if spec.shared),
+        roles=tuple(roles),
     )
-    found = split_pairs(paths, request)
+    found = _pairs(paths, request)
     if found is None and len(paths) != 1:
         return _several(where, paths, request, cut, [validation, test])
-    if found is None and wants_objects(request):
-        from anysize.sources.boxes.layouts import split_objects, without_layout
-
-        found = split_objects(where, request)
-        if found is None:
-            request = without_layout(where, request)
+    if found is None:
+        found, request = _objects(where, request)
     if found is not None:
         if None not in found and set(found) != {"train"}:
             parts = {split: source for split, source in found.items() if split is not None}
@@ -143,9 +139,30 @@ def open_splits(
             whole = open_folder(where, request)
     else:
         whole = open_file(where, request)
-    whole = in_passages(whole, columns)
+    whole = in_passages(whole, roles)
     (train, held, tested), apart = cut(whole, [validation, test])
     return Splits(train=train, validation=held, test=tested, how="hash", whole=whole, apart=apart)
+
+
+def _pairs(paths: Sequence[Path], request: Request) -> dict[SplitName | None, Source] | None:
+    """Parallel text by split; None where none is wanted or there."""
+    if not wants_pairs(request):
+        return None
+    from anysize.sources.parallel.layout import split_pairs
+
+    return split_pairs(paths, request)
+
+
+def _objects(
+    where: Path, request: Request
+) -> tuple[dict[SplitName | None, Source] | None, Request]:
+    """Pictures with objects by split, None where there are none; and what is asked for then."""
+    if not wants_objects(request):
+        return None, request
+    from anysize.sources.boxes.layouts import split_objects, without_layout
+
+    found = split_objects(where, request)
+    return found, without_layout(where, request) if found is None else request
 
 
 def _several(
@@ -157,7 +174,7 @@ def _several(
     if set(parts) - {"train"} and sum(map(len, parts.values())) == len(whole):
         opened = {part: _together(base, found, request) for part, found in parts.items()}
         return _completed(opened, "files", cut)
-    source = in_passages(_together(base, whole, request), request.columns)
+    source = in_passages(_together(base, whole, request), request.roles)
     (train, held, tested), apart = cut(source, shares)
     return Splits(train=train, validation=held, test=tested, how="hash", whole=source, apart=apart)
 
@@ -257,7 +274,7 @@ class _Cut:
     by_target: bool
     findings: Findings
     shared: tuple[str, ...]
-    columns: Sequence[ColumnSpec]
+    roles: Sequence[ColumnSpec]
 
     def __call__(self, source: Source, shares: Sequence[float]) -> tuple[list[Source | None], bool]:
         """The remainder and a part for each share, and whether copies are in one part."""
@@ -276,7 +293,7 @@ class _Cut:
 def _completed(
     parts: Mapping[SplitName, Source], how: Literal["files", "folders"], cut: _Cut
 ) -> Splits:
-    parts = {name: in_passages(part, cut.columns) for name, part in parts.items()}
+    parts = {name: in_passages(part, cut.roles) for name, part in parts.items()}
     train, held, test = (parts.get(name) for name in ("train", "validation", "test"))
     if train is not None and held is None and cut.validation > 0:
         (train, held), _ = cut(train, [cut.validation])

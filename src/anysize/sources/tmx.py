@@ -8,7 +8,6 @@ itself, without entities but XML's own, so that no file can make more of itself 
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
 from collections.abc import Iterator
@@ -22,11 +21,9 @@ from numpy.typing import NDArray
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.records import Record, Source
 from anysize.readers.text import Text
+from anysize.sources.bounded import BoundedRecords
 from anysize.sources.columns import Request
-from anysize.sources.digests import digest_of_files
 from anysize.sources.languages import same_language
-from anysize.sources.offsets import RandomFile
-from anysize.sources.rows import ROW_LIMIT
 
 PROVIDES = ("tmx",)
 
@@ -47,12 +44,12 @@ def open_path(path: Path, request: Request) -> Source:
         DataError: no unit, not UTF-8, or the task reads no pairs of texts.
         ConfigurationError: a language that the first unit does not have.
     """
-    if not {_SOURCE, _TARGET} <= {spec.role for spec in request.columns}:
+    if not {_SOURCE, _TARGET} <= {spec.role for spec in request.roles}:
         raise DataError(str(path), "a .tmx file has pairs of texts: it is for translation")
     return MemoryOfTranslations(path, request)
 
 
-class MemoryOfTranslations:
+class MemoryOfTranslations(BoundedRecords):
     """The units of a file, one record each; what is held are their places in it.
 
     Args:
@@ -63,27 +60,21 @@ class MemoryOfTranslations:
     target_role = _TARGET
 
     def __init__(self, path: Path, request: Request) -> None:
-        self.name = str(path)
-        self.findings = request.findings
-        self._path, self._id = path, request.named(path)
         with path.open("rb") as file:
             head = file.read(1 << 16)
-            _check_encoding(head, self.name)
+            _check_encoding(head, str(path))
             file.seek(0)
-            self._bounds = _units(iter(lambda: file.read(PIECE), b""))
-        if not len(self._bounds):
-            raise DataError(self.name, "has no unit (<tu> … </tu>)")
-        self._data = RandomFile(path, path.stat().st_size)
+            bounds = _units(iter(lambda: file.read(PIECE), b""))
+        if not len(bounds):
+            raise DataError(str(path), "has no unit (<tu> … </tu>)")
+        super().__init__(path, request, bounds, "unit")
         self.roles = self._languages(head, request)
 
-    def __len__(self) -> int:
-        return len(self._bounds)
+    def settings(self) -> str:
+        return str(sorted(self.roles.items()))
 
     def __getitem__(self, index: int) -> Record:
-        if not 0 <= index < len(self):
-            raise IndexError(f"record {index} of {len(self)} in {self.name}")
-        origin = self.record_id(index)
-        texts = self._texts(index)
+        texts, origin = self._texts(index), self.record_id(index)
         source = _of_language(texts, self.roles[_SOURCE])
         if source is None:
             raise DataError(
@@ -96,37 +87,18 @@ class MemoryOfTranslations:
             target=_of_language(texts, self.roles[_TARGET]) or None,
         )
 
-    def record_id(self, index: int) -> str:
-        """A record's id, without reading it."""
-        return f"{self._id}:{index}"
-
-    def ids(self) -> Iterator[str]:
-        """The records' ids, without reading them."""
-        return map(self.record_id, range(len(self)))
-
-    def fingerprint(self) -> str:
-        status = self._path.stat()
-        text = (
-            f"{self._id}\0{status.st_size}\0{status.st_mtime_ns}\0{sorted(self.roles.items())}\0"
-            f"{digest_of_files([self._path])}"
-        )
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
     def _texts(self, index: int) -> dict[str, str]:
         """The texts of a unit by language.
 
         Raises:
             DataError: it is too large or not XML.
         """
-        start, stop = self._bounds[index].tolist()
-        origin = self.record_id(index)
-        if stop - start > ROW_LIMIT:
-            raise DataError(origin, f"a unit may have {ROW_LIMIT} bytes, not {stop - start}")
+        raw = self.raw(index)
         try:
             # Without the document's own head there are no entities that it could define.
-            unit: Any = ElementTree.fromstring(self._data.read(start, stop - start))
+            unit: Any = ElementTree.fromstring(raw)
         except ElementTree.ParseError as error:
-            raise DataError(origin, f"is not XML: {error}") from None
+            raise DataError(self.record_id(index), f"is not XML: {error}") from None
         found: dict[str, str] = {}
         for variant in unit.iter("tuv"):
             language = variant.get(_XML_LANG) or variant.get("lang") or ""
@@ -146,14 +118,14 @@ class MemoryOfTranslations:
         header = _HEADER.search(head)
         own = header[1].decode("utf-8", "replace") if header else ""
         default = own if _of_language(first, own) is not None else next(iter(first), "")
-        source = request.rename.get(_SOURCE, default)
+        source = request.columns.get(_SOURCE, default)
         others = [each for each in first if not same_language(each, source)]
-        target = request.rename.get(_TARGET, others[0] if others else "")
+        target = request.columns.get(_TARGET, others[0] if others else "")
         wrong = [
             f"--columns {role}={language}: the first unit of {self.name} has no such language; it "
             f"has {', '.join(first)}"
             for role, language in ((_SOURCE, source), (_TARGET, target))
-            if role in request.rename and _of_language(first, language) is None
+            if role in request.columns and _of_language(first, language) is None
         ]
         if wrong:
             raise ConfigurationError(wrong)

@@ -23,21 +23,21 @@ _SAID: dict[str, tuple[str, Level, str, str]] = {
     "nearly": (
         "answer-found-nearly",
         "warning",
-        "answers are in their context only with other case or blanks; that place is taken",
+        "answers differ from their context in case or blanks; the place that fits is taken",
         "write them as they are in the context",
     ),
     "missing": (
         "answer-not-in-context",
         "warning",
-        "answers are not in their context: nothing is learned from them, and a model can hardly "
-        "give them",
+        "answers are not in their context: nothing is learned from them, and a model cannot give "
+        "them",
         "check the columns of contexts and answers",
     ),
     "first of several": (
         "answer-place-guessed",
         "note",
-        "answers occur more than once in their context, and nothing says which place is meant; "
-        "the first one is taken",
+        "answers occur more than once in their context, and the data do not say which place is "
+        "meant; the first one is taken",
         f"add a column {START.role}",
     ),
     "impossible": (
@@ -50,7 +50,7 @@ _SAID: dict[str, tuple[str, Level, str, str]] = {
     "nothing": (
         "question-without-target",
         "warning",
-        "questions have no answers, and nothing says that there is none; they are left out",
+        "questions have no answers, and the data do not say that there is none; they are left out",
         f"write an empty list, or true in a column {IMPOSSIBLE.role}, where the context does not "
         "answer the question",
     ),

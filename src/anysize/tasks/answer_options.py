@@ -16,16 +16,16 @@ class AnswerOptions(Options):
 
     question: str | None = option(
         None, filled=True, automatic="each record's own",
-        help="The question that is asked of every input, in place of a column of questions.",
+        help="One question for every input, instead of a column of questions.",
     )  # fmt: skip
     top_k: int = option(
         1, low=1, high=100,
-        help="Answers to give, the likeliest first; they differ and do not overlap.",
+        help="Number of answers, the most probable first; they do not overlap.",
     )  # fmt: skip
     longest_answer: int = option(
-        30, low=1, high=1000, unit="tokens", help="Tokens of an answer at most."
+        30, low=1, high=1000, unit="tokens", help="Tokens of an answer, at most."
     )
     no_answer_threshold: float | None = option(
-        None, automatic="found on validation; where that showed none, an answer is always given",
-        help="An answer is given where its logits are above those of no answer by more than this.",
+        None, automatic="chosen on the validation data; without one, an answer is always given",
+        help="An answer is given if its logits exceed those of 'no answer' by more than this.",
     )  # fmt: skip

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from anysize.core.errors import DataError
 from anysize.core.examples import Example
 from anysize.core.records import Record, TextField
-from anysize.core.windows import Window
 from anysize.readers.recent import RecentText
 from anysize.readers.text import Text
 from anysize.tasks.answer_columns import CONTEXT, QUESTION
 from anysize.tasks.answer_targets import Placed, wanted
-from anysize.tasks.text_classification import nothing_to_read, unknown_facts
+from anysize.tasks.text_classification import example_of, nothing_to_read
 from anysize.windows.tokens import TokenWindow, TokenWindows
 
 HELD = 64
@@ -108,20 +107,8 @@ class AnswerPreprocess:
         }
         assert window.types is not None
         arrays = {"input_ids": window.ids, "token_type_ids": window.types}
-        return Example(
-            ordinal=ordinal,
-            window=Window(
-                record=record.id,
-                index=index,
-                region=window.region,
-                core=window.core,
-                last=window.last,
-            ),
-            arrays={name: arrays[name] for name in ("input_ids", *self._beside)},
-            cost=window.ids.shape[0],
-            facts=None if window.unknown is None else unknown_facts(window, window.unknown),
-            aside={**places, **aside},
-        )
+        taken = {name: arrays[name] for name in ("input_ids", *self._beside)}
+        return example_of(ordinal, record.id, index, window, taken, {**places, **aside})
 
 
 class Lesson:

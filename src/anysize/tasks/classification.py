@@ -165,10 +165,19 @@ class Classification:
                 f"merge must not be 'grid' with the head {head.name}: windows are not answered one "
                 "by one"
             )
+        if rule == "timeline" and head.family != "classification":
+            raise ConfigurationError(
+                f"merge must not be 'timeline' with the head {head.name}: events have labels"
+            )
         return mergers.maker(
             labels,
             rule,
             self.unit,
             keep_first=options.keep_first,
             decide=lambda logits: head.decide(logits, labels),
+            **self.merging(rule),
         )
+
+    def merging(self, rule: str) -> Mapping[str, Any]:
+        """What the task gives the mergers of a rule beside what all of them take."""
+        return {}

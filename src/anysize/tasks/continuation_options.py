@@ -27,54 +27,55 @@ class AnswerOptions(Options):
         128,
         low=1,
         unit="tokens",
-        help="The most tokens that a prompt is continued by.",
+        help="Tokens generated after a prompt, at most.",
     )
     temperature: float = option(
         0.0, low=0,
-        help="Divides the logits before a token is drawn; 0 takes the most probable one.",
+        help="Sampling temperature; 0 always takes the most probable token.",
     )  # fmt: skip
     top_k: int = option(
-        0, low=0, help="Draw from so many of the most probable tokens only; 0 from all."
+        0, low=0, help="Sample from this many of the most probable tokens; 0 samples from all."
     )
     top_p: float = option(
         1.0, above=0, high=1,
-        help="Draw from the fewest tokens whose probabilities add up to this.",
+        help="Sample from the smallest set of tokens whose probabilities add up to this.",
     )  # fmt: skip
-    seed: int = option(0, help="Of what is drawn; each record draws by itself.")
+    seed: int = option(0, help="Random seed of sampling; records do not influence each other.")
     stop: tuple[str, ...] = option(
-        (), help="Texts at which a continuation ends; they are no part of it."
+        (), help="Texts at which generation stops; they are not part of the result."
     )
     context: int | None = option(
         None, low=SHORTEST, unit="tokens", automatic="as many as the model has positions",
-        help="Tokens of a prompt and its continuation that the model keeps in memory; beyond that "
-        "it keeps the first few and the last.",
+        help="Tokens of a prompt and its continuation that the model attends to; of longer ones "
+        "the first few and the last.",
     )  # fmt: skip
     stride: int | None = option(
         None, low=1, unit="tokens", automatic="half the window",
-        help="In evaluation, tokens that a window predicts; what it reads beside them is context.",
+        help="In evaluation, new tokens that each window predicts; the tokens before them are "
+        "context.",
     )  # fmt: skip
     chat: bool | None = option(
         None, automatic="where the model has a chat template",
-        help="Put prompts to the model as what a user says, through its chat template.",
+        help="Give prompts to the model as messages of a user, by its chat template.",
     )  # fmt: skip
     system: str | None = option(
         None, filled=True,
-        help="What the model is told before the conversation (its system prompt).",
+        help="System prompt.",
     )  # fmt: skip
     repetition_penalty: float = option(
         1.0, above=0,
-        help="Above 1, tokens that came already, in the prompt too, become less likely.",
+        help="Values above 1 make tokens less likely that are already in the prompt or the text.",
     )  # fmt: skip
     no_repeat_ngram: int = option(
         0, low=0, unit="tokens",
-        help="No sequence of so many tokens comes twice, the prompt counted; 0 allows it.",
+        help="No sequence of this many tokens occurs twice, including the prompt; 0 turns it off.",
     )  # fmt: skip
     json_schema: str | None = option(
         None, filled=True, metavar="FILE",
-        help="A file with a JSON schema (or the schema) that every continuation keeps to.",
+        help="A JSON schema, or a file with one, that every result follows.",
     )  # fmt: skip
     loops: str = option(
         "stop", choices=("keep", "stop", "retry"),
-        help="Where a continuation says the same over and over: keep it, stop it after the first "
-        "time, or retry it once with a penalty for repetitions.",
+        help="When the model repeats itself endlessly: keep the text, stop after the first "
+        "repetition, or retry once with a repetition penalty.",
     )  # fmt: skip

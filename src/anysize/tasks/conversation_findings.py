@@ -49,7 +49,8 @@ def survey_conversations(source: Source, findings: Findings) -> None:
         open_ended += messages[-1].role != "assistant"
     findings.add(
         "conversations",
-        f"{whole:,} conversations with {answers:,} answers, which alone are learned and measured",
+        f"{whole:,} conversations with {answers:,} answers; only the answers are learned and "
+        "measured",
         level="note",
         count=whole,
         unit="conversations",
@@ -63,12 +64,12 @@ def survey_conversations(source: Source, findings: Findings) -> None:
             count=count,
             unit="conversations",
             examples=examples[kind],
-            remedy="mend these records, or leave them out",
+            remedy="correct these records, or leave them out",
         )
     if open_ended:
         findings.add(
             "conversation-open",
-            "what comes after the last answer is not read",
+            "messages after the last answer are not read",
             level="note",
             count=open_ended,
             unit="conversations",

@@ -71,7 +71,6 @@ class Writer:
 
     def __init__(self, network: Network) -> None:
         self._template = needed(network)
-        self._special = self._template.special()
 
     def __call__(self, messages: Sequence[Message], origin: str) -> Written:
         """The tokens of a conversation.
@@ -92,7 +91,7 @@ class Writer:
         last = int(answers.nonzero()[0][-1]) + 1 if answers.any() else 0
         if not last:
             spec = self._template.spec
-            raise DataError(origin, f"the tokenizer of {spec} leaves nothing of its answers")
+            raise DataError(origin, f"its answers are no tokens by the tokenizer of {spec}")
         return Written(ids[:last], answers[:last])
 
     def _tokens(
@@ -128,14 +127,7 @@ class Writer:
 
     def _between(self, text: str, *, ends: bool) -> list[tuple[str, bool, bool]]:
         """What the template writes between two messages; what ends an answer belongs to it."""
-        stop = 0
-        if ends:
-            places = [
-                (place, place + len(token))
-                for token in self._special
-                if token and (place := text.find(token)) >= 0
-            ]
-            stop = min(places)[1] if places else 0
+        stop = len(self._template.ending(text)) if ends else 0
         parts = [(text[:stop], True, False), (text[stop:], False, False)]
         return [part for part in parts if part[0]]
 

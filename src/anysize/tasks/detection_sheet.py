@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from anysize.sources.opening import Paths
 
 
-def objects_in(data: Paths, rename: Mapping[str, str]) -> Source | None:
+def objects_in(data: Paths, columns: Mapping[str, str]) -> Source | None:
     """The data as pictures with objects, where annotations of a known layout are there.
 
     Args:
         data: as for ``open_source``; of several paths the first decides.
-        rename: column of a table for each role.
+        columns: column of a table for each role.
     """
     from anysize.sources.boxes.layouts import open_objects
     from anysize.sources.columns import Request
@@ -31,12 +31,12 @@ def objects_in(data: Paths, rename: Mapping[str, str]) -> Source | None:
     task = tasks.load("object-detection")
     path = all_matching(data)[0]
     roles = {spec.role for spec in task.columns}
-    if not set(rename) <= roles:
+    if not set(columns) <= roles:
         return None
     root = path if path.is_dir() else path.parent
     try:
         return open_objects(
-            path, Request(columns=task.columns, rename=rename, encoding="utf-8", root=root)
+            path, Request(roles=task.columns, columns=columns, encoding="utf-8", root=root)
         )
     except DataError:
         return None

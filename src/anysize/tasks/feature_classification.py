@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
+from anysize.core.moments import Moments
 from anysize.core.protocols import Preprocess
 from anysize.core.receipts import Facts
 from anysize.core.records import FeaturesField, Record, Source
@@ -110,27 +111,17 @@ class FeatureClassification(Classification):
         return settings
 
     def _moments(self, network: Network, source: Source) -> tuple[Any, Any, int]:
-        """Mean and variance of each feature, and of how many numbers (Chan et al. 1979)."""
-        import numpy as np
-
+        """Mean and variance of each feature, and of how many vectors or steps."""
         preprocess = self.preprocess(network)
         width = self._settings(network).width
-        count, mean, squares = 0, np.zeros(width), np.zeros(width)
+        moments = Moments(width)
         for index in range(len(source)):
             try:
                 for example in preprocess(index, source[index]):
-                    values = example.arrays["features"].reshape(-1, width).astype(np.float64)
-                    own, more = values.mean(axis=0), len(values)
-                    gap = own - mean
-                    squares += ((values - own) ** 2).sum(axis=0)
-                    squares += gap**2 * count * more / (count + more)
-                    mean += gap * more / (count + more)
-                    count += more
+                    moments.add(example.arrays["features"].reshape(-1, width))
             except DataError:
                 continue  # counted and named when training reads it
-        variance = squares / max(count, 1)
-        # What never varies says nothing, and must not be divided by zero.
-        return mean, np.where(variance > 0, variance, 1.0), count
+        return moments.mean, moments.variance, moments.count
 
 
 class FeaturePreprocess:

@@ -65,11 +65,11 @@ class EmbeddingOptions(Options):
 
     near: str | None = option(
         None, metavar="TEXT",
-        help="Compare every record with this text: results have the similarity of the nearest "
-        "passage (a window) in place of a vector.",
+        help="Compare every record with this text: results are the similarity of its nearest "
+        "passage (a window) instead of a vector.",
     )  # fmt: skip
     passages: int = option(
-        1, low=1, high=1000, help="Passages that a result names where there is a text to be near."
+        1, low=1, high=1000, help="Number of nearest passages in a result, with --near."
     )
     pooling: str = option(
         "tokens", choices=("tokens", "windows"),
@@ -131,7 +131,7 @@ class FeatureExtraction(Untrained):
             tokenizer=network.needed_tokenizer(), size=settings.window, overlap=settings.overlap
         )
         pooling = pooling_of(network)
-        query = None
+        query: list[TokenWindow] = []
         if not self._measuring and self.options.near is not None:
             query = _query(windows, Text(self.options.near, origin="near"), pooling)
         return EmbeddingPreprocess(windows, pooling, query, own_query=self._measuring)
@@ -154,7 +154,7 @@ class EmbeddingPreprocess:
     Args:
         windows: of texts.
         pooling: of the model.
-        query: a window that every record is compared with, if there is one.
+        query: windows of the text that every record is compared with; none without one.
         own_query: whether a record's target is what it is compared with.
     """
 
@@ -162,7 +162,7 @@ class EmbeddingPreprocess:
         self,
         windows: TokenWindows,
         pooling: SentencePooling,
-        query: TokenWindow | None,
+        query: list[TokenWindow],
         *,
         own_query: bool,
     ) -> None:
@@ -175,16 +175,16 @@ class EmbeddingPreprocess:
         if self._own_query and record.target is not None:
             origin = f"{record.id} query"
             query = _query(self._windows, Text(record.target, origin=origin), self._pooling)
-        compares = query is not None
-        if query is not None:
-            yield self._example(ordinal, record.id, 0, query, query=True, compares=True)
-        for index, window in enumerate(self._windows.stream(text), int(compares)):
+        compares, count = bool(query), len(query)
+        for index, window in enumerate(query):
+            yield self._example(ordinal, record.id, index, window, query=count, compares=True)
+        for index, window in enumerate(self._windows.stream(text), count):
             if window.last and not window.region.stop:
                 raise DataError(text.origin, nothing_to_read(window))
-            yield self._example(ordinal, record.id, index, window, query=False, compares=compares)
+            yield self._example(ordinal, record.id, index, window, query=0, compares=compares)
 
     def _example(
-        self, ordinal: int, record: str, index: int, window: TokenWindow, *, query: bool,
+        self, ordinal: int, record: str, index: int, window: TokenWindow, *, query: int,
         compares: bool,
     ) -> Example:  # fmt: skip
         unknown = None if window.unknown is None or query else window.unknown
@@ -223,22 +223,16 @@ def _own(window: TokenWindow) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return found
 
 
-def _query(windows: TokenWindows, text: TextField, pooling: SentencePooling) -> TokenWindow:
-    """The only window of a query, with the prompt that the model wants before it.
+def _query(windows: TokenWindows, text: TextField, pooling: SentencePooling) -> list[TokenWindow]:
+    """The windows of a query, with the prompt that the model wants before it.
 
     Raises:
-        DataError: it is empty, or longer than a window.
+        DataError: it is empty.
     """
     words = pooling.query_prompt + "".join(text.chunks())
-    found = next(windows.stream(Text(words, origin=text.origin)))
-    if not found.last:
-        raise DataError(
-            text.origin,
-            f"the query is longer than a window ({windows.size} tokens): shorten it, or use a "
-            "larger window",
-        )
-    if not found.region.stop:
-        raise DataError(text.origin, nothing_to_read(found))
+    found = list(windows.stream(Text(words, origin=text.origin)))
+    if not found[-1].region.stop:
+        raise DataError(text.origin, nothing_to_read(found[-1]))
     return found
 
 

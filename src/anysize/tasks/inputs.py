@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -13,10 +15,11 @@ from anysize.core import plugins
 from anysize.core.errors import AnysizeError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Field, Source
+from anysize.modalities import file_suffixes
 from anysize.sources import ColumnSpec, open_source
 from anysize.sources.boxes.role import without_objects
+from anysize.sources.listing import suffix_of
 from anysize.sources.opening import Paths, all_matching, called
-from anysize.sources.parallel.layout import is_parallel
 from anysize.tasks.fields import modality_of, windowed
 from anysize.tasks.memory_tables import Rows, RowsSource, one_row, rows_of
 
@@ -31,6 +34,8 @@ Input: TypeAlias = str | Path
 # Strings that may be names of files, and how long such a name is at most.
 _LOOKED_AT = 100
 _LONGEST_NAME = 1024
+# Files of a folder that say what it is of.
+_COUNTED = 10_000
 
 
 def open_inputs(
@@ -39,7 +44,7 @@ def open_inputs(
     *,
     columns: Mapping[str, str],
     encoding: str = "utf-8",
-    specs: Sequence[ColumnSpec] | None = None,
+    roles: Sequence[ColumnSpec] | None = None,
     findings: Findings | None = None,
 ) -> Source:
     """The inputs as one source, in their order.
@@ -53,7 +58,7 @@ def open_inputs(
         task: what they are read for.
         columns: column of a table for each role.
         encoding: of text files.
-        specs: the columns as a model knows them; None takes the task's.
+        roles: as a model knows them; None takes the task's.
         findings: takes what opening them guesses, repairs or leaves out.
 
     Raises:
@@ -64,14 +69,14 @@ def open_inputs(
     def opened(paths: Sequence[Input]) -> Source:
         if not paths:
             raise ConfigurationError("no input given: name files, folders or tables, or '-'")
-        wanted = without_objects(specs or task.columns)
+        wanted = without_objects(roles or task.columns)
         return open_source(
-            paths, columns=wanted, rename=columns, encoding=encoding, findings=findings
+            paths, roles=wanted, columns=columns, encoding=encoding, findings=findings
         )
 
     def tabled(rows: Rows, first: int = 0) -> Source:
-        wanted = without_objects(specs or task.columns)
-        return RowsSource(rows, columns=wanted, rename=columns, findings=findings, first=first)
+        wanted = without_objects(roles or task.columns)
+        return RowsSource(rows, roles=wanted, columns=columns, findings=findings, first=first)
 
     rows = rows_of(inputs)
     if rows is not None:
@@ -157,22 +162,19 @@ def task_of(data: Paths, name: str | None, **arguments: Any) -> Task:
     from anysize.tasks.abilities import Recognising
     from anysize.tasks.detection_sheet import objects_in
 
-    if objects_in(data, arguments.get("rename", {})) is not None:
+    if objects_in(data, arguments.get("columns", {})) is not None:
         return tasks.load("object-detection")
+    from anysize.sources.parallel.layout import is_parallel
+
     if is_parallel(all_matching(data)):
         return tasks.load("translation")
     for candidate in map(tasks.load, plugins.declaring("tasks", "RECOGNISES")):
         if isinstance(candidate, Recognising) and _recognised(data, candidate, arguments):
             return candidate
-    # A table of texts may well have a column named "file"; a folder of pictures has no texts.
-    order = ["image-classification", "text-classification"]
-    names = order if all_matching(data)[0].is_dir() else order[::-1]
-    # Many a table has a column of numbers, so these come last.
-    names += ["tabular-classification"]
     problems: dict[str, list[str]] = {}
-    for candidate in map(tasks.load, names):
+    for candidate in _in_order(all_matching(data)[0]):
         try:
-            source = open_source(data, columns=candidate.columns, **arguments)
+            source = open_source(data, roles=candidate.columns, **arguments)
             problem = _misread(source, candidate) if len(source) else "has no records"
             if not problem:
                 return candidate
@@ -185,13 +187,34 @@ def task_of(data: Paths, name: str | None, **arguments: Any) -> Task:
     raise DataError(called(data), f"cannot be read as data of any task: {told}")
 
 
+def _in_order(first: Path) -> list[Task]:
+    """The tasks that data are tried for, the likeliest first."""
+    # A table of texts may well have a column named "file"; a folder of pictures has no texts.
+    names = ["text-classification", "image-classification", "audio-classification"]
+    texts, pictures, recordings = map(tasks.load, names)
+    found = [texts, pictures, recordings]
+    if first.is_dir():
+        walked = (name for _, _, files in os.walk(first) for name in files)
+        counts = Counter(suffix_of(name) for name in itertools.islice(walked, _COUNTED))
+
+        def files(task: Task) -> int:
+            return sum(counts[suffix] for suffix in modality_of(task).suffixes)
+
+        found = [pictures, texts, recordings]
+        # A text that describes recordings is often beside them.
+        if files(recordings) > max(files(texts), files(pictures)):
+            found = [recordings, pictures, texts]
+    # Many a table has a column of numbers, so these come last.
+    return [*found, tasks.load("tabular-classification")]
+
+
 def _recognised(data: Paths, task: Recognising, arguments: Mapping[str, Any]) -> bool:
     """Whether data are those that a task knows by their columns."""
     from anysize.sources.profile.reading import tables_of
 
     quiet = {**arguments, "findings": Findings()}
     try:
-        source = open_source(data, columns=cast("Task", task).columns, **quiet)
+        source = open_source(data, roles=cast("Task", task).columns, **quiet)
     except AnysizeError:
         return False
     return any(task.recognises(table.roles) for table in tables_of(source))
@@ -199,7 +222,15 @@ def _recognised(data: Paths, task: Recognising, arguments: Mapping[str, Any]) ->
 
 def _misread(source: Source, task: Task) -> str:
     """Why a source that could be opened for a task is none for it; empty where it is one."""
-    if not modality_of(task).strings:
+    modality = modality_of(task)
+    if not (modality.in_files or modality.strings):
+        return ""
+    # A table of texts may name files, and then they may be of another kind.
+    field = source[0].fields.get(task.role)
+    suffix = suffix_of(field.origin) if field is not None else ""
+    if suffix in file_suffixes() - modality.suffixes:
+        return f"its files ({suffix}) are each no {modality.noun}"
+    if not modality.strings:
         return ""
     from anysize.sources.profile.reading import tables_of
 

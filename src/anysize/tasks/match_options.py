@@ -16,9 +16,9 @@ class MatchOptions(Options):
     table: ClassVar[str] = "recognition"
 
     gallery: Path | None = option(  # noqa: RUF009
-        None, help="Gallery of the people who are known by name (anysize enroll)."
+        None, help="Gallery of known people (anysize enroll)."
     )
     threshold: float | None = option(
         None, low=-1, high=1, automatic="the gallery's own",
-        help="Lowest cosine that is accepted.",
+        help="Lowest cosine similarity that is accepted as a match.",
     )  # fmt: skip

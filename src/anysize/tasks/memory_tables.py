@@ -131,8 +131,8 @@ class RowsSource:
 
     Args:
         rows: the table.
-        columns: the roles that a record must fill.
-        rename: role to column, where a column has an unusual name.
+        roles: those that a record must fill.
+        columns: role to column, where a column has an unusual name.
         findings: takes what is not used.
         first: the first id.
 
@@ -146,14 +146,14 @@ class RowsSource:
         self,
         rows: Rows,
         *,
-        columns: Sequence[ColumnSpec],
-        rename: Mapping[str, str],
+        roles: Sequence[ColumnSpec],
+        columns: Mapping[str, str],
         findings: Findings | None = None,
         first: int = 0,
     ) -> None:
         request = Request(
-            columns=tuple(columns),
-            rename=dict(rename),
+            roles=tuple(roles),
+            columns=dict(columns),
             root=Path(),
             findings=Findings() if findings is None else findings,
         )

@@ -12,13 +12,16 @@ if TYPE_CHECKING:
 
 
 def refuse_augmentation(task: str, augment: Augmentation | None) -> None:
-    """For tasks whose records are not pictures.
+    """For tasks of which augmentation changes nothing, or would move what is learned.
 
     Raises:
         ConfigurationError: there is an augmentation.
     """
     if augment is not None:
-        raise ConfigurationError(f"augment={augment.spec!r} is for pictures; {task} takes 'none'")
+        raise ConfigurationError(
+            f"augment={augment.spec!r} is for pictures, recordings, and texts with a label or a "
+            f"number for the whole: {task} takes 'none'"
+        )
 
 
 def refuse_merge(task: str, options: MergeOptions, why: str) -> None:

@@ -2,8 +2,8 @@
 
 Every window is read. A model that writes summarises each of them; these partial summaries, in
 their order, are a text that is read again, until one window holds all of it. In training a record
-is a document, or what its summary is about in a long one, and a summary; encoder-decoders are
-trained.
+is a document, or what its summary is about in a long one, and a summary; a decoder reads both one
+after the other, with the prompt that it has in prediction, and learns the summary alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import DataError
 from anysize.core.examples import Example
 from anysize.core.findings import Findings
 from anysize.core.options import Options
@@ -30,6 +30,7 @@ from anysize.sources import ColumnSpec
 from anysize.tasks import abstraction, extraction
 from anysize.tasks.abilities import ONE_WAY
 from anysize.tasks.abstraction import adapt as adapt  # see models.opening.hub
+from anysize.tasks.distilling import Side, SoftTargets
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.references import reading, references
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
@@ -37,7 +38,9 @@ from anysize.tasks.sequence_loss import sequence_loss
 from anysize.tasks.summary_meter import RougeMeter
 from anysize.tasks.summary_options import SummaryOptions
 from anysize.tasks.summary_prompts import generation_of, prompt_of
-from anysize.tasks.summary_training import Pairs, longest_summary, note_lengths
+from anysize.tasks.summary_training import Pairs, fit_window, longest_summary, note_lengths
+from anysize.tasks.token_distilling import soft_sequences
+from anysize.tasks.translation_guard import repeats
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,6 +74,10 @@ SUMMARY = ColumnSpec(
     required=False,
     reading=reading,
 )  # fmt: skip
+
+
+# So often in a row the same words may come in a summary.
+_TIMES = 3
 
 
 class Summarization:
@@ -108,17 +115,12 @@ class Summarization:
         return dataclasses.replace(found, texts=lambda: _both(source))
 
     def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
-        """See ``Task``.
+        """Leaves room for summaries behind the documents of a decoder.
 
         Raises:
-            ConfigurationError: the network is not an encoder-decoder.
+            ConfigurationError: there is too little.
         """
-        if not getattr(network.module.config, "is_encoder_decoder", False):
-            raise ConfigurationError(
-                f"model {network.spec!r} has no encoder, and summarization trains encoder-decoders "
-                "(BART, T5, …): train it with the task text-generation, on documents as prompts "
-                "and summaries as completions"
-            )
+        fit_window(network, self.options)
         prompt_of(network, self.options)
 
     def measure(self, network: Network, source: Source, findings: Findings) -> None:
@@ -143,6 +145,19 @@ class Summarization:
     def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
         """The cross entropy of every token of the summaries, once, summed."""
         return sequence_loss(outputs, batch)
+
+    def soft_targets(self, student: Side, teacher: Side, temperature: float) -> SoftTargets:
+        """Divergence of each token of the summary; see ``tasks.distilling``."""
+        return soft_sequences(student, teacher, temperature)
+
+    def unusable(self, result: Result) -> str | None:
+        """Why a teacher's summary is no target; see ``tasks.distilling.Writing``."""
+        text = str(result.prediction)
+        if not text.strip():
+            return "empty"
+        if (result.receipt.counts or {}).get("cut_off"):
+            return "cut off"
+        return "looping" if repeats(text) > _TIMES else None
 
     def new_meter(self, labels: Sequence[str]) -> Meter:
         return RougeMeter()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from anysize.core.errors import ConfigurationError
+from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.generation import GenerationOptions
 from anysize.modalities.texts.settings import TextSettings
+from anysize.models.chat_template import ChatTemplate, Message
 from anysize.models.network import Network
 from anysize.models.positions import position_count
+from anysize.models.sequence_ends import end_tokens
 from anysize.tasks.summary_options import SummaryOptions
 from anysize.windows.encoding import TextEncoder
 from anysize.windows.frames import Frame
@@ -28,7 +29,6 @@ _LEAST_ROOM = 16
 # What is read side by side may have a token or two more than its parts.
 _SPARE = 2
 _PROBE = "The"
-_MARK = "\u0001text\u0001"
 # What language models that follow no instructions take for the beginning of a summary (Radford et
 # al. 2019, section 3.6).
 _HINT = "\nTL;DR:"
@@ -44,6 +44,8 @@ class Prompt:
         most: tokens that a passage may have.
         begin: what the decoder of an encoder-decoder begins with; None leaves it to the model.
         frame: what surrounds the tokens of a summary that an encoder-decoder is to write.
+        lead: what is before a summary that a decoder writes, a blank or nothing.
+        ending: ids of what a decoder ends a summary with, int32.
     """
 
     before: NDArray[np.int32]
@@ -52,10 +54,14 @@ class Prompt:
     most: int
     begin: NDArray[np.int32] | None = None
     frame: Frame | None = None
+    lead: str = ""
+    ending: NDArray[np.int32] | None = None
 
     def labels(self, summary: str) -> NDArray[np.int32]:
-        """What an encoder-decoder is to write for a summary, the token that ends it included."""
-        assert self.frame is not None
+        """What a model is to write for a summary, the token that ends it included."""
+        if self.frame is None:
+            own = np.array(self.encoder.ids(self.lead + summary), np.int32)
+            return own if self.ending is None else np.concatenate([own, self.ending])
         found = self.frame.around(self.encoder.ids(summary))
         # What the decoder begins with is no part of what it is to write.
         begun = self.begin is not None and len(found) > 1 and found[0] == self.begin[-1]
@@ -89,7 +95,7 @@ def prompt_of(network: Network, options: SummaryOptions) -> Prompt:
     encoder = _plain_encoder(network)
     config: Any = network.module.config
     encodes = bool(getattr(config, "is_encoder_decoder", False))
-    template = getattr(network.hub_tokenizer, "chat_template", None)
+    template = ChatTemplate.of(network)
     if options.instruction is not None and (encodes or not template):
         raise ConfigurationError(
             f"instruction is for models with a chat template, and {network.spec!r} has none: leave "
@@ -97,14 +103,17 @@ def prompt_of(network: Network, options: SummaryOptions) -> Prompt:
         )
     frame = encoder.frames.single
     window = network.reads(TextSettings).window
-    begin = None
+    begin, ending = None, _end(network)
     if encodes:
         prefix = str(_own(network, "prefix", ""))
         before: Sequence[int] = [*frame.prefix.tolist(), *_leading(encoder, prefix)]
         after: Sequence[int] = frame.suffix.tolist()
         begin = _begin(network)
     elif template:
-        before, after = _chat(network, options)
+        before, after, own_ending = _chat(template, options)
+        # What the template writes there may be something else than what ends the generation.
+        ended = set(own_ending) & set(end_tokens(network.module))
+        ending = [*own_ending, *([] if ended else ending)]
     else:
         before, after = frame.prefix.tolist(), encoder.ids(_HINT)
     if not encodes:
@@ -119,7 +128,10 @@ def prompt_of(network: Network, options: SummaryOptions) -> Prompt:
             f"{_LEAST_ROOM} are needed: raise --window, or lower --max-new-tokens"
         )
     around = np.array(before, np.int32), np.array(after, np.int32)
-    return Prompt(*around, encoder, most, begin, frame if encodes else None)
+    if encodes:
+        return Prompt(*around, encoder, most, begin, frame)
+    lead = "" if template else " "
+    return Prompt(*around, encoder, most, lead=lead, ending=np.array(ending, np.int32))
 
 
 def generation_of(network: Network, options: SummaryOptions) -> GenerationOptions:
@@ -179,25 +191,31 @@ def _plain_encoder(network: Network) -> TextEncoder:
     return encoder
 
 
-def _chat(network: Network, options: SummaryOptions) -> tuple[list[int], list[int]]:
-    """The tokens around the passage in the model's chat template."""
+def _end(network: Network) -> list[int]:
+    """The token that ends what a decoder writes, where it has one."""
+    return list(end_tokens(network.module)[:1])
+
+
+def _chat(
+    template: ChatTemplate, options: SummaryOptions
+) -> tuple[list[int], list[int], list[int]]:
+    """The tokens around the passage in the model's chat template, and those behind a summary."""
     count = options.sentences
     length = "" if count is None else f" in {count} sentence{'s' if count > 1 else ''}"
     instruction = options.instruction or f"Summarize the following text{length}."
-    hub: Any = network.hub_tokenizer
-    text = hub.apply_chat_template(
-        [{"role": "user", "content": f"{instruction}\n\n{_MARK}"}],
-        tokenize=False,
-        add_generation_prompt=True,
-    )
-    before, found, after = str(text).partition(_MARK)
-    if not found:
-        shown = json.dumps(str(text)[:80], ensure_ascii=False)
-        raise ConfigurationError(
-            f"the chat template of {network.spec!r} leaves out what is said to the model ({shown}…)"
-        )
-    encode = hub.backend_tokenizer.encode
-    return (
-        list(encode(before, add_special_tokens=False).ids),
-        list(encode(after, add_special_tokens=False).ids),
-    )
+    asked: Message = {"role": "user", "content": f"{instruction}\n\n"}
+    answer: Message = {"role": "assistant", "content": ""}
+    try:
+        (before, _), (said, _), (after, _) = template.parts([asked], ask=True)
+        rest = template.parts([asked, answer], ask=False)[-1][0]
+    except DataError as error:
+        raise ConfigurationError(str(error)) from error
+
+    def ids(text: str, *, as_text: bool = False) -> list[int]:
+        return list(template.encoded(text, as_text=as_text).ids)
+
+    if template.spells_special([asked]):
+        leading = [*ids(before), *ids(said, as_text=True)]
+    else:
+        leading = ids(before + said)
+    return leading, ids(after), ids(template.ending(rest))

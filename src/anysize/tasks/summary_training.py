@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
+
 from anysize.core.errors import DataError
 from anysize.core.examples import Example
 from anysize.core.findings import Findings
@@ -9,6 +12,9 @@ from anysize.core.progress import counted
 from anysize.core.records import Record, Source, TextField
 from anysize.core.windows import Span, Window
 from anysize.mergers.extracts import joined
+from anysize.modalities.texts.settings import TextSettings
+from anysize.models.network import Network
+from anysize.models.positions import position_count
 from anysize.tasks.extraction import nothing_to_summarise
 from anysize.tasks.references import references
 from anysize.tasks.summary_options import SummaryOptions
@@ -16,16 +22,46 @@ from anysize.tasks.summary_oracle import Oracle
 from anysize.tasks.summary_prompts import NEW_TOKENS, Prompt
 from anysize.windows.passages import Passages
 
+_log = logging.getLogger("anysize")
 _NAMED = 5
 # Characters for each token that fits: a longer text is taken for too long without being measured.
 _CHARACTERS = 64
 # Summaries that are much longer than what is written are no examples of it.
 _TIMES = 4
+# Tokens of the shortest window; the prompt says what is too short.
+_LEAST = 8
 
 
 def longest_summary(options: SummaryOptions) -> int:
     """Tokens of a summary that is learned from, at most."""
     return _TIMES * (options.max_new_tokens or NEW_TOKENS)
+
+
+def fit_window(network: Network, options: SummaryOptions) -> None:
+    """Makes the windows of a decoder shorter where it has no positions for a summary behind them.
+
+    An encoder-decoder has positions of their own for what it writes.
+
+    Args:
+        network: to be trained; changed.
+        options: of prediction.
+    """
+    config = network.module.config
+    positions = position_count(config)
+    if positions is None or getattr(config, "is_encoder_decoder", False):
+        return
+    settings, longest = network.reads(TextSettings), longest_summary(options)
+    window = max(positions - longest, _LEAST)
+    if settings.window <= window:
+        return
+    _log.warning(
+        "%s reads %s tokens, of which up to %s are for the summary that follows a document: "
+        "windows have %s tokens instead of %s; a lower --max-new-tokens leaves more",
+        network.spec, f"{positions:,}", f"{longest:,}", f"{window:,}", f"{settings.window:,}",
+    )  # fmt: skip
+    network.settings = dataclasses.replace(
+        settings, window=window, overlap=min(settings.overlap, window - 3)
+    )
 
 
 class Pairs:
@@ -62,12 +98,13 @@ class Pairs:
                 f"from ({_TIMES} times --max-new-tokens): raise --max-new-tokens",
             )
         arrays = self._prompt.arrays(self.shown(record.text("text"), summary))
-        cost = len(arrays["input_ids"])
-        span = Span(0, cost)
+        read = len(arrays["input_ids"])
+        # A decoder reads what it has written behind the document, an encoder-decoder apart.
+        cost = max(read, len(labels)) if self._prompt.frame is not None else read + len(labels)
+        span = Span(0, read)
         window = Window(record=record.id, index=0, region=span, core=span, last=True)
         return Example(
-            ordinal=ordinal, window=window, arrays={**arrays, "labels": labels},
-            cost=max(cost, len(labels)),
+            ordinal=ordinal, window=window, arrays={**arrays, "labels": labels}, cost=cost,
         )  # fmt: skip
 
     def shown(self, text: TextField, summary: str) -> str:
@@ -126,14 +163,14 @@ def note_lengths(
         cut.add(record.id, most < max(sizes) <= limit)
     long.tell(
         findings, "documents-extracted",
-        f"documents are longer than the {prompt.most} tokens that the model reads at once: it is "
-        "shown the sentences that have most of the summary (chosen greedily by ROUGE), with those "
+        f"documents are longer than the {prompt.most} tokens that the model reads at once; it "
+        "learns from the sentences most like the summary (chosen greedily by ROUGE) and those "
         "around them",
-        "raise --window where the model has positions for more",
+        "raise --window, if the model has positions for more",
     )  # fmt: skip
     cut.tell(
         findings, "summaries-longer-than-written",
-        f"summaries are longer than the {most} tokens that the model will write at most",
+        f"summaries are longer than the {most} tokens that the model writes at most",
         "raise --max-new-tokens",
     )  # fmt: skip
     out.tell(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
+from anysize.augmentation.texts import TextChanges
 from anysize.core.errors import DataError
 from anysize.core.examples import Example
 from anysize.core.protocols import Preprocess
@@ -18,7 +22,6 @@ from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.tasks.classification import LABEL, Classification
-from anysize.tasks.refusals import refuse_augmentation
 from anysize.windows.tokens import TokenWindow, TokenWindows, Unknown
 
 if TYPE_CHECKING:
@@ -55,41 +58,67 @@ class TextClassification(Classification):
     def preprocess(
         self, network: Network, *, augment: Augmentation | None = None, seed: int = 0
     ) -> Preprocess:
-        refuse_augmentation(self.name, augment)
         settings = network.reads(TextSettings)
+        changes = None
+        if augment is not None:
+            changes = TextChanges((*augment.steps, *augment.batch_steps), seed)
         return TextPreprocess(
             TokenWindows(
                 tokenizer=network.needed_tokenizer(),
                 size=settings.window,
                 overlap=settings.overlap,
-            )
+            ),
+            changes,
         )
 
 
 class TextPreprocess:
-    """A record's ``text`` to examples of token ids."""
+    """A record's ``text`` to examples of token ids.
 
-    def __init__(self, windows: TokenWindows) -> None:
+    Args:
+        windows: cuts texts.
+        changes: of training texts; None changes nothing.
+    """
+
+    def __init__(self, windows: TokenWindows, changes: TextChanges | None = None) -> None:
         self._windows = windows
+        self._changes = changes
 
     def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
         text = record.text("text")
+        if self._changes is not None and draw is not None:
+            text = self._changes.changed(text, draw, record.id)
         for index, window in enumerate(self._windows.stream(text)):
             if window.last and not window.region.stop:
                 raise DataError(text.origin, nothing_to_read(window))
-            yield Example(
-                ordinal=ordinal,
-                window=Window(
-                    record=record.id,
-                    index=index,
-                    region=window.region,
-                    core=window.core,
-                    last=window.last,
-                ),
-                arrays={"input_ids": window.ids},
-                cost=window.ids.shape[0],
-                facts=None if window.unknown is None else unknown_facts(window, window.unknown),
-            )
+            yield example_of(ordinal, record.id, index, window)
+
+
+def example_of(
+    ordinal: int, record: str, index: int, window: TokenWindow,
+    arrays: Mapping[str, NDArray[Any]] | None = None,
+    aside: Mapping[str, NDArray[Any]] = MappingProxyType({}),
+) -> Example:  # fmt: skip
+    """An example of a window of tokens.
+
+    Args:
+        ordinal: of the record in the stream.
+        record: its id.
+        index: of the window in the record, from 0.
+        window: what is read.
+        arrays: what the model takes; None: the ids alone.
+        aside: what goes beside them to the loss and the merger.
+    """
+    return Example(
+        ordinal=ordinal,
+        window=Window(
+            record=record, index=index, region=window.region, core=window.core, last=window.last
+        ),
+        arrays={"input_ids": window.ids} if arrays is None else arrays,
+        cost=window.ids.shape[0],
+        facts=None if window.unknown is None else unknown_facts(window, window.unknown),
+        aside=aside,
+    )
 
 
 def nothing_to_read(window: TokenWindow) -> str:

@@ -25,6 +25,7 @@ from anysize.mergers.coverage import Coverage
 from anysize.models.chat_template import needed
 from anysize.models.network import Network
 from anysize.models.positions import position_count
+from anysize.models.sequence_ends import end_tokens
 from anysize.sources import ColumnSpec
 from anysize.sources.conversations import INPUT, MESSAGES, SYSTEM, with_input
 from anysize.tasks import chat_prompts, json_schema
@@ -47,7 +48,7 @@ PROMPT = ColumnSpec(
 )
 
 
-_UNSAID = "its column system was not used: that is said through a chat template alone"
+_UNSAID = "its column system was not used: a system prompt needs a chat template"
 
 
 class TextContinuation:
@@ -93,7 +94,7 @@ class TextContinuation:
                 top_k=options.top_k,
                 top_p=options.top_p,
                 seed=options.seed,
-                end=ends_of(network),
+                end=end_tokens(network.module),
                 context=options.context or _positions(network),
                 stop_strings=StopStrings(options.stop, decode) if options.stop else None,
                 no_repeat=options.no_repeat_ngram,
@@ -153,7 +154,7 @@ class _Prompts:
         if self._chat is None and MESSAGES.role in record.values:
             raise DataError(
                 record.id,
-                "holds messages, and they are not put through a chat template (the model has none, "
+                "has messages, which need a chat template, and none is used (the model has none, "
                 "or --no-chat): give a column prompt",
             )
         if self._chat is not None:
@@ -225,7 +226,7 @@ class ContinuationMerger:
             whole = receipt.extent + output["tokens"]
             note = (
                 f"{lost:,} of {whole:,} tokens had left the model's memory when the text ended: it "
-                f"saw the first {SINKS} and the last {max(whole - lost - SINKS, 0):,}"
+                f"kept the first {SINKS} and the last {max(whole - lost - SINKS, 0):,}"
             )
             receipt = replace(receipt, fidelity="approximate").with_facts(
                 Facts(
@@ -251,15 +252,15 @@ class ContinuationMerger:
 
 
 def _repetition(output: Mapping[str, Any]) -> tuple[str, ...]:
-    """What was done about a continuation that said the same over and over."""
+    """What was done about a continuation that repeated itself."""
     notes = []
     if output["retried"]:
         notes.append(
-            "the continuation said the same over and over, and was generated once more with a "
-            f"penalty of {RETRY_PENALTY} for repetitions"
+            "the continuation repeated itself, and was generated again with a repetition penalty "
+            f"of {RETRY_PENALTY}"
         )
     if output["ending"] == "loop":
-        notes.append("the continuation says the same over and over, and was cut after the first")
+        notes.append("the continuation repeats itself, and was cut after the first repetition")
     return tuple(notes)
 
 
@@ -270,17 +271,7 @@ def begin_of(network: Network) -> int | None:
     return int(prefix[-1]) if len(prefix) else None
 
 
-def ends_of(network: Network) -> tuple[int, ...]:
-    """The tokens that end what a model generates."""
-    module: Any = network.module
-    for owner in (getattr(module, "generation_config", None), module.config):
-        found = getattr(owner, "eos_token_id", None)
-        if found is not None:
-            return tuple(map(int, found)) if isinstance(found, list | tuple) else (int(found),)
-    return ()
-
-
 def end_of(network: Network) -> int | None:
     """The token that a model's documents end with; None where it has none."""
-    found = ends_of(network)
+    found = end_tokens(network.module)
     return found[0] if found else None

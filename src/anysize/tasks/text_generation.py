@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -35,11 +34,16 @@ from anysize.sources.conversations import Conversation
 from anysize.sources.passages import BEFORE, CONTINUES
 from anysize.tasks.abilities import ONE_WAY
 from anysize.tasks.continuation_options import AnswerOptions
+from anysize.tasks.continuation_timing import continuation_timing
 from anysize.tasks.conversation_findings import is_conversation, survey_conversations
 from anysize.tasks.conversation_windows import Writer, ensure_template, windows_of
+from anysize.tasks.distilling import Side, SoftTargets
+from anysize.tasks.perplexity_meter import PerplexityMeter
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.text_continuation import TextContinuation, begin_of, end_of
+from anysize.tasks.timing import Timing
+from anysize.tasks.token_distilling import soft_tokens
 from anysize.windows.language import LanguageWindow, LanguageWindows
 
 if TYPE_CHECKING:
@@ -68,6 +72,8 @@ TEXT = ColumnSpec(
 _log = logging.getLogger("anysize")
 _LOOKED_AT = 64
 _TOKENS = "tokens_per_record"
+# Of answers that a teacher writes.
+_NOT_FINISHED = {"length": "cut off", "loop": "looping"}
 
 
 class TextGeneration:
@@ -99,6 +105,10 @@ class TextGeneration:
     def answering(self) -> TextContinuation:
         """What prediction does; see ``tasks.protocols.Answering``."""
         return TextContinuation(self.options)
+
+    def timing(self, network: Network) -> Timing:
+        """How fast prompts are continued; see ``tasks.timing.Timed``."""
+        return continuation_timing(network)
 
     def labels(self, source: Source) -> tuple[str, ...]:
         """None: what is predicted is the next token."""
@@ -180,9 +190,23 @@ class TextGeneration:
 
     def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
         """The sum of the tokens' losses over the tokens of an average record."""
-        mean = float(getattr(network.module.config, _TOKENS, None) or 1.0)
-        total: Tensor = outputs["losses"].sum() / mean
+        total: Tensor = outputs["losses"].sum() / _mean_tokens(network)
         return total
+
+    def soft_targets(self, student: Side, teacher: Side, temperature: float) -> SoftTargets:
+        """Divergence of each token that is predicted; see ``tasks.distilling``."""
+        mean = _mean_tokens(student.network)
+        return soft_tokens(student, teacher, temperature, per_record=mean)
+
+    def asked(self, source: Source) -> Source | None:
+        """Conversations up to their last answer; see ``tasks.distilling.Answered``."""
+        return conversations.Asked(source, self.role) if is_conversation(source) else None
+
+    def unanswered(self, result: Result) -> str | None:
+        """Why a teacher's answer is nothing to learn from; see ``tasks.distilling.Answered``."""
+        if not str(result.prediction).strip():
+            return "empty"
+        return _NOT_FINISHED.get(str(result.details.get("ending")))
 
     def new_meter(self, labels: Sequence[str]) -> Meter:
         return PerplexityMeter()
@@ -192,6 +216,11 @@ class TextGeneration:
     ) -> Callable[[str], Merger]:
         refuse_merge(self.name, options, "each token is predicted by the window that owns it")
         return mergers.maker(labels, "likelihood", self.unit)
+
+
+def _mean_tokens(network: Network) -> float:
+    """Tokens of an average record of the training data, as noted in the beginning."""
+    return float(getattr(network.module.config, _TOKENS, None) or 1.0)
 
 
 class LanguagePreprocess:
@@ -219,7 +248,7 @@ class LanguagePreprocess:
         text: Any = record.text("text")
         before: Any = record.fields.get(BEFORE)
         if isinstance(text, Conversation):
-            stream = self._answers(text, learning=draw is not None)
+            stream = self._answers(record, text, learning=draw is not None)
         elif draw is None:
             stream = self._measured.stream(text, before)
         else:
@@ -231,7 +260,7 @@ class LanguagePreprocess:
         unknown = 0
         for index, window in enumerate(stream):
             if not len(window.ids) or (window.last and not window.core.stop and before is None):
-                raise DataError(text.origin, "there is nothing to read in it")
+                raise DataError(text.origin, "it is empty")
             unknown += window.unknown
             facts = None
             if window.last and unknown:
@@ -251,13 +280,20 @@ class LanguagePreprocess:
                 aside={"predicted": np.array((window.labels >= 0).sum())},
             )
 
-    def _answers(self, text: Conversation, *, learning: bool) -> Iterator[LanguageWindow]:
-        """Windows of a conversation, half of which neighbours share."""
+    def _answers(
+        self, record: Record, text: Conversation, *, learning: bool
+    ) -> Iterator[LanguageWindow]:
+        """Windows of a conversation, half of which neighbours share.
+
+        A teacher's answer is the record's target, and takes the place of the last one.
+        """
         if self._writer is None:
             assert self._network is not None
             ensure_template(self._network)
             self._writer = Writer(self._network)
-        written = self._writer(text.messages(), text.origin)
+        said = record.target if learning else None
+        messages = text.messages() if said is None else text.answered(str(said))
+        written = self._writer(messages, text.origin)
         windows = self._measured
         if learning:
             windows = dataclasses.replace(self._training, context=self._training.size // 2)
@@ -292,29 +328,6 @@ def counts_of(chunks: Iterator[str]) -> TextCounts:
         size += len(chunk.encode("utf-8", "replace"))
         inside = bool(chunk) and not chunk[-1].isspace()
     return TextCounts(words, characters, size)
-
-
-class PerplexityMeter:
-    """The perplexity of a token, and the mean of its loss (natural logarithms)."""
-
-    def __init__(self) -> None:
-        self._loss = 0.0
-        self._tokens = 0
-
-    def add(self, result: Result, target: Any) -> None:
-        self._loss += float(result.details["loss"])
-        self._tokens += int(result.details["tokens"])
-
-    def state(self) -> tuple[float, int]:
-        return self._loss, self._tokens
-
-    def join(self, states: Sequence[tuple[float, int]]) -> None:
-        self._loss = math.fsum(loss for loss, _ in states)
-        self._tokens = sum(tokens for _, tokens in states)
-
-    def score(self) -> tuple[float, float]:
-        loss = self._loss / max(self._tokens, 1)
-        return math.exp(min(loss, 700.0)), loss
 
 
 def make(name: str) -> TextGeneration:

@@ -24,7 +24,6 @@ from anysize.core.protocols import Merger, Meter, Preprocess
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
 from anysize.core.results import Result
-from anysize.core.windows import Window
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models.architectures import Architecture
 from anysize.models.network import Network
@@ -33,7 +32,7 @@ from anysize.tasks.abilities import ONE_WAY
 from anysize.tasks.distilling import Side, SoftTargets
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
-from anysize.tasks.text_classification import nothing_to_read, unknown_facts
+from anysize.tasks.text_classification import example_of, nothing_to_read
 from anysize.tasks.token_targets import entities_in, labels_in, reading, words_of
 from anysize.windows.tokens import TokenWindow, TokenWindows
 
@@ -249,20 +248,7 @@ class TokenPreprocess:
             }
             if tags is not None:
                 aside["tags"] = tags.of(window)
-            yield Example(
-                ordinal=ordinal,
-                window=Window(
-                    record=record.id,
-                    index=index,
-                    region=window.region,
-                    core=window.core,
-                    last=window.last,
-                ),
-                arrays={"input_ids": window.ids},
-                cost=window.ids.shape[0],
-                facts=None if window.unknown is None else unknown_facts(window, window.unknown),
-                aside=aside,
-            )
+            yield example_of(ordinal, record.id, index, window, aside=aside)
 
 
 class _Tags:

@@ -10,9 +10,6 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from anysize import mergers
 from anysize.core.errors import DataError
 from anysize.core.examples import Example
@@ -21,21 +18,23 @@ from anysize.core.options import Options
 from anysize.core.protocols import Merger, Meter, Preprocess
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
+from anysize.core.results import Result
 from anysize.core.steps import Generation
-from anysize.core.windows import Span, Window
 from anysize.modalities.texts.settings import TextFacts, TextSettings
 from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 from anysize.tasks.abilities import ONE_WAY
+from anysize.tasks.distilling import Side, SoftTargets
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.sequence_loss import sequence_loss
+from anysize.tasks.token_distilling import soft_sequences
+from anysize.tasks.translation_guard import unusable
 from anysize.tasks.translation_meter import BleuMeter
 from anysize.tasks.translation_options import TranslationOptions
 from anysize.tasks.translation_step import Translating
-from anysize.windows.segments import Segment, segments
-from anysize.windows.sentences import Lines, sentences
+from anysize.tasks.translation_windows import TranslationPreprocess, arrays_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,8 +66,6 @@ TARGET = ColumnSpec(
     reading=lambda cell: cell.strip() or None,
 )
 
-_LONGEST = 1000
-_SHORTEST = 32
 # So many new tokens for each of the source's, and on top.
 _PER_TOKEN, _SPARE = 2.0, 16
 
@@ -150,7 +147,7 @@ class Translation:
         )
         return Translating(
             generation=generation,
-            encode=lambda text: _arrays(tokens, text),
+            encode=lambda text: arrays_of(tokens, text),
             guard=options.guard,
         )
 
@@ -167,6 +164,15 @@ class Translation:
     def loss(self, network: Network, outputs: Tensors, batch: LossBatch) -> Tensor:
         """The cross entropy of every target token, once, summed."""
         return sequence_loss(outputs, batch)
+
+    def soft_targets(self, student: Side, teacher: Side, temperature: float) -> SoftTargets:
+        """Divergence of each token of the target; see ``tasks.distilling``."""
+        return soft_sequences(student, teacher, temperature)
+
+    def unusable(self, result: Result) -> str | None:
+        """Why a teacher's translation is no target; see ``tasks.distilling.Writing``."""
+        doubtful = result.details.get("doubtful", ())
+        return unusable(str(result.prediction), [each["problems"] for each in doubtful])
 
     def new_meter(self, labels: Sequence[str]) -> Meter:
         return BleuMeter()
@@ -187,130 +193,6 @@ class Translation:
             target_lang=options.target_lang,
             prefix=options.prefix,
         )
-
-
-class TranslationPreprocess:
-    """A record's ``source`` to examples of its segments; in training, a pair to one example.
-
-    Args:
-        tokens: of both sides.
-        window: tokens that the model reads at once.
-        options: how texts are translated.
-    """
-
-    def __init__(self, tokens: SequenceTokens, window: int, options: TranslationOptions) -> None:
-        self._tokens, self._window, self._options = tokens, window, options
-
-    def __call__(self, ordinal: int, record: Record, draw: int | None = None) -> Iterator[Example]:
-        if draw is not None:
-            yield self._pair(ordinal, record)
-            return
-        held: tuple[Segment, NDArray[np.int32]] | None = None
-        index = 0
-        for each in self._segments(record):
-            if held is not None:
-                yield self._example(ordinal, record.id, index, *held, last=False)
-                index += 1
-            held = each
-        assert held is not None, "a text has at least one segment"
-        yield self._example(ordinal, record.id, index, *held, last=True)
-
-    def _pair(self, ordinal: int, record: Record) -> Example:
-        """One example of a whole pair.
-
-        Raises:
-            DataError: a side is longer than the model's window.
-        """
-        field = record.text("source")
-        source = self._tokens.source(_plain("".join(field.chunks())))
-        target = self._tokens.target(_plain(str(record.target)))
-        longest = max(len(source), len(target))
-        if longest > self._window:
-            raise DataError(
-                record.id,
-                f"has {len(source)} tokens to be translated into {len(target)}, and the model "
-                f"reads {self._window}: divide such pairs into sentences, or raise --window",
-            )
-        arrays = {"input_ids": source, "labels": target}
-        if self._tokens.begin is not None:
-            arrays["decoder_input_ids"] = self._tokens.begin
-        span = Span(0, len(source))
-        window = Window(record=record.id, index=0, region=span, core=span, last=True)
-        return Example(ordinal=ordinal, window=window, arrays=arrays, cost=longest)
-
-    def _segments(self, record: Record) -> Iterator[tuple[Segment, NDArray[np.int32]]]:
-        options = self._options
-        lines: Lines = options.lines  # type: ignore[assignment]
-        longest = max(min(4 * self._window, _LONGEST), _SHORTEST)
-        chunks = record.text("source").chunks()
-        for segment in segments(chunks, longest=longest, lines=lines, markup=options.markup):
-            yield from self._fitting(segment)
-
-    def _fitting(self, segment: Segment) -> Iterator[tuple[Segment, NDArray[np.int32]]]:
-        """The segment, or the parts that fit into the model."""
-        ids = self._tokens.source(_plain(segment.text))
-        if len(ids) <= self._window or len(segment.text) < 2:
-            yield segment, ids
-            return
-        start, before = segment.start, segment.before
-        parts = list(_halves(segment.text))
-        for place, (text, after) in enumerate(parts):
-            rest = segment.after if place == len(parts) - 1 else ""
-            part = Segment(start, before, text, after + rest)
-            yield from self._fitting(part)
-            start, before = part.stop, ""
-
-    def _example(
-        self, ordinal: int, record: str, index: int, segment: Segment, ids: NDArray[np.int32],
-        *, last: bool,
-    ) -> Example:  # fmt: skip
-        span = Span(segment.start, segment.stop)
-        arrays = {"input_ids": ids}
-        if self._tokens.begin is not None:
-            arrays["decoder_input_ids"] = self._tokens.begin
-        return Example(
-            ordinal=ordinal,
-            window=Window(record=record, index=index, region=span, core=span, last=last),
-            arrays=arrays,
-            cost=len(ids),
-            aside={
-                "before": np.array(segment.before),
-                "source": np.array(segment.text),
-                "after": np.array(segment.after),
-            },
-        )
-
-
-def _halves(text: str) -> Iterator[tuple[str, str]]:
-    """A segment that is too long in parts, each with the white space after it."""
-    longest = len(text) // 2
-    if longest < _SHORTEST:
-        yield text[:longest], ""
-        yield text[longest:], ""
-        return
-    held = ""
-    for part in sentences([text], longest=longest, lines="wrapped"):
-        if part.kind == "sentence":
-            if held:
-                yield held, ""
-            held = part.text
-        else:
-            yield held, part.text
-            held = ""
-    if held:
-        yield held, ""
-
-
-def _arrays(tokens: SequenceTokens, text: str) -> dict[str, NDArray[Any]]:
-    arrays = {"input_ids": tokens.source(_plain(text))}
-    if tokens.begin is not None:
-        arrays["decoder_input_ids"] = tokens.begin
-    return arrays
-
-
-def _plain(text: str) -> str:
-    """A text as the model reads it: one space where there is white space."""
-    return " ".join(text.split())
 
 
 def _both_sides(source: Source) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 _PROTECTED = re.compile(
     r"https?://[^\s<>\"'“”，。）)\]]*[^\s<>\"'“”，。）)\].,;:!?]|www\.[^\s<>\"'“”，。）)\]]+\w"
@@ -20,6 +21,8 @@ _LETTERS = re.compile(r"[^\W\d_]")
 _WEIGHT = 2.5
 _LONG, _SHORT, _FEW = 3.0, 0.25, 20
 _SIZES, _TIMES = (1, 2, 3, 4), 4
+# How what is wrong with a target is called.
+_CALLED = {"nothing came": "empty", "repeats itself": "looping"}
 
 
 def protected(text: str, *, numbers: bool = False) -> list[tuple[int, int]]:
@@ -74,6 +77,23 @@ def problems(source: str, output: str, *, ended: bool = True) -> list[str]:
     if output.split() == source.split() and len(_LETTERS.findall(source)) > _FEW:
         found.append("copied from the source")
     return found
+
+
+def unusable(output: str, problems: Iterable[Sequence[str]]) -> str | None:
+    """Why a translation is nothing to learn from, in a few words; None where it may be.
+
+    Args:
+        output: the translation of a whole text.
+        problems: of its doubtful segments, what is wrong with each.
+    """
+    if not output.strip():
+        return "empty"
+    first = next((found[0] for found in problems if found), None)
+    if first is None:
+        return None
+    if first.startswith("lost "):
+        return "without an address, number or tag of the source"
+    return _CALLED.get(first, first)
 
 
 def repeats(text: str) -> int:

@@ -16,33 +16,31 @@ class TranslationOptions(Options):
 
     source_lang: str | None = option(
         None, automatic="the model's own",
-        help="Language of the sources, as the model calls it: eng_Latn (NLLB), en_XX (mBART), en "
+        help="Source language, by the model's own code: eng_Latn (NLLB), en_XX (mBART), en "
         "(M2M100, T5).",
     )  # fmt: skip
     target_lang: str | None = option(
         None, automatic="the model's own",
-        help="Language that is translated into, as the model calls it.",
+        help="Target language, by the model's own code.",
     )  # fmt: skip
     prefix: str | None = option(
         None, automatic="the model's own",
         help="Text before every source, such as 'translate English to German: '.",
     )  # fmt: skip
-    beams: int = option(
-        4, low=1, high=64, help="Sequences that beam search keeps; 1 is greedy decoding."
-    )
+    beams: int = option(4, low=1, high=64, help="Beam size; 1 is greedy decoding.")
     length_penalty: float = option(
         1.0, low=-10, high=10,
-        help="Power of the length that scores of beam search are divided by: above 1 for longer "
+        help="Exponent of the length by which beam scores are divided; higher values give longer "
         "translations.",
     )  # fmt: skip
     lines: str = option(
         "auto", choices=("auto", "separate", "wrapped"),
-        help="What the end of a line means: a sentence of its own, wrapped text, or as the line "
-        "looks.",
+        help="Whether each line is a sentence of its own (separate) or sentences continue on the "
+        "next line (wrapped); auto decides for each line.",
     )  # fmt: skip
     markup: bool = option(True, help="Keep Markdown, HTML tags and fenced code as they are.")
     guard: bool = option(
         True,
-        help="Look for what is lost, repeated or made up, try such segments again, and mark those "
-        "that stay doubtful.",
+        help="Check for missing, repeated or invented text, translate such segments again, and "
+        "mark those that remain doubtful.",
     )  # fmt: skip

@@ -98,7 +98,7 @@ def understand(
     data: Paths,
     task: Task,
     *,
-    rename: Mapping[str, str] = NOTHING,
+    columns: Mapping[str, str] = NOTHING,
     encoding: str = "utf-8",
     validation: float = SHARE,
     test: float = SHARE,
@@ -111,7 +111,7 @@ def understand(
     Args:
         data: as for ``open_splits``.
         task: what it is read for.
-        rename: the same.
+        columns: the same.
         encoding: the same.
         validation: the same.
         test: the same.
@@ -128,8 +128,8 @@ def understand(
     def opened(task: Task, findings: Findings) -> Splits:
         return open_splits(
             data,
-            columns=task.columns,
-            rename=rename,
+            roles=task.columns,
+            columns=columns,
             encoding=encoding,
             validation=validation,
             test=test,
@@ -188,7 +188,7 @@ def inspected(
     data: Paths,
     task: Task,
     *,
-    rename: Mapping[str, str] = NOTHING,
+    columns: Mapping[str, str] = NOTHING,
     encoding: str = "utf-8",
     findings: Findings,
 ) -> tuple[Source, dict[str, int]]:
@@ -197,21 +197,21 @@ def inspected(
     Args:
         data: as for ``open_splits``.
         task: what it is read for.
-        rename: the same.
+        columns: the same.
         encoding: the same.
         findings: takes what training on these data would guess, repair, leave out or refuse.
     """
     splits = open_splits(
         data,
-        columns=task.columns,
-        rename=rename,
+        roles=task.columns,
+        columns=columns,
         encoding=encoding,
         by_target=task.by_target,
         findings=findings,
     )
     claimed = _claimed(task, splits, findings)
     if claimed is not None:
-        return inspected(data, claimed, rename=rename, encoding=encoding, findings=findings)
+        return inspected(data, claimed, columns=columns, encoding=encoding, findings=findings)
     _tell_across(splits, task, findings)
     parts = splits.named()
     named = splits.how != "hash"

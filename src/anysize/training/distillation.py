@@ -26,11 +26,12 @@ from anysize.core.errors import ConfigurationError
 from anysize.core.examples import Example
 from anysize.modalities import modality_of
 from anysize.modalities.numbers.facts import card_of
+from anysize.modalities.texts.causal import CausalText
 from anysize.models.bundle import Card
 from anysize.models.execution import Execution, Tensors, make_execution
 from anysize.models.network import Network
 from anysize.models.spec import open_network
-from anysize.tasks.distilling import Side, SoftTargets, distillable
+from anysize.tasks.distilling import HeadsLoss, Side, SoftTargets, distillable
 from anysize.tasks.protocols import LossBatch, Task, head_of
 from anysize.training.hidden_states import Comparison, Listener, Place, pairs
 from anysize.training.order import mix
@@ -94,19 +95,37 @@ class DistillingObjective(Objective):
             own, others, whole = (
                 {} if each is None else stack.enter_context(each.listening()) for each in listeners
             )
-            outputs = Objective.outputs(self, examples)
-            if teacher.listener is not None:
-                teacher.execution.side = self.execution.side
-            with (
-                torch.no_grad(),
-                torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16),
-            ):
-                wanted = teacher.execution(examples)
-        outputs[_SOFT] = teacher.soft.loss(vars(whole[0]) if whole else outputs, wanted, examples)
+            if teacher.soft.of_heads is not None:
+                outputs, soft = self._of_heads(teacher.soft.of_heads, examples)
+            else:
+                assert teacher.soft.loss is not None
+                outputs = Objective.outputs(self, examples)
+                if teacher.listener is not None:
+                    teacher.execution.side = self.execution.side
+                with torch.no_grad(), self._autocast():
+                    wanted = teacher.execution(examples)
+                heard = vars(whole[0]) if whole else outputs
+                soft = teacher.soft.loss(heard, wanted, examples)
+        outputs[_SOFT] = soft
         if compared is not None:
             executions = self.execution, teacher.execution
             outputs[_HIDDEN] = compared(examples, own, others, executions)
         return outputs
+
+    def _of_heads(self, loss: HeadsLoss, examples: Sequence[Example]) -> tuple[Tensors, Tensor]:
+        """Outputs and divergence of language models: the teacher's head runs where it is asked."""
+        execution, teacher = self.execution, self.teacher.execution
+        assert isinstance(execution, CausalText)
+        assert isinstance(teacher, CausalText)
+        with execution.listening() as heard:
+            outputs = Objective.outputs(self, examples)
+        with torch.no_grad(), self._autocast():
+            others = teacher.before_head(examples)
+        with self._autocast():
+            return outputs, loss(heard[0], others, examples)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
     def loss(self, outputs: Tensors, batch: LossBatch) -> Tensor:
         shares = self.teacher.soft.shares(batch)
@@ -188,10 +207,14 @@ def with_teacher(objective: Objective, recipe: Recipe, labels: Sequence[str]) ->
     modality.arrange(module)
     modality.fit_teacher(network)
     # Shapes that are run apart are other calls, of which a listener would hear the last.
-    apart = bool(modality.one_shape) and network.settings.varying
+    apart = bool(modality.apart(network)) and network.settings.varying
     places = pairs(objective.network, network) if recipe.hidden_weight and not apart else ()
     comparison = None
     if places:
+        # A layer that training leaves out now and then (LayerDrop) could not be compared.
+        config = objective.network.module.config
+        if getattr(config, "layerdrop", 0.0):
+            config.layerdrop = 0.0
         with torch.random.fork_rng():
             torch.manual_seed(mix("projections", recipe.seed))
             comparison = Comparison(places)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
     from anysize.core.records import Source
     from anysize.models.bundle import Card
-    from anysize.models.lora import LowRank
+    from anysize.models.lora import LoraSettings
     from anysize.models.network import Network
     from anysize.tasks.protocols import Task
 
@@ -35,7 +35,7 @@ class Job:
         findings: what was guessed, repaired or left out of the data.
         summary: what was read, what is used and what is left out, a line each; empty for a run that
             goes on.
-        low_rank: the additions that are trained instead of the weights; None trains these.
+        lora: the additions that are trained instead of the weights; None trains these.
     """
 
     recipe: Recipe
@@ -50,7 +50,7 @@ class Job:
     quiet: bool = False
     findings: Findings = field(default_factory=Findings, compare=False)
     summary: tuple[str, ...] = ()
-    low_rank: LowRank | None = None
+    lora: LoraSettings | None = None
 
     @property
     def out(self) -> Path:

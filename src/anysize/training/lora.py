@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.models import lora
-from anysize.models.lora import LowRank
+from anysize.models.lora import LoraSettings
 from anysize.training.lora_options import DROPOUT, RANK
 from anysize.training.recipe import Recipe
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from anysize.models.network import Network
 
 
-def chosen(recipe: Recipe, network: Network) -> LowRank:
+def chosen(recipe: Recipe, network: Network) -> LoraSettings:
     """The additions that are trained instead of the weights.
 
     Raises:
@@ -31,7 +31,7 @@ def chosen(recipe: Recipe, network: Network) -> LowRank:
         )
     heads = lora.heads_of(network)
     rank = recipe.lora_rank or RANK
-    return LowRank(
+    return LoraSettings(
         rank=rank,
         alpha=recipe.lora_alpha or 2.0 * rank,
         dropout=recipe.lora_dropout or DROPOUT,
@@ -40,7 +40,7 @@ def chosen(recipe: Recipe, network: Network) -> LowRank:
     )
 
 
-def noted(card: Card) -> LowRank:
+def noted(card: Card) -> LoraSettings:
     """What was `chosen` for a run that goes on; what is new is no longer known then.
 
     Raises:
@@ -54,7 +54,7 @@ def noted(card: Card) -> LowRank:
         raise BundleError(card.model, "its card does not say which layers LoRA adds to; train anew")
     values = {name: lora[name] for name in kind}
     names = {name: tuple(map(str, lora[name])) for name in ("targets", "heads")}
-    return LowRank(**{**values, **names})
+    return LoraSettings(**{**values, **names})
 
 
 def is_pretrained(network: Network) -> bool:

@@ -43,6 +43,7 @@ class LoraOptions(Options):
     """Fine-tuning by low-rank additions; see ``models.lora``."""
 
     table: ClassVar[str] = "lora"
+    heading: ClassVar[str] = "LoRA"
     together: ClassVar[tuple[Together, ...]] = (
         Together(("lora", *_NAMES), _used),
         Together(("lora", "sparsity", "quantization"), _alone),

@@ -34,6 +34,7 @@ from anysize.training.stream import Labelled, Stream
 _log = logging.getLogger("anysize")
 _LOOK_AHEAD = 16
 _MOST_READERS = 8
+_ALIGNMENT = 64  # bytes, as torch allocates
 
 
 class Machinery:
@@ -147,13 +148,27 @@ class Machinery:
             own[name].copy_(value)
 
 
+@torch.no_grad()
+def _align(module: nn.Module) -> None:
+    """Moves weights that a file has put at odd addresses to where torch puts new ones.
+
+    Libraries round products of the same numbers differently by the address at which they begin,
+    and a resumed run reads its weights from another file than the run that it goes on with.
+    """
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.device.type == "cpu" and tensor.data_ptr() % _ALIGNMENT:
+            tensor.data = tensor.detach().clone()
+
+
 def make_objective(job: Job, team: Team) -> Objective:
     """Puts the network on the device, in the layout and precision that it is trained in."""
     recipe, network = job.recipe, job.network
     module: nn.Module = network.module
     module.to(team.device)
+    _align(module)
     if network.pool is not None:
         network.pool.to(team.device)
+        _align(network.pool)
     _choose_trained(job)
     modality_of(network.settings).arrange(module)
     if recipe.compile:
@@ -187,11 +202,11 @@ def _choose_trained(job: Job) -> None:
     """Says which parameters are trained, and adds those of low rank."""
     recipe, module = job.recipe, job.network.module
     patterns: tuple[str, ...] = recipe.freeze
-    if job.low_rank is not None:
+    if job.lora is not None:
         from anysize.models import lora
 
-        lora.add(module, job.low_rank, mix("low rank", recipe.seed))
-        heads = tuple(f"!{name}" for name in job.low_rank.heads)
+        lora.add(module, job.lora, mix("low rank", recipe.seed))
+        heads = tuple(f"!{name}" for name in job.lora.heads)
         patterns = ("*", *heads, f"!{lora.TRAINED}", *patterns)
     elif recipe.last_blocks is not None:
         patterns = (*below_last_blocks(module, recipe.last_blocks), *patterns)

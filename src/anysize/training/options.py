@@ -200,11 +200,16 @@ class DistillationOptions(Options):
         help="Weight of the teacher's outputs in the loss; the rest is for the targets.",
     )  # fmt: skip
     temperature: float = option(
-        2.0, above=0, high=1000, help="Temperature of both softmax functions, in classification."
-    )
+        2.0, above=0, high=1000,
+        help="Temperature of both softmax functions, of classes and of tokens.",
+    )  # fmt: skip
     hidden_weight: float = option(
         1.0, low=0, high=1e6,
         help="Weight of the difference between hidden states; 0 does not compare them.",
+    )  # fmt: skip
+    written_targets: str | None = option(
+        None, metavar="FILE", automatic="those of the data",
+        help="Targets of the training records that a teacher has written, as distil leaves them.",
     )  # fmt: skip
 
 

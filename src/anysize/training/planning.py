@@ -120,7 +120,7 @@ def plan_training(
     network = objective.network
     bound_heap()
     if network.settings.varying:
-        bound_kernels()
+        bound_kernels(held=256)
     window = synthetic.windows(network, 1)[0]
     most = _most(network, window.cost, step_cost)
     needs, loaders, why = _standing_needs(

@@ -227,22 +227,24 @@ def group(records: Sequence[Windows], plan: BatchPlan) -> list[list[Windows]]:
     micro-batch is closed before it is mostly padding, as batches of predictions are.
     """
     groups: list[list[Windows]] = []
-    windows = 0
+    windows = held = longest = 0  # of the last group: windows, cost and the widest window
     whole = sum(cost([record], plan) for record in records)
     for record in sorted(records, key=lambda item: (-item.widest, -len(item.examples))):
         windows += len(record.examples)
+        own = cost([record], plan)
+        # Sorted: the first record of a group has its widest window.
+        grown = held + own if plan.packed else windows * longest
         if (
             groups
             and windows <= plan.most
-            and cost([*groups[-1], record], plan) <= plan.budget
-            and not wasteful(
-                record.widest, groups[-1][0].widest, cost(groups[-1], plan), plan, whole
-            )
+            and grown <= plan.budget
+            and not wasteful(record.widest, longest, held, plan, whole)
         ):
             groups[-1].append(record)
+            held = grown
         else:
             groups.append([record])
-            windows = len(record.examples)
+            windows, held, longest = len(record.examples), own, record.widest
     return groups
 
 
@@ -250,8 +252,9 @@ def _lengths(objective: Objective, examples: Sequence[Example]) -> Tensor | None
     """Tokens of each window, where the network gives something for each of them."""
     if not objective.network.per_token:
         return None
-    modality = modality_of(objective.network.settings)
-    return torch.from_numpy(modality.lengths(examples)).to(objective.device)
+    network = objective.network
+    lengths = modality_of(network.settings).lengths(examples, network)
+    return torch.from_numpy(lengths).to(objective.device)
 
 
 def _core_sizes(examples: Sequence[Example], device: torch.device) -> Tensor:

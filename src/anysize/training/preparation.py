@@ -16,6 +16,7 @@ from anysize.modalities import modality_of
 from anysize.models.classifier import last_linear
 from anysize.models.network import BuildRequest, Network
 from anysize.sources.opening import called
+from anysize.sources.retargeted import Retargeted
 from anysize.sources.sample import sample_digest
 from anysize.tasks.abilities import measure
 from anysize.tasks.fields import modality_of as modality_of_task
@@ -69,7 +70,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         check(task, recipe.teacher, labels)
     network = _build(recipe, task, training, labels)
     check_checkpointing(recipe.model, network.module, recipe.checkpointing)
-    low_rank = chosen(recipe, network) if recipe.lora else None
+    lora = chosen(recipe, network) if recipe.lora else None
     task.begin(network, training, labels)
     measure(task, network, training, findings)
     counts = data.counts.get("train") or task.label_counts(training)
@@ -106,13 +107,11 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
             "findings": findings.to_json(),
             "seed": recipe.seed,
             "versions": _versions(),
-            **({} if low_rank is None else {"lora": dataclasses.asdict(low_rank)}),
+            **({} if lora is None else {"lora": dataclasses.asdict(lora)}),
         },
     )
     job = _job(resolved, with_loss(task, card, training), network, card, data, started, quiet)
-    return dataclasses.replace(
-        job, findings=findings, summary=data.summary(findings), low_rank=low_rank
-    )
+    return dataclasses.replace(job, findings=findings, summary=data.summary(findings), lora=lora)
 
 
 def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
@@ -151,7 +150,7 @@ def reopen(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     job = _job(recipe, task, network, card, data, started, quiet)
     kept = Findings()
     kept.join(map(Finding.from_json, card.provenance.get("findings", ())))
-    return dataclasses.replace(job, findings=kept, low_rank=noted(card) if recipe.lora else None)
+    return dataclasses.replace(job, findings=kept, lora=noted(card) if recipe.lora else None)
 
 
 def _job(
@@ -182,10 +181,10 @@ def _understand(
 ) -> Understood:
     # A record's part depends on its id alone, so that evaluating finds the same parts again,
     # whatever the seed of the run.
-    return understand(
+    data = understand(
         recipe.data,
         task,
-        rename=recipe.columns,
+        columns=recipe.columns,
         encoding=recipe.encoding,
         validation=recipe.validation,
         test=recipe.test,
@@ -193,6 +192,17 @@ def _understand(
         preferred=_labels_of(recipe.model),
         findings=findings,
     )
+    if recipe.written_targets is None:
+        return data
+    training = Retargeted(data.training, Path(recipe.written_targets))
+    return dataclasses.replace(data, splits=dataclasses.replace(data.splits, train=training))
+
+
+def training_part(recipe: Recipe) -> Source:
+    """The records that a run learns from, with the targets of the data."""
+    own = recipe.changed(written_targets=None)
+    task = task_of(own, _learned(own))
+    return _understand(own, task, own.labels, Findings()).training
 
 
 def _learned(recipe: Recipe) -> Task | None:
@@ -283,8 +293,11 @@ def _augmentation(recipe: Recipe, task: Task) -> Augmentation | None:
         return None
     modality_of_task(task).refuse_augmentation(spec, recipe.task)
     from anysize.augmentation import image
+    from anysize.augmentation.specification import refuse_unfit
 
     made = image.make(spec)
+    if made is not None:
+        refuse_unfit((*made.steps, *made.batch_steps), modality_of_task(task).settings.content)
     if made is not None and made.batch_steps and head_of(task) is None:
         raise ConfigurationError(
             f"augment: {' and '.join(step.name for step in made.batch_steps)} mix the targets of "

@@ -16,11 +16,14 @@ from anysize.training.recipe import Recipe
 _MODELS: Mapping[str, str] = {
     "text-classification": "attention",
     "image-classification": "cnn",
+    "audio-classification": "audio-cnn",
     "tabular-classification": "dense",
     "time-series-classification": "conv1d",
     "object-detection": "detector-small",
     "face-recognition": "face-resnet18",
+    "speaker-recognition": "xvector",
     "question-answering": "transformer",
+    "text-to-speech": "speech-small",
 }
 _PRETRAINED = ("text-classification", "question-answering")
 
@@ -46,7 +49,7 @@ _CHOSEN = (
 )  # fmt: skip
 # Low-rank additions learn best at ten times the rate of the weights (Schulman and others 2025,
 # "LoRA without regret").
-_LOW_RANK = 10
+_LORA = 10
 # Progressive resizing of drawn nets: half the side at first, of pictures that bear it.
 _START_SIDE, _SMALLEST_SIDE = 0.5, 32
 
@@ -93,7 +96,7 @@ def resolve(
     }
     if recipe.lora and open_rate and recipe.optimizer in (None, "adamw"):
         rate = recipe.learning_rate or chosen["learning_rate"]
-        chosen["learning_rate"] = _LOW_RANK * rate
+        chosen["learning_rate"] = _LORA * rate
     if recipe.ema is None:
         chosen["ema"] = 0.0
     progressive = recipe.value("progressive")

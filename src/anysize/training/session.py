@@ -293,19 +293,19 @@ def _save_bundle(job: Job, state: State) -> None:
         # What the user asked for comes before what was found.
         found = {**state.best.calibration, **card.prediction}
         card = dataclasses.replace(card, prediction=found)
-    if job.low_rank is None:
+    if job.lora is None:
         bundle.save(job.out, job.network, card)
         return
     from anysize.models import lora
 
-    adapter = lora.Adapter.taken(job.network.module, job.low_rank, job.card.model)
+    adapter = lora.Adapter.taken(job.network.module, job.lora, job.card.model)
     lora.merge(job.network.module)
     bundle.save(job.out, job.network, card, add=adapter.write)
 
 
 def _drop_copies(job: Job) -> None:
     """A finished run keeps what resuming needs, once."""
-    if job.low_rank is None:  # those have gone into the bundle's weights
+    if job.lora is None:  # those have gone into the bundle's weights
         shutil.rmtree(preparation.initial(job.recipe), ignore_errors=True)
     checkpoint.share(job.best, job.last)
 

@@ -11,11 +11,14 @@ the masks that it had.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from math import floor
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from anysize.models.lora import TRAINED as ADDITIONS
 
 # The part of the run over which weights are pruned, and in how many turns.
 _RISING = 0.5
@@ -26,7 +29,8 @@ _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 def prunable(module: nn.Module) -> dict[str, nn.Parameter]:
     """The weights that are pruned: trained ones of linear layers and convolutions, by name.
 
-    Those that are an embedding at the same time are left alone.
+    Those that are an embedding at the same time are left alone, and so are low-rank additions, half
+    of which begin as zeros.
     """
     embeddings = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)}
     found: dict[str, Any] = {
@@ -37,7 +41,9 @@ def prunable(module: nn.Module) -> dict[str, nn.Parameter]:
     return {
         name: weight
         for name, weight in found.items()
-        if weight.requires_grad and id(weight) not in embeddings
+        if weight.requires_grad
+        and id(weight) not in embeddings
+        and not fnmatchcase(name, ADDITIONS)
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import torch
 from torch import Tensor
 
 from anysize.core.examples import Example
+from anysize.modalities.texts.execution import padded_layout
 from anysize.modalities.texts.padding import PaddedInputs, token_lengths
 from anysize.models.execution import Tensors
+from anysize.models.layout import Layout
 from anysize.models.network import Network
 from anysize.models.packed_causal import PackedDecoder, supports_packed_causal
-from anysize.models.token_losses import token_losses
+from anysize.models.token_losses import BeforeHead, token_losses
 
 LOSSES = "losses"
 """Output of a network: of each token of a window the loss of the one that ``labels`` wants next."""
@@ -48,15 +51,42 @@ class CausalText:
         self._decoder = PackedDecoder(module) if self.packed else None
         # The states before the head are at hand in these; others give their logits whole.
         self._split = possible or getattr(module, "states_and_head", False)
+        self._heard: list[BeforeHead] | None = None
 
     def __call__(self, examples: Sequence[Example]) -> Tensors:
         labels = np.concatenate([example.arrays["labels"] for example in examples])
         wanted = torch.from_numpy(labels.astype(np.int64)).to(self._device)
-        states = self._states(examples)
-        head = self._head if self._split else _as_it_is
-        return {LOSSES: token_losses(states, wanted, head, self._vocabulary)}
+        before = self.before_head(examples)
+        if self._heard is not None:
+            self._heard.append(before)
+        return {LOSSES: token_losses(before.states, wanted, before.head, self._vocabulary)}
 
-    def _states(self, examples: Sequence[Example]) -> Tensor:
+    def before_head(self, examples: Sequence[Example]) -> BeforeHead:
+        """What the head reads, and the head, which has not run."""
+        return BeforeHead(self.states(examples), self.head)
+
+    @contextmanager
+    def listening(self) -> Iterator[list[BeforeHead]]:
+        """What the head is given in each call while the block runs."""
+        heard: list[BeforeHead] = []
+        self._heard = heard
+        try:
+            yield heard
+        finally:
+            self._heard = None
+
+    def layout(self, examples: Sequence[Example]) -> Layout:
+        """Where the tokens of the last call's windows lie; see ``models.layout``."""
+        if self._decoder is None or self._decoder.row is None:
+            return padded_layout(examples)
+        places = self._decoder.row.places()
+        lengths = torch.from_numpy(token_lengths(examples))
+        owners = torch.arange(len(examples)).repeat_interleave(lengths)
+        return Layout(
+            len(examples), index=places, owners=owners, first=places[lengths.cumsum(0) - lengths]
+        )
+
+    def states(self, examples: Sequence[Example]) -> Tensor:
         """Of all tokens, without padding: what the head reads, or its logits."""
         if self._decoder is not None:
             return self._decoder([example.arrays["input_ids"] for example in examples])
@@ -68,7 +98,10 @@ class CausalText:
         states: Tensor = found.last_hidden_state if self._split else found.logits
         return states[mask.bool()]
 
-    def _head(self, states: Tensor) -> Tensor:
+    def head(self, states: Tensor) -> Tensor:
+        """The logits of states, ``[n, vocabulary]``."""
+        if not self._split:
+            return states
         head = self._module.get_output_embeddings()
         if torch.is_grad_enabled():
             logits: Tensor = head(states)
@@ -76,7 +109,3 @@ class CausalText:
         with torch.autocast(self._device.type, enabled=False):
             exact: Tensor = head(states.float())
             return exact
-
-
-def _as_it_is(logits: Tensor) -> Tensor:
-    return logits

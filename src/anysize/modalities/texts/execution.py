@@ -49,9 +49,7 @@ class PaddedText:
 
     def layout(self, examples: Sequence[Example]) -> Layout:
         """Where the tokens of the last call's windows lie; see ``models.layout``."""
-        lengths, owners, within = _tokens(examples)
-        first = torch.arange(len(examples)) * int(lengths.max())
-        return Layout(len(examples), index=first[owners] + within, owners=owners, first=first)
+        return padded_layout(examples)
 
 
 class PackedText:
@@ -136,6 +134,13 @@ class FusedText:
         found = self._inference.run(ids, beside)
         logits, features = torch.from_numpy(found.logits), torch.from_numpy(found.features)
         return with_scores(self._pool, logits, features)
+
+
+def padded_layout(examples: Sequence[Example]) -> Layout:
+    """Where the tokens of windows lie that are padded to the longest of them."""
+    lengths, owners, within = _tokens(examples)
+    first = torch.arange(len(examples)) * int(lengths.max())
+    return Layout(len(examples), index=first[owners] + within, owners=owners, first=first)
 
 
 def _packed_layout(row: PackedRow | None, examples: Sequence[Example]) -> Layout:

@@ -8,21 +8,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from anysize.core.examples import Example
+from anysize.modalities.parts import padded_length
 from anysize.modalities.texts.padding import PaddedInputs, token_lengths
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models.network import Network
-
-# Not every length is a shape to be compiled: beyond this many tokens they are rounded up, to steps
-# that grow with them, so that a sixteenth of the tokens is added at most, and two in a hundred.
-_EXACT = 32
-
-
-def padded_length(length: int) -> int:
-    """The next length that rows of tokens are filled up to."""
-    step = 1
-    while step * _EXACT < length:
-        step *= 2
-    return -(-length // step) * step
 
 
 class TokenFeeding:

@@ -15,6 +15,7 @@ from anysize.modalities.texts.padding import PaddedInputs, token_lengths
 from anysize.models.execution import Tensors
 from anysize.models.network import Network
 from anysize.models.packed_dropout import QuickDropout
+from anysize.models.sequence_ends import start_token
 
 TARGET_LOGITS = "target_logits"
 """Output of a network: the logits of each token that ``labels`` wants, all examples in a row."""
@@ -98,13 +99,3 @@ def _rows_of_head(module: Any, wanted: Tensor) -> Iterator[bool]:
         yield True
     finally:
         hook.remove()
-
-
-def start_token(module: Any) -> int:
-    """The token that the decoder of an encoder-decoder begins with."""
-    for owner in (getattr(module, "generation_config", None), module.config):
-        for name in ("decoder_start_token_id", "bos_token_id"):
-            found = getattr(owner, name, None)
-            if found is not None:
-                return int(found)
-    return 0

@@ -131,7 +131,8 @@ def _loaded(spec: str, config: PretrainedConfig) -> Any:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         # It says nothing of places in the text, which only the other tasks need.
-        if not getattr(config, "is_encoder_decoder", False):
+        voice = hasattr(config, "sampling_rate")
+        if not voice and not getattr(config, "is_encoder_decoder", False):
             raise BundleError(spec, "has no fast tokenizer (tokenizer.json)")
         check_tokens(spec, config, tokenizer.get_vocab())
         return tokenizer

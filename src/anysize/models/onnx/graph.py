@@ -35,12 +35,12 @@ class OnnxGraph:
     probabilities: bool
 
 
-def read_graph(path: Path) -> OnnxGraph:
-    """Reads a file, without the weights that lie beside it.
+def read_model(path: Path) -> Any:
+    """The ``onnx.ModelProto`` of a file, without the weights that lie beside it.
 
     Raises:
         MissingExtraError: onnx is not installed.
-        BundleError: it is no ONNX file, too large, or its weights lie outside its folder.
+        BundleError: it is no ONNX file, or too large.
     """
     try:
         import onnx
@@ -49,9 +49,19 @@ def read_graph(path: Path) -> OnnxGraph:
     if path.stat().st_size > _LARGEST:
         raise BundleError(str(path), f"is larger than {_LARGEST >> 30} GiB")
     try:
-        model = onnx.load(str(path), load_external_data=False)
+        return onnx.load(str(path), load_external_data=False)
     except Exception as error:  # Protocol Buffers' own; onnx names no class for it
         raise BundleError(str(path), f"is not an ONNX file: {error}") from error
+
+
+def read_graph(path: Path) -> OnnxGraph:
+    """Reads what a file says of its graph.
+
+    Raises:
+        MissingExtraError: onnx is not installed.
+        BundleError: it is no ONNX file, too large, or its weights lie outside its folder.
+    """
+    model = read_model(path)
     if not model.graph.output:
         raise BundleError(str(path), "is not an ONNX file: it has no outputs")
     problems = sorted(set(_outside(model, path)))

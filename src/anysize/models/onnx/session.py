@@ -101,8 +101,16 @@ def _open(path: Path, threads: int, at_once: int) -> Opened:
     return Opened(lambda pixels: session.run(names, {entry.name: pixels}), shape, names)
 
 
-def open_session(path: Path, threads: int) -> Any:
+def open_session(
+    model: Path | bytes, threads: int, *, origin: str = "", varying: bool = False
+) -> Any:
     """An ``onnxruntime.InferenceSession`` on the processor.
+
+    Args:
+        model: the file, or what is in it.
+        threads: of the processor.
+        origin: the file, for messages, where its content is given.
+        varying: whether inputs come in many lengths, so that nothing is kept for each of them.
 
     Raises:
         BundleError: ONNX Runtime cannot load the file.
@@ -115,10 +123,13 @@ def open_session(path: Path, threads: int) -> Any:
     options.inter_op_num_threads = 1
     # What is wrong is raised; it need not be written to standard error as well.
     options.log_severity_level = 4
+    options.enable_mem_pattern = not varying
+    given = model if isinstance(model, bytes) else str(model)
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise BundleError(str(path), f"ONNX Runtime cannot load it: {_first(error)}") from error
+        place = origin or str(model)
+        raise BundleError(place, f"ONNX Runtime cannot load it: {_first(error)}") from error
 
 
 def _openvino(path: Path, threads: int, at_once: int) -> Opened:

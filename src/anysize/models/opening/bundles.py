@@ -91,7 +91,9 @@ def outline(folder: Path) -> PreTrainedModel:
     card, spec = read_card(folder), str(folder)
     with loading(spec), quiet_transformers():
         config, _ = hub.read_configuration(spec)
-        model = model_class(getattr(transformers, architecture_of(card.task).auto), config)
+        model = model_class(
+            getattr(transformers, architecture_of(card.task).auto_for(config)), config
+        )
         with (
             torch.device("meta"), init.no_init_weights(), init.meta_device_safe_creation_ops(),
         ):  # fmt: skip
@@ -123,7 +125,7 @@ def _from_form(folder: Path, card: Card, form: Form) -> Network:
             outputs=form.outputs,
             form=dataclasses.replace(form, file=str(path)),
         )
-        network.per_token = architecture_of(card.task).per_token
+        _, network.per_token = architecture_of(card.task).outputs_for(config)
         network.beside = form.beside
         modality_of(card.settings).restore(network, folder)
     return network

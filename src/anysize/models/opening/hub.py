@@ -188,7 +188,7 @@ def _preprocessing(spec: str, module: Any, request: BuildRequest | None) -> Mapp
     taken = module.main_input_name
     for key in plugins.keys("modalities"):
         modality = modalities.load(key)
-        if modality.main_input == taken:
+        if modality.takes(taken):
             return modality.opened(spec, module, None if request is None else request.wishes)
     raise BundleError(spec, f"its model takes {taken!r}, which is of no modality that is known")
 

@@ -73,7 +73,7 @@ def without_layout(path: Path, request: Request) -> Request:
             examples=there[:5],
             remedy="the documentation lists the layouts that are read (data layouts)",
         )
-    return dataclasses.replace(request, columns=without_objects(request.columns))
+    return dataclasses.replace(request, roles=without_objects(request.roles))
 
 
 def parts_of(path: Path, request: Request) -> Parts | None:

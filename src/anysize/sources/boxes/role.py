@@ -13,14 +13,14 @@ ROLE = "objects"
 
 def wants_objects(request: Request) -> bool:
     """Whether the task is about objects in pictures."""
-    return any(spec.role == ROLE for spec in request.columns)
+    return any(spec.role == ROLE for spec in request.roles)
 
 
-def without_objects(columns: Sequence[ColumnSpec]) -> tuple[ColumnSpec, ...]:
+def without_objects(roles: Sequence[ColumnSpec]) -> tuple[ColumnSpec, ...]:
     """The columns for prediction: pictures are found as annotations name them, which are not read.
 
     A faulty annotation then costs nothing.
     """
     return tuple(
-        dataclasses.replace(spec, kind="value") if spec.role == ROLE else spec for spec in columns
+        dataclasses.replace(spec, kind="value") if spec.role == ROLE else spec for spec in roles
     )

@@ -131,7 +131,7 @@ def _part(folder: Path, found: Contents, request: Request) -> Source | None:
 
 
 def _classifies(request: Request) -> bool:
-    contents_wanted = [spec for spec in request.columns if is_content(spec.kind)]
+    contents_wanted = [spec for spec in request.roles if is_content(spec.kind)]
     kinds = {spec.kind for spec in contents_wanted}
     return kinds == {"image"} and bool(request.of_kind("target"))
 

@@ -17,13 +17,15 @@ from anysize.sources.parallel.names import (
     is_plain,
     is_source,
     paired,
-    wants_pairs,
 )
 from anysize.sources.parallel.pairs import open_pair
 from anysize.sources.split_names import SplitName, by_part, split_of_name, split_of_words
 from anysize.sources.tables.packed_names import inner_suffix, table_keys
 
-_MOST_FILES = 100_000
+MOST_FILES = 100_000
+"""Of a folder that is looked through for parallel text."""
+
+_NAMED = 5
 
 
 def is_parallel(paths: Sequence[Path]) -> bool:
@@ -33,7 +35,7 @@ def is_parallel(paths: Sequence[Path]) -> bool:
     """
     if len(paths) == 1 and not paths[0].is_dir():
         return False
-    groups = grouped(_files(paths)).values()
+    groups = grouped(_files(paths)[0]).values()
     return any(sum(is_plain(side) for side in group) > 1 for group in groups)
 
 
@@ -91,9 +93,18 @@ def _pairs(paths: Sequence[Path], request: Request) -> list[Pair] | None:
         DataError: files were given of which one side is missing, in training.
         ConfigurationError: nothing says which language is the source.
     """
-    if not wants_pairs(request):
-        return None
-    files = _files(paths)
+    files, large = _files(paths)
+    if large:
+        request.findings.add(
+            "folder-too-large",
+            f"not looked through for parallel text, because they have more than {MOST_FILES:,} "
+            "files",
+            count=len(large),
+            unit="folders",
+            examples=[str(folder) for folder in large[:_NAMED]],
+            remedy="give the files that belong together by their names, or move them into a folder "
+            "of their own",
+        )
     groups = grouped(files)
     whole = [group for group in groups.values() if len(group) > 1]
     alone = [group[0] for group in groups.values() if len(group) == 1]
@@ -154,9 +165,14 @@ def _tell_unused(
         )
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
-    """The files given, and those in folders and in the folders in these, by name."""
+def _files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The files given, and those in folders and in the folders in these, by name.
+
+    Returns:
+        The files, and the folders that have too many to be looked through.
+    """
     found: list[Path] = []
+    large: list[Path] = []
     for given in paths:
         # Ids of several are relative to the folder that they have in common.
         path = given.absolute() if len(paths) > 1 else given
@@ -170,9 +186,11 @@ def _files(paths: Sequence[Path]) -> list[Path]:
                 raise DataError(
                     str(folder), f"cannot be listed: {error.strerror or error}"
                 ) from None
-            if len(inside) <= _MOST_FILES:
+            if len(inside) > MOST_FILES:
+                large.append(folder)
+            else:
                 found += sorted(each for each in inside if each.is_file())
-    return found
+    return found, large
 
 
 def _folders(path: Path) -> list[Path]:

@@ -13,9 +13,9 @@ from anysize.modalities import file_suffixes
 from anysize.sources.columns import Request
 from anysize.sources.languages import same_language
 from anysize.sources.listing import suffix_of
+from anysize.sources.parallel.role import SOURCE, TARGET
 from anysize.sources.tables.packed_names import PACKED, table_keys
 
-SOURCE, TARGET = "source", "target"
 """The roles of a task that reads parallel text."""
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}([-_][a-z]{2,4}){0,2}", re.IGNORECASE)
@@ -53,11 +53,6 @@ class Pair:
     source: Path
     target: Path | None
     stem: str
-
-
-def wants_pairs(request: Request) -> bool:
-    """Whether the task is about pairs of texts."""
-    return {SOURCE, TARGET} <= {spec.role for spec in request.columns}
 
 
 def side_of(path: Path) -> Side | None:
@@ -139,8 +134,8 @@ def is_source(side: Side, request: Request) -> bool:
 
 def _chosen(group: Sequence[Side], role: str, request: Request) -> Side | None:
     """The file of a role: by the user's word, by the model's, else by its own name."""
-    wanted = request.rename.get(role)
-    spec = next(spec for spec in request.columns if spec.role == role)
+    wanted = request.columns.get(role)
+    spec = next(spec for spec in request.roles if spec.role == role)
     for name in (wanted,) if wanted is not None else spec.names:
         exact = [side for side in group if side.language.lower() == name.lower()]
         near_by = [side for side in group if same_language(side.language, name)]
@@ -154,7 +149,7 @@ def _chosen(group: Sequence[Side], role: str, request: Request) -> Side | None:
 def _refuse_unknown(origin: str, languages: Sequence[str], request: Request) -> None:
     wrong = []
     for role in (SOURCE, TARGET):
-        wanted = request.rename.get(role)
+        wanted = request.columns.get(role)
         if wanted is None or any(same_language(each, wanted) for each in languages):
             continue
         wrong.append(

@@ -22,7 +22,8 @@ from anysize.sources import json_lines
 from anysize.sources.cache import signature
 from anysize.sources.columns import Request
 from anysize.sources.parallel.lengths import parting
-from anysize.sources.parallel.names import SOURCE, TARGET, Pair
+from anysize.sources.parallel.names import Pair
+from anysize.sources.parallel.role import SOURCE, TARGET
 from anysize.sources.rows import CELL_LIMIT
 from anysize.sources.tables.spool import spooled
 from anysize.sources.tables.stored import Stored, stored_text
@@ -91,7 +92,7 @@ def open_pair(pair: Pair, request: Request) -> Source:
             _tell(request.named(path), _Faults(**entries), request)
     rows = spooled(pair.source, source.path, f"{other}.pairs", request, write_rows, **depends)
     # The rows have the roles' own names, whatever the languages are called.
-    inner = replace(request, stored=rows, encoding="utf-8", rename={})
+    inner = replace(request, stored=rows, encoding="utf-8", columns={})
     return json_lines.open_path(pair.source, inner)
 
 

@@ -57,7 +57,7 @@ def guess_header(
 def guess_roles(
     columns: Sequence[str],
     rows: Sequence[Sequence[str]],
-    specs: Sequence[ColumnSpec],
+    roles: Sequence[ColumnSpec],
     given: Collection[str],
 ) -> dict[str, str]:
     """Columns by what they hold, for roles that have none by name.
@@ -68,14 +68,14 @@ def guess_roles(
     Args:
         columns: names of the columns, such as ``column 1``.
         rows: cells of some rows.
-        specs: the roles.
+        roles: of the task.
         given: roles that the user has given a column.
     """
     width = len(columns)
     rows = [row for row in rows if len(row) == width]
     kinds = shapes(rows, width)
     found: dict[str, str] = {}
-    for spec in sorted(specs, key=lambda spec: spec.kind != "target"):
+    for spec in sorted(roles, key=lambda spec: spec.kind != "target"):
         if spec.role in given:
             continue
         free = [place for place in range(width) if columns[place] not in found.values()]

@@ -7,7 +7,7 @@ full length.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -146,12 +146,29 @@ class KneserNey:
 
     def losses(self, stretch: Stretch) -> NDArray[np.float64]:
         """Minus the natural logarithm of each predicted token's probability."""
-        grams = grams_of(stretch, self._order, self._vocabulary)
+        return self._losses(grams_of(stretch, self._order, self._vocabulary))
+
+    def _losses(self, grams: Grams) -> NDArray[np.float64]:
         found = np.full(len(grams), 1 / self._vocabulary)
         for order, level in enumerate(self._levels, 1):
             found = level.probabilities(grams[:, self._order - order :], found)
         losses: NDArray[np.float64] = -np.log(found)
         return losses
+
+    def next_losses(self, before: Sequence[int]) -> NDArray[np.float64]:
+        """The same of every token of the vocabulary after others, ``[vocabulary]``.
+
+        Args:
+            before: the tokens in front, from the beginning of a text or at least ``order - 1``.
+        """
+        context = np.full(self._order - 1, self._vocabulary, np.int64)
+        last = list(before)[-(self._order - 1) :]
+        if last:
+            context[-len(last) :] = last
+        grams = np.empty((self._vocabulary, self._order), np.int64)
+        grams[:, :-1] = context
+        grams[:, -1] = np.arange(self._vocabulary)
+        return self._losses(grams)
 
     def unigram_losses(self, stretch: Stretch) -> NDArray[np.float64]:
         """The same by how often a token is in the training text, one added to every count."""
@@ -179,9 +196,11 @@ def stretches_of(
     """
     for ids, labels in windows:
         places = np.flatnonzero(labels >= 0)
-        if not len(places):
-            continue
-        first = int(places[0])
-        before = ids[max(first + 1 - context, 0) : first + 1]
-        tokens = np.concatenate([before, labels[places]]).astype(np.int64)
-        yield Stretch(tokens, len(before))
+        # In a conversation there may be several answers, with what is not predicted between them.
+        for run in np.split(places, np.flatnonzero(np.diff(places) > 1) + 1):
+            if not len(run):
+                continue
+            first = int(run[0])
+            before = ids[max(first + 1 - context, 0) : first + 1]
+            tokens = np.concatenate([before, labels[run]]).astype(np.int64)
+            yield Stretch(tokens, len(before))

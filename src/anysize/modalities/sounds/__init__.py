@@ -1,0 +1,1 @@
+"""Recordings: what the modality is made of."""

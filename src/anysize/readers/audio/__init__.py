@@ -1,0 +1,1 @@
+"""Recordings as streams of samples: decoding, mixing to one channel, resampling."""

@@ -1,0 +1,1 @@
+"""Spectra of recordings as streams of frames: log-mel and cepstra, by numpy alone."""

@@ -1,0 +1,1 @@
+"""From texts to speech: how they are read, joined sounds, and files of them."""

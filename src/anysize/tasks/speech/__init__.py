@@ -1,0 +1,1 @@
+"""Speech recognition: what each kind of network makes of windows, and what they share."""

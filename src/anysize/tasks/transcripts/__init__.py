@@ -1,0 +1,1 @@
+"""Transcripts: how texts are compared, and how many errors one has."""
