@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from anysize.api import loading
-from anysize.api.attribution import attributed, refuse_attribution
+from anysize.api.attribution import attributed
+from anysize.api.misplaced import refuse_attribution
 from anysize.core.errors import ConfigurationError
 from anysize.core.receipts import Receipt
 from anysize.core.results import ErrorResult, Result

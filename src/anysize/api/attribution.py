@@ -50,18 +50,6 @@ def attributed(
     return (_joined(result, other) for result, other in zip(results, turns, strict=True))
 
 
-def refuse_attribution(task: object, what: str) -> None:
-    """Refuses speakers where they would do nothing.
-
-    Raises:
-        ConfigurationError: they were asked for.
-    """
-    if isinstance(task, Attributed) and task.voices is not None:
-        raise ConfigurationError(
-            f"--speakers is for whole transcripts, which {what} does not give: leave it out"
-        )
-
-
 def _joined(result: Result | ErrorResult, other: Result | ErrorResult) -> Result | ErrorResult:
     """A transcript with its speakers; as it was, with a note, where they are not known."""
     from anysize.recognition.turns import speakers_of, turns_of

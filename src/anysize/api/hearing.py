@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from anysize.api.misplaced import RECOGNISER
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.results import ErrorResult, Result
 from anysize.core.transcripts import joined
@@ -23,22 +24,13 @@ USUAL = "whisper-tiny.en"
 """The recogniser of voices of English."""
 LONGEST = 20_000
 """Characters of a text that is compared."""
-_OPTION = "recogniser"
 _OTHERWISE = {"cmn": "zh", "yue": "zh", "nb": "no"}
 """Languages that Whisper calls otherwise than espeak-ng."""
 
 
-def refuse_recogniser(options: PredictOptions) -> None:
-    """Raises ConfigurationError for a recogniser where nothing is measured."""
-    if options.of_task.get(_OPTION) is not None:
-        raise ConfigurationError(
-            f"{_OPTION} hears what is spoken in evaluate, and does nothing in predict: leave it out"
-        )
-
-
 def without_recogniser(options: PredictOptions) -> PredictOptions:
     """The options of those who only speak."""
-    own = {name: value for name, value in options.of_task.items() if name != _OPTION}
+    own = {name: value for name, value in options.of_task.items() if name != RECOGNISER}
     return dataclasses.replace(options, of_task=own)
 
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from anysize import tasks
 from anysize.api.compression import compress_report
-from anysize.api.hearing import refuse_recogniser
-from anysize.api.measuring import evaluated
+from anysize.api.misplaced import refuse_live, refuse_recogniser
 from anysize.api.people import People
-from anysize.api.streaming import Streaming, refuse_live
+from anysize.api.streaming import Streaming
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError, RunError
 from anysize.core.findings import Finding, Findings
@@ -161,6 +160,8 @@ class Model(People, Streaming):
             ConfigurationError, DataError: the data has no targets, or no such split.
             BudgetError: before work starts, when the budget is too small.
         """
+        from anysize.api.measuring import evaluated
+
         options = with_settings(options, settings, self.task)
         self._check_not_matching(options)
         refuse_live(self, options)

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from anysize import tasks
-from anysize.api.attribution import attributed, refuse_attribution
 from anysize.api.loaded import Loaded
+from anysize.api.misplaced import refuse_attribution
 from anysize.core import plugins
 from anysize.core.errors import ConfigurationError
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.planning.options import PredictOptions, task_asked, with_settings
 from anysize.tasks.inputs import Input, is_source
-from anysize.tasks.match_options import MatchOptions
 
 if TYPE_CHECKING:
     from anysize.recognition.enrolment import Collected, Comparison, Enrolment
     from anysize.recognition.gallery import Gallery
+    from anysize.tasks.match_options import MatchOptions
 
 
 class People(Loaded):
@@ -117,6 +117,8 @@ class People(Loaded):
         options: PredictOptions,
     ) -> Iterator[Result | ErrorResult]:
         """The results with names: of what was found in them, and of who says their lines."""
+        from anysize.api.attribution import attributed
+
         task = task_asked(tasks.of(self.card), self.card, options)
         return attributed(self._named(results, options), source, options, task)
 
@@ -138,12 +140,16 @@ class People(Loaded):
 
     def _matching(self, options: PredictOptions) -> MatchOptions:
         """Which gallery is asked for; of models for other tasks, none."""
+        from anysize.tasks.match_options import MatchOptions
+
         task = task_asked(tasks.of(self.card), self.card, options)
         found = getattr(task, "matching", None)
         return found if isinstance(found, MatchOptions) else MatchOptions()
 
     def _check_not_matching(self, options: PredictOptions) -> None:
         """Evaluation compares every two records; a gallery and its threshold would do nothing."""
+        from anysize.tasks.match_options import MatchOptions
+
         refuse_attribution(task_asked(tasks.of(self.card), self.card, options), "evaluate")
         matching = self._matching(options)
         usual = type(matching)()

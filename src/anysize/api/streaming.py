@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from anysize import tasks
-from anysize.api.attribution import refuse_attribution
 from anysize.api.loaded import Loaded
+from anysize.api.misplaced import refuse_attribution
 from anysize.core.errors import ConfigurationError
 from anysize.core.options import declared
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, PartialResult, Result, SettledResult
 from anysize.modalities import modality_of
 from anysize.planning.options import PredictOptions, task_asked, with_settings
-from anysize.sources.stream import StreamSource, single
 from anysize.tasks.inputs import Input
 
 if TYPE_CHECKING:
@@ -87,6 +86,8 @@ class Streaming(Loaded):
             ConfigurationError: the task knows its result only when all has been read, or the stream
                 gives something else.
         """
+        from anysize.sources.stream import StreamSource, single
+
         options = with_settings(options, settings, tasks.of(self.card))
         task = task_asked(tasks.of(self.card), self.card, options)
         refuse_attribution(task, "live input")
@@ -101,18 +102,3 @@ class Streaming(Loaded):
         field = modality.live(stream, name, kind(**own))
         source = StreamSource([single(task.role, name, field)])
         return self.session().live(source, options, plan=plan, on_windows=on_windows)
-
-
-def refuse_live(model: Loaded, options: PredictOptions) -> None:
-    """Raises ConfigurationError for options of live input where the input is none."""
-    kind = modality_of(model.network.settings).live_options
-    names = {one.name for one in declared(kind)} if kind else set()
-    found = [key for key, value in options.of_task.items() if key in names and value is not None]
-    if found:
-        raise ConfigurationError(
-            [
-                f"{key} says how samples of live input are written ('-', or Model.live); files say "
-                "it themselves: leave it out"
-                for key in found
-            ]
-        )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from anysize.core.examples import Example, Outputs
-from anysize.core.generation import GenerationOptions, Growth
 from anysize.core.records import Record
 from anysize.core.results import NextRound, Result
-from anysize.core.transcription import Transcriber
 from anysize.core.windows import Window
+
+if TYPE_CHECKING:
+    from anysize.core.generation import GenerationOptions, Growth
+    from anysize.core.transcription import Transcriber
 
 
 class Preprocess(Protocol):
@@ -200,5 +202,5 @@ class Generator(Protocol):
         ...
 
 
-Opened: TypeAlias = Runtime | Generator | Transcriber
+Opened: TypeAlias = "Runtime | Generator | Transcriber"
 """What a runtime's module opens."""

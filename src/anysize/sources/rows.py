@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from anysize.sources.tables.cells import split_careful, split_repaired
-from anysize.sources.tables.dialect import Dialect
 from anysize.sources.tables.nested import flat
+
+if TYPE_CHECKING:
+    from anysize.sources.tables.dialect import Dialect
 
 CELL_LIMIT = 1 << 24
 """Characters of one cell at most (16 MiB); longer texts belong in files of their own."""

@@ -11,7 +11,6 @@ from anysize.core.options import Options
 from anysize.core.protocols import Merger, Meter, Preprocess
 from anysize.core.receipts import Unit
 from anysize.core.records import Record, Source
-from anysize.core.steps import ONE_RUN, Step
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from anysize.augmentation import Augmentation
+    from anysize.core.steps import Step
     from anysize.heads.protocols import Head, HeadLoss
     from anysize.models.execution import Tensors
 
@@ -254,6 +254,8 @@ class Stepped(Protocol):
 
 def step_of(task: object, network: Network) -> Step:
     """What a task does with a batch: its own step, or one run of the model."""
+    from anysize.core.steps import ONE_RUN
+
     return task.step(network) if isinstance(task, Stepped) else ONE_RUN
 
 
