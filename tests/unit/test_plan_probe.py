@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -134,6 +136,15 @@ def test_climb_says_how_much_a_window_would_need_that_does_not_fit(
     assert not found.measurements
     assert max(process.runs) == 128
     assert found.line.peak(512) >= 912 * MIB
+
+
+def test_a_climb_that_time_ends_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Process(monkeypatch, 400 * MIB, MIB / 100)
+    spent = itertools.count(0.0, 25.0)
+    monkeypatch.setattr(probe.time, "process_time", lambda: next(spent))
+    found = climbed(process, ceiling=1 << 40)
+    assert found.late and found.largest == 512 * 8
+    assert not climbed(process, ceiling=1 << 40, most=2).late
 
 
 def test_climb_falls_back_to_whole_windows_for_models_of_one_size(

@@ -18,6 +18,7 @@ from anysize.core.transcripts import joined
 from anysize.core.windows import Span, Window
 from anysize.mergers.transcript import TranscriptMerger
 from anysize.models.whisper_tokens import WhisperTokens
+from anysize.runtimes import rehearsal
 from anysize.tasks.speech.clock import Clock
 from anysize.tasks.speech.transcribing import FIRST, PIECES, Transcribing
 
@@ -76,9 +77,12 @@ class Faked:
     name: str = "faked"
     precision: str = "float32"
     whole_only: bool = True
+    singly: bool = False
+    encoded: int = 0
 
     def encode(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         assert features.shape[1:] == (80, 3000)
+        self.encoded += len(features)
         return features
 
     def languages(self, encoded: Any, rows: Sequence[int]) -> list[Mapping[int, float]]:
@@ -338,3 +342,17 @@ def test_an_uncertain_language_is_said() -> None:
     found = merger.finish()
     assert found.details["language_probability"] == 0.4
     assert any("--language" in note for note in found.receipt.notes)
+
+
+@pytest.mark.parametrize(("singly", "encoding"), [(True, 8.0), (False, 2.0)])
+def test_a_rehearsal_encodes_one_window_for_all_where_they_are_encoded_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, singly: bool, encoding: float
+) -> None:
+    times = iter([0.0, 2.0, 3.0])
+    moments = (rehearsal.Moment(each, each) for each in times)
+    monkeypatch.setattr(rehearsal.Moment, "now", lambda: next(moments))
+    runtime = Faked(lambda *_: Decoded((1,) * 19, -0.2, 0.01), singly=singly)
+    seconds = Transcribing(tokens=TOKENS).rehearse(runtime, [example()] * 4)
+    assert runtime.encoded == (1 if singly else 4)
+    assert len(runtime.prompts) == 4
+    assert seconds == pytest.approx(encoding + 1.0 * 80 / 20)

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 import torch
 from tests.unit.test_transcribing import ALPHABET, SPECIAL, TOKENS, tokenizer
+from torch import nn
 from transformers import (
     GenerationConfig,
     PreTrainedTokenizerFast,
@@ -32,6 +33,7 @@ from anysize.models.ctranslate2_file import read_header, read_tensors
 from anysize.models.network import Form, Network
 from anysize.models.spec import open_network
 from anysize.runtimes.alignment import path_of
+from anysize.runtimes.blocked_attention import attention_forward
 from anysize.runtimes.ctranslate2_transcription import open_transcriber
 from anysize.runtimes.timed_tokens import TimeRules
 from anysize.runtimes.torch_transcription import TorchTranscriber
@@ -195,7 +197,34 @@ def test_an_encoder_of_the_file_gives_what_the_model_gives(
         wanted = module.get_encoder()(given).last_hidden_state.numpy()
         found = encoder(given).last_hidden_state.numpy()
     np.testing.assert_allclose(found, wanted, atol=1e-4)
-    assert np.abs(Encoder(encoder)(FRAMES) - wanted).mean() < 0.02 * np.abs(wanted).mean()
+
+
+@pytest.mark.parametrize("tiles", [True, False])
+def test_an_encoder_in_bfloat16_leaves_the_model_as_it_was(
+    module: WhisperForConditionalGeneration, monkeypatch: pytest.MonkeyPatch, tiles: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": tiles})
+    encoder = module.get_encoder()
+    kind = encoder.config._attn_implementation
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    with torch.inference_mode():
+        wanted = encoder(torch.from_numpy(FRAMES)).last_hidden_state.numpy()
+    found = Encoder(encoder)(FRAMES)
+    assert 0 < np.abs(found - wanted).mean() < 0.02 * np.abs(wanted).mean()
+    assert encoder.config._attn_implementation == kind
+    after = encoder.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert all(after[name].dtype == value.dtype for name, value in before.items())
+
+
+def test_attention_in_blocks_is_attention() -> None:
+    generator = torch.Generator().manual_seed(5)
+    query, key, value = (torch.randn(2, 3, 1100, 8, generator=generator) for _ in range(3))
+    found, _ = attention_forward(nn.Identity(), query, key, value, None)
+    wanted = nn.functional.scaled_dot_product_attention(query, key, value).transpose(1, 2)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
+    with pytest.raises(ValueError, match="no mask"):
+        attention_forward(nn.Identity(), query, key, value, torch.ones(1))
 
 
 def test_a_folder_of_ctranslate2_is_a_model(converted: Path) -> None:
@@ -232,7 +261,7 @@ def test_a_model_of_transformers_is_converted_and_kept(
         assert found.tokens == right.tokens
         runtime.close()
     assert list(bundle.rglob("model.bin"))
-    # Its encoder is torch's, where there is AMX.
+    # Its encoder is torch's on processors that multiply in bfloat16.
     quick = open_transcriber(own, "int8", threads=1)
     encoded = quick.encode(FRAMES)
     assert np.abs(encoded - states.numpy()).mean() < 0.1 * np.abs(states.numpy()).mean()

@@ -67,11 +67,14 @@ class Transcriber(Protocol):
 
     Attributes:
         whole_only: True: what is shorter is filled up to a whole window, and costs as much.
+        singly: whether it encodes window by window, so that the time of a batch's is the sum of
+            theirs, and its memory that of one and of the states.
     """
 
     name: str
     precision: str
     whole_only: bool
+    singly: bool
 
     def encode(self, features: NDArray[np.float32]) -> Any:
         """States of windows.

@@ -116,7 +116,7 @@ def plan_batches(
     whole = f"{cost // window} {_windows(settings, window)}"
     at_once = whole if sequences is None else sequences.shown(cost)
     peak, work = needs.peak(cost, reading), needs.work(cost)
-    limit = "more would not be faster" if cost * 2 > wished else "all that fits"
+    limit = "all that fits" if cost * 2 <= wished else _limit(found, cost)
     beside = f" in each of {streams} streams" if streams > 1 else ""
     why += [
         f"{runtime.name} {runtime.precision}, {at_once} at once{beside} ({limit})",
@@ -135,6 +135,13 @@ def plan_batches(
         longest=needs.longest(memory, reading),
         why=tuple(why),
     )
+
+
+def _limit(found: Climb, cost: int) -> str:
+    """Why a batch is not larger, where there is memory for more."""
+    if found.late and cost >= found.largest:
+        return "more was not tried, for want of time"
+    return "more would not be faster"
 
 
 def _check(network: Network, least: int, memory: int) -> None:

@@ -30,7 +30,7 @@ from anysize.planning.probe import (
 from anysize.planning.selection import machine_key, step_key
 from anysize.sources.cache import cache_folder
 
-_FORMAT = 1
+_FORMAT = 2
 # What one window may take more than was found before, and the climb still holds.
 MORE = 1.25
 NOISE = 16 << 20
@@ -127,6 +127,7 @@ def _keep(path: Path, found: Climb, *, ceiling: int, most: int) -> None:
         "format": _FORMAT,
         "ceiling": ceiling,
         "most": most,
+        "late": found.late,
         "line": [found.line.base - floor, found.line.slope],
         "measurements": [[one.cost, one.peak - floor, one.seconds] for one in found.measurements],
     }
@@ -151,7 +152,7 @@ def _recalled(
             return None
         base, slope = map(float, kept["line"])
         rungs = [(int(cost), int(peak), float(time)) for cost, peak, time in kept["measurements"]]
-        before = int(kept["ceiling"])
+        before, late = int(kept["ceiling"]), bool(kept["late"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     cost = step.cost(network.settings.whole)
@@ -172,4 +173,4 @@ def _recalled(
     if limited and ceiling - fixed > before:
         return None  # there is room for more than was tried then
     asked = tuple(one for one in measurements if one.cost <= most * cost) or measurements[:1]
-    return Climb(line=Line(floor + base, slope), measurements=asked, floor=floor)
+    return Climb(line=Line(floor + base, slope), measurements=asked, floor=floor, late=late)

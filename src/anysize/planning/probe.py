@@ -144,12 +144,14 @@ class Climb:
         floor: resident bytes before the work, its libraries warmed up.
         grown: bytes by which the process has grown since, with no work under way: kernels of new
             shapes, which stay.
+        late: whether the time for probing ended it.
     """
 
     line: Line
     measurements: tuple[Measurement, ...]
     floor: int
     grown: int = 0
+    late: bool = False
 
     @property
     def largest(self) -> int:
@@ -218,14 +220,16 @@ def climb(
             return Climb(line=Line(floor, (needed - floor) / whole), measurements=(), floor=floor)
         rungs.append(measure(work, cost))
     found: list[Measurement] = []
-    count = 1
+    count, late = 1, False
     while count <= max(most, 1):
         work, cost = several(count)
         if found:
             predicted = fit(found).peak(cost) if len(found) > 1 else 2 * found[0].peak - floor
             # One count says nothing of how memory grows either.
+            if predicted + fixed > ceiling or enough(found):
+                break
             late = len(found) > 1 and time.process_time() - started > seconds
-            if predicted + fixed > ceiling or late or enough(found):
+            if late:
                 break
         found.append(measure(work, cost))
         count *= 2
@@ -237,7 +241,7 @@ def climb(
     settled = memory.resident()
     line = Line(max(line.base, settled), line.slope)
     grown = max(settled - floor, 0)
-    return Climb(line=line, measurements=tuple(found), floor=floor, grown=grown)
+    return Climb(line=line, measurements=tuple(found), floor=floor, grown=grown, late=late)
 
 
 def no_longer_faster(found: Sequence[Measurement]) -> bool:

@@ -1,6 +1,6 @@
 """Transcription in CTranslate2: Whisper on the processor, in float32 or with weights of 8 bits.
 
-With these and on processors with AMX, torch encodes in bfloat16 in its place.
+With these and on processors that multiply in bfloat16, torch encodes in its place.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def open_transcriber(
 
     Args:
         network: a form of CTranslate2, or a model of transformers.
-        precision: ``float32``, or ``int8``: weights of 8 bits, and on processors with AMX the
-            encoder in bfloat16.
+        precision: ``float32``, or ``int8``: weights of 8 bits, and the encoder in bfloat16 on
+            processors that multiply in it.
         folder: to keep the converted model in; without it, or where it cannot be written, it is
             converted each time.
         threads: processor threads of all streams together; 0 takes all processors.
@@ -114,7 +114,7 @@ def _opened(
     except (RuntimeError, ValueError) as error:
         raise BundleError(str(place / FILE), f"CTranslate2 cannot load it ({error})") from error
     encoder = None
-    if precision == "int8" and fast_matrices():
+    if precision == "int8" and multiplies_bfloat16():
         from anysize.runtimes.whisper_encoder import Encoder, encoder_of
 
         if network.form is None:
@@ -124,11 +124,12 @@ def _opened(
     return CTranslate2Transcriber(network, precision, engine, streams, encoder)
 
 
-def fast_matrices() -> bool:
-    """Whether the processor multiplies matrices in bfloat16 much faster than in other numbers."""
+def multiplies_bfloat16() -> bool:
+    """Whether the processor multiplies matrices in bfloat16 faster than in other numbers."""
     import torch
 
-    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name) for name in ("amx_bf16", "avx512_bf16"))
 
 
 class CTranslate2Transcriber:
@@ -145,6 +146,7 @@ class CTranslate2Transcriber:
     name = "ctranslate2"
     packed = False
     whole_only = True
+    singly = True
 
     def __init__(
         self,
@@ -167,8 +169,12 @@ class CTranslate2Transcriber:
             return self._encoder(features)
         from ctranslate2 import StorageView
 
-        given = StorageView.from_array(np.ascontiguousarray(features))
-        return np.array(self._engine.encode(given, to_cpu=True))
+        # Many at once are not faster, and take memory for the scores of all of them.
+        each = [
+            self._engine.encode(StorageView.from_array(one[None]), to_cpu=True)
+            for one in np.ascontiguousarray(features)
+        ]
+        return np.concatenate([np.asarray(one) for one in each])
 
     def languages(
         self, encoded: NDArray[np.float32], rows: Sequence[int]

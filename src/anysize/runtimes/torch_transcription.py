@@ -44,6 +44,7 @@ class TorchTranscriber:
             raise ConfigurationError(f"precision must be float32 or bfloat16, not {precision!r}")
         self.precision = precision
         self._device = device
+        self.singly = device.type == "cpu"
         self._module: Any = network.module.eval().to(device)
         self._config: Any = network.module.config
         generation: Any = getattr(network.module, "generation_config", None)
@@ -53,10 +54,12 @@ class TorchTranscriber:
 
     def encode(self, features: NDArray[np.float32]) -> Tensor:
         """See ``Transcriber``."""
+        given = torch.from_numpy(np.ascontiguousarray(features)).to(self._device)
+        encoder = self._module.get_encoder()
         with self._computing():
-            given = torch.from_numpy(np.ascontiguousarray(features)).to(self._device)
-            found: Tensor = self._module.get_encoder()(given).last_hidden_state
-        return found
+            # On a processor many at once are not faster, and take memory for all of them.
+            parts = given.split(1) if self.singly else (given,)
+            return torch.cat([encoder(part).last_hidden_state for part in parts])
 
     def languages(self, encoded: Tensor, rows: Sequence[int]) -> list[Mapping[int, float]]:
         """See ``Transcriber``."""

@@ -62,18 +62,24 @@ class Transcribing:
         return max(own * 2 // 5, 1) * self.beams
 
     def rehearse(self, runtime: Transcriber, examples: Sequence[Example]) -> float | None:
-        """Encodes them, and decodes some tokens; the seconds are those of as many as are usual."""
+        """Encodes them, and decodes some tokens; the seconds are those of as many as are usual.
+
+        Where windows are encoded one by one, one is, and the time is that of all.
+        """
         from anysize.runtimes.rehearsal import Moment
 
         prompt = self.tokens.prompt(self.language, translate=self.translate, times=True)
         options = DecodingOptions(beams=self.beams, most=_REHEARSED, endless=True)
         started = Moment.now()
-        encoded = runtime.encode(features([example.arrays["frames"] for example in examples]))
+        frames = features([example.arrays["frames"] for example in examples])
+        count = len(frames)
+        encoded = runtime.encode(frames[:1] if runtime.singly else frames)
         between = Moment.now()
-        rows = range(len(examples))
-        found = runtime.decode(encoded, rows, [prompt] * len(rows), options)
+        rows = [0] * count if runtime.singly else range(count)
+        found = runtime.decode(encoded, rows, [prompt] * count, options)
         steps = 1 + max(len(each.tokens) for each in found)
-        return started.until(between) + between.until(Moment.now()) * max(_USUAL / steps, 1)
+        encoding = started.until(between) * (count if runtime.singly else 1)
+        return encoding + between.until(Moment.now()) * max(_USUAL / steps, 1)
 
     def quick(self) -> Transcribing:
         """Greedy, with one try; see ``core.steps.Quickened``."""
