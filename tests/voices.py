@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 PER_ID = 64
 RATE = 8000
@@ -20,11 +20,12 @@ def ids(letters: str = LETTERS) -> dict[str, list[int]]:
     return {one: [number] for number, one in enumerate("_^$" + letters)}
 
 
-def write_voice(folder: Path, *, speakers: int = 1, **changes: Any) -> Path:
+def write_voice(folder: Path, *, speakers: int = 1, table: Any = None, **changes: Any) -> Path:
     """Writes ``voice.onnx`` and its configuration; ``changes`` are entries of the latter.
 
     A sample is ``id * length_scale / 1000 + noise * noise_scale / 1000``, and of another speaker
-    than the first its sign is turned.
+    than the first its sign is turned. A ``table`` ``[ids, 64]`` of weights gives the samples of
+    each id in its place.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "voice.onnx"
@@ -34,9 +35,15 @@ def write_voice(folder: Path, *, speakers: int = 1, **changes: Any) -> Path:
         return helper.make_tensor(name, kind, array.shape, array.ravel().tolist())
 
     nodes = [
-        helper.make_node("Cast", ["input"], ["numbers"], to=TensorProto.FLOAT),
-        helper.make_node("Unsqueeze", ["numbers", "two"], ["columns"]),
-        helper.make_node("Mul", ["columns", "ones"], ["spread"]),
+        *(
+            [
+                helper.make_node("Cast", ["input"], ["numbers"], to=TensorProto.FLOAT),
+                helper.make_node("Unsqueeze", ["numbers", "two"], ["columns"]),
+                helper.make_node("Mul", ["columns", "ones"], ["spread"]),
+            ]
+            if table is None
+            else [helper.make_node("Gather", ["table", "input"], ["spread"])]
+        ),
         helper.make_node("RandomNormalLike", ["spread"], ["drawn"], dtype=TensorProto.FLOAT),
         helper.make_node("Split", ["scales"], ["noise", "length", "noise_w"], num_outputs=3),
         helper.make_node("Mul", ["spread", "length"], ["longer"]),
@@ -63,6 +70,7 @@ def write_voice(folder: Path, *, speakers: int = 1, **changes: Any) -> Path:
             value("two", [2], TensorProto.INT64), value("ones", np.ones(PER_ID)),
             value("thousand", 1000.0), value("shape", [1, 1, 1, -1], TensorProto.INT64),
             value("signs", [1.0] + [-1.0] * (speakers - 1)),
+            *([] if table is None else [numpy_helper.from_array(table, "table")]),
         ],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])

@@ -22,6 +22,7 @@ def compress_report(
     methods: Sequence[str] = (),
     max_drop: float = 0.01,
     records: int = 0,
+    recogniser: str | None = None,
     memory: int | str | None = None,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
@@ -41,6 +42,8 @@ def compress_report(
         max_drop: what the task's main metric may lose; where lower is better (perplexity), what it
             may rise by as a part of the original's.
         records: how many records decide, at most; 0 is all of them.
+        recogniser: of a voice: the model for automatic-speech-recognition that hears it; None is
+            ``whisper-tiny.en`` for voices of English.
         memory: budget in bytes, or as ``2GiB``; None is 70 % of what the machine has free.
         columns: column of a table for each role.
         encoding: of text files.
@@ -67,6 +70,7 @@ def compress_report(
         columns=columns or {},
         encoding=encoding,
         records=records,
+        recogniser=recogniser,
         seed=seed,
     )
     return compress(order, say)

@@ -7,9 +7,7 @@ from anysize.core.errors import ConfigurationError
 from anysize.core.options import declared
 from anysize.modalities import modality_of
 from anysize.planning.options import PredictOptions
-from anysize.tasks.abilities import Attributed
-
-RECOGNISER = "recogniser"
+from anysize.tasks.abilities import RECOGNISER, Attributed
 
 
 def refuse_attribution(task: object, what: str) -> None:

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Any
 from anysize import tasks
 from anysize.api.loaded import Loaded
 from anysize.api.misplaced import refuse_attribution
-from anysize.core.errors import ConfigurationError
-from anysize.core.options import declared
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, PartialResult, Result, SettledResult
-from anysize.modalities import modality_of
 from anysize.planning.options import PredictOptions, task_asked, with_settings
 from anysize.tasks.inputs import Input
 
@@ -86,19 +83,11 @@ class Streaming(Loaded):
             ConfigurationError: the task knows its result only when all has been read, or the stream
                 gives something else.
         """
-        from anysize.sources.stream import StreamSource, single
+        from anysize.planning.live import live_results
 
         options = with_settings(options, settings, tasks.of(self.card))
         task = task_asked(tasks.of(self.card), self.card, options)
         refuse_attribution(task, "live input")
-        modality = modality_of(self.network.settings)
-        kind = modality.live_options
-        if kind is None:
-            raise ConfigurationError(
-                f"{task.name} reads no live input: give a {modality.noun} to predict"
-            )
-        names = {one.name for one in declared(kind)}
-        own = {key: value for key, value in options.of_task.items() if key in names}
-        field = modality.live(stream, name, kind(**own))
-        source = StreamSource([single(task.role, name, field)])
-        return self.session().live(source, options, plan=plan, on_windows=on_windows)
+        return live_results(
+            self.session(), stream, options, name=name, plan=plan, on_windows=on_windows
+        )

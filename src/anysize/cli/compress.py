@@ -44,6 +44,14 @@ def command(
     records: Annotated[
         int, typer.Option(help="How many records decide, at most; 0 is all of them.")
     ] = 0,
+    recogniser: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Of a voice: the model for automatic-speech-recognition that hears what is "
+            "spoken. Default: whisper-tiny.en for voices of English.",
+        ),
+    ] = None,
     memory: options.Memory = None,
     columns: options.Columns = None,
     encoding: options.Encoding = "utf-8",
@@ -61,8 +69,9 @@ def command(
     check_paths(data or [])
     judgement = api.compress_report(
         bundle, out, data=data or None, methods=tuple(method or ()), max_drop=max_drop,
-        records=records, memory=memory, columns=options.pairs(columns, "--columns"),
-        encoding=encoding, task=task, seed=seed, say=say,
+        records=records, recogniser=recogniser, memory=memory,
+        columns=options.pairs(columns, "--columns"), encoding=encoding, task=task, seed=seed,
+        say=say,
     )  # fmt: skip
     if as_json:
         document(judgement.to_json())

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anysize.compression import streaming
+from anysize.compression import graph_weights, streaming
 from anysize.compression.protocols import Context
 from anysize.models import sparse
 from anysize.models.bundle import Card
+from anysize.models.graph_files import graph_file
 from anysize.models.network import Network
 from anysize.models.tensor_file import SINGLE
 
@@ -33,9 +34,12 @@ class Bfloat16:
     options = Bfloat16Options
 
     def problems(self, network: Network, card: Card) -> list[str]:
-        return streaming.problems(network)
+        return [] if graph_weights.has_graph_file(network) else streaming.problems(network)
 
     def apply(self, source: Path, out: Path, options: Any, context: Context) -> None:
+        if (graph := graph_file(source)) is not None:
+            graph_weights.rewrite(graph, out, graph_weights.halved)
+            return
         streaming.rewrite(source, out, _Halved, SINGLE)
         if (source / sparse.FILE).is_file():
             sparse.pack(out)  # its zeros take no more room than before

@@ -98,6 +98,7 @@ class Distil:
 
         task = tasks.of(card)
         found = problems(task, card, card.labels)
+        found = (runtime_problems(network) or found) if found else []
         if not found and isinstance(task, Writing) and network.outputs != (_WRITTEN,):
             found = ["it writes nothing that a student could learn to write"]
         if not found and not isinstance(task, Writing) and network.outputs == (_WRITTEN,):

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 from anysize.models.network import Network
 
+_COMPILED = "it has been compiled already; take the bundle that it was made from"
+
 
 def weight_problems(network: Network) -> list[str]:
     """Why a network has no weights that could be changed or compiled, one sentence each."""
     if network.form is not None:
-        return ["it has been compiled already; take the bundle that it was made from"]
-    if getattr(network.module, "own_runtime", False):
-        return ["its module brings a runtime of its own"]
-    return []
+        return [_COMPILED]
+    return runtime_problems(network)
+
+
+def runtime_problems(network: Network) -> list[str]:
+    """Why a network that only its own module runs cannot become another one."""
+    module = network.module
+    if not getattr(module, "own_runtime", False):
+        return []
+    found = "its module brings a runtime of its own"
+    if getattr(module, "rewritable", False) or getattr(module, "files", ()):
+        found += (
+            ", which runs no graph and no other layers: use int8-weights or bf16, which change how "
+            "its weights are stored"
+        )
+    return [found]
+
+
+def stored_problems(network: Network) -> list[str]:
+    """Why a network has no weights that could be stored otherwise."""
+    if network.form is not None:
+        return [_COMPILED]
+    return [] if getattr(network.module, "rewritable", False) else runtime_problems(network)
 
 
 def graph_problems(network: Network) -> list[str]:

@@ -16,15 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anysize import tasks
-from anysize.compression import report
+from anysize.compression import graph_weights, report
 from anysize.compression.chain import Step, load_method, parse
 from anysize.compression.trial import Trial
 from anysize.compression.verdict import Judgement
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import scratch
 from anysize.core.locks import only_writer_of
+from anysize.evaluation.hearing import judged_task, recogniser_spec
 from anysize.models import bundle
 from anysize.models.spec import open_network
+from anysize.tasks.abilities import Audible
 from anysize.tasks.protocols import Answering
 from anysize.tasks.timing import Timed
 
@@ -54,6 +56,7 @@ class CompressionOrder:
         columns: column of a table for each role.
         encoding: of text files.
         records: how many records decide, at most; 0 is all of them.
+        recogniser: spec of the model that hears a voice; None is the usual one for English.
         seed: of everything random.
     """
 
@@ -67,6 +70,7 @@ class CompressionOrder:
     columns: Mapping[str, str] = field(default_factory=dict)
     encoding: str = "utf-8"
     records: int = 0
+    recogniser: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -101,7 +105,7 @@ def compress(order: CompressionOrder, say: Callable[[str], None] = lambda _line:
     """
     network, card = open_network(order.model, order.task)
     network.ask()
-    _check_timed(card)
+    recogniser = _listener(order, network, card)
     chains = _chains(order, network, card)
     _check_place(order.out)
     with only_writer_of(order.out), scratch(order.out.absolute().parent, "compress") as work:
@@ -109,7 +113,7 @@ def compress(order: CompressionOrder, say: Callable[[str], None] = lambda _line:
             raise ConfigurationError(f"out: {order.out} was made by another process meanwhile")
         original = _as_bundle(order, network, card, work)
         del network
-        trial = Trial(order, original, card, work, say)
+        trial = Trial(order, original, card, work, say, recogniser)
         try:
             judgement = trial.run(chains)
         finally:
@@ -118,18 +122,26 @@ def compress(order: CompressionOrder, say: Callable[[str], None] = lambda _line:
     return judgement
 
 
-def _check_timed(card: Card) -> None:
-    """Refuses a task that answers otherwise than it is measured, and does not say what is timed.
+def _listener(order: CompressionOrder, network: Network, card: Card) -> str:
+    """Spec of the model that hears what the network speaks; empty where there is nothing to hear.
 
     Raises:
-        ConfigurationError: so it is.
+        ConfigurationError: none is known, one is named where nothing is spoken, or the task answers
+            otherwise than it is measured and does not say what is timed.
     """
-    task = tasks.of(card)
+    task = judged_task(tasks.of(card))
+    if isinstance(task, Audible):
+        return "" if order.data is None else recogniser_spec(network, order.recogniser)
+    if order.recogniser is not None:
+        raise ConfigurationError(
+            f"recogniser hears what a voice speaks, and this model is for {card.task}: leave it out"
+        )
     if isinstance(task, Answering) and not isinstance(task, Timed):
         raise ConfigurationError(
             f"models for {card.task} cannot be compressed: what they are measured by is not what "
             "they do in prediction, and the task does not say what of that is to be timed"
         )
+    return ""
 
 
 def _chains(order: CompressionOrder, network: Network, card: Card) -> list[tuple[Step, ...]]:
@@ -183,9 +195,16 @@ def _check_place(out: Path) -> None:
 
 
 def _as_bundle(order: CompressionOrder, network: Network, card: Card, work: Path) -> Path:
-    """The model as a bundle's folder, written where it is none."""
+    """The model as a bundle's folder, or that of a graph file; written where it is none."""
     if bundle.is_bundle(order.model):
         return Path(order.model)
+    if files := graph_weights.files_of(network):
+        # Opened again, such a folder is the same model; a card beside it would make it another.
+        folder = work / "original"
+        folder.mkdir()
+        for path in files:
+            shutil.copyfile(path, folder / path.name)
+        return folder
     return bundle.save(work / "original", network, card)
 
 
@@ -203,9 +222,10 @@ def _ship(judgement: Judgement, folder: Path | None, out: Path) -> None:
         report.write(judgement, out)
         return
     report.write(judgement, folder)
-    card = bundle.read_card(folder)
-    measured = {**judgement.chosen.to_json(), "original": judgement.original.to_json()}
-    bundle.write_card(folder, dataclasses.replace(card, compression=measured))
+    if bundle.is_bundle(folder):
+        card = bundle.read_card(folder)
+        measured = {**judgement.chosen.to_json(), "original": judgement.original.to_json()}
+        bundle.write_card(folder, dataclasses.replace(card, compression=measured))
     if out.exists():
         shutil.rmtree(out)  # the report of an earlier try
     folder.replace(out)

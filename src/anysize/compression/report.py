@@ -85,7 +85,12 @@ def notes(judgement: Judgement) -> list[str]:
     ran = [each for each in judgement.candidates if each.figures is not None]
     found = [f"{each.chain}: {note}" for each in judgement.candidates for note in each.notes]
     if judgement.timed:
-        found.append(f"speed is that of generation: a window is {judgement.timed}")
+        found.append(f"speed is that of prediction: a window is {judgement.timed}")
+    if judgement.heard:
+        found.append(
+            f"{judgement.metric} is of what {judgement.heard} hears: its own errors are in it, and "
+            "its memory is in the peaks"
+        )
     if judgement.original.metric is None:
         return [*found, "without data only size and speed are judged"]
     if judgement.lower:

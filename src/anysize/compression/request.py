@@ -14,12 +14,15 @@ from anysize.core.errors import DataError
 from anysize.core.files import write_json
 from anysize.core.findings import Findings
 from anysize.core.records import Source
+from anysize.evaluation.hearing import judged_task
 from anysize.evaluation.learned import divided_for_training
 from anysize.models.bundle import Card, read_card
 from anysize.sources import Subset, open_splits
+from anysize.sources.inputs import open_split
 from anysize.sources.opening import Paths, called
 from anysize.sources.splits import SHARE, Splits
 from anysize.tasks.inputs import columns_of
+from anysize.tasks.protocols import Task
 from anysize.tasks.understanding import with_classes
 from anysize.training.order import Permutation
 
@@ -52,6 +55,8 @@ class Judging:
             alike where they can be; no runtime leaves both to the planner.
         scored: the same of what the metric is taken from, where another step is timed.
         labels: of the model, in whatever spelling the data have them.
+        recogniser: spec of the model that hears speech; empty where there is none to hear. Nothing
+            is learned from the data then: they are texts, and all that ``evaluate`` takes decide.
     """
 
     task: str
@@ -67,6 +72,7 @@ class Judging:
     scored: tuple[str, str] = ("", "auto")
     original: str = ""
     labels: Sequence[str] = ()
+    recogniser: str = ""
 
     def training(self) -> Source | None:
         """The records to calibrate on and to train with.
@@ -74,7 +80,7 @@ class Judging:
         Raises:
             DataError: there are none beside those that decide.
         """
-        if self.data is None:
+        if self.data is None or self.recogniser:
             return None
         found = self._splits()
         if found.train is None or not len(found.train):
@@ -89,6 +95,8 @@ class Judging:
         """
         if self.data is None:
             return None
+        if self.recogniser:
+            return self._drawn(self._texts(findings))
         found = self._splits(findings)
         source = found.test or found.validation
         if source is None or not len(source):
@@ -97,6 +105,10 @@ class Judging:
                 called(self.data),
                 f"has no test or validation records to judge by{kept}; give data with a test part",
             )
+        return self._drawn(source)
+
+    def _drawn(self, source: Source) -> Source:
+        """As many records as decide."""
         if not 0 < self.records < len(source):
             return source
         drawn = Permutation(len(source), self.seed, 0)
@@ -107,10 +119,33 @@ class Judging:
             f"{source.name} ({self.records} records)",
         )
 
+    def _texts(self, findings: Findings | None) -> Source:
+        """What is spoken: the test part where the data have parts, or a part is all that is new."""
+        assert self.data is not None
+        task, card = self._of()
+        learned = card is not None and divided_for_training(card, self.data)
+        source = open_split(
+            self.data,
+            "test" if learned and self.test else None,
+            roles=task.columns if card is None else columns_of(task, card),
+            columns=self.columns,
+            encoding=self.encoding,
+            validation=self.validation,
+            test=self.test,
+            findings=findings,
+        ).source
+        if not len(source):
+            raise DataError(called(self.data), "has no texts to judge by")
+        return source
+
+    def _of(self) -> tuple[Task, Card | None]:
+        """The task that the bundle is judged by, and its card where it has one."""
+        card = read_card(self.original) if self.original else None
+        return judged_task(tasks.load(self.task) if card is None else tasks.of(card)), card
+
     def _splits(self, findings: Findings | None = None) -> Splits:
         assert self.data is not None
-        card = read_card(self.original) if self.original else None
-        task = tasks.load(self.task) if card is None else tasks.of(card)
+        task, card = self._of()
         splits = open_splits(
             self.data,
             roles=task.columns if card is None else columns_of(task, card),

@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from anysize.compression.fitting import weight_problems
+from anysize.compression.fitting import stored_problems
 from anysize.core.files import disk_errors, replace_folder, scratch
 from anysize.models import bundle
 from anysize.models.network import Network
@@ -44,7 +44,7 @@ class Rewrite(Protocol):
 
 def problems(network: Network) -> list[str]:
     """Why weights cannot be rewritten, one sentence each."""
-    if found := weight_problems(network):
+    if found := stored_problems(network):
         return found
     if is_quantized(network.module):
         return ["its weights are in fewer bits already"]

@@ -20,7 +20,9 @@ from anysize.core.errors import AnysizeError, BudgetError, ConfigurationError
 from anysize.core.findings import Findings
 from anysize.core.memory import format_size, resident
 from anysize.evaluation.choice import evaluator_of
+from anysize.evaluation.hearing import judged_task
 from anysize.evaluation.paired_sums import Summing
+from anysize.models.bundle import is_bundle
 from anysize.models.spec import open_network
 from anysize.training import Stopped
 
@@ -41,15 +43,16 @@ class Trial:
         card: Card,
         work: Path,
         say: Callable[[str], None],
+        recogniser: str = "",
     ) -> None:
         self._order, self._original, self._work, self._say = order, original, work, say
-        self._task = tasks.of(card)
+        self._task = judged_task(tasks.of(card))
         evaluator = evaluator_of(self._task)
         self._of_sums = evaluator.metric_of_sums if isinstance(evaluator, Summing) else None
         validation, test = shares(card, order.data)
         self._judging = Judging(
             task=card.task,
-            original=str(original),
+            original=str(original) if is_bundle(original) else "",
             data=order.data,
             columns=dict(order.columns),
             encoding=order.encoding,
@@ -59,13 +62,14 @@ class Trial:
             memory=budget_of_one(order.memory),
             seed=order.seed,
             labels=card.labels,
+            recogniser=recogniser,
         )
         self._findings = Findings()
         deciding = self._judging.deciding(self._findings)
         self._findings.checked()
         self._data = None if deciding is None else deciding.name
         self._context = Context(
-            task=self._task,
+            task=tasks.of(card),
             original=original,
             memory=order.memory // 2,
             seed=order.seed,
@@ -130,6 +134,7 @@ class Trial:
             max_drop=self._order.max_drop,
             lower=self._task.lower_is_better,
             timed=str(self._before.entries.get("timed", "")),
+            heard=self._judging.recogniser,
             data=self._data,
             findings=tuple(self._findings),
             original=original,

@@ -124,6 +124,7 @@ class Judgement:
         lower: whether a lower metric is better.
         timed: what one piece of the work is that speed was measured on; empty where it is a window
             as the metric is measured on them.
+        heard: spec of the model that heard what was spoken; empty where nothing was.
         data: what decided, by its name; None without data.
         original: figures of the original.
         candidates: in the order in which they were tried.
@@ -142,6 +143,7 @@ class Judgement:
     chosen: Candidate | None
     lower: bool = False
     timed: str = ""
+    heard: str = ""
     sensitivity: tuple[Mapping[str, Any], ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -164,6 +166,7 @@ class Judgement:
             "lower_is_better": self.lower,
             "max_drop": self.max_drop,
             "timed": self.timed,
+            "heard_by": self.heard,
             "data": self.data,
             "original": self.original.to_json(),
             "candidates": [each.to_json() for each in self.candidates],

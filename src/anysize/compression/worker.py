@@ -25,6 +25,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from anysize import tasks
 from anysize.compression import calibration
 from anysize.compression.request import Judging
 from anysize.core import memory
@@ -37,16 +38,18 @@ from anysize.core.results import ErrorResult, Result
 from anysize.core.running import run_through
 from anysize.core.steps import Step
 from anysize.evaluation.choice import evaluator_of, main_metrics
+from anysize.evaluation.hearing import judged_task, round_trip
 from anysize.evaluation.paired_sums import Observing, Summing
 from anysize.evaluation.protocols import Evaluator
 from anysize.models.network import Network
 from anysize.models.spec import open_network
 from anysize.planning import synthetic
-from anysize.planning.options import PredictOptions
+from anysize.planning.options import PredictOptions, task_asked
 from anysize.planning.prediction import PredictionPlan, plan_prediction
 from anysize.planning.sampling import Sample
 from anysize.planning.session import Session
 from anysize.scale.child import die_with_launcher
+from anysize.tasks.abilities import Audible
 from anysize.tasks.protocols import Task, head_of, step_of, target_of
 from anysize.tasks.timing import timing_of
 
@@ -148,7 +151,11 @@ def evaluate(
     # Without a head an answer is no label, also where it is spelled like one.
     labels = session.card.labels if head_of(session.task) else ()
     kept = Answers(labels, source, _adding(evaluator, session.task))
-    results = kept.kept(session.results(source, options, plan=plan))
+    task = task_asked(session.task, session.card, options)
+    if isinstance(task, Audible):
+        results = kept.kept(round_trip(session, task, source, options, plan))
+    else:
+        results = kept.kept(session.results(source, options, plan=plan))
     metrics = main_metrics(
         evaluator, results, card=session.card, source=source, network=session.network,
         task=session.task,
@@ -171,7 +178,8 @@ def _adding(evaluator: Evaluator, task: Task) -> Callable[[Result, Record], Any]
         return None
 
     def added(result: Result, record: Record) -> Any:
-        target = target_of(task, record)
+        # Where it is said with the result, it is of another model.
+        target = target_of(task, record) if result.target is None else result.target
         return None if target is None else evaluator.record_sums(result, target)
 
     return added
@@ -230,8 +238,10 @@ class Bench:
 
     def __init__(self, bundle: str, judging: Judging, answers: Path) -> None:
         network, card = open_network(bundle)
-        session = Session(network, card, Path(bundle), measuring=True)
-        options = PredictOptions(memory=judging.memory)
+        own = tasks.of(card)
+        session = Session(network, card, Path(bundle), measuring=judged_task(own) is own)
+        heard = {"recogniser": judging.recogniser} if judging.recogniser else {}
+        options = PredictOptions(memory=judging.memory, of_task=heard)
         source = judging.deciding()
         self.entries: dict[str, Any] = {}
         timing = timing_of(session.task, network)
@@ -247,7 +257,7 @@ class Bench:
         if timing is not None:
             if measured is not None:
                 measured.close()
-            self._examples = [timing.example(each) for each in self._examples[:_SINGLE]]
+            self._examples = [timing.example(each) for each in self._examples[: timing.most]]
             self._step = timing.step
             self.entries["timed"] = timing.described
             measured = _timed_plan(session, timing.step, self._examples, options, judging.timed)

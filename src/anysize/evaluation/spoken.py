@@ -27,13 +27,14 @@ from anysize.evaluation.transcript_result import (
     ShownTranscript,
     TranscriptEvaluation,
 )
+from anysize.evaluation.transcripts import OBSERVED, metric_of_sums, observed, record_sums
 from anysize.modalities.sounds.excerpt import excerpt_of
 from anysize.readers.audio.sound import Sound
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
 
-__all__ = ["measure", "write_report"]
+__all__ = ["OBSERVED", "measure", "metric_of_sums", "observed", "record_sums", "write_report"]
 
 PROVIDES = ("text-to-speech",)
 

@@ -42,9 +42,10 @@ from anysize.tasks.transcripts.word_errors import (
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
 
-__all__ = ["measure", "metric_of_sums", "record_sums", "write_report"]
+__all__ = ["OBSERVED", "measure", "metric_of_sums", "observed", "record_sums", "write_report"]
 
 PROVIDES = ("automatic-speech-recognition",)
+OBSERVED = "words"
 
 _SHOWN = 12
 _CHARACTERS = 1500
@@ -86,6 +87,11 @@ def record_sums(result: Result, target: Any) -> NDArray[Any]:
 def metric_of_sums(sums: NDArray[Any]) -> float:
     """The word error rate of summed records."""
     return float(_rate(np.asarray(sums)[None, :4])[0])
+
+
+def observed(sums: NDArray[Any]) -> int:
+    """How many words the references of summed records have; see ``paired_sums.Observing``."""
+    return int(sums[:3].sum())
 
 
 def write_report(

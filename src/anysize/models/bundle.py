@@ -16,6 +16,7 @@ from anysize.core.files import disk_errors, move_in, scratch, write_json
 from anysize.modalities import load, modality_of
 from anysize.modalities.settings import S, Settings, expected
 from anysize.models.card_reading import made, read_json
+from anysize.models.graph_files import graph_file
 from anysize.models.network import Form, Network
 from anysize.models.quiet import quiet_transformers
 from anysize.sources.splits import SHARE
@@ -212,13 +213,15 @@ def files_of(folder: str | Path) -> list[Path]:
     """The files of a bundle that predicting needs: not what training or compiling left beside.
 
     Args:
-        folder: of the bundle, or a Hugging Face folder.
+        folder: of the bundle, a Hugging Face folder, or that of a graph file.
     """
     folder = Path(folder)
     found = [path for path in sorted(folder.iterdir()) if path.is_file() and _needed(path)]
     if is_bundle(folder) and (form := read_card(folder).form) is not None:
         path = folder / form.file
         found += [each for each in sorted(path.parent.rglob("*")) if each.is_file()]
+    elif (graph := graph_file(folder)) is not None:
+        found.append(graph)
     return found
 
 

@@ -168,5 +168,5 @@ def give_voice(network: Network) -> None:
     module.execution = lambda: SpeakingExecution(voice)
     module.sample_rate = voice.sample_rate
     module.speakers = tuple(map(str, range(count))) if count > 1 else ()
-    module.own_runtime = True
+    module.own_runtime = module.rewritable = True
     network.outputs = OUTPUTS

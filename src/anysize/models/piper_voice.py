@@ -60,6 +60,9 @@ class PiperVoice(PreTrainedModel):
         config: for its identity.
         path: of the ONNX file.
         settings: what its configuration says.
+
+    Attributes:
+        files: what the voice is, the graph first; its weights may be stored in fewer bits.
     """
 
     config_class = PiperConfig
@@ -70,6 +73,7 @@ class PiperVoice(PreTrainedModel):
     def __init__(self, config: PiperConfig, path: Path, settings: PiperSettings) -> None:
         super().__init__(config)
         self._path, self.settings = path, settings
+        self.files = (path, settings_beside(path))
         self.sample_rate = settings.sample_rate
         self.speakers = settings.speakers
         self.language = settings.language

@@ -9,6 +9,7 @@
   bits), with ``NAME.scale`` and ``NAME.minimum`` float16 ``[rows, groups]``:
   ``weight = number * scale + minimum``. Columns are filled up to whole groups.
 
+Of voices other tensors are stored alike, and dequantized when they are read (``rounded_tensors``).
 Rounding is to nearest, as in LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339) without its
 outliers, and as the baseline of GPTQ (Frantar et al. 2023, arXiv:2210.17323) in groups.
 """
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anysize.core.errors import BundleError
+from anysize.models.rounded_tensors import fits, large_tensors, matrix, own_name
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -166,6 +168,11 @@ def quantizable(module: nn.Module) -> dict[str, nn.Module]:
     }
 
 
+def storable(module: nn.Module) -> dict[str, tuple[int, int]]:
+    """All tensors that are worth it, be they of such layers or not: rows and columns by name."""
+    return large_tensors(module, _SMALLEST)
+
+
 def is_quantized(module: nn.Module) -> bool:
     """Whether some of its weights are in fewer bits."""
     return any(isinstance(layer, QuantizedWeight) for layer in module.modules())
@@ -221,8 +228,9 @@ def load(module: PreTrainedModel, path: Path) -> None:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise BundleError(str(path), f"is not a file of quantized weights: {error}") from error
+    own = module.state_dict()
     for name in [key.removesuffix(QUANTIZED) for key in tensors if key.endswith(QUANTIZED)]:
-        _install(module, name, tensors, path)
+        _install(module, name, tensors, own, path)
     tied = _tie(module, tensors)
     plain = {
         name: tensor.float() if tensor.is_floating_point() else tensor
@@ -278,33 +286,26 @@ def restore(module: nn.Module) -> None:
         replace(module, name, dense)
 
 
-def _install(module: nn.Module, name: str, tensors: dict[str, Tensor], path: Path) -> None:
+def _install(
+    module: nn.Module, stem: str, tensors: dict[str, Tensor], own: Mapping[str, Tensor], path: Path
+) -> None:
     from anysize.models.altered import replace
 
-    quantized = tensors.pop(name + QUANTIZED)
-    scale, minimum = tensors.pop(name + SCALE, None), tensors.pop(name + MINIMUM, None)
-    try:
-        layer = module.get_submodule(name)
-        kind = _layers()[type(layer)]
-    except (AttributeError, KeyError) as error:
-        raise BundleError(str(path), f"{name} is no layer that could be quantized") from error
-    rows, columns = cast(Tensor, layer.weight).shape
-    if scale is None or not _fits(quantized, scale, minimum, rows, columns):
-        raise BundleError(str(path), f"the weights of {name} do not fit its configuration")
-    replace(module, name, kind(layer, quantized, scale, minimum))  # type: ignore[arg-type]
-
-
-def _fits(
-    quantized: Tensor, scale: Tensor, minimum: Tensor | None, rows: int, columns: int
-) -> bool:
-    if minimum is None:
-        eight = quantized.dtype == torch.int8 and quantized.shape == (rows, columns)
-        return eight and scale.shape == (rows, 1)
-    if quantized.dtype != torch.uint8 or quantized.ndim != 2 or scale.shape != minimum.shape:
-        return False
-    filled = 2 * quantized.shape[1]
-    whole = len(quantized) == len(scale) == rows and filled >= columns
-    return whole and scale.ndim == 2 and scale.shape[1] > 0 and filled % scale.shape[1] == 0
+    quantized = tensors.pop(stem + QUANTIZED)
+    scale, minimum = tensors.pop(stem + SCALE, None), tensors.pop(stem + MINIMUM, None)
+    name = own_name(stem, own)
+    if name is None or own[name].ndim < 2:
+        raise BundleError(str(path), f"{stem} is nothing that could be quantized")
+    rows, columns = matrix(own[name])
+    if scale is None or not fits(quantized, scale, minimum, rows, columns):
+        raise BundleError(str(path), f"the weights of {stem} do not fit its configuration")
+    layer = module.get_submodule(stem) if name != stem else None
+    kind = _layers().get(type(layer)) if layer is not None else None
+    if kind is None:
+        found = dequantize(quantized, scale, minimum, columns)
+        tensors[name] = found.view(own[name].shape)
+    else:
+        replace(module, stem, kind(layer, quantized, scale, minimum))  # type: ignore[arg-type]
 
 
 def _tie_plain(module: PreTrainedModel, missing: Sequence[str]) -> set[str]:

@@ -119,6 +119,8 @@ class SpeechSmall(PreTrainedModel):
     main_input_name = "input_ids"
     own_runtime = True
     """Its durations decide how much it calculates: no graph of it has one shape."""
+    rewritable = True
+    """Its weights may be stored in fewer bits."""
     starts_from_data = True
     speakers: tuple[str, ...] = ()
     mean: Tensor

@@ -113,6 +113,10 @@ class Attributed(Protocol):
     def known(self) -> str | None: ...
 
 
+RECOGNISER = "recogniser"
+"""The option of `Audible` tasks that names what hears them."""
+
+
 @runtime_checkable
 class Audible(Protocol):
     """A task whose results are speech, which another model can hear.

@@ -20,16 +20,18 @@ class Timing:
         step: what is done with a batch.
         example: from a window that the model is measured on to what the step is given.
         described: what one piece of the work is, for a report.
+        most: pieces of a round.
     """
 
     step: Step
     example: Callable[[Example], Example]
     described: str
+    most: int = 32
 
 
 @runtime_checkable
 class Timed(Protocol):
-    """An ``Answering`` task that says what of its prediction is timed."""
+    """A task that says what of its prediction is timed, where that is not all of its windows."""
 
     def timing(self, network: Network) -> Timing:
         """Work of about the same size for every model of the task."""

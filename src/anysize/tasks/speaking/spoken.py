@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from anysize.core.errors import ConfigurationError
+from anysize.core.examples import Example
 from anysize.core.options import Options
 from anysize.core.protocols import Merger, Preprocess
 from anysize.core.receipts import Unit
@@ -24,6 +26,7 @@ from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.speaking.options import JudgedSpeechOptions, SpeakingOptions
 from anysize.tasks.speaking.preprocess import SpeechPreprocess
 from anysize.tasks.speaking.step import Speaking
+from anysize.tasks.timing import Timing
 from anysize.tasks.untrained import Untrained
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ def save(result: Result, path: Path) -> Mapping[str, Any]:
     return {"audio": str(path)}
 
 
+# Utterances of a timed round, and how long they are at most: each takes a good part of a second.
+_TIMED, _IDS = 4, 128
 FORMATS: Mapping[str, Format] = {suffix: Format(result=save) for suffix in SUFFIXES}
 
 
@@ -56,7 +61,7 @@ class SpokenTexts(Untrained):
     role = "text"
     unit: Unit = "characters"
     columns: tuple[ColumnSpec, ...] = (TEXT,)
-    main_metric = "distance"
+    main_metric = "wer"
     lower_is_better = True
     augmentation = "none"
     separable = True
@@ -97,6 +102,13 @@ class SpokenTexts(Untrained):
         """See ``Stepped``."""
         return Speaking()
 
+    def timing(self, network: Network) -> Timing:
+        """How fast utterances are spoken; see ``tasks.timing.Timed``."""
+        return Timing(
+            step=Speaking(), example=_shortened, most=_TIMED,
+            described=f"an utterance of up to {_IDS} ids of phonemes or characters",
+        )  # fmt: skip
+
     def new_merger(
         self, labels: Sequence[str], options: MergeOptions = MERGED_AS_USUAL
     ) -> Callable[[str], Merger]:
@@ -109,6 +121,13 @@ class SpokenTexts(Untrained):
             chapter=factor * usual.chapter,
         )  # fmt: skip
         return lambda record: SpeechMerger(record, self.unit, pauses)
+
+
+def _shortened(example: Example) -> Example:
+    """An utterance of at most so many ids; what it costs goes with them."""
+    ids = example.arrays["input_ids"][:_IDS]
+    arrays = {**example.arrays, "input_ids": ids}
+    return dataclasses.replace(example, arrays=arrays, cost=max(len(ids), 1))
 
 
 def speaker_number(wanted: str | None, names: Sequence[str]) -> int:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anysize.api.misplaced import RECOGNISER
+from anysize import tasks
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.results import ErrorResult, Result
 from anysize.core.transcripts import joined
+from anysize.models.spec import in_one_file, open_network
+from anysize.planning.budget import refuse_early, weights_size
+from anysize.planning.live import live_results
+from anysize.planning.options import PredictOptions, with_settings
+from anysize.planning.session import Session
+from anysize.sources.stream import single
 from anysize.synthesis.rewriting import spoken
-from anysize.tasks.abilities import Audible
+from anysize.tasks.abilities import RECOGNISER, Audible
+from anysize.tasks.protocols import Task, answering
 from anysize.tasks.transcripts.numerals import in_words
 
 if TYPE_CHECKING:
-    from anysize.api.model import Model
     from anysize.core.records import Source
-    from anysize.planning.options import PredictOptions
+    from anysize.models.network import Network
+    from anysize.planning.prediction import PredictionPlan
 
 USUAL = "whisper-tiny.en"
 """The recogniser of voices of English."""
@@ -28,17 +37,52 @@ _OTHERWISE = {"cmn": "zh", "yue": "zh", "nb": "no"}
 """Languages that Whisper calls otherwise than espeak-ng."""
 
 
+def judged_task(task: Task) -> Task:
+    """What a task is measured by: speech by what is heard of it, all else as it is trained."""
+    spoken = answering(task)
+    return spoken if isinstance(spoken, Audible) else task
+
+
 def without_recogniser(options: PredictOptions) -> PredictOptions:
     """The options of those who only speak."""
     own = {name: value for name, value in options.of_task.items() if name != RECOGNISER}
     return dataclasses.replace(options, of_task=own)
 
 
-def recogniser_of(model: Model, task: Audible, options: PredictOptions) -> Model:
-    """The model that hears a voice.
+def round_trip(
+    session: Session,
+    task: Audible,
+    source: Source,
+    options: PredictOptions,
+    plan: PredictionPlan | None = None,
+    on_windows: Callable[[int], None] | None = None,
+) -> Iterator[Result | ErrorResult]:
+    """Speaks the texts of a source and hears them; see `heard` for what comes of it.
 
     Args:
-        model: the voice.
+        session: of the voice, as it predicts.
+        task: the session's, with the caller's options.
+        source: the texts.
+        options: of the evaluation.
+        plan: for speaking; None makes it.
+        on_windows: called with how many utterances were spoken.
+
+    Raises:
+        ConfigurationError: see `recogniser_of`.
+    """
+    recogniser = recogniser_of(session.network, task, options)
+    asked, role = without_recogniser(options), session.task.role
+    plan = plan or session.plan(source, asked)
+    _open_voice(session, source, asked, plan, role)
+    results = session.results(source, asked, plan=plan, on_windows=on_windows)
+    return heard(results, source, recogniser, language_of(session.network), options, role)
+
+
+def recogniser_of(network: Network, task: Audible, options: PredictOptions) -> Session:
+    """The model that hears a voice, ready to predict.
+
+    Args:
+        network: the voice.
         task: of it, with its options.
         options: of the evaluation; the recogniser is held to the same memory.
 
@@ -46,28 +90,41 @@ def recogniser_of(model: Model, task: Audible, options: PredictOptions) -> Model
         ConfigurationError: nobody named one and the voice is not of English, or it is no model
             for recognition.
     """
-    from anysize.api.loading import load
-
-    language = language_of(model)
-    spec = task.listener
-    if spec is None and language != "en":
-        heard = f"of the language {language}" if language else "of a language that it does not name"
-        raise ConfigurationError(
-            f"the voice is {heard}: name a model that hears it with --recogniser (whisper-base "
-            "knows 99 languages)"
-        )
-    found = load(spec or USUAL, memory=options.budget)
-    if found.card.task != "automatic-speech-recognition":
+    spec = recogniser_spec(network, task.listener)
+    refuse_early(f"loading {spec}", options.budget, weights_size(spec), training=False)
+    found, card = open_network(spec)
+    if card.task != "automatic-speech-recognition":
         raise ConfigurationError(
             f"--recogniser must name a model for automatic-speech-recognition, and {spec} is for "
-            f"{found.card.task}"
+            f"{card.task}"
         )
-    return found
+    folder = Path(spec) if Path(spec).is_dir() and not in_one_file(spec) else None
+    return Session(found, card, folder)
 
 
-def language_of(model: Model) -> str:
+def recogniser_spec(network: Network, named: str | None) -> str:
+    """Spec of the model that hears a voice.
+
+    Args:
+        network: the voice.
+        named: what the caller wishes; None is the usual one for English.
+
+    Raises:
+        ConfigurationError: nobody named one and the voice is not of English.
+    """
+    language = language_of(network)
+    if named is None and language != "en":
+        own = f"the language {language}" if language else "a language that it does not name"
+        raise ConfigurationError(
+            f"the voice is of {own}: name a model that hears it with --recogniser (whisper-base "
+            "knows 99 languages)"
+        )
+    return named or USUAL
+
+
+def language_of(network: Network) -> str:
     """The language of a voice by the code that Whisper has; empty where it does not say."""
-    own = str(getattr(model.network.module, "language", "") or "").lower()
+    own = str(getattr(network.module, "language", "") or "").lower()
     code = own.partition("-")[0].partition("_")[0]
     return _OTHERWISE.get(code, "en" if code == "eng" else code)
 
@@ -75,7 +132,7 @@ def language_of(model: Model) -> str:
 def heard(
     results: Iterator[Result | ErrorResult],
     source: Source,
-    recogniser: Model,
+    recogniser: Session,
     language: str,
     options: PredictOptions,
     role: str,
@@ -122,6 +179,18 @@ def heard(
         )
 
 
+def _open_voice(
+    session: Session, source: Source, options: PredictOptions, plan: PredictionPlan, role: str
+) -> None:
+    """Speaks the first text once, so that opening the voice is not timed with the others."""
+    if not len(source):
+        return
+    with contextlib.suppress(DataError):  # it is named when its turn comes
+        first = single(role, "first", source[0].fields[role])
+        for _ in session.results(first, options, plan=plan):
+            pass
+
+
 def _comparable(text: str, language: str) -> str:
     """A text with its numbers as they are said, where rules for its language are known."""
     found = spoken(text, language)
@@ -163,7 +232,7 @@ def _text(source: Source, ordinal: int, role: str) -> str:
 
 
 def _said(
-    recogniser: Model, result: Result, settings: Mapping[str, Any]
+    recogniser: Session, result: Result, settings: Mapping[str, Any]
 ) -> tuple[str, dict[str, int]]:
     """What is heard, in constant memory, and what the recogniser counts about it.
 
@@ -174,7 +243,9 @@ def _said(
     if not speech.count:
         return "", {}
     texts, counts = [], dict[str, int]()
-    found = recogniser.live(speech.pcm(), name=result.id, pcm_rate=speech.sample_rate, **settings)
+    asked = {**settings, "pcm_rate": speech.sample_rate}
+    options = with_settings(None, asked, tasks.of(recogniser.card))
+    found = live_results(recogniser, speech.pcm(), options, name=result.id)
     for part in found:
         if isinstance(part, ErrorResult):
             raise DataError(result.id, f"cannot be heard: {part.error}")
