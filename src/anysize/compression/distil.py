@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize import tasks
-from anysize.compression.fitting import tuning_problems
+from anysize.compression.fitting import runtime_problems, tuning_problems
 from anysize.compression.narrower import narrower
 from anysize.compression.protocols import Context
 from anysize.core import plugins
