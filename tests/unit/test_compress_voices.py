@@ -116,7 +116,7 @@ def test_our_own_voice_in_fewer_bits(method: str, part: float, small: Path, tmp_
 def test_a_folder_of_transformers_in_fewer_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quantized_weights, "_SMALLEST", 64)
+    monkeypatch.setattr(quantized_weights, "SMALLEST", 64)
     folder = write_folder(tmp_path / "vits")
     network, card = open_network(str(folder))
     original = bundle.save(tmp_path / "bundle", network, card)

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 FILE = "quantized.safetensors"
 QUANTIZED, SCALE, MINIMUM = ".quantized", ".scale", ".minimum"
-# A layer that is smaller gains nothing worth its error; heads of classifiers are among them.
-_SMALLEST = 1 << 13
+SMALLEST = 1 << 13
+"""A layer that is smaller gains nothing worth its error; heads of classifiers are among them."""
 
 
 class QuantizedWeight(nn.Module):
@@ -164,13 +164,13 @@ def quantizable(module: nn.Module) -> dict[str, nn.Module]:
     return {
         name: layer
         for name, layer in module.named_modules()
-        if type(layer) in _layers() and cast(Tensor, layer.weight).numel() >= _SMALLEST
+        if type(layer) in _layers() and cast(Tensor, layer.weight).numel() >= SMALLEST
     }
 
 
 def storable(module: nn.Module) -> dict[str, tuple[int, int]]:
     """All tensors that are worth it, be they of such layers or not: rows and columns by name."""
-    return large_tensors(module, _SMALLEST)
+    return large_tensors(module, SMALLEST)
 
 
 def is_quantized(module: nn.Module) -> bool:
