@@ -1,4 +1,4 @@
-"""Voices in the Hugging Face layout: VITS (MMS-TTS too), as transformers has it."""
+"""Voices in the Hugging Face layout: VITS (MMS-TTS too) as transformers has it, and SpeechT5."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from anysize.core.errors import BundleError, ConfigurationError
+from anysize.models import speecht5_voice
 from anysize.models.network import Network
 from anysize.models.speaking import OUTPUTS, SpeakingExecution
 from anysize.synthesis.clauses import clauses
@@ -144,11 +145,14 @@ def give_voice(network: Network) -> None:
     if hasattr(module, "make_reader"):
         return  # one of our own
     config = module.config
+    if config.model_type == speecht5_voice.KIND:
+        speecht5_voice.give_voice(network)
+        return
     if config.model_type not in _KINDS:
         raise BundleError(
             network.spec,
             f"has the model type {config.model_type!r}; supported voices have the type "
-            f"{', '.join(_KINDS)}, or are Piper's (voice.onnx)",
+            f"{', '.join((*_KINDS, speecht5_voice.KIND))}, or are Piper's (voice.onnx)",
         )
     tokenizer: Any = network.hub_tokenizer
     if tokenizer is None or not hasattr(tokenizer, "phonemize"):

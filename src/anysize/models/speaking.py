@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,34 @@ from anysize.models.execution import Tensors
 
 OUTPUTS = ("waveform", "samples")
 """``waveform`` float32 ``[windows, longest]`` and how many ``samples`` of it are each window's."""
+
+
+class Wishes(Protocol):
+    """What a user asks of speech, as far as it is a voice's own."""
+
+    @property
+    def speed(self) -> float: ...
+
+    @property
+    def variation(self) -> float: ...
+
+    @property
+    def speaker(self) -> str | None: ...
+
+    @property
+    def vocoder(self) -> str | None: ...
+
+
+class Asking(Protocol):
+    """A module that knows itself who speaks, and in what sound."""
+
+    def asked(self, wishes: Wishes) -> Mapping[str, NDArray[Any]]:
+        """What the examples of a prediction carry beside their ids.
+
+        Raises:
+            ConfigurationError: it cannot do what is asked, or misses something for it.
+        """
+        ...
 
 
 class Voice(Protocol):

@@ -47,8 +47,9 @@ if TYPE_CHECKING:
 
 PROVIDES = ("text-to-speech",)
 ARCHITECTURE = Architecture(
-    auto="AutoModelForTextToWaveform", suffixes=("VitsModel",), outputs=OUTPUTS
-)
+    auto="AutoModelForTextToSpectrogram", causal="AutoModelForTextToWaveform",
+    suffixes=("VitsModel", "SpeechT5ForTextToSpeech"), outputs=OUTPUTS,
+)  # fmt: skip
 OPTIONS = (SpeakingOptions,)
 FILES = SUFFIXES
 

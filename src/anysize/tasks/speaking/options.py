@@ -17,8 +17,13 @@ class SpeakingOptions(Options):
 
     speed: float = option(1.0, low=0.25, high=4, help="Speaking rate; 2 is twice as fast.")
     speaker: str | None = option(
-        None, automatic="the first", metavar="NAME",
-        help="Name or number of the speaker, for voices with several.",
+        None, automatic="the first", metavar="NAME|FILE",
+        help="Name or number of the speaker, for voices with several; of SpeechT5 the file of an "
+        "x-vector (.npy, .safetensors).",
+    )  # fmt: skip
+    vocoder: str | None = option(
+        None, metavar="FOLDER", automatic="the one in the model's folder or beside it",
+        help="Folder of what makes sound of frames, for SpeechT5 (SpeechT5HifiGan).",
     )  # fmt: skip
     pauses: float = option(
         1.0, low=0, high=10,

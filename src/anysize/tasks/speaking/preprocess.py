@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -86,11 +87,12 @@ class SpeechPreprocess:
         options: how texts are spoken.
         speaker: number of it.
         sample_rate: of the voice.
+        carried: what the examples have besides, for the voice.
     """
 
     def __init__(
         self, reader: Callable[[], Reader], window: int, options: SpeakingOptions, *, speaker: int,
-        sample_rate: int,
+        sample_rate: int, carried: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         self._reader = reader
         self._window = window
@@ -98,7 +100,7 @@ class SpeechPreprocess:
         self._speaker = speaker
         self._same: Mapping[str, Any] = {
             "speed": np.float32(options.speed), "speaker": np.array(speaker),
-            "noise": np.float32(options.variation),
+            "noise": np.float32(options.variation), **carried,
         }  # fmt: skip
         self._rate = np.array(sample_rate)
 

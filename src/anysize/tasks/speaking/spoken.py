@@ -90,12 +90,23 @@ class SpokenTexts(Untrained):
     ) -> Preprocess:
         refuse_augmentation(self.name, augment)
         module: Any = network.module
+        speaker, carried = 0, {}
+        if (asking := getattr(module, "asked", None)) is not None:
+            carried = asking(self.options)
+        elif self.options.vocoder is not None:
+            raise ConfigurationError(
+                f"vocoder must be left out, not {self.options.vocoder!r}: the voice makes sound "
+                "itself"
+            )
+        else:
+            speaker = speaker_number(self.options.speaker, module.speakers)
         return SpeechPreprocess(
             module.make_reader,
             network.reads(TextSettings).window,
             self.options,
-            speaker=speaker_number(self.options.speaker, module.speakers),
+            speaker=speaker,
             sample_rate=module.sample_rate,
+            carried=carried,
         )
 
     def step(self, network: Network) -> Speaking:
