@@ -74,6 +74,8 @@ def test_a_format_is_its_task_s(tmp_path: Path) -> None:
         check_out(tmp_path / "a.doc", resume=False, formats=formats)
     with pytest.raises(ConfigurationError, match="must end in"):
         check_out(tmp_path / "a.srt", resume=False)
+    with pytest.raises(ConfigurationError, match=r"must end in .*\.srt, \.wav or \.parquet"):
+        check_out(tmp_path / "a.mp4", resume=False, formats={".srt": print}, others=[".wav"])
     with OneFile(tmp_path / "a.srt", {}, resume=False, say=lambda _: None, formats=formats) as sink:
         sink.write(ROW)
     assert (tmp_path / "a.srt").read_text().startswith("1\n00:00:00,000")

@@ -93,7 +93,7 @@ def command(
     from anysize.results.rows import Rows
     from anysize.results.sinks import check_out
     from anysize.sources.inputs import check_paths
-    from anysize.tasks.abilities import check_number, row_writers
+    from anysize.tasks.abilities import check_number, formats_of, row_writers
 
     settings = bundle_command.prediction_options(context)
     prediction_checks.check_together(
@@ -112,7 +112,7 @@ def command(
     settings = bundle_command.completed(context, settings, model.task)
     formats = row_writers(model.task)
     if not own:
-        check_out(out, resume=resume, formats=formats)
+        check_out(out, resume=resume, formats=formats, others=formats_of(model.task))
     tally = predicting.Tally()
     if pipe is not None and live.is_live(pipe, model, settings):
         live.check(inputs, {

