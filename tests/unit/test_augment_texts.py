@@ -143,7 +143,7 @@ def test_steps_of_others_are_refused_and_the_reverse() -> None:
     with pytest.raises(ConfigurationError, match="changes texts, not pictures"):
         Augmentation("typos")(np.zeros((4, 4, 3), np.uint8), (0, 0, "a", 0))
     assert [name for name in POLICIES if POLICIES[name][0].startswith("typos")] == ["writing"]
-    assert sorted(STEPS) == ["drop_words", "letter_case", "typos"]
+    assert sorted(STEPS) == ["back_translation", "drop_words", "letter_case", "typos"]
     pickle.loads(pickle.dumps(TextChanges(parse("writing"), 1)))  # noqa: S301  as workers are sent it
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,51 @@ class TextStep(Step):
         raise ConfigurationError(f"augment: {self.name} changes texts, not pictures")
 
 
+class Paraphrases(Protocol):
+    """Texts that say what others say. Safe to read from several threads."""
+
+    def of(self, record: str, text: TextField) -> TextField | None:
+        """What may stand in the place of a record's text; None where nothing may.
+
+        Args:
+            record: its id.
+            text: its own.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewriting(TextStep):
+    """A step that puts a whole other text in the place of one; it comes first.
+
+    Attributes:
+        paraphrases: what it puts there; None until they are made (`having`).
+        there, back: folders of the models that make them.
+    """
+
+    paraphrases: ClassVar[Paraphrases | None] = None
+    there: str
+    back: str
+
+    def having(self, paraphrases: Paraphrases) -> Self:
+        """The step with what it puts in the place of texts."""
+        found = dataclasses.replace(self)
+        object.__setattr__(found, "paraphrases", paraphrases)
+        return found
+
+    def change(self, draws: Draws) -> Change | None:
+        """None: the characters stay as they are."""
+        return None
+
+    @abstractmethod
+    def rewritten(self, text: TextField, record: str, draws: Draws) -> TextField:
+        """A record's text, or what stands in its place.
+
+        Raises:
+            ConfigurationError: the step has no paraphrases.
+        """
+
+
 class TextChanges:
     """The steps of an augmentation, for texts.
 
@@ -68,12 +114,20 @@ class TextChanges:
             for step in steps
             if not isinstance(step, TextStep)
         ]
+        problems += [
+            f"augment: {step.name} must come first, because it puts another text in the place of "
+            f"the one that the data have: '{step.name}(…), {steps[0].name}'"
+            for step in steps[1:]
+            if isinstance(step, Rewriting)
+        ]
         if problems:
             raise ConfigurationError(problems)
 
     def changed(self, text: TextField, epoch: int, record: str) -> TextField:
         """A record's text as it comes in an epoch."""
         drawn = rows((self._seed, epoch, record, 0), len(self._steps))
+        if self._steps and isinstance(first := self._steps[0], Rewriting):
+            text = first.rewritten(text, record, drawn[0])
         changes = [
             change
             for step, draws in zip(self._steps, drawn, strict=True)

@@ -18,6 +18,7 @@ from anysize.core.files import write_text
 from anysize.core.findings import Finding
 from anysize.core.records import Record, Source
 from anysize.evaluation.pages import page
+from anysize.planning.paraphrases import with_made
 
 CHARACTERS = 300
 """Of each text that is shown."""
@@ -120,7 +121,8 @@ def sheet(
     chosen = Augmentation(augment) if isinstance(augment, str) else augment
     steps = (*chosen.steps, *chosen.batch_steps)
     refuse_unfit(steps, "texts")
-    changes = TextChanges(steps, seed)
+    TextChanges(steps, seed)  # refuses steps in a wrong order before anything is translated
+    changes = TextChanges(with_made(steps), seed)
 
     def show(record: Record) -> tuple[str, ...]:
         text = record.text(role)

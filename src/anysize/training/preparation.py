@@ -169,7 +169,7 @@ def _job(
         card=card,
         training=data.training,
         validation=data.validation,
-        augmentation=_augmentation(recipe, task),
+        augmentation=_ready(_augmentation(recipe, task), recipe, task, network, data.training),
         fingerprint=str(card.provenance["fingerprint"]),
         started=started,
         quiet=quiet,
@@ -312,6 +312,22 @@ def _augmentation(recipe: Recipe, task: Task) -> Augmentation | None:
                 "that its objects have no boxes: use another one for object-detection"
             )
     return made
+
+
+def _ready(
+    augmentation: Augmentation | None, recipe: Recipe, task: Task, network: Network, source: Source
+) -> Augmentation | None:
+    """The augmentation with what its steps put in the place of training texts."""
+    from anysize.planning.paraphrases import needs_paraphrases, with_kept
+
+    if augmentation is None or not needs_paraphrases(augmentation.steps):
+        return augmentation
+    from anysize.augmentation import Augmentation
+
+    # A task that takes no such steps refuses them before anything is translated.
+    task.preprocess(network, augment=augmentation, seed=recipe.seed)
+    steps = with_kept(augmentation.steps, source, task.role, recipe.memory)
+    return Augmentation((*steps, *augmentation.batch_steps))
 
 
 def _versions() -> dict[str, str]:
