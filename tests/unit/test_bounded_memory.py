@@ -155,7 +155,8 @@ def test_rows_that_leave_give_their_place_to_others() -> None:
     batch.begin(given)
     texts = {row: each["input_ids"].tolist() for row, each in enumerate(given)}
     rows = list(texts)
-    batch._cache._layers[0][:, 0] = torch.nan  # the longest prompt lies there
+    for part in batch._cache._row(0, 0):  # the longest prompt lies there
+        part.fill_(torch.nan)
     for token, kept in ((3, [0, 2, 3, 4, 5]), (4, [1, 2, 4]), (5, [2, 0]), (6, [1])):
         rows = [rows[place] for place in kept]
         batch.keep(kept)
@@ -164,6 +165,27 @@ def test_rows_that_leave_give_their_place_to_others() -> None:
             texts[row].append(token)
             wanted = fresh(module, texts[row])
             torch.testing.assert_close(logits[place], wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_a_decoder_without_padding_searches_as_transformers_does() -> None:
+    network = Network(module=llama(), spec="x", settings=TextSettings(window=16))
+    generator = TorchGenerator(network, "float32", CPU)
+    assert generator.ragged
+    span, given = Span(0, 1), prompts(9, 30, 9, 4)
+    examples = [
+        Example(ordinal=place, window=Window(str(place), 0, span, span, last=True), arrays=arrays,
+                cost=len(arrays["input_ids"]))
+        for place, arrays in enumerate(given)
+    ]  # fmt: skip
+    options = GenerationOptions(most=10, beams=3, end=())
+    found = {one.row: one.tokens.tolist() for one in generator.generate(examples, options)}
+    for row, arrays in enumerate(given):
+        ids = torch.from_numpy(arrays["input_ids"].astype(np.int64))[None]
+        theirs = network.module.generate(  # type: ignore[operator]
+            ids, attention_mask=torch.ones_like(ids), do_sample=False, num_beams=3,
+            max_new_tokens=10, eos_token_id=None,
+        )[0, ids.shape[1] :].tolist()  # fmt: skip
+        assert found[row] == theirs
 
 
 def test_padding_goes_first() -> None:

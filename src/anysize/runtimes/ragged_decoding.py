@@ -82,10 +82,9 @@ class Ragged:
         # Rows of similar length lie beside each other.
         order = sorted(range(len(prompts)), key=lambda row: -len(prompts[row]))
         self._rows = np.argsort(order).tolist()
-        self._cache.begin(len(prompts))
         self._lost, self.unread = [0] * len(prompts), [0] * len(prompts)
-        longest = max(map(len, prompts))
-        self._cache.reserve(min(longest, self._bound or longest), exact=longest == 1)
+        lengths = [min(len(prompts[row]), self._bound or len(prompts[row])) for row in order]
+        self._cache.begin(lengths, exact=max(lengths) == 1)
         with torch.inference_mode():
             states = self._prefill([prompts[row] for row in order])
             self.logits = self._weights.logits(states[self._rows])
@@ -114,9 +113,9 @@ class Ragged:
         """See `Cached`."""
         places = [self._rows[row] for row in rows]
         with torch.inference_mode():
-            moved = self._cache.keep(places)
-        self._lost = [self._lost[place] for place in moved]
-        self._rows = [moved.index(place) for place in places]
+            self._rows = self._cache.keep(places)
+        lost = dict(zip(self._rows, (self._lost[place] for place in places), strict=True))
+        self._lost = [lost[place] for place in range(len(lost))]
         self.unread = [self.unread[row] for row in rows]
 
     def reorder(self, rows: Tensor) -> None:
