@@ -90,7 +90,8 @@ class RaggedCache:
             chosen = [rows[each] for each in order]
             self._build(chosen, [self.lengths[row] for row in chosen], _AHEAD)
             return sorted(range(len(rows)), key=order.__getitem__)
-        wanted, left = set(rows), []
+        wanted = set(rows)
+        left: list[int] = []
         for room in self._rooms:
             own = room.close(wanted, self.lengths, self._layers)
             room.first = len(left)
