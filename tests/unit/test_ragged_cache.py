@@ -16,7 +16,7 @@ Kept = list[torch.Tensor]
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several rooms for short rows, too."""
-    monkeypatch.setattr(ragged_room, "_CALL", 100 * HEADS * SIZE)
+    monkeypatch.setattr(ragged_room, "CALL", 100 * HEADS * SIZE)
 
 
 def filled(lengths: list[int], dtype: torch.dtype) -> tuple[RaggedCache, Kept]:
@@ -57,7 +57,7 @@ def check_step(cache: RaggedCache, kept: Kept, seed: int = 1) -> Kept:
 def test_each_row_sees_its_own_keys(
     lengths: list[int], dtype: torch.dtype, tiles: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ragged_attention, "_has_tiles", lambda: tiles)
+    monkeypatch.setattr(ragged_attention, "has_tiles", lambda: tiles)
     cache, kept = filled(lengths, dtype)
     check_step(cache, check_step(cache, kept), seed=2)
 

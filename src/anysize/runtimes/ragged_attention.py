@@ -99,11 +99,12 @@ def _scores(query: Tensor, keys: Tensor) -> Tensor:
     first are what it multiplies by, one after another (0.8 of the time on Zen 4). With AMX, where
     the keys were first when it was measured, they still are.
     """
-    if _has_tiles():
+    if has_tiles():
         return torch.bmm(keys, query.transpose(1, 2)).transpose(1, 2).contiguous()
     return torch.bmm(query, keys.transpose(1, 2))
 
 
 @cache
-def _has_tiles() -> bool:
+def has_tiles() -> bool:
+    """Whether the processor has AMX."""
     return bool(torch.cpu._is_amx_tile_supported())

@@ -17,7 +17,8 @@ from torch import Tensor
 from anysize.core.generation import SINKS
 from anysize.runtimes.decoder_weights import DecoderWeights
 from anysize.runtimes.forgetting import Turning
-from anysize.runtimes.ragged_cache import RaggedCache, Span
+from anysize.runtimes.ragged_attention import Span
+from anysize.runtimes.ragged_cache import RaggedCache
 
 PART = 512
 """Tokens of prompts that are read at a time."""

@@ -11,7 +11,7 @@ from torch import Tensor
 # Rooms have multiples of so many tokens, for as few kernels.
 _FILLED = 32
 # Numbers looked at in vain that cost as much as another call of the attention, about.
-_CALL = 400 * 192
+CALL = 400 * 192
 
 
 class Heads(NamedTuple):
@@ -108,7 +108,7 @@ def rooms_for(lengths: Sequence[int], heads: Heads, *, ahead: int, most: int | N
     """
     found: list[Room] = []
     begin = 0
-    for part in parted(lengths, _CALL // (heads.count * heads.size)):
+    for part in parted(lengths, CALL // (heads.count * heads.size)):
         tokens = max(lengths[part])
         if ahead:
             tokens = max(min(-(-(tokens + ahead) // _FILLED) * _FILLED, most or 1 << 40), tokens)
