@@ -149,9 +149,9 @@ class RaggedCache:
         count, heads, size = query.shape
         keys, values = self._row(number, row)
         # Heads that share keys see the same memory.
-        groups = heads // self._heads.count
-        queries = query.view(count, self._heads.count, groups, size).permute(1, 2, 0, 3)
-        shown = found.view(count, self._heads.count, groups, size)
+        groups = heads // self._heads.number
+        queries = query.view(count, self._heads.number, groups, size).permute(1, 2, 0, 3)
+        shown = found.view(count, self._heads.number, groups, size)
         for each in spans:
             some = slice(each.begin, each.end)
             shown[some] = attended(
@@ -174,7 +174,7 @@ class RaggedCache:
         new = torch.cat([keys, values]).view(-1, self._heads.size)
         self._layers[number][self._places] = new
         rows, heads, size = query.shape
-        few = (query * size**-0.5).view(rows * self._heads.count, -1, size)
+        few = (query * size**-0.5).view(rows * self._heads.number, -1, size)
         found = torch.empty_like(few)
         parts = zip(few.split(self._sizes), found.split(self._sizes), strict=True)
         views = zip(self._rooms, self._views[number], strict=True)
@@ -185,9 +185,9 @@ class RaggedCache:
     def _row(self, number: int, row: int) -> tuple[Tensor, Tensor]:
         """Keys and values of a row in a layer, ``[key_heads, tokens, size]``."""
         at = self._room_of(row)
-        first = (row - self._rooms[at].first) * self._heads.count
+        first = (row - self._rooms[at].first) * self._heads.number
         keys, values = self._views[number][at]
-        own = slice(first, first + self._heads.count)
+        own = slice(first, first + self._heads.number)
         return keys[own], values[own]
 
     def _room_of(self, row: int) -> int:
@@ -230,4 +230,4 @@ class RaggedCache:
             self._views.append([
                 (keys.flatten(0, 1), values.flatten(0, 1)) for keys, values in parts
             ])  # fmt: skip
-        self._sizes = [room.rows * self._heads.count for room in self._rooms]
+        self._sizes = [room.rows * self._heads.number for room in self._rooms]

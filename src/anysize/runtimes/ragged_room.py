@@ -17,7 +17,7 @@ CALL = 400 * 192
 class Heads(NamedTuple):
     """Of keys: how many, and the size of each."""
 
-    count: int
+    number: int
     size: int
 
 
@@ -38,9 +38,9 @@ class Room:
 
     def __init__(self, first: int, rows: int, tokens: int, heads: Heads, begin: int) -> None:
         self.first, self.rows, self.tokens = first, rows, tokens
-        self.end = begin + 2 * rows * heads.count * tokens
+        self.end = begin + 2 * rows * heads.number * tokens
         self.mask: Tensor | None = None
-        self._begin, self._shape = begin, (2, rows, heads.count, tokens, heads.size)
+        self._begin, self._shape = begin, (2, rows, heads.number, tokens, heads.size)
 
     @property
     def places(self) -> slice:
@@ -108,7 +108,7 @@ def rooms_for(lengths: Sequence[int], heads: Heads, *, ahead: int, most: int | N
     """
     found: list[Room] = []
     begin = 0
-    for part in parted(lengths, CALL // (heads.count * heads.size)):
+    for part in parted(lengths, CALL // (heads.number * heads.size)):
         tokens = max(lengths[part])
         if ahead:
             tokens = max(min(-(-(tokens + ahead) // _FILLED) * _FILLED, most or 1 << 40), tokens)
