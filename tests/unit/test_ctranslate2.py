@@ -15,6 +15,7 @@ import torch
 import transformers
 from torch import nn
 
+from anysize import tasks
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.generation import GenerationOptions, Growth
@@ -488,9 +489,11 @@ def test_a_bundle_in_eight_bits_translates(tmp_path: Path) -> None:
 
 def test_sinusoidal_positions_are_there_in_fewer_bits(tmp_path: Path) -> None:
     from anysize.compression.chain import load_method
+    from anysize.compression.protocols import Context
     from anysize.models.spec import open_network
 
     net, source = _translator(tmp_path / "whole")
+    context = Context(task=tasks.load("translation"), original=source, memory=4 << 30)
     ids = torch.arange(6, 26)[None]
     given = {"input_ids": ids, "decoder_input_ids": ids[:, :9]}
     with torch.inference_mode():
@@ -498,7 +501,7 @@ def test_sinusoidal_positions_are_there_in_fewer_bits(tmp_path: Path) -> None:
     places = dict(net.module.named_parameters())["model.encoder.embed_positions.weight"]
     for key, allowed in (("int8-weights", 0.2), ("int4-weights", 1.0)):
         method = load_method(key)
-        method.apply(source, tmp_path / key, method.options(), None)  # type: ignore[arg-type]
+        method.apply(source, tmp_path / key, method.options(), context)
         small, _ = open_network(str(tmp_path / key))
         with torch.inference_mode():
             found = torch.log_softmax(small.module.eval()(**given).logits, -1)
