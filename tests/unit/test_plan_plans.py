@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from anysize.core import memory, plugins
 from anysize.core.errors import BudgetError, ConfigurationError
 from anysize.core.examples import Example, Outputs
 from anysize.core.protocols import Runtime
-from anysize.core.steps import ONE_RUN
+from anysize.core.steps import ONE_RUN, Ability, OneRun
 from anysize.modalities.pictures.settings import ImageSettings
 from anysize.modalities.texts.settings import TextSettings
 from anysize.models import lora
@@ -29,6 +30,7 @@ from anysize.planning import budget, prediction, selection, synthetic
 from anysize.planning.batching import plan_batches
 from anysize.planning.candidates import candidates_for
 from anysize.planning.prediction import plan_prediction
+from anysize.planning.sampling import Sample
 from anysize.planning.selection import Candidate, fastest, keep, known
 from anysize.runtimes.torch import TorchRuntime
 from anysize.training.layers import freeze
@@ -346,6 +348,29 @@ def test_every_stream_has_a_batch_in_the_budget() -> None:
     assert "in each of 3 streams" in batching.why[0]
     assert batching.work >= 0.9 * 3 * 1024 * Filling.each
     assert batching.predicted_peak > batching.work
+
+
+class Transcribed(OneRun):
+    """Stands for windows of speech."""
+
+    needs: ClassVar[Ability] = "transcribe"
+
+
+def test_streams_that_decode_get_their_share_of_the_windows() -> None:
+    found = plan_batches(
+        Filling(2), text_network(), step=Transcribed(), memory=4 * GIB, packed=False,
+        total_cost=8 * 128,
+    )  # fmt: skip
+    assert found.batches.budget == 4 * 128
+    assert found.work >= 0.9 * 2 * 4 * 128 * Filling.each
+
+
+@pytest.mark.parametrize(("windows", "step", "many"), [
+    (3, Transcribed(), False), (4, Transcribed(), True), (31, ONE_RUN, False), (32, ONE_RUN, True),
+])  # fmt: skip
+def test_long_windows_are_worth_streams_sooner(windows: int, step: OneRun, many: bool) -> None:
+    seen = Sample(examples=(), record_cost=128.0, total_cost=128 * windows, reading=0)
+    assert prediction.worth_streams(text_network(), seen, step) == many
 
 
 def test_plan_prediction_refuses_before_work(monkeypatch: pytest.MonkeyPatch) -> None:

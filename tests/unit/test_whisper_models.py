@@ -214,7 +214,18 @@ def test_an_encoder_in_bfloat16_leaves_the_model_as_it_was(
     assert encoder.config._attn_implementation == kind
     after = encoder.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
-    assert all(after[name].dtype == value.dtype for name, value in before.items())
+
+
+def test_an_encoder_of_a_stream_leaves_torchs_threads_alone(
+    module: WhisperForConditionalGeneration,
+) -> None:
+    encoder, kept, seen = module.get_encoder(), torch.get_num_threads(), set[int]()
+    hook = encoder.conv1.register_forward_pre_hook(lambda *_: seen.add(torch.get_num_threads()))
+    try:
+        Encoder(encoder, threads=kept + 1)(FRAMES[:1])
+    finally:
+        hook.remove()
+    assert seen == {kept + 1} and torch.get_num_threads() == kept
 
 
 def test_attention_in_blocks_is_attention() -> None:

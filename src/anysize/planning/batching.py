@@ -109,7 +109,8 @@ def plan_batches(
     loaders, reading, why = _readers(needs, window, memory=memory, loaders=loaders, extra=extra)
     _check(network, needs.peak(window, reading, single=True), memory)
     costs = modality_of(settings).costs
-    wished = _wished(found, costs, window, most=most, streams=streams)
+    share = -(-most // streams) if step.needs == "transcribe" else None
+    wished = _wished(found, costs, window, most=most, streams=streams, share=share)
     if sequences is not None:
         wished = sequences.wished(wished, window, streams)
     cost = needs.largest(window, wished, memory, reading, exact=sequences is not None)
@@ -291,9 +292,22 @@ class _Needs:
         return low
 
 
-def _wished(found: Climb, costs: Costs, window: int, *, most: int, streams: int) -> int:
-    """The cost of a batch beyond which more is of no use; at least that of a window."""
-    if streams > 1:
+def _wished(
+    found: Climb, costs: Costs, window: int, *, most: int, streams: int, share: int | None
+) -> int:
+    """The cost of a batch beyond which more is of no use; at least that of a window.
+
+    Args:
+        found: the probe.
+        costs: of the modality.
+        window: cost of one.
+        most: windows at once that are worth knowing.
+        streams: batches side by side.
+        share: windows of each stream, where batches of streams gain by being larger: each step of
+            a decoder reads all weights.
+    """
+    if streams > 1 and share is None:
         return max(min(_ENOUGH_FOR_STREAM, most * window), window)
     efficient = found.efficient_cost() if found.measurements else 0
-    return max(efficient, min(costs.enough, most * window), window)
+    wished = max(efficient, min(costs.enough, most * window), window)
+    return wished if share is None else min(wished, share * window)

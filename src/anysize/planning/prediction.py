@@ -26,6 +26,8 @@ from anysize.planning.selection import Candidate
 
 # Batches side by side are for jobs of so many windows; fewer are done sooner with all threads.
 _MANY_WINDOWS = 32
+# The same of windows that take a second each and more.
+_MANY_LONG_WINDOWS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +233,8 @@ def worth_streams(network: Network, seen: Sample, step: Step) -> bool:
     options, own = generation_options(step), sizes(step, seen.examples)
     if options is not None and own is not None:
         return seen.total_cost // own.typical * options.beams >= 2 * LEAST
-    return seen.total_cost >= _MANY_WINDOWS * network.settings.whole
+    many = _MANY_LONG_WINDOWS if step.needs == "transcribe" else _MANY_WINDOWS
+    return seen.total_cost >= many * network.settings.whole
 
 
 def _step_cost(step: Step, seen: Sample) -> int:

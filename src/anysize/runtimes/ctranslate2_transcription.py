@@ -118,9 +118,11 @@ def _opened(
         from anysize.runtimes.whisper_encoder import Encoder, encoder_of
 
         if network.form is None:
-            encoder = Encoder(network.module.eval().get_encoder())
+            module = network.module.eval().get_encoder()
         else:
-            encoder = Encoder(encoder_of(place / FILE, network.module.config))
+            module = encoder_of(place / FILE, network.module.config)
+        # Side by side each stream has threads of its own.
+        encoder = Encoder(module, max(threads // streams, 1) if streams > 1 else 0)
     return CTranslate2Transcriber(network, precision, engine, streams, encoder)
 
 

@@ -6,8 +6,9 @@ does in float32 or with weights of 8 bits, and the encoder is nearly all such pr
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -94,9 +95,11 @@ class Encoder:
 
     Args:
         module: the encoder; a copy of it with matrices in bfloat16 is kept, which shares the rest.
+        threads: processor threads of a caller; 0 takes torch's.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, threads: int = 0) -> None:
+        self._threads = threads
         shared: dict[int, Any] = {id(each): each for each in module.parameters()}
         for part in module.modules():
             if isinstance(part, nn.Linear | nn.Conv1d):
@@ -110,8 +113,26 @@ class Encoder:
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """States ``[n, 1500, width]`` of frames ``[n, mels, 3000]``, window by window."""
         found = []
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with (
+            _threads(self._threads),
+            torch.inference_mode(),
+            torch.autocast("cpu", torch.bfloat16),
+        ):
             for one in features:
                 states = self._module(torch.from_numpy(one[None])).last_hidden_state
                 found.append(states.float().numpy())
         return np.concatenate(found)
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """So many threads of torch for what this thread of Python asks for; 0 leaves them alone."""
+    before = torch.get_num_threads()
+    if count in (0, before):
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
