@@ -60,6 +60,7 @@ def test_each_row_sees_its_own_keys(
     monkeypatch.setattr(ragged_attention, "has_tiles", lambda: tiles)
     cache, kept = filled(lengths, dtype)
     check_step(cache, check_step(cache, kept), seed=2)
+    assert cache.lengths == [length + 2 for length in lengths]
 
 
 def test_full_rooms_are_built_anew_for_the_rows_that_are_left() -> None:

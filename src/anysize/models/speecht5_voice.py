@@ -85,6 +85,7 @@ class SpeechT5Voice:
     def __init__(self, module: Any, spec: str) -> None:
         self._module, self._spec = module, spec
         self._vocoders: list[tuple[Path, Any]] = []
+        self._endless = False
 
     def asked(self, wishes: Wishes) -> Mapping[str, NDArray[Any]]:
         """What the examples of a prediction carry: the speaker, and which vocoder.
@@ -124,6 +125,7 @@ class SpeechT5Voice:
         vector = read_speaker(speaker, int(self._module.config.speaker_embedding_dim))
         number = self._number(vocoder)
         self._module.sample_rate = int(self._vocoders[number][1].config.sampling_rate)
+        self._endless = False  # named once in each prediction
         return {"speaker_vector": vector, "vocoder": np.array(number)}
 
     def spoken(self, example: Example) -> NDArray[np.float32]:
@@ -153,12 +155,14 @@ class SpeechT5Voice:
 
     def _note_endless(self, frames: int, symbols: int, *, probing: bool) -> None:
         factor = int(self._module.config.reduction_factor)
-        if not probing and frames >= symbols * _LONGEST // factor * factor:
-            _log.warning(
-                "%s found no end of an utterance of %d symbols and was stopped after %d frames: "
-                "listen to it, or try --take 1",
-                self._spec, symbols, frames,
-            )  # fmt: skip
+        if probing or self._endless or frames < symbols * _LONGEST // factor * factor:
+            return
+        self._endless = True
+        _log.warning(
+            "%s found no end of an utterance of %d symbols and was stopped after %d frames "
+            "(others like it are not named again): listen to it, or try --take 1",
+            self._spec, symbols, frames,
+        )  # fmt: skip
 
     def _number(self, folder: Path) -> int:
         folder = folder.resolve()

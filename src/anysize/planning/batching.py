@@ -118,12 +118,11 @@ def plan_batches(
     at_once = whole if sequences is None else sequences.shown(cost)
     peak, work = needs.peak(cost, reading), needs.work(cost)
     limit = "all that fits" if cost * 2 <= wished else _limit(found, cost)
-    beside = f" in each of {streams} streams" if streams > 1 else ""
-    why += [
-        f"{runtime.name} {runtime.precision}, {at_once} at once{beside} ({limit})",
+    why.append(f"{runtime.name} {runtime.precision}, {at_once} at once{_beside(streams)} ({limit})")
+    why.append(
         f"{format_size(found.floor)} are taken already, a batch needs {format_size(work)}: "
-        f"{format_size(peak)} of {format_size(memory)}",
-    ]
+        f"{format_size(peak)} of {format_size(memory)}"
+    )
     return Batching(
         batches=needs.batches(
             cost, packed=packed, most=None if sequences is None else sequences.ragged
@@ -136,6 +135,11 @@ def plan_batches(
         longest=needs.longest(memory, reading),
         why=tuple(why),
     )
+
+
+def _beside(streams: int) -> str:
+    """Where there are several batches, how many."""
+    return f" in each of {streams} streams" if streams > 1 else ""
 
 
 def _limit(found: Climb, cost: int) -> str:

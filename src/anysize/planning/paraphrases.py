@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
@@ -57,7 +58,7 @@ class KeptParaphrases:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        keys, places = [], [0]
+        keys, places = array("Q"), array("q", [0])
         self.reasons: Counter[str] = Counter()
         with path.open("rb") as file:
             for line in file:
@@ -69,9 +70,9 @@ class KeptParaphrases:
         self._bytes: NDArray[np.uint8] = (
             np.memmap(path, np.uint8, "r") if places[-1] else np.empty(0, np.uint8)
         )
-        found = np.array(keys, np.uint64)
+        found = np.frombuffer(keys, np.uint64)
         self._order = np.argsort(found, kind="stable")
-        self._keys, self._places = found[self._order], np.array(places, np.int64)
+        self._keys, self._places = found[self._order], np.frombuffer(places, np.int64)
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -209,7 +210,12 @@ def _begun(out: Path, work: dict[str, Any]) -> Partial:
         try:
             return Partial(out, work, resume=True)
         except ConfigurationError:
-            pass  # damaged: the folder's name says that it is of this work
+            # The folder's name says that it is of this work.
+            _log.warning(
+                "back_translation: what was translated before is damaged (%s): all texts are "
+                "translated again",
+                place_of(out),
+            )
     return Partial(out, work, resume=False)
 
 
