@@ -191,7 +191,7 @@ class People(Loaded):
                 f"{self.network.spec} is a graph file, and galleries are kept for a bundle: give "
                 "the bundle that it was exported from"
             )
-        if self.folder is None and self.network.spec in plugins.keys("models"):
+        if self.folder is None and plugins.has("models", self.network.spec):
             return weights_fingerprint(self.network.module)
         if self.folder is None:
             raise ConfigurationError(

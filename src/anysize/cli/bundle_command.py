@@ -139,7 +139,7 @@ def _task_of(bundle: str | None, args: list[str]) -> str | None:
     """The task that ``--task`` names, or that the card of a bundle does; None if neither does."""
     for before, word in zip(["", *args], args, strict=False):
         name = word if before == "--task" else word.removeprefix("--task=")
-        if (before == "--task" or name != word) and name in plugins.keys("tasks"):
+        if (before == "--task" or name != word) and plugins.has("tasks", name):
             return name
     if bundle is None:
         return None
@@ -150,7 +150,7 @@ def _task_of(bundle: str | None, args: list[str]) -> str | None:
         task = json.loads(card.read_text(encoding="utf-8")).get("task")
     except (OSError, ValueError, AttributeError, RecursionError):
         return None  # opening the model says what is wrong with it
-    return task if task in plugins.keys("tasks") else None
+    return task if plugins.has("tasks", task) else None
 
 
 def _of_task(name: str | None) -> tuple[Declared, ...]:

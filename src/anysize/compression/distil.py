@@ -183,7 +183,7 @@ def _alone(source: Path, student: str, context: Context) -> dict[str, Any]:
     """
     from anysize.models.spec import open_network
 
-    if not isinstance(context.task, Writing) or student in plugins.keys("models"):
+    if not isinstance(context.task, Writing) or plugins.has("models", student):
         return {}
     own, teacher = (open_network(spec)[0] for spec in (student, str(source)))
     if not modality_of(own.settings).differences(own, teacher):
@@ -249,7 +249,7 @@ def _train(
 
     card = bundle.read_card(source)
     sizes: dict[str, Any] = {}
-    if student in plugins.keys("models"):
+    if plugins.has("models", student):
         # Others have sizes of their own, to which pictures are fitted for the teacher.
         sizes = modality_of(card.settings).taken_over(card.settings)
     train(

@@ -85,7 +85,7 @@ def _half_as_wide(card: Card, network: Network) -> Narrower | None:
     from anysize.models.thinned import stacks_of
 
     stacks = stacks_of(network.module)
-    if card.model not in plugins.keys("models") or any(len(each.layers) > 1 for each in stacks):
+    if not plugins.has("models", card.model) or any(len(each.layers) > 1 for each in stacks):
         return None
     before = (card.provenance.get("recipe") or {}).get("options") or {}
     config = network.module.config

@@ -44,6 +44,20 @@ _NOUNS = {
 @cache
 def keys(room: str) -> dict[str, str]:
     """Every key of a room and the module (dotted name) that provides it, sorted by key."""
+    found = dict(_own(room))
+    for point in _entry_points(room):
+        found.setdefault(point.name, f"entry point {point.value}")
+    return dict(sorted(found.items()))
+
+
+def has(room: str, key: str) -> bool:
+    """Whether a room has a key. Other packages are only asked for keys that are not our own."""
+    return key in _own(room) or key in keys(room)
+
+
+@cache
+def _own(room: str) -> dict[str, str]:
+    """The keys of this package and their modules; finding out those of others takes far longer."""
     found: dict[str, str] = {}
     spec = find_spec(f"anysize.{room}")
     if spec is None or not spec.submodule_search_locations:
@@ -52,9 +66,7 @@ def keys(room: str) -> dict[str, str]:
         for path in sorted(Path(folder).glob("*.py")):
             for key in provided(path):
                 found[key] = f"anysize.{room}.{path.stem}"
-    for point in _entry_points(room):
-        found.setdefault(point.name, f"entry point {point.value}")
-    return dict(sorted(found.items()))
+    return found
 
 
 def declaring(room: str, name: str) -> tuple[str, ...]:
@@ -88,6 +100,9 @@ def load(room: str, key: str) -> ModuleType:
     Raises:
         ConfigurationError: no plug-in of that name; near names are suggested.
     """
+    own = _own(room).get(key)
+    if own is not None:
+        return importlib.import_module(own)
     known = keys(room)
     if key not in known:
         import difflib
@@ -96,13 +111,10 @@ def load(room: str, key: str) -> ModuleType:
         hint = f"; did you mean {near[0]!r}?" if near else "."
         noun = _NOUNS.get(room, room.removesuffix("s"))
         raise ConfigurationError(f"{noun} {key!r} is not known{hint} Known: {', '.join(known)}")
-    name = known[key]
-    if not name.startswith("entry point "):
-        return importlib.import_module(name)
     (point,) = (point for point in _entry_points(room) if point.name == key)
     module = point.load()
     if not isinstance(module, ModuleType):
-        raise ConfigurationError(f"{name} of {room} must be a module, not {module!r}")
+        raise ConfigurationError(f"{known[key]} of {room} must be a module, not {module!r}")
     return module
 
 

@@ -51,7 +51,7 @@ def foreign(settings: Settings, wishes: Mapping[str, Any]) -> list[str]:
 @cache
 def is_content(kind: str) -> bool:
     """Whether a kind of column becomes a field that is read: whether it is a modality."""
-    return kind in plugins.keys("modalities")
+    return kind != "target" and plugins.has("modalities", kind)
 
 
 def of_field(field: Field) -> Modality | None:

@@ -18,7 +18,6 @@ class Reading(ABC):
 
     Attributes:
         noun: one of its fields, for messages (``picture``).
-        suffixes: of files whose whole content is one field: with the dot, lower case.
         bare: whether files without a suffix may be such files, where they hold no NUL byte.
         strings: whether a string in memory is the content, and not the name of a file.
         in_files: whether a table's cell always names or holds a file.
@@ -30,7 +29,6 @@ class Reading(ABC):
     """
 
     noun: ClassVar[str] = "field"
-    suffixes: ClassVar[frozenset[str]] = frozenset()
     bare: ClassVar[bool] = False
     strings: ClassVar[bool] = False
     in_files: ClassVar[bool] = False
@@ -38,6 +36,11 @@ class Reading(ABC):
     joined: ClassVar[bool] = False
     longest_column: ClassVar[bool] = False
     live_options: ClassVar[type[Options] | None] = None
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        """Of files whose whole content is one field: with the dot, lower case."""
+        return frozenset()
 
     @abstractmethod
     def file(self, path: Path, *, encoding: str = "utf-8") -> Field:

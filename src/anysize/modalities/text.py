@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ from anysize.modalities.parts import BATCH, LENGTH, Costs, Defaults, Feeding, Gr
 from anysize.modalities.protocols import Modality
 from anysize.modalities.settings import Settings
 from anysize.modalities.texts.settings import TextFacts, TextOptions, TextSettings
-from anysize.readers import documents
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +42,6 @@ class Text(Modality):
     costs = Costs(most=16384, enough=4096, trained=8192)
     main_input = "input_ids"
     noun = "text"
-    suffixes = frozenset({".txt", ".text"}) | documents.suffixes()
     bare = True
     strings = True
     joined = True
@@ -50,6 +49,12 @@ class Text(Modality):
     light = True
     augmented = True
     sheet_by = "anysize.evaluation.augmented_texts:sheet"
+
+    @cached_property
+    def suffixes(self) -> frozenset[str]:
+        from anysize.readers import documents
+
+        return frozenset({".txt", ".text"}) | documents.suffixes()
 
     def file(self, path: Path, *, encoding: str = "utf-8") -> Field:
         from anysize.modalities.texts.cells import of_file

@@ -37,7 +37,7 @@ def build(spec: str, request: BuildRequest) -> Network:
         ConfigurationError: an unknown name; near names are suggested.
         BundleError: a folder that cannot be used.
     """
-    if spec in plugins.keys("models"):
+    if plugins.has("models", spec):
         return cast(Network, plugins.load("models", spec).build(spec, request))
     from anysize.models.thinned import apply_options
 
@@ -128,7 +128,7 @@ def _opened(spec: str, task: str | None, pixels: str | None) -> tuple[Network, C
         from anysize.models.gguf import file as gguf
 
         return gguf.open_file(weights, task)
-    if not path.exists() and spec in plugins.keys("models"):
+    if not path.exists() and plugins.has("models", spec):
         return _built_in(spec, task)
     if converted.is_converted(path):
         return converted.open_converted(path, task)

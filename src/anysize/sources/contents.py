@@ -129,7 +129,7 @@ def is_result(folder: Path) -> bool:
 def contents(folder: Path) -> Contents:
     """Lists a folder's sub-folders and tables, in natural order, in one pass over its entries."""
     found = Contents()
-    tables = table_keys()
+    tables = {f".{key}" for key in table_keys()}
     objects: list[Path] = []
     try:
         with os.scandir(folder) as entries:
@@ -146,7 +146,7 @@ def contents(folder: Path) -> Contents:
                     found.loose = True
                 elif inner_suffix(entry.name) == ".json":
                     objects.append(folder / entry.name)
-                elif inner_suffix(entry.name)[1:] in tables:
+                elif inner_suffix(entry.name) in tables:
                     found.tables.append(folder / entry.name)
                 elif suffix_of(entry.name)[1:] in ARCHIVES:
                     found.archives.append(folder / entry.name)

@@ -10,7 +10,7 @@ from anysize.core.records import Source
 from anysize.modalities import file_suffixes
 from anysize.sources.columns import Request
 from anysize.sources.listing import suffix_of
-from anysize.sources.tables.packed_names import PACKED, WORKBOOKS, packed_as, table_keys
+from anysize.sources.tables.packed_names import PACKED, WORKBOOKS, is_table, packed_as
 
 
 def open_file(path: Path, request: Request) -> Source:
@@ -25,26 +25,24 @@ def open_file(path: Path, request: Request) -> Source:
             "is a pipe or a device, not a file: rows are read at random, so write them to a file "
             "first, or pass '-' to predict",
         )
-    known = plugins.keys("sources")
     suffix = suffix_of(path.name)
-    is_table = suffix[1:] in table_keys()
-    if suffix in PACKED | WORKBOOKS or (is_table and packed_as(path) is not None):
+    if suffix in PACKED | WORKBOOKS or (is_table(suffix) and packed_as(path) is not None):
         from anysize.sources.tables.packing import unpacked
 
         suffix, request = unpacked(path, request)
-    if request.stored is not None and suffix[1:] not in table_keys():
+    if request.stored is not None and not is_table(suffix):
         raise DataError(
             str(path), f"holds a {suffix or 'file without a suffix'}; only tables are read packed"
         )
-    if suffix[1:] not in known:
+    if not plugins.has("sources", suffix[1:]):
         from anysize.sources import files
 
         if files.without_suffix(suffix) or suffix in file_suffixes():
             return files.open_path(path, request)
+        known = {*(f".{key}" for key in plugins.keys("sources")), *file_suffixes()}
         raise DataError(
             str(path),
-            f"the suffix {path.suffix} is not known; known are "
-            f"{', '.join(sorted({*('.' + key for key in known), *file_suffixes()}))}",
+            f"the suffix {path.suffix} is not known; known are {', '.join(sorted(known))}",
         )
     opened: Source = plugins.load("sources", suffix[1:]).open_path(path, request)
     return opened

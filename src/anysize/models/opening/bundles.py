@@ -35,13 +35,13 @@ def from_bundle(folder: Path, request: BuildRequest | None = None) -> tuple[Netw
         BundleError: a file of it is missing or damaged, or they do not belong together.
     """
     card, spec = read_card(folder), str(folder)
-    if card.model in plugins.keys("models"):
+    if plugins.has("models", card.model):
         plugins.load("models", card.model)  # registers its architecture
     if card.form is not None:
         network = _from_form(folder, card, card.form)
     else:
         task = card.task if request is None else request.task
-        if card.task not in plugins.keys("tasks"):
+        if not plugins.has("tasks", card.task):
             raise BundleError(spec, f"its card names the task {card.task!r}, which is not known")
         network = hub.from_hub(spec, task, request, altered=card.altered, ours=True)
     if request is None:

@@ -30,7 +30,7 @@ def suffixes() -> frozenset[str]:
 def format_of(path: Path) -> Format | None:
     """What reads a file, by its suffix; None where it is not a document."""
     key = path.suffix.lower()[1:]
-    if key not in plugins.keys(ROOM):
+    if not plugins.has(ROOM, key):
         return None
     found: Any = plugins.load(ROOM, key)
     return cast(Format, found)

@@ -20,7 +20,7 @@ from anysize.sources.parallel.names import (
 )
 from anysize.sources.parallel.pairs import open_pair
 from anysize.sources.split_names import SplitName, by_part, split_of_name, split_of_words
-from anysize.sources.tables.packed_names import inner_suffix, table_keys
+from anysize.sources.tables.packed_names import inner_suffix, is_table
 
 MOST_FILES = 100_000
 """Of a folder that is looked through for parallel text."""
@@ -149,7 +149,7 @@ def _tell_unused(
     request: Request,
 ) -> None:
     folder = paths[0] if paths[0].is_dir() else paths[0].parent
-    tables = [path for path in files if inner_suffix(path.name)[1:] in table_keys()]
+    tables = [path for path in files if is_table(inner_suffix(path.name))]
     if tables:
         why = "files of parallel text are beside them, and are read instead"
         tell_passed_over(folder, "tables-beside", tables, why, request, "name those that are meant")

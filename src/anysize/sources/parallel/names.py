@@ -14,7 +14,7 @@ from anysize.sources.columns import Request
 from anysize.sources.languages import same_language
 from anysize.sources.listing import suffix_of
 from anysize.sources.parallel.role import SOURCE, TARGET
-from anysize.sources.tables.packed_names import PACKED, table_keys
+from anysize.sources.tables.packed_names import PACKED, is_table
 
 """The roles of a task that reads parallel text."""
 
@@ -67,7 +67,7 @@ def side_of(path: Path) -> Side | None:
         name = name[: -len(".txt")]
     suffix = suffix_of(name)
     language = name[len(name) - len(suffix) + 1 :]
-    known = suffix[1:] in table_keys() or suffix in file_suffixes() or suffix in PACKED
+    known = is_table(suffix) or suffix in file_suffixes() or suffix in PACKED
     if known or not (_LANGUAGE.fullmatch(language) or language in _WORDS):
         return None
     return Side(path, str(path.with_name(name[: -len(suffix)])), language)

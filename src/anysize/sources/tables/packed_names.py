@@ -31,6 +31,12 @@ def table_keys() -> frozenset[str]:
     return frozenset(plugins.keys("sources").keys() - ARCHIVES)
 
 
+def is_table(suffix: str) -> bool:
+    """Whether a suffix, with its dot, is one of tables."""
+    key = suffix[1:]
+    return key not in ARCHIVES and plugins.has("sources", key)
+
+
 def packed_as(path: Path) -> str | None:
     """The suffix of the packing that a file's first bytes show; None where it is not packed.
 
