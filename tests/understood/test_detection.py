@@ -193,6 +193,82 @@ def test_detection_pictures_share_an_id(tmp_path: Path) -> None:
     assert findings["annotation-unusable"].count == 2
 
 
+def test_detection_ids_of_two_types(tmp_path: Path) -> None:
+    annotations = [annotation(0), {**annotation(1), "image_id": "1"}, annotation(2)]
+    source, findings = opened(
+        coco(tmp_path, annotations=annotations, categories=[{"id": "7", "name": "box"}])
+    )
+    assert list(objects(source).values()) == [[("box", BOX)]] * 3
+    assert findings["ids-of-two-types"].count == 2
+
+
+def test_detection_box_twice(tmp_path: Path) -> None:
+    source, findings = opened(coco(tmp_path, annotations=[annotation(0), annotation(0)]))
+    assert objects(source)["images/0.jpg"] == [("box", BOX)]
+    assert (findings["object-annotated-twice"].count, len(findings)) == (1, 1)
+    write(yolo(tmp_path / "yolo", "train") / "labels/train/0.txt", YOLO_LINE * 3)
+    source, findings = opened(tmp_path / "yolo")
+    assert list(objects(source).values()) == [[("1", BOX)]]
+    assert findings["object-annotated-twice"].count == 2
+
+
+def test_detection_pictures_of_one_name(tmp_path: Path) -> None:
+    """Each is found by its folders; where these do not tell, none is taken for another."""
+    names = ("a/1.jpg", "b/1.jpg")
+    pictures(tmp_path / "frames", *names)
+    rows = [f"{name},20,30,{60 + place},90,x\n" for place, name in enumerate(names)]
+    header = "filename,xmin,ymin,xmax,ymax,class\n"
+    write(tmp_path / "boxes.csv", header + "".join(rows))
+    found = objects(opened(tmp_path)[0])
+    assert [found[f"frames/{name}"][0][1][2] for name in names] == [60, 61]
+
+    write(tmp_path / "boxes.csv", header + "".join(rows).replace("a/", "c/").replace("b/", "d/"))
+    failed = [str(each) for each in objects(opened(tmp_path)[0]).values()]
+    assert all("several" in each for each in failed)
+
+    images = [{"id": place, "file_name": name} for place, name in enumerate(names)]
+    changes = {"images": images, "annotations": [annotation(0), annotation(1, bbox=[1, 2, 3, 4])]}
+    flat, findings = opened(coco(tmp_path / "flat", **changes))
+    assert "several entries lead to this picture" in str(objects(flat))
+    assert findings["pictures-share-a-file"].examples == ("1.jpg",)
+
+    pictures(tmp_path / "voc/frames", *names)
+    for name in ("a", "b"):
+        write(tmp_path / f"voc/Annotations/{name}/1.xml", voc().replace(">box<", f">{name}<"))
+    found = objects(opened(tmp_path / "voc")[0])
+    assert {key: value[0][0] for key, value in found.items()} == {
+        "frames/a/1.jpg": "a", "frames/b/1.jpg": "b",
+    }  # fmt: skip
+
+
+def test_detection_pictures_without_annotations(tmp_path: Path) -> None:
+    """Counted in every layout; prediction reads them."""
+    pictures(coco(tmp_path / "coco") / "images", "extra.jpg")
+    write(yolo(tmp_path / "yolo", "train", "val") / "classes.txt", "disc\nbox\n")
+    for split in ("train", "val"):
+        pictures(tmp_path / f"voc/{split}", "0.jpg")
+        write(tmp_path / f"voc/{split}/0.xml", voc())
+    pictures(tmp_path, "coco/images/extra.jpg", "yolo/images/loose.jpg", "voc/test/9.jpg")
+    for name in ("coco", "yolo", "voc"):
+        source, findings = opened(tmp_path / name)
+        assert (findings["picture-without-annotations"].count, len(findings)) == (1, 1)
+        every = open_source(tmp_path / name, roles=without_objects(COLUMNS))
+        assert len(every) == len(source) + 1
+
+
+def test_detection_names_with_an_underscore(tmp_path: Path) -> None:
+    """As Roboflow writes them, and cameras."""
+    for split in ("train", "valid"):
+        pictures(tmp_path / "darknet" / split, "_MG_0.jpg")
+        write(tmp_path / "darknet" / split / "_MG_0.txt", YOLO_LINE)
+        write(tmp_path / "darknet" / split / "_darknet.labels", "disc\nbox\n")
+        coco(tmp_path / "coco" / split, "_annotations.coco.json")
+    found, _ = by_split(tmp_path / "darknet")
+    assert found == {"train": ["train/_MG_0.jpg"], "validation": ["valid/_MG_0.jpg"]}
+    found, _ = by_split(tmp_path / "coco")
+    assert {name: len(ids) for name, ids in found.items()} == {"train": 3, "validation": 3}
+
+
 def test_detection_crowd(tmp_path: Path) -> None:
     source, findings = opened(coco(tmp_path, annotations=[annotation(0, iscrowd=1)]))
     assert source[0].target == (Annotation("box", BOX, crowd=True),)
@@ -292,7 +368,9 @@ def test_detection_split_without_labels(tmp_path: Path) -> None:
     pictures(tmp_path / "images/test", "9.jpg")
     found, findings = by_split(tmp_path)
     assert set(found) == {"train", "validation"}
-    assert findings["split-without-annotations"].level == "warning"
+    assert findings["picture-without-annotations"].level == "warning"
+    write(tmp_path / "data.yaml", "train: images/train\ntest: images/test\nnames: [disc, box]\n")
+    assert by_split(tmp_path)[1]["split-without-annotations"].level == "warning"
 
 
 def test_detection_class_names_in_latin_1(tmp_path: Path) -> None:
@@ -316,6 +394,25 @@ def test_detection_files_without_partner(tmp_path: Path) -> None:
     assert objects(source)["images/train/9.jpg"] == []
     assert findings["annotation-without-picture"].count == 1
     assert findings["picture-without-annotations"].examples == ("images/train/9.jpg",)
+
+
+def test_detection_class_names_as_written(tmp_path: Path) -> None:
+    """Words that YAML takes for something else, empty names, and a name of two numbers."""
+    lines = "".join(YOLO_LINE.replace("1", str(number), 1) for number in (0, 1))
+    write(yolo(tmp_path, "train") / "labels/train/0.txt", lines)
+    write(tmp_path / "data.yaml", "train: images/train\nnames: [no, 007]\n")
+    assert objects(opened(tmp_path)[0]) == {"images/train/0.jpg": [("no", BOX), ("007", BOX)]}
+    write(tmp_path / "data.yaml", "train: images/train\nnames: [box, ~]\n")
+    assert "class 1 is unknown" in str(objects(opened(tmp_path)[0]))
+    write(tmp_path / "data.yaml", "train: images/train\nnames: [box, box]\n")
+    assert opened(tmp_path)[1]["categories-share-a-name"].examples == ("box",)
+    write(tmp_path / "data.yaml", "train: images/train\nnames: disc, box\n")
+    with pytest.raises(DataError, match="there is no file 'disc, box'"):
+        opened(tmp_path)
+    (tmp_path / "data.yaml").unlink()
+    write(tmp_path / "classes.txt", "\nbox\n\n")
+    write(tmp_path / "labels/train/0.txt", YOLO_LINE)
+    assert objects(opened(tmp_path)[0]) == {"images/train/0.jpg": [("box", BOX)]}
 
 
 def test_detection_yolo_outlines_and_keypoints(tmp_path: Path) -> None:
@@ -352,10 +449,15 @@ def test_detection_voc_lists(tmp_path: Path) -> None:
     pictures(tmp_path / "JPEGImages", "0.jpg", "1.jpg")
     for number in range(2):
         write(tmp_path / f"Annotations/{number}.xml", voc())
-    write(tmp_path / "ImageSets/Main/train.txt", "0\n")
-    write(tmp_path / "ImageSets/Main/test.txt", "1\n")
+    pictures(tmp_path / "JPEGImages", "a b.jpg")
+    write(tmp_path / "Annotations/a b.xml", voc())
+    write(tmp_path / "ImageSets/Main/train.txt", "0 1\na b\n")
+    write(tmp_path / "ImageSets/Main/test.txt", "JPEGImages/1.jpg\n")
     found, _ = by_split(tmp_path)
     assert found["test"] == ["JPEGImages/1.jpg"]
+    source, findings = opened(tmp_path)
+    assert not findings
+    assert list(objects(source).values()) == [[("box", BOX)]] * 3
 
 
 def test_detection_labelme(tmp_path: Path) -> None:
@@ -378,6 +480,10 @@ def test_detection_labelme(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert "a point has no box" in str(found["record 1"])
     assert findings["annotation-unusable"].count == 1
+    sorted_keys = {"flags": {}, "imageData": "A" * 100_000, "shapes": shapes}
+    write(tmp_path / "1.json", sorted_keys)
+    (tmp_path / "0.json").unlink()
+    assert len(objects(opened(tmp_path)[0])["1.jpg"]) == 3
 
 
 ROWS = {
@@ -415,6 +521,12 @@ def test_detection_table_in_parts_of_the_sides(tmp_path: Path) -> None:
     write(tmp_path / "class-descriptions-boxable.csv", "/m/01,box\n/m/02,disc\n")
     source, _ = opened(tmp_path)
     assert source[0].target == (Annotation("box", BOX, crowd=True),)
+    outside = row.replace("0.375", "1.5").replace("abc", "def")
+    pictures(tmp_path / "images", "def.jpg")
+    write(tmp_path / "train-annotations-bbox.csv", f"{header}\n{row}\n{row}\n{outside}\n")
+    source, findings = opened(tmp_path)
+    assert source[0].target == (Annotation("box", BOX, crowd=True),)
+    assert findings["annotation-contradicts-picture"].count == 1
 
 
 def test_detection_table_of_one_class(tmp_path: Path) -> None:
@@ -434,6 +546,9 @@ def test_detection_table_with_bad_rows(tmp_path: Path) -> None:
     assert list(objects(source)) == ["0.jpg", "record 1", "record 2"]
     assert findings["annotation-unusable"].count == 2
     assert findings["annotation-without-picture"].examples == ("boxes.csv:6",)
+    rows = ["image,x,y,w,h,label,split", "0.jpg,1,1,9,9,box,train", "0.jpg,20,30,40,60,box,test"]
+    write(tmp_path / "boxes.csv", "\n".join([*rows, "1.jpg,1,1,9,9,box,test"]))
+    assert "name several splits (train, test)" in str(objects(opened(tmp_path)[0])["record 0"])
 
 
 def test_detection_table_for_each_split(tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ class CocoEntries:
 
     def report(self, request: Request) -> None:
         """Adds what was found to the findings."""
+        self._report_types(request)
         orphans = self._database.execute(
             "SELECT place, image FROM objects WHERE image NOT IN (SELECT key FROM images)"
         )
@@ -144,6 +145,26 @@ class CocoEntries:
                 examples=self._examples[code, kind],
             )
 
+    def _report_types(self, request: Request) -> None:
+        """Ids that are text in one place and numbers in another: objects get the other form."""
+        other = "CASE substr(image, 1, 1) WHEN 'i' THEN 's' ELSE 'i' END || substr(image, 2)"
+        changed = self._database.execute(
+            f"UPDATE objects SET image = {other} "
+            f"WHERE image NOT IN (SELECT key FROM images) AND {other} IN (SELECT key FROM images)"
+        ).rowcount
+        used = self._database.execute("SELECT DISTINCT category FROM objects WHERE problem = ''")
+        keys = {key for (key,) in used} - set(self._categories)
+        changed += sum(_other(key) in self._categories for key in keys)
+        if changed:
+            request.findings.add(
+                "ids-of-two-types",
+                f"{self._path}: ids that are text in one place and numbers in another are read "
+                "as the same",
+                level="note",
+                count=changed,
+                unit="entries",
+            )
+
     def described(self) -> Iterator[tuple[str, Described]]:
         """Each picture's name and what is said of it; of one named twice all that is said."""
         current, held = "", _Picture(self._path, "")
@@ -166,8 +187,10 @@ class CocoEntries:
         category: str,
         problem: str,
         crowd: int,
-        *box: float,
+        *sides: float,
     ) -> None:
+        if category not in self._categories and _other(category) in self._categories:
+            category = _other(category)
         if problem:
             held.problem(place, problem)
         elif category in self._ambiguous:
@@ -175,12 +198,9 @@ class CocoEntries:
         elif category not in self._categories:
             held.problem(place, f"category_id {category[1:]} is not among the categories")
         else:
-            left, top, right, bottom = box
-            held.object(
-                Annotation(
-                    self._categories[category], (left, top, right, bottom), crowd=bool(crowd)
-                )
-            )
+            left, top, right, bottom = sides
+            box = (left, top, right, bottom)
+            held.object(place, Annotation(self._categories[category], box, crowd=bool(crowd)))
 
     def _image(self, entry: Mapping[str, Any], where: str) -> None:
         name, key = entry.get("file_name"), _key(entry.get("id"))
@@ -258,7 +278,7 @@ class _Picture:
 
     def __init__(self, path: Path, name: str) -> None:
         self._origin = f"{path} ({printable(name)})"
-        self._objects: dict[Annotation, None] = {}
+        self._objects: dict[int, Annotation] = {}
         self._problems: list[str] = []
         self._size: tuple[float, float] | None = None
         self._count = 0
@@ -270,9 +290,9 @@ class _Picture:
         if width is not None and height is not None:
             self._size = (width, height)
 
-    def object(self, annotation: Annotation) -> None:
-        """Takes an object; one that is there already is the same one."""
-        self._objects[annotation] = None
+    def object(self, place: int, annotation: Annotation) -> None:
+        """Takes an object; a picture that is listed twice comes with each of them twice."""
+        self._objects[place] = annotation
 
     def problem(self, place: int, words: str) -> None:
         self._count += 1
@@ -282,7 +302,7 @@ class _Picture:
     def finish(self) -> Described:
         more = f"; … ({self._count} in all)" if self._count > 3 else ""
         return Described(
-            objects=() if self._problems else tuple(self._objects),
+            objects=() if self._problems else tuple(self._objects.values()),
             size=self._size,
             problem="; ".join(self._problems) + more,
             origin=self._origin,
@@ -300,6 +320,11 @@ def _key(value: Any) -> str | None:
             return None
         value = int(value)
     return f"i{value}" if value.bit_length() < 1024 else None
+
+
+def _other(key: str) -> str:
+    """The key of a number for that of the same digits as text, and the reverse."""
+    return {"i": "s", "s": "i"}.get(key[:1], "") + key[1:]
 
 
 def _plain(name: str) -> str:

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from anysize.core.errors import DataError
 from anysize.sources.boxes.coco import looks_like_coco, open_coco
-from anysize.sources.boxes.folders import Parts, called, files, split_folders, split_of
+from anysize.sources.boxes.folders import (
+    Parts,
+    called,
+    files,
+    split_folders,
+    split_of,
+    tell_of_unread,
+)
 from anysize.sources.columns import Request
 from anysize.sources.json_stream import sections
 from anysize.sources.split_names import SplitName
@@ -45,7 +52,7 @@ def of_folder(folder: Path, request: Request) -> Parts | None:
                 parts.setdefault(split, []).append(open_coco(path, request))
         if parts and below in (above, ""):
             break
-    return parts or None
+    return tell_of_unread(folder, parts, request) or None
 
 
 def _with_boxes(paths: list[Path], request: Request) -> list[Path]:

@@ -11,7 +11,8 @@ from anysize.core.errors import DataError
 from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES
 from anysize.readers.encodings import printable
 from anysize.sources.boxes.annotation_files import is_there
-from anysize.sources.listing import Skipped, walk
+from anysize.sources.boxes.folders import shared_folders
+from anysize.sources.listing import Skipped, natural, walk
 
 _USUAL = ("", "images", "../images", "..")
 _LOOKED_AT = 20
@@ -96,11 +97,18 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _below(path: Path, names: Sequence[str]) -> Path | None:
-    """The folder beside the annotations, however deep, that has one of the pictures."""
-    wanted = {PurePosixPath(name).name for name in names}
+    """The folder beside the annotations, however deep, that has one of the pictures.
+
+    Where several have, the one below which most of its name is found.
+    """
+    wanted = {PurePosixPath(name).name: name for name in reversed(names)}
     top = path.parent.parent if path.parent.name.lower().startswith("annotation") else path.parent
     found = (
         name for name in walk(top, IMAGE_SUFFIXES, Skipped()) if name.rpartition("/")[2] in wanted
     )
-    first = next(found, None)
-    return None if first is None else (top / first).parent
+    places = [(shared_folders(wanted[name.rpartition("/")[2]], name), name) for name in found]
+    if not places:
+        return None
+    most = max(shared for shared, _ in places)
+    name = min((name for shared, name in places if shared == most), key=natural)
+    return (top / name).parents[most]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -9,14 +10,19 @@ from pathlib import Path
 from typing import TypeAlias
 
 from anysize.core.errors import DataError
-from anysize.core.records import Source
 from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES
 from anysize.sources.boxes.annotation_files import is_there
+from anysize.sources.boxes.described import Described
+from anysize.sources.boxes.source import DetectionSource
+from anysize.sources.columns import Request
 from anysize.sources.listing import Skipped, natural, walk
 from anysize.sources.split_names import SPLIT_NAMES, SplitName
 
-Parts: TypeAlias = dict[SplitName | None, list[Source]]
+Parts: TypeAlias = dict[SplitName | None, list[DetectionSource]]
 """Sources by split; None for those whose name is that of no split."""
+
+# Folders of pictures that are annotations themselves.
+_MASKS = re.compile(r"segmentation|mask", re.IGNORECASE)
 
 
 def split_of(name: str) -> SplitName | None:
@@ -78,40 +84,95 @@ class Pictures:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._names: dict[str, str] | None = None
+        self._names: dict[str, list[str]] | None = None
 
     def find(self, name: str, *first: str) -> str | None:
         """The path below the root of the picture that a name means, with or without its suffix.
+
+        Where it is not below one of the first folders, the picture of that name whose folders are
+        most like its own is taken; None if several are.
 
         Args:
             name: as annotations have it, perhaps with folders.
             first: folders below the root that are looked in first.
         """
-        name = name.strip().removeprefix("./").lstrip("/")
-        if ".." in Path(name).parts:
-            name = Path(name).name
-        if not name:
-            return None
-        last = name.rpartition("/")[2]
-        ends = dict.fromkeys(
-            ("", *((".jpg", *sorted(IMAGE_SUFFIXES)) if not _is_picture(name) else ()))
-        )
-        for folder in first:
-            for each in (name, last):
-                for end in ends:
-                    path = joined(folder, each + end)
-                    if _is_picture(path) and is_there(self.root / path):
-                        return path
-        return self._known().get(last) or self._known().get(last.rpartition(".")[0] or last)
+        name = plain_name(name)
+        ends = ("",) if _is_picture(name) else ("", ".jpg", *sorted(IMAGE_SUFFIXES))
+        for folder in first if name else ():
+            for end in ends:
+                path = joined(folder, name + end)
+                if _is_picture(path) and is_there(self.root / path):
+                    return path
+        found = self.alike(name, *first)
+        return found[0] if len(found) == 1 else None
 
-    def _known(self) -> dict[str, str]:
+    def alike(self, name: str, *first: str) -> list[str]:
+        """The pictures below the root that a name may mean, wherever they are."""
+        name = plain_name(name)
+        last = name.rpartition("/")[2]
+        known = self._known()
+        found = (known.get(last) or known.get(last.rpartition(".")[0], [])) if last else []
+        if len(found) > 1:
+            shared = [shared_folders(name, path) for path in found]
+            found = [path for path, n in zip(found, shared, strict=True) if n == max(shared)]
+        for folder in first if len(found) > 1 else ():
+            near = [path for path in found if path.rpartition("/")[0] == folder]
+            if near:
+                return near[:1]
+        return found
+
+    def _known(self) -> dict[str, list[str]]:
         if self._names is None:
             self._names = {}
-            for path in sorted(below(self.root, *IMAGE_SUFFIXES), key=natural, reverse=True):
+            for path in sorted(below(self.root, *IMAGE_SUFFIXES), key=natural):
                 name = path.rpartition("/")[2]
-                self._names[name.rpartition(".")[0]] = path
-                self._names[name] = path
+                for key in (name, name.rpartition(".")[0]):
+                    self._names.setdefault(key, []).append(path)
         return self._names
+
+
+def plain_name(name: str) -> str:
+    """A picture's name as annotations have it, without what leads out of the data's folder."""
+    name = name.strip().removeprefix("./").lstrip("/")
+    return Path(name).name if ".." in Path(name).parts else name
+
+
+def tell_of_unread(folder: Path, parts: Parts, request: Request) -> Parts:
+    """Counts the pictures below a folder that are in none of the parts; returns the parts.
+
+    For prediction, which needs no annotations, they become a part of their own.
+    """
+    if not parts:
+        return parts
+    read = {
+        str(source.path(index))
+        for sources in parts.values()
+        for source in sources
+        for index in range(len(source))
+    }
+    unread = [name for name in below(folder, *IMAGE_SUFFIXES) if str(folder / name) not in read]
+    masks = all(_MASKS.search(name) for name in unread)
+    if unread and not masks and not request.of_kind("target"):
+        found = ((name, "", Described()) for name in sorted(unread, key=natural))
+        others = DetectionSource(str(folder), root=folder, found=found, request=request)
+        parts.setdefault(None, []).append(others)
+    elif unread:
+        request.findings.add(
+            "picture-without-annotations",
+            f"{folder}: pictures that no annotations are about are left out",
+            level="note" if masks else "warning",
+            count=len(unread),
+            unit="pictures",
+            examples=sorted(unread, key=natural)[:5],
+            remedy="a picture without objects is annotated as the others are, with nothing in it",
+        )
+    return parts
+
+
+def shared_folders(name: str, path: str) -> int:
+    """How many folders above a picture have the same names in both."""
+    pairs = zip(name.split("/")[-2::-1], path.split("/")[-2::-1], strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _is_picture(name: str) -> bool:
@@ -125,6 +186,10 @@ def _suffix(name: str) -> str:
 def _entries(folder: Path) -> list[tuple[str, bool]]:
     try:
         with os.scandir(folder) as entries:
-            return [(each.name, each.is_dir()) for each in entries if each.name[0] not in "._"]
+            return [
+                (each.name, each.is_dir())
+                for each in entries
+                if not each.name.startswith((".", "__"))
+            ]
     except OSError as error:
         raise DataError(str(folder), f"cannot be listed: {error.strerror or error}") from None

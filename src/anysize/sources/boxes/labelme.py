@@ -33,7 +33,9 @@ def looks_like_labelme(path: Path) -> bool:
             head = file.read(_HEAD)
     except OSError:
         return False
-    return head.lstrip("\ufeff \r\n\t").startswith("{") and '"shapes"' in head
+    # With its keys in alphabetical order the picture itself comes before the shapes.
+    known = '"shapes"' in head or ('"imageData"' in head and '"flags"' in head)
+    return known and head.lstrip("\ufeff \r\n\t").startswith("{")
 
 
 def read_labelme(path: Path) -> Described:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from anysize.core.records import Source
 from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES
 from anysize.sources.boxes import labelme, voc
 from anysize.sources.boxes.annotation_files import is_there, text
@@ -21,10 +20,12 @@ from anysize.sources.boxes.folders import (
     joined,
     split_folders,
     split_of,
+    tell_of_unread,
 )
 from anysize.sources.boxes.single import Files, single_source
+from anysize.sources.boxes.source import DetectionSource
 from anysize.sources.columns import Request
-from anysize.sources.listing import sorted_rows
+from anysize.sources.listing import sorted_rows, suffix_of
 from anysize.sources.split_names import SPLIT_NAMES
 
 _PLACES = ("annotations", "annotation", "xmls", "xml", "labels", "annots", "anns", "json", "jsons")
@@ -76,22 +77,26 @@ def of_file(path: Path, request: Request) -> Parts | None:
 def of_folder(folder: Path, request: Request) -> Parts | None:
     """``Annotations`` with ``JPEGImages`` in any spelling, or the files beside the pictures."""
     for kind in (_VOC, _LABELME):
-        place = _place(folder, kind)
-        if place is not None:
-            return _apart(folder, place, kind, request)
-        inner = [name for name in folders(folder) if _place(folder / name, kind) is not None]
-        if inner:
-            parts: Parts = {}
-            for name in inner:
-                found = _apart(folder / name, str(_place(folder / name, kind)), kind, request)
-                named = split_of(name)
-                # A folder's own lists say more than its name.
-                join(parts, {split or named: each for split, each in found.items()})
-            return parts
-        parts = _beside(folder, kind, request)
+        parts = _of_kind(folder, kind, request)
         if parts:
-            return parts
+            return parts if _lists(folder) else tell_of_unread(folder, parts, request)
     return None
+
+
+def _of_kind(folder: Path, kind: _Kind, request: Request) -> Parts | None:
+    place = _place(folder, kind)
+    if place is not None:
+        return _apart(folder, place, kind, request)
+    inner = [name for name in folders(folder) if _place(folder / name, kind) is not None]
+    if not inner:
+        return _beside(folder, kind, request)
+    parts: Parts = {}
+    for name in inner:
+        found = _apart(folder / name, str(_place(folder / name, kind)), kind, request)
+        named = split_of(name)
+        # A folder's own lists say more than its name.
+        join(parts, {split or named: each for split, each in found.items()})
+    return parts
 
 
 def _place(folder: Path, kind: _Kind) -> str | None:
@@ -113,8 +118,8 @@ def _apart(folder: Path, place: str, kind: _Kind, request: Request) -> Parts:
     reading = _Apart(folder=folder, place=place, kind=kind, request=request)
     if lists:
         for split, path in lists.items():
-            stems = [line.split()[0] for line in text(path)[0].splitlines() if line.strip()]
-            names = [joined(place, stem + kind.suffix) for stem in stems]
+            lines = [line.strip() for line in text(path)[0].splitlines() if line.strip()]
+            names = [_annotation(folder, place, line, kind.suffix) for line in lines]
             parts.setdefault(SPLIT_NAMES[split], []).append(reading.source(str(path), names))
         return parts
     inner = split_folders(folder / place)
@@ -139,7 +144,7 @@ class _Apart:
     kind: _Kind
     request: Request
 
-    def source(self, name: str, names: Sequence[str]) -> Source:
+    def source(self, name: str, names: Sequence[str]) -> DetectionSource:
         """A source of the pictures of some annotation files."""
         pictures = Pictures(self.folder)
         used: set[str] = set()
@@ -149,10 +154,10 @@ class _Apart:
         def found() -> Iterator[tuple[str, str]]:
             for each in names:
                 inner = str(Path(each).parent).removeprefix(self.place).strip("/")
-                near = joined(first, inner), first, str(Path(each).parent), ""
+                near = first, self.place, ""
                 stem = Path(each).name.removesuffix(self.kind.suffix)
                 there = self.folder / each
-                path = pictures.find(stem, *near)
+                path = pictures.find(joined(inner, stem), *near)
                 if path is None and is_there(there):
                     path = pictures.find(self.kind.named(there), *near)
                 path = path or joined(first, stem + ".jpg")
@@ -171,27 +176,19 @@ class _Apart:
                 unit="files",
                 examples=twice[:5],
             )
-        self._tell_of_others(used, first)
         return source
 
-    def _tell_of_others(self, used: set[str], first: str) -> None:
-        """Pictures that no annotation file is about."""
-        if not first or _lists(self.folder) or split_folders(self.folder / self.place):
-            return
-        others = [
-            name
-            for name in below(self.folder / first, *IMAGE_SUFFIXES)
-            if joined(first, name) not in used
-        ]
-        if others:
-            self.request.findings.add(
-                "picture-without-annotations",
-                f"{self.folder / first}: pictures without an annotation file are left out",
-                count=len(others),
-                unit="pictures",
-                examples=sorted(others)[:5],
-                remedy="a picture without objects has an annotation file without objects",
-            )
+
+def _annotation(folder: Path, place: str, line: str, suffix: str) -> str:
+    """The annotation file of a line: a name, perhaps with a path, a suffix or a number behind."""
+    found = ""
+    for name in (line, line.split()[0]):
+        plain = name.removesuffix(Path(name).suffix if suffix_of(name) in IMAGE_SUFFIXES else "")
+        for stem in (plain, plain.rpartition("/")[2]):
+            found = joined(place, stem + suffix)
+            if is_there(folder / found):
+                return found
+    return found
 
 
 def _lists(folder: Path) -> dict[str, Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +54,20 @@ class DetectionSource:
         self._role = request.of_kind("image")[0].role
         self._targets = any(spec.role == ROLE for spec in request.of_kind("target"))
         self._pictures, self._files, self._notes = ByteRows(), ByteRows(), ByteRows()
-        faults, missing = _Few(), _Few()
+        faults, missing, doubled, twice = _Few(), _Few(), _Few(), _Few()
+        self._doubled: set[int] = set()
+        places: dict[str, int] = {}
         for picture, file, described in found:
+            place = places.setdefault(picture, len(places))
+            if place < len(self._pictures):
+                if place not in self._doubled:
+                    doubled.add(printable(picture))
+                self._doubled.add(place)
+                continue
+            different = tuple(dict.fromkeys(described.objects))
+            if len(different) < len(described.objects):
+                twice.add(printable(picture), len(described.objects) - len(different))
+                described = replace(described, objects=different)
             self._pictures.append(os.fsencode(picture))
             self._files.append(os.fsencode(file))
             self._notes.append(described.pack())
@@ -62,7 +75,29 @@ class DetectionSource:
                 faults.add(f"{printable(picture)}: {described.problem}")
             if not is_there(root / picture):
                 missing.add(printable(picture))
+        if self._targets:
+            self._tell_of_annotations(request, doubled, twice)
         self._tell(request, faults, missing)
+
+    def _tell_of_annotations(self, request: Request, doubled: _Few, twice: _Few) -> None:
+        if doubled.count:
+            request.findings.add(
+                "pictures-share-a-file",
+                f"{self.name}: pictures that several entries lead to are left out, because it is "
+                "not known whose objects are theirs",
+                count=doubled.count,
+                unit="pictures",
+                examples=doubled.first,
+                remedy="name every picture once, with the folders that it is in",
+            )
+        if twice.count:
+            request.findings.add(
+                "object-annotated-twice",
+                f"{self.name}: boxes of one class with the same sides are read once",
+                count=twice.count,
+                unit="boxes",
+                examples=twice.first,
+            )
 
     def _tell(self, request: Request, faults: _Few, missing: _Few) -> None:
         if faults.count:
@@ -91,7 +126,7 @@ class DetectionSource:
         contradictions = _Few()
         looked = range(0, len(self), max(-(-len(self) // _COMPARED), 1))
         for index in looked:
-            described = Described.unpack(self._notes[index])
+            described = self._described(index)
             path = self.path(index)
             if described.problem or not described.objects or not is_there(path):
                 continue
@@ -128,7 +163,7 @@ class DetectionSource:
         image = Image(path)
         target: tuple[Annotation, ...] | None = None
         if self._targets:
-            described = Described.unpack(self._notes[index])
+            described = self._described(index)
             described.refuse()
             known = described.objects or described.size is not None
             target = described.within(image.extent) if known else ()
@@ -151,8 +186,8 @@ class DetectionSource:
 
         Reads no pictures, so boxes are not compared with them.
         """
-        for note in self._notes:
-            described = Described.unpack(note)
+        for index in range(len(self)):
+            described = self._described(index)
             usable = self._targets and not described.problem
             yield described.objects if usable else None
 
@@ -167,6 +202,11 @@ class DetectionSource:
         some = map(self.path, evenly(len(self)))
         digest.update(digest_of_files(some).encode())
         return digest.hexdigest()
+
+    def _described(self, index: int) -> Described:
+        if index in self._doubled:
+            return Described(problem="several entries lead to this picture", origin=self.name)
+        return Described.unpack(self._notes[index])
 
     def _objects(self, described: Described, path: Path) -> tuple[Annotation, ...]:
         from anysize.readers.image import Image
@@ -194,8 +234,8 @@ class _Few:
         self.count = 0
         self.first: list[str] = []
 
-    def add(self, example: str) -> None:
-        self.count += 1
+    def add(self, example: str, count: int = 1) -> None:
+        self.count += count
         if len(self.first) < 5:
             self.first.append(example)
 

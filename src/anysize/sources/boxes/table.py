@@ -30,6 +30,8 @@ from anysize.sources.boxes.described import Box, Described, corners
 
 _HEAD = 1 << 16
 _ONE_CLASS = "object"
+# So many boxes at most are not within 0 to 1 where they are parts of the sides.
+_ODD = 0.5
 _SCHEMA = (
     "DROP TABLE IF EXISTS rows; CREATE TABLE rows (picture BLOB, line INTEGER, label TEXT, "
     "l REAL, t REAL, r REAL, b REAL, crowd INTEGER, width REAL, height REAL, split TEXT, "
@@ -115,11 +117,11 @@ class BoxRows:
         except BaseException:
             self.close()
             raise
-        largest, smallest, odd = self._database.execute(
-            "SELECT max(max(r, b)), min(min(l, t)), sum(l > 1 OR t > 1 OR r > 1.02 OR b > 1.02) "
-            "FROM rows WHERE l IS NOT NULL"
+        (odd,) = self._database.execute(
+            "SELECT avg(l > 1 OR t > 1 OR r > 1.02 OR b > 1.02) FROM rows WHERE l IS NOT NULL"
         ).fetchone()
-        self.relative = largest is not None and not odd and smallest > -0.02
+        # A few that reach out of their pictures do not make pixels of all the others.
+        self.relative = odd is not None and odd < _ODD
 
     def __enter__(self) -> BoxRows:
         return self
@@ -163,7 +165,8 @@ class BoxRows:
                 empty = not any(cell.strip() for cell in row)
                 if empty or (table.header and (not place or tuple(row) == table.columns.names)):
                     continue
-                made = _row(row, table.columns, self._names, reader.line_num)
+                comma = table.delimiter == ";" and table.columns.form != "one cell"
+                made = _row(row, table.columns, self._names, reader.line_num, comma=comma)
                 if made is not None:
                     self._database.execute(_INSERT, made)
                     continue
@@ -198,7 +201,7 @@ def _lines(file: TextIO) -> Iterator[str]:
 
 
 def _row(
-    row: Sequence[str], columns: BoxColumns, names: dict[str, str], line: int
+    row: Sequence[str], columns: BoxColumns, names: dict[str, str], line: int, *, comma: bool
 ) -> tuple[object, ...] | None:
     def cell(place: int | None) -> str:
         return row[place].strip() if place is not None and place < len(row) else ""
@@ -208,6 +211,8 @@ def _row(
         return None
     label = printable(cell(columns.label)) if columns.label is not None else _ONE_CLASS
     values = [cell(place) for place in columns.sides]
+    if comma:
+        values = [value.replace(",", ".") for value in values]
     split = cell(columns.split).lower()
     size = _size(cell, columns)
     box = _box(values, columns)
@@ -259,9 +264,12 @@ def _listed(rows: Sequence[tuple[Any, ...]], path: Path, relative: bool) -> List
             found.append(Annotation(label, (left, top, right, bottom), crowd=bool(crowd)))
         if width is not None:
             size = (width, height)
+    splits = list(dict.fromkeys(row[10] for row in rows if row[10]))
+    if len(splits) > 1:
+        problems.append(f"its rows name several splits ({', '.join(map(shown, splits))})")
     more = f"; … ({len(problems)} in all)" if problems[3:] else ""
     described = Described(
-        objects=() if problems else tuple(dict.fromkeys(found)),
+        objects=() if problems else tuple(found),
         size=size,
         relative=relative,
         problem="; ".join(problems[:3]) + more,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from anysize.core.errors import DataError
-from anysize.core.records import Source
 from anysize.readers.encodings import printable
 from anysize.sources.boxes.described import Described
 from anysize.sources.boxes.folders import (
@@ -14,8 +14,10 @@ from anysize.sources.boxes.folders import (
     Pictures,
     called,
     files,
+    plain_name,
     split_folders,
     split_of,
+    tell_of_unread,
 )
 from anysize.sources.boxes.source import DetectionSource
 from anysize.sources.boxes.table import BoxRows, BoxTable, Listed, box_table, class_names
@@ -46,12 +48,10 @@ def of_folder(folder: Path, request: Request) -> Parts | None:
             named = split_of(table.path.stem) or split_of(inner)
             for split, sources in _sources(table, folder, named, request).items():
                 parts.setdefault(split, []).extend(sources)
-    return parts or None
+    return tell_of_unread(folder, parts, request) or None
 
 
-def _sources(
-    table: BoxTable, folder: Path, named: SplitName | None, request: Request
-) -> dict[SplitName | None, list[Source]]:
+def _sources(table: BoxTable, folder: Path, named: SplitName | None, request: Request) -> Parts:
     """The sources of one table, by the split that its name or a column of it gives."""
     with BoxRows(table, _names(folder)) as rows:
         _tell(table, rows, request)
@@ -59,7 +59,7 @@ def _sources(
         if table.columns.split is not None and named is None:
             splits = list(dict.fromkeys(SPLIT_NAMES.get(one.split) for one in rows.pictures()))
         places = _Places(folder, table.path)
-        found: dict[SplitName | None, list[Source]] = {}
+        found: Parts = {}
         for split in splits:
             chosen = (
                 one
@@ -70,6 +70,15 @@ def _sources(
                 str(table.path), root=folder, found=places.of(chosen), request=request
             )
             found[split] = [source]
+        if places.guessed:
+            request.findings.add(
+                "picture-place-guessed",
+                f"{table.path}: pictures that are not where it says are read from below {folder}",
+                level="note",
+                count=len(places.guessed),
+                unit="pictures",
+                examples=places.guessed[:5],
+            )
         if not places.there:
             raise DataError(
                 str(table.path),
@@ -85,6 +94,7 @@ class _Places:
     Attributes:
         there: how many were found.
         first: the first one that was not.
+        guessed: names of those that are in other folders than their names say.
     """
 
     def __init__(self, folder: Path, table: Path) -> None:
@@ -93,15 +103,25 @@ class _Places:
         self._first = (beside, *filter(None, [called(folder, *_PICTURES)]))
         self.there = 0
         self.first = ""
+        self.guessed: list[str] = []
 
     def of(self, rows: Iterator[Listed]) -> Iterator[tuple[str, str, Described]]:
         """Paths below the folder."""
         for one in rows:
             path = self._pictures.find(one.picture, *self._first)
             self.there += path is not None
-            self.first = self.first or (printable(one.picture) if path is None else "")
-            last = one.picture.rpartition("/")[2] or "unnamed"
-            yield path or last, "", one.described
+            if path is None:
+                several = self._pictures.alike(one.picture, *self._first)
+                self.there += bool(several)
+                self.first = self.first or printable(one.picture)
+                problem = f"several pictures may be meant: {', '.join(several[:3])}"
+                described = replace(one.described, problem=problem) if several else one.described
+                last = one.picture.rpartition("/")[2] or "unnamed"
+                yield (several or [last])[0], "", described
+                continue
+            if not f"/{path}".endswith("/" + plain_name(one.picture)):
+                self.guessed.append(printable(one.picture))
+            yield path, "", one.described
 
 
 def _tell(table: BoxTable, rows: BoxRows, request: Request) -> None:

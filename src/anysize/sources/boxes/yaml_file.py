@@ -18,7 +18,7 @@ _NESTED = 64
 
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
-    """A YAML file's mapping, keys as text.
+    """A YAML file's mapping; its keys and values are text as it is written, lists and mappings.
 
     Raises:
         DataError: it cannot be read, or is no mapping.
@@ -35,7 +35,8 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
                 str(path), f"has {aliases} aliases (*name), {_ALIASES} at most are read; write out "
                 "what they are short for",
             )  # fmt: skip
-        entries = yaml.safe_load(words)
+        # Not ``safe_load``: a class called ``no`` or ``007`` would be called False or 7.
+        entries = yaml.load(words, Loader=yaml.BaseLoader)
     except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
         problem = (
             " ".join(str(error).split()) if isinstance(error, yaml.YAMLError) else shown(error)

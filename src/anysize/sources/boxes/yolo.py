@@ -93,7 +93,7 @@ def _bounds(words: Sequence[str], keypoints: bool) -> Box | str:
 
 
 def read_names(entries: Any, origin: str) -> dict[int, str]:
-    """Class names by number, from a list or a mapping.
+    """Class names by number, from a list or a mapping; empty ones are none.
 
     Raises:
         DataError: neither of them, or names that are no words.
@@ -112,7 +112,9 @@ def read_names(entries: Any, origin: str) -> dict[int, str]:
             raise DataError(
                 origin, "'names' must be a list of class names, or a mapping from numbers to names"
             )
-        found[int(place)] = printable(name.strip()) if isinstance(name, str) else shown(name)
+        words = printable(name.strip()) if isinstance(name, str) else shown(name)
+        if words not in ("", "~", "null"):
+            found[int(place)] = words
     return found
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import DataError
-from anysize.sources.boxes.annotation_files import is_there, shown, text
+from anysize.sources.boxes.annotation_files import is_there, number, shown, text
 from anysize.sources.boxes.folders import called, files, split_folders
 from anysize.sources.boxes.yaml_file import read_yaml
 from anysize.sources.boxes.yolo import read_names
@@ -16,7 +17,7 @@ from anysize.sources.split_names import SPLIT_NAMES
 
 NAME_FILES = (
     "classes.txt", "obj.names", "names.txt", "labels.txt", "predefined_classes.txt",
-    "read_darknet.labels", "class.names", "classes.names",
+    "_darknet.labels", "class.names", "classes.names",
 )  # fmt: skip
 _USUAL = ("data", "dataset", "config")
 _LISTS = 1 << 30
@@ -78,11 +79,18 @@ def names_of(
     """
     given = entries.get("names")
     if isinstance(given, str):
-        return _from_lines(base / given if is_there(base / given) else path.parent / given, request)
+        file = next((each / given for each in (base, path.parent) if is_there(each / given)), None)
+        if file is None:
+            raise DataError(
+                str(path),
+                "'names' must be a list of class names, a mapping from numbers to names, or a file "
+                f"with a name a line; there is no file {shown(given)!r}",
+            )
+        return _from_lines(file, request)
     if given is None:
         beside = names_beside(base, request)
-        count = entries.get("nc", entries.get("classes"))
-        if beside is None and isinstance(count, int) and 0 < count < 1 << 20:
+        count = int(number(entries.get("nc", entries.get("classes"))) or 0)
+        if beside is None and 0 < count < 1 << 20:
             request.findings.add(
                 "classes-without-names",
                 f"{path}: has no names, so its {count} classes are called by their numbers",
@@ -92,14 +100,14 @@ def names_of(
         if beside is not None:
             return beside
         raise DataError(str(path), "must be a mapping with 'names' and the pictures of each split")
-    return read_names(given, str(path))
+    return _named(given, path, request)
 
 
 def names_beside(folder: Path, request: Request) -> dict[int, str] | None:
     """Class names of a file in the data's folder or among the labels; None where there is none."""
     labels = called(folder, "labels")
     places = [folder, *([folder / labels] if labels else [])]
-    places += [place / name for place in places[1:] for name in split_folders(place)]
+    places += [place / name for place in places for name in split_folders(place)]
     for place in places:
         for path in [*(place / name for name in NAME_FILES), *sorted(place.glob("*.names"))]:
             if is_there(path):
@@ -116,15 +124,28 @@ def _from_lines(path: Path, request: Request) -> dict[int, str]:
             unit="files",
             remedy="look at the names of the classes, or save the file as UTF-8",
         )
-    return read_names([line.strip() for line in words.splitlines() if line.strip()], str(path))
+    return _named(words.splitlines(), path, request)
+
+
+def _named(entries: Any, path: Path, request: Request) -> dict[int, str]:
+    """Names by number; those that several numbers have are said."""
+    found = read_names(entries, str(path))
+    shared = [name for name, count in Counter(found.values()).items() if count > 1]
+    if shared:
+        request.findings.add(
+            "categories-share-a-name",
+            f"{path}: classes of one name are read as one class",
+            count=len(shared),
+            unit="entries",
+            examples=shared[:5],
+        )
+    return found
 
 
 def read_darknet(path: Path) -> dict[str, Any]:
     """The entries ``key = value`` of a Darknet file; lists of pictures and the file of names."""
     pairs = (line.partition("=") for line in lines_of(path))
     found: dict[str, Any] = {key.strip(): value.strip() for key, _, value in pairs if value}
-    if str(found.get("classes", "")).isdigit():
-        found["nc"] = int(found["classes"][:9])
     return found
 
 

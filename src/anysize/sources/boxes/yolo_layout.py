@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import DataError
-from anysize.core.records import Source
 from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES
 from anysize.sources.boxes.annotation_files import is_there, shown
 from anysize.sources.boxes.folders import (
@@ -22,8 +21,10 @@ from anysize.sources.boxes.folders import (
     joined,
     split_folders,
     split_of,
+    tell_of_unread,
 )
 from anysize.sources.boxes.single import Files, single_source
+from anysize.sources.boxes.source import DetectionSource
 from anysize.sources.boxes.yaml_file import read_yaml
 from anysize.sources.boxes.yolo import read_yolo
 from anysize.sources.boxes.yolo_descriptions import (
@@ -54,7 +55,7 @@ class _Reading:
     names: Mapping[int, str] | None
     keypoints: bool = False
 
-    def source(self, name: str, root: Path, found: Iterable[tuple[str, str]]) -> Source:
+    def source(self, name: str, root: Path, found: Iterable[tuple[str, str]]) -> DetectionSource:
         return single_source(
             name,
             root,
@@ -82,6 +83,10 @@ def of_folder(folder: Path, request: Request) -> Parts | None:
     found = described(folder, request)
     if found is not None:
         return _from_entries(*found, request)
+    return tell_of_unread(folder, _undescribed(folder, request) or {}, request) or None
+
+
+def _undescribed(folder: Path, request: Request) -> Parts | None:
     names = names_beside(folder, request)
     reading = _Reading(request=request, names=names)
     lists = [name for name in files(folder, ".txt") if _is_list(folder / name)]
@@ -156,7 +161,15 @@ def _of_entry(path: Path, base: Path, key: str, value: str, reading: _Reading) -
             labels = list(words)
             if at is not None:
                 labels[at] = "labels"
-            return _one(root, inner, "/".join(labels), split, reading)
+            parts = _one(root, inner, "/".join(labels), split, reading)
+            if not parts:
+                reading.request.findings.add(
+                    "split-without-annotations",
+                    f"{where}: none of its pictures has a label file, so they are left out",
+                    unit="folders",
+                    remedy=f"labels are looked for in {root / '/'.join(labels)}",
+                )
+            return parts
         if is_there(where):
             return {split: [_listed(where, base, reading)]}
     if split == "test":
@@ -173,19 +186,13 @@ def _of_entry(path: Path, base: Path, key: str, value: str, reading: _Reading) -
 
 
 def _one(root: Path, inner: str, labels: str, split: Any, reading: _Reading) -> Parts:
-    """The pictures of one folder; nothing, with a finding, where none has a label file."""
+    """The pictures of one folder; nothing where none has a label file."""
 
     def found() -> Iterator[tuple[str, str]]:
         for name in sorted_rows(below(root / inner, *IMAGE_SUFFIXES)):
             yield joined(inner, name), joined(labels, str(Path(name).with_suffix(".txt")))
 
     if not any(is_there(root / label) for _, label in found()):
-        reading.request.findings.add(
-            "split-without-annotations",
-            f"{root / inner}: none of its pictures has a label file, so they are left out",
-            unit="folders",
-            remedy=f"labels are looked for in {root / labels}",
-        )
         return {}
     spare = sum(1 for _ in below(root / labels, ".txt")) if labels != inner else 0
     source = reading.source(str(root / inner), root, found())
@@ -207,15 +214,6 @@ def _of_pictures(folder: Path, pictures: str, labels: str, reading: _Reading) ->
     if not names:
         return _one(folder, pictures, labels, None, reading) or None
     parts: Parts = {}
-    loose = files(folder / pictures, *IMAGE_SUFFIXES)
-    if loose:
-        reading.request.findings.add(
-            "file-left-out",
-            f"{folder / pictures}: pictures beside the folders of the splits are left out",
-            count=len(loose),
-            unit="pictures",
-            examples=loose[:5],
-        )
     for name in folders(folder / pictures):
         join(
             parts,
@@ -252,7 +250,7 @@ def _beside(folder: Path, reading: _Reading) -> Parts | None:
     return parts or None
 
 
-def _listed(path: Path, base: Path, reading: _Reading) -> Source:
+def _listed(path: Path, base: Path, reading: _Reading) -> DetectionSource:
     """The pictures that a text file lists, a path a line."""
     lines = [line.replace("\\", "/").removeprefix("./") for line in lines_of(path)]
     names = [line for line in lines if Path(line).suffix.lower() in IMAGE_SUFFIXES]
