@@ -20,6 +20,7 @@ from anysize.core.errors import BundleError, ConfigurationError
 from anysize.core.examples import Example
 from anysize.core.generation import GenerationOptions, Growth
 from anysize.core.protocols import Generator
+from anysize.core.running import is_ragged
 from anysize.core.stops import StopStrings
 from anysize.core.windows import Span, Window
 from anysize.modalities.texts.settings import TextSettings
@@ -401,6 +402,12 @@ def test_a_rehearsal_takes_what_the_cache_will(tmp_path: Path) -> None:
         assert ours.token_bytes == theirs.token_bytes
         seconds = ours.rehearse(prompts(4), GenerationOptions(most=9), limits=[9, 3, 5, 7])
         assert seconds > 0
+
+
+def test_an_encoder_decoder_gets_sentences_of_any_length_and_sorts_them_itself() -> None:
+    # A decoder's prompts go in groups of one length.
+    for make, wanted in ((marian, True), (llama, False)):
+        assert is_ragged(runtime.open_generator(network(make), "float32")) is wanted
 
 
 def test_streams_share_one_model() -> None:

@@ -82,6 +82,11 @@ class CTranslate2Generator:
         self._ends, self._never = end_tokens(self._module), never_of(self._module)
         self.start = start_token(self._module)
 
+    @property
+    def ragged(self) -> bool:
+        """Whether padding takes no time: the engine sorts what it gets and divides it again."""
+        return self._encodes
+
     @cached_property
     def token_bytes(self) -> int:
         """What the cache holds of one token, in bytes."""

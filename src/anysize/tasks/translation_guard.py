@@ -72,7 +72,8 @@ def problems(source: str, output: str, *, ended: bool = True) -> list[str]:
         found.append("too long")
     if size > _FEW and written < _SHORT * size:
         found.append("too short")
-    if repeats(output) > max(repeats(source), _TIMES - 1):
+    times = repeats(output)
+    if times >= _TIMES and times > repeats(source):
         found.append("repeats itself")
     if output.split() == source.split() and len(_LETTERS.findall(source)) > _FEW:
         found.append("copied from the source")
