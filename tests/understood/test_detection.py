@@ -17,6 +17,7 @@ from anysize.core.records import Source
 from anysize.sources import open_source, open_splits
 from anysize.sources.boxes.role import without_objects
 from anysize.tasks import load
+from anysize.tasks.detection_sheet import objects_in
 
 Pillow = pytest.importorskip("PIL.Image")
 
@@ -580,3 +581,13 @@ def test_detection_prediction_needs_no_annotations(tmp_path: Path) -> None:
     source = open_source(folder, roles=without_objects(COLUMNS), findings=findings)
     assert [source[index].id for index in range(3)] == [f"images/{place}.jpg" for place in range(3)]
     assert not len(findings)
+
+
+def test_detection_damaged_where_no_task_is_named(tmp_path: Path) -> None:
+    """The pictures are looked at without objects, and that is said."""
+    write(coco(tmp_path) / "annotations.json", '{"images": [')
+    findings = Findings()
+    assert objects_in(tmp_path, {}, findings) is None
+    (found,) = findings
+    assert (found.code, found.level) == ("annotations-unusable", "warning")
+    assert "annotations.json" in found.message

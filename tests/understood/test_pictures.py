@@ -134,6 +134,13 @@ def test_picture_format_not_read() -> None:
     for name, data in heads.items():
         with pytest.raises(DataError, match=f"is {name}, which is not read; convert it"):
             _ = Image(data).extent
+    for data, said in (
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n", "git lfs pull"),
+        (b"\n<!DOCTYPE html><html><body>404</body></html>", "a web page"),
+        (b"PK\3\4" + bytes(30), "a ZIP archive"),
+    ):
+        with pytest.raises(DataError, match=f"is no picture but .*{said}"):
+            _ = Image(data).extent
     assert {".heic", ".jxl", ".svg", ".dng"} <= UNREAD_PICTURES.keys()
     assert not UNREAD_PICTURES.keys() & IMAGE_SUFFIXES
 
@@ -350,8 +357,15 @@ def test_picture_bands_that_are_not_alpha(large: bool, monkeypatch: pytest.Monke
         monkeypatch.setattr("anysize.readers.image.WHOLE_PIXELS", 0)
     for bands, extra in ((4, [0]), (5, [0, 0]), (6, [0, 0, 0])):
         data = tiff(banded(bands), {338: (3, extra)})
-        assert centre(Image(data)) == list(RED)
+        image = Image(data)
+        assert centre(image) == list(RED)
+        assert image.notes()[0].startswith(f"{bands - 3} of {bands} bands, which are neither")
     assert centre(Image(tiff(banded(4), {}))) == list(RED)
+    with_alpha = Image(tiff(banded(5), {338: (3, [0, 2])}))
+    centre(with_alpha)
+    assert with_alpha.notes() == (
+        "1 of 5 bands, which are neither colours nor alpha, are not read",
+    )
 
 
 @pytest.mark.parametrize("large", [False, True])
@@ -408,6 +422,15 @@ def test_picture_floating_point() -> None:
         image = Image(tiff(pixels.astype(np.float32), {339: (3, [3] * 3)}))
         assert near(centre(image), wanted, 1)
         assert note in image.notes()[0]
+    nothing = np.full((20, 30), np.nan, np.float32)
+    some = nothing.copy()
+    some[:, :20] = 0.5
+    for pixels, note in ((some, "; 200 samples are no numbers"), (nothing, "all 600 samples are")):
+        image = Image(tiff(pixels, {339: (3, [3])}))
+        image.resized(4, 4)
+        assert note in image.notes()[0]
+    with pytest.raises(DataError, match="its samples have 64 bits, which are not read"):
+        _ = Image(tiff(nothing.astype(np.float64), {339: (3, [3])})).extent
 
 
 def test_picture_other_samples() -> None:

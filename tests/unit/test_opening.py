@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from anysize.core.errors import BundleError
 from anysize.modalities.numbers.settings import FeatureFacts
 from anysize.modalities.texts.settings import TextFacts, TextOptions
 from anysize.models import bundle, sparse, tensor_file
+from anysize.models.classifier import class_names
 from anysize.models.network import BuildRequest
 from anysize.models.spec import build, open_network
 
@@ -75,6 +77,28 @@ def test_a_tensor_that_is_not_the_model_s_is_refused(
         change(folder, lambda tensors, _: [each.view(-1)[::2].zero_() for each in tensors.values()])
         sparse.pack(folder)
     with pytest.raises(BundleError, match=said):
+        anysize.load(folder)
+
+
+def test_weights_in_whole_numbers_are_refused(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "b")
+    change(folder, lambda tensors, name: tensors.update({name: tensors[name].char()}))
+    with pytest.raises(BundleError, match="has weights in whole numbers, as they are not used"):
+        anysize.load(folder)
+    folder = saved(tmp_path / "c")
+    change(folder, lambda tensors, _: tensors.update({k: v.double() for k, v in tensors.items()}))
+    anysize.load(folder)
+
+
+def test_classes_that_share_a_name_are_told_apart(tmp_path: Path) -> None:
+    config = SimpleNamespace(id2label={"0": "crane", 1: "tench", "2": "crane"})
+    assert class_names(config) == ("crane (0)", "tench", "crane (2)")
+    folder = saved(tmp_path / "b")
+    edit(folder / "anysize.json", labels=["a", "b", "a"])
+    with pytest.raises(BundleError, match="its labels have 'a' twice"):
+        anysize.load(folder)
+    edit(folder / "anysize.json", labels=LABELS, merge="none")
+    with pytest.raises(BundleError, match=r"anysize\.json: not a valid card: there is no merge"):
         anysize.load(folder)
 
 

@@ -278,7 +278,7 @@ def test_files_named_by_a_table(tmp_path: Path) -> None:
     for index, message in messages.items():
         with pytest.raises(DataError, match=message):
             _ = source[index]
-    with pytest.raises(DataError, match=r"none.png: cannot be read"):
+    with pytest.raises(DataError, match=r"names .none.png. .*no such file"):
         _ = source[7].image("image").extent
 
 
@@ -430,3 +430,21 @@ def test_rows_cut_wrongly_are_named_where_no_label_is_found(tmp_path: Path) -> N
     (tmp_path / "b.csv").write_text("text,label\none,1\nthree, four,0\n")
     with pytest.raises(DataError, match=r"only one label, '1'.*b.csv:1: has 3 cells"):
         task.labels(open_source(tmp_path / "b.csv", roles=task.columns))
+
+
+def test_files_that_a_table_names(tmp_path: Path) -> None:
+    """Found as Windows writes them; what is not there is said with the place where it is."""
+    (tmp_path / "images").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "images" / name).write_bytes(b"")
+    path = tmp_path / "data.csv"
+    rows = ["images\\a.png", " images/b.png ", "b.png", "c.png", "iVBORw0KGgo" * 100]
+    path.write_text("\n".join(["image,label", *(f"{row},x" for row in rows)]))
+    source = open_source(path, roles=[IMAGE, LABEL])
+    assert [source[place].image("image").origin for place in (0, 1)] == [
+        str(tmp_path / "images/a.png"), str(tmp_path / "images/b.png"),
+    ]  # fmt: skip
+    for place, said in ((2, "it is in the folder images"), (3, "no such file"), (4, "base64")):
+        with pytest.raises(DataError, match=said) as caught:
+            source[place]
+        assert len(str(caught.value)) < 400

@@ -83,7 +83,7 @@ def augment(
     reading: dict[str, Any] = {"columns": columns or {}, "encoding": encoding, "findings": findings}
     asked: dict[str, Any] = {"count": count, "draws": draws, "seed": seed}
     sheet: Any
-    if objects_in(data, columns or {}) is not None:
+    if objects_in(data, columns or {}, findings) is not None:
         source = _with_objects(data, reading, wish, asked=pages == "all")
         findings.checked(strict=strict)
         _refuse_unfit(chosen)

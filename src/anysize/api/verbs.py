@@ -157,8 +157,10 @@ def statistics(
 
     opened = load(model) if model is not None else None
     reading: dict[str, Any] = {"columns": columns or {}, "encoding": encoding}
-    chosen = opened.task if opened is not None else task_of(data, task, **reading)
     findings = Findings()
+    chosen = (
+        opened.task if opened is not None else task_of(data, task, findings=findings, **reading)
+    )
     source, splits = inspected(data, chosen, **reading, findings=findings)
     found: DataStatistics
     if chosen.name == "object-detection":

@@ -12,6 +12,7 @@ import typer
 from anysize.cli import options
 from anysize.cli.output import document, say, show
 from anysize.core.errors import ConfigurationError
+from anysize.core.plurals import number_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -96,7 +97,9 @@ def _draw(
         )
     renamed = options.pairs(columns, "--columns")
     made = api.boxes_sheet(what, sheet, columns=renamed, encoding=encoding)
-    say(f"{sheet}: {len(made.records)} pictures with their boxes")
+    for failure in made.failures:
+        say(f"anysize: not shown: {failure}")
+    say(f"{sheet}: {number_of(len(made.records), 'picture with its', 'pictures with their')} boxes")
 
 
 def _card_table(card: dict[str, Any]) -> Table:

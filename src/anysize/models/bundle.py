@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,6 +123,11 @@ class Card:
         if "form" in values:
             values["form"] = made(Form, values["form"], origin, "form")
         card = made(cls, values, origin)
+        twice = [label for label, times in Counter(card.labels).items() if times > 1]
+        if twice:
+            raise BundleError(origin, f"not a valid card: its labels have {twice[0]!r} twice")
+        if not plugins.has("mergers", card.merge):
+            raise BundleError(origin, f"not a valid card: there is no merge {card.merge!r}")
         if card.head:
             heads.of(card.head, origin)  # refused here, not in the middle of the work
         return card

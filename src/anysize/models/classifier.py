@@ -6,6 +6,7 @@ as text.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,15 @@ def name_classes(config: Any, labels: Iterable[str]) -> None:
 
 
 def class_names(config: Any) -> tuple[str, ...]:
-    """The names of the classes of a configuration, in their order; empty where it has none."""
+    """The names of the classes of a configuration, in their order; empty where it has none.
+
+    Those that share a name, as ImageNet's two cranes do, have their number behind it.
+    """
     named = {int(number): str(name) for number, name in (config.id2label or {}).items()}
-    return tuple(named[number] for number in sorted(named))
+    times = Counter(named.values())
+    return tuple(
+        name if times[name] == 1 else f"{name} ({number})" for number, name in sorted(named.items())
+    )
 
 
 def last_linear(module: nn.Module, classes: int) -> nn.Linear | None:

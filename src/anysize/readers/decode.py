@@ -69,7 +69,8 @@ def decode(
     try:
         return next(decode_frames(source, header, reading, [0]))
     except DataError as error:
-        if header.format != "PNG" or not reading.forgiven(error.problem):
+        complaint = error.problem.partition(": ")[2] or error.problem
+        if header.format != "PNG" or not reading.forgiven(complaint):
             raise
         return _by_strips(source, header, reading, shrink)
 

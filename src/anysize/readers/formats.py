@@ -79,6 +79,13 @@ _OTHERS = (
     (b"FUJIFILMCCD-RAW", "raw photograph of a Fujifilm camera"),
 )
 
+_NO_PICTURES = (
+    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself; run 'git lfs pull'"),
+    (b"<!doctype html", "a web page, perhaps an error that was saved in place of the picture"),
+    (b"<html", "a web page, perhaps an error that was saved in place of the picture"),
+    (b"PK\3\4", "a ZIP archive; unpack it"),
+)
+
 _AVIF = frozenset({b"avif", b"avis"})
 _HEIF = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 
@@ -112,6 +119,12 @@ def other_format(head: bytes) -> str | None:
     if head[4:8] == b"ftyp":
         return "video" if _HEIF.isdisjoint(_brands(head)) else "HEIC"
     return next((name for magic, name in _OTHERS if head.lstrip().startswith(magic)), None)
+
+
+def no_picture(head: bytes) -> str | None:
+    """What a file is that is often found in place of a picture; None where that is not known."""
+    start = head.lstrip().lower()
+    return next((name for magic, name in _NO_PICTURES if start.startswith(magic.lower())), None)
 
 
 def _brands(head: bytes) -> set[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,7 +12,7 @@ from typing import Any, BinaryIO
 from anysize.core.errors import DataError, MissingExtraError
 from anysize.readers import tiff, webp
 from anysize.readers.files import LARGEST_HELD, beginning, open_regular
-from anysize.readers.formats import FORMATS, HEAD, other_format, sniff
+from anysize.readers.formats import FORMATS, HEAD, no_picture, other_format, sniff
 from anysize.readers.frames import count_frames
 from anysize.readers.jpeg import Frame, read_frame
 from anysize.readers.pixels import BEHIND_COLOURS, NO_ALPHA
@@ -173,9 +174,10 @@ def _read(file: BinaryIO, origin: str, path: str) -> Header:
     except MissingExtraError:
         raise
     except DAMAGE as error:
+        words = "it ends within its header" if isinstance(error, struct.error) else error
         raise DataError(
             origin,
-            f"has a {FORMATS[name].words} header that is damaged or of an unknown kind: {error}",
+            f"has a {FORMATS[name].words} header that is damaged or of an unknown kind: {words}",
         ) from None
     for page in header.directories or (header,):
         if page.width < 1 or page.height < 1:
@@ -189,6 +191,9 @@ def _unknown(head: bytes) -> str:
     other = other_format(head)
     if other is not None:
         return f"is {other}, which is not read; convert it to JPEG, PNG or TIFF"
+    instead = no_picture(head)
+    if instead is not None:
+        return f"is no picture but {instead}"
     words = ", ".join(known.words for known in FORMATS.values())
     return f"is not a picture in a known format ({words}); damaged?"
 

@@ -58,12 +58,15 @@ class Range:
         self._low = np.inf
         self._high = -np.inf
         self._kind = np.dtype(np.uint8)
+        self._missing = 0
 
     def add(self, samples: NDArray[Any]) -> None:
         """Some samples of the picture; those that are no finite number are left out."""
         self._kind = samples.dtype
         if samples.dtype.kind == "f":
+            count = samples.size
             samples = samples[np.isfinite(samples)]
+            self._missing += count - samples.size
         if samples.size:
             self._low = min(self._low, float(samples.min()))
             self._high = max(self._high, float(samples.max()))
@@ -75,18 +78,22 @@ class Range:
 
     def scale(self) -> Scale:
         """How the samples become bytes."""
-        if self._kind == np.uint8 or self._high < self._low:
+        if self._kind == np.uint8:
             return AS_IT_IS
+        missing = f"{self._missing} samples are no numbers" if self._missing else ""
+        if self._high < self._low:
+            return Scale(low=0.0, high=1.0, note=f"all {missing}")
         high = self._high
         if self._kind == np.uint16:
             bits = next((bits for bits in _BITS if high < 1 << bits), 16)
             used = f"samples use {bits} of 16 bits and are scaled by them"
             return Scale(shift=bits - 8, note=used if bits < 16 else "")
         name = f"{self._kind} samples from {self._low:.4g} to {high:.4g}"
+        missing = f"; {missing} and are read as 0" if missing else ""
         if self._low >= 0 and high <= 255:
             top = 1.0 if high <= 1 and self._kind.kind == "f" else 255.0
-            return Scale(low=0.0, high=top, note=f"{name} are read as 0 to {top:g}")
-        return Scale(low=self._low, high=high, note=f"{name} are scaled to what is there")
+            return Scale(low=0.0, high=top, note=f"{name} are read as 0 to {top:g}{missing}")
+        return Scale(low=self._low, high=high, note=f"{name} are scaled to what is there{missing}")
 
 
 def scale_of(samples: NDArray[Any]) -> Scale:

@@ -102,6 +102,15 @@ class StripReader:
         self.scales = scales or self._scales()
         for scale in self.scales:
             reading.note(scale.note)
+        reading.note(self._unread_bands())
+
+    def _unread_bands(self) -> str:
+        """A sentence for the receipt where bands are neither colours nor alpha."""
+        behind = self._bands - colour_bands(self._bands, self._cmyk)
+        unread = behind - (0 <= self._header.alpha < behind)
+        if not unread:
+            return ""
+        return f"{unread} of {self._bands} bands, which are neither colours nor alpha, are not read"
 
     def _geometry(self) -> tuple[int, int, bool]:
         """Columns and rows of a block, and whether the decoder may drop what it keeps after each.

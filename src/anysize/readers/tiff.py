@@ -32,6 +32,7 @@ _READ = frozenset({
 _REDUCED_OR_MASK = 1 | 4
 _ALPHA = (1, 2)
 _COMPLEX = (5, 6)
+_MOST_BITS = 32
 _LAB = (8, 9, 10)
 _YCBCR, _JPEG = 6, (6, 7)
 _MODES = {0: "L", 1: "L", 2: "RGB", 3: "P", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
@@ -162,6 +163,8 @@ def _directory(number: int, tags: Mapping[int, Sequence[int]]) -> Directory:
     bits = max(tags.get(_BITS) or (1,))
     if _number(tags, _SAMPLE_FORMAT, 1) in _COMPLEX:
         raise ValueError("its samples are complex numbers, which are not read")
+    if bits > _MOST_BITS:
+        raise ValueError(f"its samples have {bits} bits, which are not read; convert it to 32 bits")
     if _number(tags, _PHOTOMETRIC, 1) in _LAB and bits <= 8:
         raise ValueError("its colours are in the space LAB, which is not read; convert it to RGB")
     tile = None

@@ -12,6 +12,7 @@ from anysize.augmentation.drawing import Drawn, with_boxes
 from anysize.augmentation.operations import Pixels
 from anysize.core.errors import DataError
 from anysize.core.files import write_bytes
+from anysize.core.plurals import number_of
 from anysize.core.records import Record
 from anysize.core.results import Result
 from anysize.results.file_names import FileNames
@@ -73,7 +74,7 @@ class Drawing:
 
     def words(self) -> Iterator[str]:
         """What was drawn, a sentence each."""
-        yield f"{self.drawn} pictures drawn in {self.folder}"
+        yield f"{number_of(self.drawn, 'picture', 'pictures')} drawn in {self.folder}"
         if self.reduced:
             yield (
                 f"{self.reduced} of them reduced to {LONGEST:,} pixels on the longer side; the "
@@ -85,7 +86,7 @@ class Drawing:
                 "picture is drawn; the results have all of them"
             )
         if self.failures:
-            yield f"{self.failures} pictures could not be drawn"
+            yield f"{number_of(self.failures, 'picture', 'pictures')} could not be drawn"
 
 
 def _drawn(pixels: Pixels, result: Result, scale: tuple[float, float]) -> tuple[Pixels, int]:

@@ -14,15 +14,19 @@ from anysize.core.records import Source
 if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
     from anysize.augmentation.sheet import Sheet
+    from anysize.core.findings import Findings
     from anysize.sources.opening import Paths
 
 
-def objects_in(data: Paths, columns: Mapping[str, str]) -> Source | None:
+def objects_in(
+    data: Paths, columns: Mapping[str, str], findings: Findings | None = None
+) -> Source | None:
     """The data as pictures with objects, where annotations of a known layout are there.
 
     Args:
         data: as for ``open_source``; of several paths the first decides.
         columns: column of a table for each role.
+        findings: take it that the annotations are there and cannot be used.
     """
     from anysize.sources.boxes.layouts import open_objects
     from anysize.sources.columns import Request
@@ -38,7 +42,13 @@ def objects_in(data: Paths, columns: Mapping[str, str]) -> Source | None:
         return open_objects(
             path, Request(roles=task.columns, columns=columns, encoding="utf-8", root=root)
         )
-    except DataError:
+    except DataError as error:
+        if findings is not None:
+            findings.add(
+                "annotations-unusable",
+                f"annotations of objects are not used: {error}",
+                unit="files",
+            )
         return None
 
 

@@ -146,12 +146,15 @@ def columns_of(task: Task, card: Card) -> tuple[ColumnSpec, ...]:
     return tuple(found)
 
 
-def task_of(data: Paths, name: str | None, **arguments: Any) -> Task:
+def task_of(
+    data: Paths, name: str | None, *, findings: Findings | None = None, **arguments: Any
+) -> Task:
     """The task that a dataset can be read for: the one named, or the first that opens.
 
     Args:
         data: as for ``open_source``.
         name: of the task, where it is known.
+        findings: takes that there are annotations of objects that cannot be used.
         arguments: of ``open_source``.
 
     Raises:
@@ -162,7 +165,7 @@ def task_of(data: Paths, name: str | None, **arguments: Any) -> Task:
     from anysize.tasks.abilities import Recognising
     from anysize.tasks.detection_sheet import objects_in
 
-    if objects_in(data, arguments.get("columns", {})) is not None:
+    if objects_in(data, arguments.get("columns", {}), findings) is not None:
         return tasks.load("object-detection")
     from anysize.sources.parallel.layout import is_parallel
 

@@ -150,7 +150,10 @@ def read_configuration(
         if not family.isidentifier():
             raise BundleError(spec, f"its config.json has the model_type anysize_{family}")
         importlib.import_module(f"anysize.models.{family}")
-    return transformers.AutoConfig.from_pretrained(spec, trust_remote_code=False), shapes
+    try:
+        return transformers.AutoConfig.from_pretrained(spec, trust_remote_code=False), shapes
+    except ConfigurationError as error:
+        raise BundleError(f"{spec}/config.json", "; ".join(error.problems)) from None
 
 
 def task_of(config: PretrainedConfig, spec: str) -> str:

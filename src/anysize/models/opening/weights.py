@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from anysize.core.errors import BundleError
+from anysize.models import tensor_file
 from anysize.models.opening.limits import check_size
 from anysize.models.quiet import quiet_transformers
 
@@ -162,6 +163,9 @@ def _new(
         for name, (has, wants) in sorted(shapes.items())
         if not (new_head and has[1:] == wants[1:])
     ][:_SHOWN]
+    whole = _in_whole_numbers(stored.spec, module)
+    if whole:
+        problems.append(f"has weights in whole numbers, as they are not used: {_some(whole)}")
     extra = _without_use(stored, module, info["unexpected_keys"], new_head=new_head)
     if extra:
         problems.append(f"has weights that its configuration has no place for: {_some(extra)}")
@@ -169,6 +173,23 @@ def _new(
     if problems:
         raise BundleError(stored.spec, "; ".join(problems))
     return tuple(sorted({*missing, *shapes}))
+
+
+def _in_whole_numbers(spec: str, module: PreTrainedModel) -> list[str]:
+    """Weights that are stored as whole numbers; transformers would take them for the weights."""
+    folder = Path(spec)
+    if not any((folder / name).is_file() for name in (tensor_file.SINGLE, tensor_file.INDEX)):
+        return []
+    prefix = module.base_model_prefix + "."
+    kinds = {
+        name.removeprefix(prefix): item.kind for name, item in tensor_file.stored(folder).items()
+    }
+    return [
+        name
+        for name, weight in module.named_parameters()
+        if weight.is_floating_point()
+        and not kinds.get(name.removeprefix(prefix), weight.dtype).is_floating_point
+    ]
 
 
 def _in_head(name: str, module: PreTrainedModel) -> bool:

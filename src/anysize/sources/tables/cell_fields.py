@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,9 @@ from anysize.core.records import Field
 from anysize.modalities import load
 from anysize.sources.columns import ColumnSpec
 from anysize.sources.rows import CELL_LIMIT, Unreadable, as_string
+
+# Of a file with its folders; what is longer is something else.
+_LONGEST_NAME = 1024
 
 
 def cell_string(cell: Any, origin: str, column: str) -> str | None:
@@ -72,6 +76,7 @@ class CellFiles:
     def __init__(self, folder: Path, encoding: str) -> None:
         self._folder = folder
         self._encoding = encoding
+        self._nearest: str | None = None
 
     def field(self, spec: ColumnSpec, column: str, cell: Any, origin: str) -> Field | None:
         """The field of a cell; None where it is empty and need not be there.
@@ -91,8 +96,43 @@ class CellFiles:
             if spec.required:
                 raise DataError(origin, f"has no file name in the column {column!r}")
             return None
+        return modality.file(self._path(name, column, origin), encoding=self._encoding)
+
+    def _path(self, name: str, column: str, origin: str) -> Path:
         path = self._folder / _inside(name, column, origin)
-        return modality.file(path, encoding=self._encoding)
+        if os.path.lexists(path):
+            return path
+        # As Windows writes paths, and tables that are lined up.
+        plain = name.strip().replace("\\", "/")
+        other = self._folder / _inside(plain, column, origin)
+        if plain and os.path.lexists(other):
+            return other
+        if len(name) > _LONGEST_NAME or name.startswith("data:"):
+            raise DataError(
+                origin,
+                f"has no file name in the column {column!r}, but {len(name):,} characters, such as "
+                f"{name[:20]!r}; files in base64 are not read: write them beside the table",
+            )
+        raise DataError(
+            origin,
+            f"names {name!r} in the column {column!r}, but there is no such file in "
+            f"{self._folder}{self._hint(plain)}",
+        )
+
+    def _hint(self, name: str) -> str:
+        """Where the first file that was not found is instead, if that is beside the table."""
+        if self._nearest is None:
+            self._nearest = ""
+            with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
+                there = (
+                    each.name
+                    for each in entries
+                    if each.is_dir() and os.path.lexists(Path(each.path, name))
+                )
+                found = next(there, None)
+                if found is not None:
+                    self._nearest = f"; it is in the folder {found}: write {found}/ before names"
+        return self._nearest
 
 
 def _inside(name: str, column: str, origin: str) -> Path:
