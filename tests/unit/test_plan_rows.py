@@ -100,6 +100,7 @@ def test_rows_are_added_while_they_are_faster(beams: int) -> None:
 def test_rows_fit_the_budget_and_the_job() -> None:
     ample = planned(Stepping(fixed=1.0, each=1e-3, row_bytes=MIB), beams=1, sequences=100)
     assert ample.batches.budget <= 100 * step().cost(10)
+    assert "about 100 sequences of the job's size at once (all that there are)" in ample.why[0]
     budget = memory.resident() + 150 * MIB
     tight = planned(
         Stepping(fixed=1.0, each=1e-3, row_bytes=MIB), beams=1, sequences=4096, budget=budget

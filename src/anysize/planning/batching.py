@@ -117,7 +117,11 @@ def plan_batches(
     whole = f"{cost // window} {_windows(settings, window)}"
     at_once = whole if sequences is None else sequences.shown(cost)
     peak, work = needs.peak(cost, reading), needs.work(cost)
-    limit = "all that fits" if cost * 2 <= wished else _limit(found, cost)
+    total = total_cost if sequences is None else sequences.total
+    if total is not None and cost * streams >= total:
+        limit = "all that there are"
+    else:
+        limit = "all that fits" if cost * 2 <= wished else _limit(found, cost)
     why.append(f"{runtime.name} {runtime.precision}, {at_once} at once{_beside(streams)} ({limit})")
     why.append(
         f"{format_size(found.floor)} are taken already, a batch needs {format_size(work)}: "
