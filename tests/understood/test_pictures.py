@@ -141,6 +141,8 @@ def test_picture_format_not_read() -> None:
     ):
         with pytest.raises(DataError, match=f"is no picture but .*{said}"):
             _ = Image(data).extent
+    with pytest.raises(DataError, match="it ends within its header"):
+        _ = Image(saved(flat(RED), "PNG")[:33]).extent
     assert {".heic", ".jxl", ".svg", ".dng"} <= UNREAD_PICTURES.keys()
     assert not UNREAD_PICTURES.keys() & IMAGE_SUFFIXES
 

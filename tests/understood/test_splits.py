@@ -334,3 +334,24 @@ def test_folder_names_that_are_not_utf8(tmp_path: Path) -> None:
         "t\\udce9.csv:0",
         "t\\udce9.csv:1",
     ]
+
+
+def test_folder_files_unnamed(tmp_path: Path) -> None:
+    """Pictures beside tables that name others, whether the tables are parts or not."""
+    images = tasks.load("image-classification").columns
+    for name in ("a.png", "sub/b.png", "sub/c.png", "extra.png", "runs/x/shown.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "runs/x/anysize.json").write_text("{}")
+    rows = ["a.png,x", "sub\\b.png,y", f"{tmp_path}/sub/c.png,x"]
+    for tables in ({"metadata.csv": rows}, {"train.csv": rows[:2], "test.csv": rows[2:]}):
+        for name, some in tables.items():
+            (tmp_path / name).write_text("\n".join(["file_name,label", *some]))
+        findings = Findings()
+        open_splits(tmp_path, roles=images, findings=findings)
+        found = {one.code: one for one in findings}["files-unnamed"]
+        assert (found.level, found.count) == ("warning", len(found.examples))
+        assert "extra.png" in found.examples
+        assert "a.png" not in found.examples
+        for name in tables:
+            (tmp_path / name).unlink()

@@ -169,3 +169,14 @@ def test_all_mistakes_of_a_command_line_are_reported_before_the_model_is_opened(
     assert "--loaders must be a whole number of at least 0, not -1" in said
     assert "--nms-iou is for object-detection, not for text-classification" in said
     assert "--tiles must be one of auto, always, never, not 'some'" in said
+
+
+def test_drawn_pictures_are_kept_out_of_the_input(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.jpg").write_bytes(b"x")
+    spec = str(bundle(tmp_path / "b", "image-classification"))
+    for draw in ("in", "in/drawn"):
+        given = ["predict", spec, str(tmp_path / "in"), "--draw", str(tmp_path / draw)]
+        result = CliRunner().invoke(app, given)
+        assert isinstance(result.exception, ConfigurationError)
+        assert "is in the input folder" in str(result.exception)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def check_together(
     Raises:
         ConfigurationError: so it is.
     """
+    _check_draw(draw, inputs)
     if top is not None and (stream or resume or draw is not None):
         raise ConfigurationError(
             "--top needs all results before it gives the first, so --stream, --resume and --draw "
@@ -45,6 +47,16 @@ def check_together(
         )
     if resume and "-" in inputs:
         raise ConfigurationError("--resume cannot read standard input again: give files")
+
+
+def _check_draw(draw: Path | None, inputs: Sequence[str]) -> None:
+    for each in map(Path, inputs if draw is not None else ()):
+        folder = os.path.realpath(each)
+        if each.is_dir() and Path(os.path.realpath(str(draw))).is_relative_to(folder):
+            raise ConfigurationError(
+                f"--draw {draw} is in the input folder {each}, whose files would include the drawn "
+                "ones from then on; choose a folder elsewhere"
+            )
 
 
 def checked_own(out: Path | None, files: str | None, *, top: int | None, resume: bool) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from anysize.core.errors import AnysizeError
 from anysize.core.objects import Annotation, Detection
+from anysize.core.plurals import number_of
 from anysize.core.records import Source
 from anysize.evaluation import pages
 from anysize.evaluation.detection_result import DetectionEvaluation, Misses
@@ -80,7 +81,9 @@ def _notices(evaluation: DetectionEvaluation) -> list[str]:
         lines.append(f"{evaluation.without_target:,} pictures have no annotations; not scored.")
     if evaluation.failure_count:
         named = "; ".join(f"{each.id}: {each.error}" for each in evaluation.failures[:10])
-        lines.append(f"{evaluation.failure_count:,} records could not be read: {named}")
+        lines.append(
+            f"{number_of(evaluation.failure_count, 'record', 'records')} could not be read: {named}"
+        )
     return lines
 
 

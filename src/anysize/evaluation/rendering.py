@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from anysize.core.plurals import number_of
 from anysize.core.results import ErrorResult
 from anysize.evaluation.audio_statistics import AudioStatistics
 from anysize.evaluation.column_lines import ColumnLine
@@ -238,13 +239,12 @@ def _tail(statistics: DataStatistics) -> list[RenderableType]:
     duplicates = statistics.duplicates
     if duplicates.copies:
         about = "" if duplicates.exact else "about "
-        conflict = (
-            f", {about}{duplicates.conflicting:,} contents with different labels"
-            if duplicates.conflicting
-            else ""
-        )
+        conflicting = number_of(duplicates.conflicting, "content", "contents")
+        conflict = f", {about}{conflicting} with different labels" if duplicates.conflicting else ""
         pairs = "; ".join(f"{one} = {two}" for one, two in statistics.duplicate_names[:3])
-        parts.append(warning(f"{about}{duplicates.copies:,} copies{conflict} ({pairs})"))
+        parts.append(
+            warning(f"{about}{number_of(duplicates.copies, 'copy', 'copies')}{conflict} ({pairs})")
+        )
     parts += unreadable(statistics.unreadable, statistics.unreadable_named[:10])
     if statistics.columns:
         parts.append(_columns(statistics.columns))
@@ -275,7 +275,10 @@ def unreadable(count: int, named: Sequence[ErrorResult]) -> list[RenderableType]
     """Records that could not be read, the first by name; nothing where there are none."""
     if not count:
         return []
-    lines = [f"{count:,} records could not be read" + ("; the first:" if named else "")]
+    lines = [
+        f"{number_of(count, 'record', 'records')} could not be read"
+        + ("; the first:" if named else "")
+    ]
     for entry in named:
         # Most errors begin with the record's place, which then need not be said twice.
         known = entry.error.partition(": ")[0].endswith(entry.id)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from anysize.core.excerpts import Excerpt
+from anysize.core.plurals import number_of
 from anysize.core.receipts import Receipt
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
@@ -127,7 +128,7 @@ class VerificationRun:
             return f"nothing was found in {self.empty} of the records, and too few are left"
         if self.failure_count:
             first = f": {self.failures[0].error}" if self.failures else ""
-            return f"{self.failure_count} records could not be read{first}"
+            return f"{number_of(self.failure_count, 'record', 'records')} could not be read{first}"
         return f"{identities} identities; at least two are needed"
 
     def _excerpt(self, place: int, score: float, read: ExcerptReader) -> Excerpt | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import AnysizeError, BundleError
 from anysize.core.memory import bound_heap, bound_kernels, format_size
+from anysize.core.plurals import number_of
 from anysize.core.protocols import Opened
 from anysize.core.running import streams_of
 from anysize.core.steps import ONE_RUN, Step
@@ -114,7 +115,7 @@ def plan_batches(
     if sequences is not None:
         wished = sequences.wished(wished, window, streams)
     cost = needs.largest(window, wished, memory, reading, exact=sequences is not None)
-    whole = f"{cost // window} {_windows(settings, window)}"
+    whole = _windows(settings, window, cost // window)
     at_once = whole if sequences is None else sequences.shown(cost)
     peak, work = needs.peak(cost, reading), needs.work(cost)
     total = total_cost if sequences is None else sequences.total
@@ -176,9 +177,9 @@ def _readers(
     return loaders, extra + ahead, []
 
 
-def _windows(settings: Settings, cost: int) -> str:
-    """Windows that cost so much each, in words."""
-    size = f"windows of {settings.whole} {settings.unit}"
+def _windows(settings: Settings, cost: int, count: int) -> str:
+    """So many windows that cost so much each, in words."""
+    size = f"{number_of(count, 'window', 'windows')} of {settings.whole} {settings.unit}"
     if cost > settings.whole:
         size += f" and what is generated from them ({cost} in all)"
     return size

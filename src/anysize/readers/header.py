@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
-import struct
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -174,7 +175,8 @@ def _read(file: BinaryIO, origin: str, path: str) -> Header:
     except MissingExtraError:
         raise
     except DAMAGE as error:
-        words = "it ends within its header" if isinstance(error, struct.error) else error
+        # Pillow wraps what Python says of bytes that are missing.
+        words = "it ends within its header" if "requires a buffer of" in str(error) else error
         raise DataError(
             origin,
             f"has a {FORMATS[name].words} header that is damaged or of an unknown kind: {words}",
@@ -261,7 +263,10 @@ def _orientation_in(exif: bytes) -> int:
         return 1
 
 
+@functools.cache
 def _pillow() -> Any:
+    # Broken EXIF means that there is none, here as in other readers; nothing is lost by it.
+    warnings.filterwarnings("ignore", ".*(EXIF data|Truncated File Read|Metadata Warning)")
     try:
         from PIL import Image
     except ImportError:

@@ -47,7 +47,11 @@ def open_folder(folder: Path, request: Request) -> Source:
     tables = [found.metadata] if found.metadata is not None else found.tables
     if tables:
         try:
-            return joined(folder, tables, request)
+            described = joined(folder, tables, request)
+            from anysize.sources.unnamed import tell_unnamed
+
+            tell_unnamed(folder, [described], found.results, request)
+            return described
         except DataError:
             # Tables that describe something else may lie beside the files that are meant.
             if not found.folders and not found.loose:

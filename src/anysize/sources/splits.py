@@ -241,6 +241,9 @@ def _of_tables(
     for path, fault in lacking.items():
         why = fault.problem.partition(". ")[0]
         tell_passed_over(folder, "tables-without-column", [path], why, request)
+    from anysize.sources.unnamed import tell_unnamed
+
+    tell_unnamed(folder, opened.values(), found.results, request)
     return _with_labels(folder, opened, request)
 
 

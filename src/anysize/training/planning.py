@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from anysize.core.examples import Example
 from anysize.core.memory import bound_heap, bound_kernels, format_size, resident
+from anysize.core.plurals import number_of
 from anysize.modalities import modality_of
 from anysize.planning import budget, synthetic
 from anysize.planning.batching import READ_AHEAD
@@ -168,7 +169,7 @@ def _most(network: Network, window: int, step_cost: int | None) -> int:
 
 def _in_words(count: int, window: int, unit: str, enough: bool) -> str:
     limit = "more is not needed" if enough else "all that fits"
-    return f"{count} windows of {window} {unit} at once ({limit})"
+    return f"{number_of(count, 'window', 'windows')} of {window} {unit} at once ({limit})"
 
 
 def _reasons(given_up: Sequence[str], forced: str | None, expected: int, allowed: int) -> list[str]:

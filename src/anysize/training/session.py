@@ -15,6 +15,7 @@ from anysize.core import locks, memory, plugins
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import is_same_file, write_json
 from anysize.core.locks import only_writer
+from anysize.core.plurals import number_of
 from anysize.core.problems import Problems
 from anysize.core.progress import note, silenced
 from anysize.core.progress_display import shown
@@ -313,7 +314,7 @@ def _drop_copies(job: Job) -> None:
 def _note_failures(report: TrainReport) -> None:
     if not report.failed:
         return
-    note(f"{report.failed} records could not be used:")
+    note(f"{number_of(report.failed, 'record', 'records')} could not be used:")
     for line in Problems(report.failures.items()).lines(_MOST_SHOWN):
         note(f"  {line}")
     if report.failed > len(report.failures):

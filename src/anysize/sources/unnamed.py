@@ -1,0 +1,82 @@
+"""Files beside tables of file names: those that no table names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from anysize.core.records import Source
+from anysize.modalities import is_content, load
+from anysize.sources.columns import Request
+from anysize.sources.concat import Concat
+from anysize.sources.listing import Skipped, natural, walk
+from anysize.sources.table import TableSource
+
+# Of more rows the names are not remembered.
+_MOST_ROWS = 1_000_000
+
+
+def tell_unnamed(
+    folder: Path, sources: Iterable[Source], results: Sequence[Path], request: Request
+) -> None:
+    """Counts the pictures or recordings in a folder that its tables do not name.
+
+    Args:
+        folder: in which the tables are.
+        sources: the tables.
+        results: folders of runs and evaluations, whose files are none of the data.
+        request: takes the finding.
+    """
+    tables = [table for source in sources for table in _tables(source)]
+    kinds = {kind for table in tables for _, kind in _roles(table)}
+    if not kinds or sum(map(len, tables)) > _MOST_ROWS:
+        return
+    suffixes = frozenset(suffix for kind in kinds for suffix in load(kind).suffixes)
+    named = {os.path.normpath(folder / name) for table in tables for name in _names(table)}
+    written = {path.name for path in results}
+    unnamed = [
+        name
+        for name in walk(folder, suffixes, Skipped())
+        if name.partition("/")[0] not in written and os.path.normpath(folder / name) not in named
+    ]
+    if unnamed:
+        request.findings.add(
+            "files-unnamed",
+            f"{folder}: files that its tables do not name are left out",
+            count=len(unnamed),
+            unit="files",
+            examples=sorted(unnamed, key=natural)[:5],
+            remedy="add a row for each that belongs to the data",
+        )
+
+
+def _tables(source: Source) -> Iterator[TableSource]:
+    if isinstance(source, TableSource):
+        yield source
+    elif isinstance(source, Concat):
+        for part in source.parts:
+            yield from _tables(part)
+
+
+def _roles(table: TableSource) -> Iterator[tuple[str, str]]:
+    """Columns of file names, and of what."""
+    for role, kind in table.kinds.items():
+        if is_content(kind) and load(kind).in_files:
+            yield table.roles[role], kind
+
+
+def _names(table: TableSource) -> Iterator[str]:
+    columns = [column for column, _ in _roles(table)]
+    for row in filter(None, table.rows()):
+        for column in columns:
+            name = _name(row.get(column))
+            if name:
+                yield name.strip().replace("\\", "/")
+
+
+def _name(cell: Any) -> str:
+    if isinstance(cell, Mapping):
+        cell = cell.get("path")
+    return cell if isinstance(cell, str) else ""
