@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anysize import tasks
-from anysize.core.errors import DataError
+from anysize import inspect, tasks
+from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.modalities.numbers.columns import learned
 from anysize.modalities.numbers.settings import FeatureFacts, FeatureSettings
@@ -311,6 +311,9 @@ def test_column_numbers_not_text(tmp_path: Path) -> None:
     texts = [[f"a story of {i}", "b", "ny"[i % 2]] for i in range(ROWS)]
     write(path, "text,y,label", texts)
     assert task_of(path, None).name == "text-classification"
+    # Columns that are named by what they hold make no task of their own.
+    write(path, "7.5,0.5,1", [[i, i / 7, i % 2] for i in range(ROWS)])
+    assert task_of(path, None).name == TASK
 
 
 def opened_for(model: TableEncoding, path: Path, **columns: str) -> tuple[Any, Findings]:
@@ -374,3 +377,72 @@ def test_column_gap_in_prediction(tmp_path: Path) -> None:
     assert "'noise': is missing" in notes[1][0]
     assert "'x' is not a number" in notes[2][0]
     assert {one.receipt.extent for one in found if isinstance(one, anysize.Result)} == {2}
+
+
+def test_column_units(tmp_path: Path) -> None:
+    for unit in ("{} kg", "{}cm", "USD {}", "<{}"):
+        rows = rows_of(lambda index, yes, unit=unit: unit.format(index % 7 + 9 * yes))  # type: ignore[misc]
+        table = Understood(write(tmp_path / "t.csv", "weight,noise,label", rows))
+        assert table.encoding.columns[0].kind == "category"
+        (said,) = [one for one in table.found if one.code == "column-units"]
+        assert (said.level, said.remedy) == ("warning", "write the numbers alone, all in one unit")
+    rows = rows_of(lambda index, yes: f"{number(index, yes)} kg")
+    table = Understood(write(tmp_path / "t.csv", "weight,noise,label", rows))
+    (said,) = [one for one in table.found if "'weight' is left out" in one.message]
+    assert said.remedy == "write the numbers alone, all in one unit"
+    rows = rows_of(lambda index, yes: f"{'ABC'[index % 3]}{index % 7}")
+    assert "column-units" not in Understood(write(tmp_path / "t.csv", "x,noise,label", rows)).codes
+
+
+def test_column_mixed(tmp_path: Path) -> None:
+    words = rows_of(lambda index, yes: "unknown" if index % 5 == 0 else index % 11 + 20 * yes)
+    table = Understood(write(tmp_path / "t.csv", "a,noise,label", words))
+    (said,) = [one for one in table.found if one.code == "column-mixed"]
+    assert "96 numbers and 24 other words" in said.message and said.level == "warning"
+    dates = rows_of(
+        lambda index, yes: "0000-00-00" if index % 5 == 0 else f"2024-0{index % 9 + 1}-11"
+    )
+    table = Understood(write(tmp_path / "t.csv", "a,noise,label", dates))
+    (said,) = [one for one in table.found if one.code == "column-mixed"]
+    assert "96 dates" in said.message and all("0000" in each for each in said.examples)
+
+
+def test_column_date_of_both_orders(tmp_path: Path) -> None:
+    rows = rows_of(lambda index, yes: f"{index % 15 + 13}/01/2024")
+    rows[3][0], rows[4][0] = "01/23/2024", "tomorrow"
+    table = Understood(write(tmp_path / "t.csv", "when,noise,label", rows))
+    (said,) = [one for one in table.found if one.code == "column-date-order"]
+    assert (said.level, said.count) == ("warning", 1) and "read as day/month" in said.message
+    (odd,) = [one for one in table.found if one.code == "column-odd-cells"]
+    assert odd.examples == ("row 4: tomorrow",)
+
+
+def test_column_too_large(tmp_path: Path) -> None:
+    rows = rows_of(lambda index, yes: "1e300" if index == 5 else number(index, yes))
+    table = Understood(write(tmp_path / "t.csv", "a,noise,label", rows))
+    (said,) = [one for one in table.found if one.code == "column-odd-cells"]
+    assert said.examples == ("row 5: 1e300",)
+    assert inspect(tmp_path / "t.csv", task=TASK, quiet=True).to_json()["numbers"]["a"]["high"] < 9
+
+
+def test_column_no_rows(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no records"):
+        Understood(write(tmp_path / "t.csv", "a,b,label", []))
+
+
+def test_column_choice_of_fewer(tmp_path: Path) -> None:
+    rows = rows_of(number)
+    path = write(tmp_path / "t.csv", "a,noise,label", rows)
+    encoding = Understood(path).encoding
+    with pytest.raises(ConfigurationError, match="features=a\\+b leaves out noise"):
+        opened_for(encoding, path, features="a+b")
+
+
+def test_column_none_of_a_row(tmp_path: Path) -> None:
+    model = Understood(write(tmp_path / "t.csv", "a,noise,label", rows_of(number))).encoding
+    path = tmp_path / "new.jsonl"
+    path.write_text('{"a": 1, "noise": 2}\n{"other": 3}\n{"a": 4}\n', encoding="utf-8")
+    source, _ = opened_for(model, path)
+    assert [source[index].id for index in (0, 2)] == ["new.jsonl:0", "new.jsonl:2"]
+    with pytest.raises(DataError, match=r"new\.jsonl:1: has none of the columns"):
+        _ = source[1]

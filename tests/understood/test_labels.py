@@ -127,6 +127,19 @@ def test_label_unreadable_row(tmp_path: Path) -> None:
     assert (one.level, one.count, one.examples) == ("warning", 1, ("a.csv:120",))
 
 
+@pytest.mark.parametrize("nothing", ["", "   ", None])
+def test_label_of_an_empty_text(tmp_path: Path, nothing: str | None) -> None:
+    path = table(tmp_path / "a.jsonl", ["good", "bad"] * 60)
+    with path.open("a") as file:
+        file.write(json.dumps({"text": nothing, "label": "good"}) + "\n")
+    found, codes = learned(path)
+    one = codes["records-unreadable"]
+    assert (one.level, one.count, one.examples) == ("warning", 1, ("a.jsonl:120",))
+    findings = Findings()
+    findings.join([one])
+    assert "left out: 1 record" in found.summary(findings)[2]
+
+
 def test_label_list(tmp_path: Path) -> None:
     several = table(tmp_path / "a.jsonl", [["good"], ["bad", "short"], ["good", "long"]] * 20)
     message = refused(several, "one")

@@ -355,3 +355,11 @@ def test_folder_files_unnamed(tmp_path: Path) -> None:
         assert "a.png" not in found.examples
         for name in tables:
             (tmp_path / name).unlink()
+
+
+def test_split_part_empty(tmp_path: Path) -> None:
+    table(tmp_path / "train.csv", 60)
+    table(tmp_path / "test.csv", 0)
+    found, codes = learned(tmp_path)
+    assert set(sizes(found)) == {"train", "validation"}
+    assert codes["part-empty"].level == "warning" and "test part" in codes["part-empty"].message

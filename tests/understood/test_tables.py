@@ -334,3 +334,51 @@ def test_several_files(tmp_path: Path) -> None:
         assert len(splits.test) == 3
     with pytest.raises(DataError, match="matches nothing"):
         read(tmp_path / "*.tsv")
+
+
+def test_lines_above_the_header(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "Report of 2024\n\n" + table())
+    with pytest.raises(DataError, match="remove what is above the row with the columns, 'text,lab"):
+        read(path)
+    path = written(tmp_path / "b.csv", "text,label\n" + "1,one,pos\n" * 9)
+    with pytest.raises(DataError, match="has 2 cells, and most rows have 3: name as many columns"):
+        read(path)
+    # A cell of several lines looks like many rows of another width.
+    cells = [(f'"one, {row}\ntwo, three, four\nfive, six, seven"', "pos") for row in range(9)]
+    assert len(read(written(tmp_path / "c.csv", table(rows=cells)))[0]) == 9
+
+
+@pytest.mark.parametrize(
+    ("between", "name"), [(" ", "space"), (":", ":"), (",", "comma"), ("\t", "tab")]
+)
+def test_delimiter_not_found(tmp_path: Path, between: str, name: str) -> None:
+    rows = [(text.replace(" ", "-"), label) for text, label in ROWS]
+    path = written(tmp_path / ("a.tsv" if between == "," else "a.csv"), table(between, rows))
+    if between != "\t":
+        with pytest.raises(DataError, match=f"add delimiter={name} to --columns"):
+            read(path)
+    assert read(path, columns={"delimiter": name})[0] == rows
+
+
+def test_json_array_in_lines(tmp_path: Path) -> None:
+    data = "[\n" + ",\n".join(map(json.dumps, objects())) + "\n]\n"
+    assert read(written(tmp_path / "a.jsonl", data)) == (ROWS, {})
+    assert read(written(tmp_path / "b.jsonl", json.dumps(objects()))) == (ROWS, {})
+
+
+def test_json_key_twice(tmp_path: Path) -> None:
+    lines = [json.dumps(row) for row in objects()]
+    lines[2] = lines[2].replace("}", ', "label": "neg"}')
+    lines[4] = lines[4].replace("}", ', "label": "pos", "note": "a \\":b", "x": 1, "x": 2}')
+    path = written(tmp_path / "a.jsonl", "\n".join(lines))
+    rows, _ = read(path)
+    assert rows == [*ROWS[:2], *ROWS[3:]]
+    source = open_source(path, roles=[TEXT, LABEL])
+    with pytest.raises(DataError, match="two different values under one key, in the col"):
+        _ = source[2]
+
+
+def test_json_columns_of_different_lengths(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.json", json.dumps({"text": ["a", "b"], "label": ["pos"]}))
+    with pytest.raises(DataError, match="columns of different lengths: text 2, label 1"):
+        read(path)

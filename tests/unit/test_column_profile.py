@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anysize import inspect
 from anysize.sources import open_source
 from anysize.sources.profile import Profile
 from anysize.sources.profile.cells import cells_of
@@ -159,3 +160,11 @@ def test_a_profile_goes_through_json() -> None:
     again = Profile.from_json(profile.to_json())
     assert again.to_json() == profile.to_json()
     assert again.columns["a"].facts.present == 4
+
+
+def test_a_table_that_was_divided_is_counted_once(tmp_path: Path) -> None:
+    for name, count in (("train", 60), ("test", 20)):
+        rows = [f"text {name} {place},{'ab'[place % 2]}" for place in range(count)]
+        (tmp_path / f"{name}.csv").write_text("text,label\n" + "\n".join(rows))
+    lines = inspect(tmp_path, task="text-classification", quiet=True).to_json()["columns"]  # type: ignore[union-attr]
+    assert [(line["rows"], line["missing"]) for line in lines] == [(80, 0), (80, 0)]

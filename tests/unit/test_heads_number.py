@@ -71,6 +71,7 @@ def test_records_without_a_number_are_named_and_left_out(tmp_path: Path) -> None
     ("cells", "problem"),
     [
         (["good", "bad", "good", "3"], "most targets are not numbers"),
+        (["12 kg", "7 kg", "9 kg"], "most targets are not numbers .*12 kg.*without their units"),
         (["", "", ""], "no record for training has a number"),
         (["4", "4", "4"], "all targets are the same number"),
     ],

@@ -185,3 +185,11 @@ def test_a_model_says_what_it_is_and_takes_options_by_name(texts: Model, tmp_pat
     table.write_text("text\na good film\na bad film\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="holds several: use predict"):
         texts.predict_one(table)
+
+
+def test_a_column_that_is_there_twice_is_refused() -> None:
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ConfigurationError, match="the column 'a' more than once"):
+        rows_of(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
+    with pytest.raises(ConfigurationError, match="the column '1' more than once"):
+        rows_of({1: [1], "1": [2]})

@@ -19,6 +19,11 @@ def test_one_sentence_for_thirty_records() -> None:
     assert list(found.lines(1))[-1] == "and 1 more"
 
 
+def test_a_name_that_a_sentence_only_begins_like_is_no_part_of_it() -> None:
+    found = Problems([("1", "1 column 'a': is odd"), ("2", "20 cells are odd")])
+    assert list(found.lines()) == ["1: column 'a': is odd", "2: 20 cells are odd"]
+
+
 def test_what_is_held_is_bounded() -> None:
     found = Problems((str(number), f"{number}: number {number}") for number in range(5000))
     assert found.count == 5000 and len(list(found.lines(3))) == 4

@@ -8,7 +8,7 @@ import pytest
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.sources import ColumnSpec, open_source
-from anysize.sources.inputs import standard_input
+from anysize.sources.inputs import check_paths, standard_input
 from anysize.tasks.inputs import task_of
 
 TEXT = ColumnSpec(role="text", kind="text", names=("text",))
@@ -55,6 +55,7 @@ def test_lines_that_name_pictures_are_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "名 字.png").touch()
     with standard_input(["名 字.png\n".encode()], "image", strings=False) as path:
         source = open_source(path, roles=[ColumnSpec(role="image", kind="image", names=())])
         assert str(tmp_path / "名 字.png") in repr(source[0].image("image"))
@@ -62,7 +63,7 @@ def test_lines_that_name_pictures_are_paths(
 
 def test_a_table_without_rows_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\n")
-    with pytest.raises(DataError, match=r"text-classification: has no records"):
+    with pytest.raises(DataError, match=r"a\.csv: has no records"):
         task_of(tmp_path / "a.csv", None)
 
 
@@ -71,3 +72,14 @@ def test_a_fault_that_every_task_meets_is_told_once(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         task_of(tmp_path / "a.csv", None)
     assert str(caught.value).count("never closed") == 1
+
+
+def test_an_empty_path_is_not_the_folder_that_one_is_in(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the path is empty"):
+        check_paths([str(tmp_path), ""])
+
+
+def test_a_link_to_nothing_says_so(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").symlink_to("nowhere")
+    with pytest.raises(DataError, match="is a link to nowhere, which does not exist"):
+        check_paths([tmp_path / "data.csv"])

@@ -11,11 +11,12 @@ import pytest
 
 from anysize import tasks
 from anysize.core.batches import BatchPlan, batches
-from anysize.core.errors import DataError
+from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
+from anysize.core.records import record_id
 from anysize.core.windows import Span, Window
 from anysize.sources.stream import StreamSource
-from anysize.tasks.inputs import open_inputs
+from anysize.tasks.inputs import as_paths, open_inputs
 
 
 def opened(items: Iterator[Any]) -> StreamSource:
@@ -80,3 +81,31 @@ def test_what_comes_first_and_what_comes_slowly_is_not_held_back() -> None:
     sizes = [len(batch.examples) for batch in itertools.islice(stream, 3)]
     assert sizes == [1, 10, 10]
     assert drawn == 21
+
+
+def test_an_item_that_fails_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    table = tmp_path / "two.csv"
+    table.write_text("id,text\n1,one\n2,too,many\n3,three\n")
+    source = opened(iter(["first", tmp_path / "none.csv", table]))
+    failed = []
+    for position in source.positions():
+        try:
+            _ = source[position.index]
+        except DataError:
+            failed.append(record_id(source, position.index))
+    assert failed == ["1", "two.csv:1"]
+
+
+def test_what_has_no_length_is_drawn_from_and_what_is_no_input_is_refused() -> None:
+    class Endless:
+        def __iter__(self) -> Iterator[str]:
+            return (str(number) for number in itertools.count())
+
+    task = tasks.load("text-classification")
+    source = open_inputs(Endless(), task, columns={})
+    assert isinstance(source, StreamSource)
+    for wrong in (None, 5):
+        with pytest.raises(ConfigurationError, match=f"not {wrong}"):
+            open_inputs(wrong, task, columns={})  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="a path, a list of paths or a table"):
+        as_paths({"a": 1}.items())

@@ -25,7 +25,8 @@ class Problems:
     def add(self, record: str, sentence: str) -> None:
         """One more: the sentence may begin with the record's name."""
         self.count += 1
-        problem = sentence.removeprefix(record).removeprefix(": ")
+        named = sentence.startswith((f"{record}: ", f"{record} "))
+        problem = sentence[len(record) :].lstrip(": ") if named else sentence
         if problem not in self._counts and len(self._counts) >= _MOST:
             return
         self._counts[problem] = self._counts.get(problem, 0) + 1

@@ -130,7 +130,7 @@ class Number:
     @staticmethod
     def _refuse(found: NumberTally, source: Source, deviation: float, findings: Findings) -> None:
         where, numbers = short(source), found.forms.total()
-        if not numbers:
+        if not numbers and not found.odd:
             findings.add(
                 "targets-none",
                 f"{where}: no record for training has a number to learn",
@@ -147,8 +147,9 @@ class Number:
                 count=found.odd,
                 unit="records",
                 examples=[repr(cell) for _, cell in found.examples],
-                remedy="name the column with the numbers with --columns target=NAME; for classes "
-                "take the task of the same name that ends in -classification",
+                remedy="name the column with the numbers with --columns target=NAME, write them "
+                "without their units, or for classes take the task of the same name that ends in "
+                "-classification",
             )
         elif not deviation:
             findings.add(

@@ -75,6 +75,30 @@ class Cells:
         return found
 
 
+def cells_of(
+    row: Mapping[str, Any], columns: Sequence[str], numbers: Sequence[str], origin: str
+) -> Cells:
+    """The cells of a row that features are made of; those that it lacks are missing.
+
+    Args:
+        row: cells by column.
+        columns: of the features.
+        numbers: those that are read as they are.
+        origin: the record.
+
+    Raises:
+        DataError: it has none of the columns.
+    """
+    if not any(name in row for name in columns):
+        raise DataError(origin, f"has none of the columns that are read ({shown_columns(columns)})")
+    return Cells({name: row.get(name) for name in columns}, numbers, origin)
+
+
+def shown_columns(names: Sequence[str], most: int = 10) -> str:
+    """Columns for a message; of many, the first."""
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+
+
 def lacking(
     origin: str, missing: Sequence[str], columns: Sequence[str] | Mapping[str, Any]
 ) -> DataError:

@@ -22,6 +22,9 @@ WORDS = frozenset({"none", "na", "n/a", "-", "--", "?"})
 MISSING = NULLS | WORDS | {".", "nil", "(null)", "missing"}
 """What means that a cell which is learned from holds no value, in lower case."""
 
+LARGEST = 3e38
+"""Of float32, nearly: numbers beyond it have no value."""
+
 _BOOLEANS = {
     "true": True, "false": False, "yes": True, "no": False, "y": True, "n": False, "t": True,
     "f": False, "on": True, "off": False,
@@ -76,7 +79,7 @@ def number_form(text: str) -> NumberForm | None:
 
 
 def number(cell: Any, decimal: Decimal = ".") -> float | None:
-    """A cell as a finite number; None where it is none.
+    """A cell as a number within float32; None where it is none.
 
     Args:
         cell: of any type; yes and no are 1 and 0.
@@ -93,7 +96,7 @@ def number(cell: Any, decimal: Decimal = ".") -> float | None:
         except ValueError:
             pass
         else:
-            return value if math.isfinite(value) else None
+            return _finite(value)
     bare = _bare(cell)
     form = number_form(bare)
     if form is None:
@@ -125,4 +128,4 @@ def _finite(value: int | float | str) -> float | None:
         found = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return found if -LARGEST <= found <= LARGEST else None

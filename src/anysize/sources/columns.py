@@ -12,7 +12,9 @@ from anysize.core.findings import Findings
 from anysize.readers.encodings import printable
 from anysize.sources.instead import taken_instead
 from anysize.sources.labels.spelling import plain_label
+from anysize.sources.model_columns import left_unread
 from anysize.sources.rows import shown_names
+from anysize.sources.tables.dialect import SIGNS
 
 FILE_COLUMN = "file_name"
 """A table's column that names a file beside it: the picture, or the text where no text column is.
@@ -94,7 +96,7 @@ class Request:
             for role in self.columns
             if role not in roles
         ]
-        problems += _wrong(self.table)
+        problems += [*_wrong(self.table), *left_unread(self.roles, self.columns)]
         if problems:
             raise ConfigurationError(problems)
 
@@ -127,8 +129,9 @@ def _wrong(table: Mapping[str, str]) -> list[str]:
             found.append(f"a table's settings are {', '.join(TABLE_SETTINGS)}, not {key!r}")
         elif allowed and value not in allowed:
             found.append(f"{key} of a table must be one of {', '.join(allowed)}, not {value!r}")
-        elif not allowed and (len(value) != 1 or not value.isascii()):
-            found.append(f"{key} of a table must be one ASCII character, not {value!r}")
+        elif not allowed and value not in SIGNS and (len(value) != 1 or not value.isascii()):
+            words = ", ".join(SIGNS)
+            found.append(f"{key} of a table must be an ASCII character, {words}, not {value!r}")
     return found
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from anysize.core.errors import DataError
+from anysize.core.errors import ColumnError, DataError
 from anysize.core.records import Source
 from anysize.readers.encodings import advice
 from anysize.sources.columns import Request, usual_names
@@ -21,6 +21,7 @@ from anysize.sources.scan import RowScanner
 from anysize.sources.table import TableSource
 from anysize.sources.tables.dialect import Dialect, Repairs
 from anysize.sources.tables.headers import guess_header, guess_roles
+from anysize.sources.tables.misread import other_delimiter, unlike_its_rows
 from anysize.sources.tables.quotes import QuoteJudge, shapes
 from anysize.sources.tables.sniffing import separator_line, sniff
 from anysize.sources.tables.stored import SAMPLE, Stored, stored_text
@@ -43,6 +44,7 @@ class _Layout:
         header: names of its columns; empty cells where they have none.
         headed: whether the first row is the header.
         rows: cells of some rows below the header.
+        below: some rows below the first one, as they are.
     """
 
     dialect: Dialect
@@ -51,6 +53,7 @@ class _Layout:
     header: Sequence[str]
     headed: bool
     rows: Sequence[Sequence[str]]
+    below: Sequence[str]
 
 
 def open_path(path: Path, request: Request) -> Source:
@@ -91,20 +94,27 @@ def open_path(path: Path, request: Request) -> Source:
         stray=index.repairs.quotes > 0,
         again=layout.first.decode(stored.encoding) if index.repairs.headers else "",
     )
+    whole = layout.first.decode(stored.encoding, "replace")
+    if problem := unlike_its_rows(whole, layout.below, row_format):
+        raise DataError(str(path), problem)
     if not layout.headed:
         request = _named_by_content(path, row_format.columns, layout, request)
     _report(request.named(path), index.repairs, first, request)
-    return TableSource(
-        path,
-        data=RandomFile(stored.path, stored.path.stat().st_size, name=path),
-        offsets=index.offsets,
-        first=first,
-        row_format=row_format,
-        header=layout.header if layout.headed else row_format.columns,
-        encoding=stored.encoding,
-        request=request,
-        place=place,
-    )
+    try:
+        return TableSource(
+            path,
+            data=RandomFile(stored.path, stored.path.stat().st_size, name=path),
+            offsets=index.offsets,
+            first=first,
+            row_format=row_format,
+            header=layout.header if layout.headed else row_format.columns,
+            encoding=stored.encoding,
+            request=request,
+            place=place,
+        )
+    except ColumnError as error:
+        advice = other_delimiter(whole, layout.below) if len(layout.header) == 1 else ""
+        raise ColumnError(error.origin, error.problem + advice) from None
 
 
 def _layout(path: Path, stored: Stored, request: Request) -> _Layout:
@@ -133,6 +143,8 @@ def _layout(path: Path, stored: Stored, request: Request) -> _Layout:
     raw = _rows(sample, dialect)
     if not raw:
         raise DataError(str(path), "holds only blank lines")
+    if len(raw) > 1 and not whole:
+        raw.pop()
     if len(raw[0]) >= SAMPLE - 1:
         raw[0] = _long_row(path, stored, dialect, start)
     first = raw[0].rstrip(b"\r\n")
@@ -171,6 +183,7 @@ def _layout(path: Path, stored: Stored, request: Request) -> _Layout:
         header=header if headed else [""] * len(header),
         headed=headed,
         rows=cut[1:] if headed else cut,
+        below=[row.decode(stored.encoding, "replace").rstrip("\r\n") for row in raw[1:]],
     )
 
 

@@ -35,6 +35,10 @@ def open_path(path: Path, request: Request) -> Source:
         DataError: empty, binary, wrongly encoded, or without a column that is needed.
     """
     stored = stored_text(path, request)
+    if _is_array(stored):
+        from anysize.sources import json_table
+
+        return json_table.open_path(path, request)
     dialect = Dialect(delimiter="", quoting=False, spaces=True)
     offsets = row_index(stored.path, dialect, stored.start, request.cache, name=path).offsets
     if len(offsets) == 0:
@@ -55,6 +59,18 @@ def open_path(path: Path, request: Request) -> Source:
         request=request,
         place=Place(path=path, data=stored.path, cache=request.cache),
     )
+
+
+def _is_array(stored: Stored) -> bool:
+    """Whether the file is one array of objects, whatever it is called."""
+    text = stored.sample.lstrip()
+    if not text.startswith(b"["):
+        return False
+    try:
+        first = json.loads(text.partition(b"\n")[0])
+    except (ValueError, RecursionError):
+        return text[1:].lstrip().startswith(b"{")
+    return isinstance(first, list) and bool(first) and isinstance(first[0], dict)
 
 
 def _are_nested(path: Path, data: RandomFile, offsets: Offsets, encoding: str) -> bool:

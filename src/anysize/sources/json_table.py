@@ -14,6 +14,7 @@ from anysize.core.records import Source
 from anysize.sources import json_lines
 from anysize.sources.columns import Request
 from anysize.sources.json_stream import arrays, entries
+from anysize.sources.rows import shown_names
 from anysize.sources.squad import flattened
 from anysize.sources.tables.spool import spooled
 from anysize.sources.tables.stored import Stored, stored_text
@@ -73,7 +74,7 @@ def _rows(path: Path, text: io.TextIOWrapper, is_array: bool, size: int) -> Iter
         return
     if size <= _WHOLE:
         whole = text.read()
-        columns = _columns(whole)
+        columns = _columns(whole, str(path))
         if columns is not None:
             yield from columns
             return
@@ -81,8 +82,12 @@ def _rows(path: Path, text: io.TextIOWrapper, is_array: bool, size: int) -> Iter
     yield from _inner_rows(path, cast(Any, text))
 
 
-def _columns(text: str) -> list[dict[str, Any]] | None:
-    """Rows of an object of columns, each a list or an object by row; None where it is no such."""
+def _columns(text: str, origin: str) -> list[dict[str, Any]] | None:
+    """Rows of an object of columns, each a list or an object by row; None where it is no such.
+
+    Raises:
+        DataError: the columns have different lengths.
+    """
     try:
         found = json.loads(text)
     except ValueError:
@@ -95,10 +100,11 @@ def _columns(text: str) -> list[dict[str, Any]] | None:
     }
     if not all(isinstance(column, list) and column for column in columns.values()):
         return None
-    sizes = {len(column) for column in columns.values()}
-    objects = any(isinstance(cell, dict) for column in columns.values() for cell in column[:1])
-    if len(sizes) != 1 or objects:
+    if any(isinstance(cell, dict) for column in columns.values() for cell in column[:1]):
         return None
+    if len({len(column) for column in columns.values()}) != 1:
+        shown = shown_names([f"{name} {len(column)}" for name, column in columns.items()])
+        raise DataError(origin, f"holds columns of different lengths: {shown}")
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

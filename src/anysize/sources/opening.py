@@ -110,6 +110,8 @@ def matching(path: str | Path) -> list[Path]:
         DataError: there is nothing.
     """
     text = str(path)
+    if not text.strip():
+        raise DataError("data", "the path is empty: give a file or a folder ('.' for this one)")
     if glob.has_magic(text) and not Path(path).exists():
         from anysize.sources.listing import natural
 
@@ -134,6 +136,8 @@ def existing(path: str | Path) -> Path:
     where = Path(path)
     if where.exists():
         return where
+    if where.is_symlink():
+        raise DataError(str(path), f"is a link to {where.readlink()}, which does not exist")
     import difflib
 
     above = where.parent

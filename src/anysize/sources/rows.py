@@ -163,6 +163,8 @@ class JsonLines:
             raise RowError(f"must be a JSON object, not {type(row).__name__}")
         if _HALF.search(line) is not None:
             _refuse_halves(row)
+        if line.count('":') > len(row) and line.count('":') > _keys_in(row):
+            row = json.loads(line, object_pairs_hook=_once)
         return flat(row)
 
 
@@ -179,6 +181,22 @@ def _refuse_halves(row: Any) -> None:
         raise RowError("is not usable JSON: nested too deeply") from None
 
 
+def _keys_in(value: Any) -> int:
+    """How many keys there are in a value, those of objects inside included."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(_keys_in, value.values()))
+    return sum(map(_keys_in, value)) if isinstance(value, list) else 0
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which a key that is there again with another value has none."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        again = key in found and found[key] != value
+        found[key] = Unreadable("two different values under one key") if again else value
+    return found
+
+
 class Unreadable:
     """Stands for a cell that cannot be read.
 
@@ -188,6 +206,9 @@ class Unreadable:
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 def split_cells(line: str, dialect: Dialect) -> list[str]:

@@ -298,6 +298,10 @@ def _completed(
 ) -> Splits:
     parts = {name: in_passages(part, cut.roles) for name, part in parts.items()}
     train, held, test = (parts.get(name) for name in ("train", "validation", "test"))
+    for name, part in parts.items():
+        if not len(part):
+            message = f"{part.name}: the {name} part has no records"
+            cut.findings.add("part-empty", message, unit="parts")
     if train is not None and held is None and cut.validation > 0:
         (train, held), _ = cut(train, [cut.validation])
     return Splits(train=train, validation=held, test=test, how=how)

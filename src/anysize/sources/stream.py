@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from anysize.core.errors import AnysizeError, DataError
 from anysize.core.pipeline import Position
-from anysize.core.records import Field, Record, Source
+from anysize.core.records import Field, Record, Source, record_id
 from anysize.sources.memory import FieldSource
 
 # What comes this slowly, in seconds, is answered before the next is asked for.
@@ -32,6 +32,7 @@ class StreamSource:
     def __init__(self, parts: Iterable[Source | AnysizeError]) -> None:
         self._parts = parts
         self._announced: dict[int, tuple[Source, int] | AnysizeError] = {}
+        self._failed: dict[int, str] = {}
         self._slow = True
 
     def positions(self) -> Iterator[Position]:
@@ -58,9 +59,18 @@ class StreamSource:
     def __getitem__(self, index: int) -> Record:
         found = self._announced.pop(index)
         if isinstance(found, AnysizeError):
+            self._failed[index] = str(index)
             raise DataError(f"input {index}", str(found))
         part, place = found
-        return part[place]
+        try:
+            return part[place]
+        except DataError:
+            self._failed[index] = record_id(part, place)
+            raise
+
+    def record_id(self, index: int) -> str:
+        """The id of a record that could not be had; it can be asked for once."""
+        return self._failed.pop(index)
 
     def __len__(self) -> NoReturn:
         raise TypeError("a stream has no length")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from anysize.core.errors import ColumnError, DataError
 from anysize.core.records import Field, Record
 from anysize.modalities import is_content, load
-from anysize.readers.cells import Cells, lacking
+from anysize.readers.cells import Cells, cells_of, lacking
 from anysize.readers.encodings import advice, printable
 from anysize.sources.columns import Request, Role, assign
 from anysize.sources.digests import digest_of_contents, digest_of_files
@@ -31,7 +31,7 @@ from anysize.sources.rows import (
 )
 from anysize.sources.tables.cell_fields import CellFiles, cell_string
 from anysize.sources.tables.leftover import report_unused
-from anysize.sources.tables.target_cells import target_cell
+from anysize.sources.tables.target_cells import is_blank, needed_contents, target_cell
 
 if TYPE_CHECKING:
     from anysize.sources.profile import Profile
@@ -158,17 +158,17 @@ class TableSource:
     def spellings(self) -> Iterator[str | None]:
         """Every row's label as it is written, read in large blocks; empty where there is none.
 
-        None for rows that cannot be read.
+        None for rows that cannot be read, and for those with nothing to learn from.
         """
-        role = next((role for role in self._roles if role.spec.kind == "target"), None)
-        if role is None:
+        if self.target_role not in self._keys:
             yield from ("" for _ in range(len(self)))
             return
-        name = role.spec.role
-        columns = self._joined.get(name) or (self._keys[name],)
+        columns = self._columns_of(str(self.target_role))
+        needed = [self._columns_of(role) for role in needed_contents(self._roles)]
         for row in self.rows():
             try:
-                yield None if row is None else target_cell(row, columns, self._id) or ""
+                blank = row is None or any(is_blank(row, contents) for contents in needed)
+                yield None if row is None or blank else target_cell(row, columns, self._id) or ""
             except DataError:
                 yield None
 
@@ -192,6 +192,10 @@ class TableSource:
 
     def _first_rows(self) -> Iterator[Row]:
         return (row for row in self.rows(0, _LOOKED_AT) if row is not None)
+
+    def _columns_of(self, role: str) -> tuple[str, ...]:
+        """The columns of a role that has some."""
+        return self._joined.get(role) or (self._keys[role],)
 
     def _column(self, name: str) -> str:
         """The column of a name, whatever the case."""
@@ -255,7 +259,7 @@ class TableSource:
     def _value(self, role: Role, row: Row, origin: str) -> str | None:
         """A short value of a record, a target in its one spelling; None where its cell is empty."""
         key = self._keys[role.spec.role]
-        value = target_cell(row, self._joined.get(role.spec.role) or (key,), origin)
+        value = target_cell(row, self._columns_of(role.spec.role), origin)
         if role.spec.kind == "target" and value is not None:
             value = role.spec.reading(value)
         if value is None and role.spec.required:
@@ -265,7 +269,7 @@ class TableSource:
     def _content(self, role: Role, row: Row, origin: str) -> Field | None:
         """The content of a record; None where its cell is empty and may be."""
         key = self._keys[role.spec.role]
-        field = self._field(role, row, self._joined.get(role.spec.role, ()) or (key,), origin)
+        field = self._field(role, row, self._columns_of(role.spec.role), origin)
         if field is None and role.spec.required and not role.from_file:
             raise DataError(origin, f"has no value in the column {key!r}")
         return field
@@ -339,7 +343,7 @@ class TableSource:
                 known = self.profile().columns
                 kinds = ("number", "boolean")
                 self._numbers = tuple(n for n in self.spread.names if known[n].kind in kinds)
-        return Cells({name: row.get(name) for name in self.spread.names}, self._numbers, origin)
+        return cells_of(row, self.spread.names, self._numbers, origin)
 
     def _problem(self, index: int, problem: str) -> DataError:
         return DataError(f"{self._id}:{index}", problem)

@@ -34,6 +34,7 @@ Input: TypeAlias = str | Path
 # Strings that may be names of files, and how long such a name is at most.
 _LOOKED_AT = 100
 _LONGEST_NAME = 1024
+_EMPTY = "has no records"
 # Files of a folder that say what it is of.
 _COUNTED = 10_000
 
@@ -88,8 +89,8 @@ def open_inputs(
         return _in_memory(task, [inputs])
     if is_source(inputs):
         return cast(Source, inputs)
-    if isinstance(inputs, Iterator):
-        return _stream(inputs, task, opened, tabled)
+    if _is_drawn_from(inputs):
+        return _stream(iter(cast("Iterable[Any]", inputs)), task, opened, tabled)
     items = list(cast("Iterable[Any]", inputs))
     _warn_of_names(items, task, findings)
     paths = [_is_path(item, task) for item in items]
@@ -118,8 +119,13 @@ def as_paths(data: Any) -> Paths:
     """
     if isinstance(data, str | Path):
         return data
-    several = list(data) if isinstance(data, Iterable) and not isinstance(data, bytes) else []
-    if not several or not all(isinstance(one, str | Path) for one in several):
+    several: list[str | Path] = []
+    for one in data if isinstance(data, Iterable) and not isinstance(data, bytes) else ():
+        if not isinstance(one, str | Path):
+            several.clear()
+            break
+        several.append(one)
+    if not several:
         raise ConfigurationError(
             f"data must be a path, a list of paths or a table in memory, not {data!r:.80}"
         )
@@ -178,14 +184,14 @@ def task_of(
     for candidate in _in_order(all_matching(data)[0]):
         try:
             source = open_source(data, roles=candidate.columns, **arguments)
-            problem = _misread(source, candidate) if len(source) else "has no records"
+            problem = _misread(source, candidate) if len(source) else _EMPTY
             if not problem:
                 return candidate
         except DataError as error:
             problem = error.problem
         problems.setdefault(problem, []).append(candidate.name)
-    if len(problems) == 1:
-        raise DataError(called(data), *problems)
+    if len(problems) == 1 or _EMPTY in problems:
+        raise DataError(called(data), _EMPTY if _EMPTY in problems else next(iter(problems)))
     told = "; ".join(f"{', '.join(which)}: {problem}" for problem, which in problems.items())
     raise DataError(called(data), f"cannot be read as data of any task: {told}")
 
@@ -215,12 +221,15 @@ def _recognised(data: Paths, task: Recognising, arguments: Mapping[str, Any]) ->
     """Whether data are those that a task knows by their columns."""
     from anysize.sources.profile.reading import tables_of
 
-    quiet = {**arguments, "findings": Findings()}
+    findings = Findings()
+    quiet = {**arguments, "findings": findings}
     try:
         source = open_source(data, roles=cast("Task", task).columns, **quiet)
     except AnysizeError:
         return False
-    return any(task.recognises(table.roles) for table in tables_of(source))
+    # Columns without names are guessed for any task.
+    named = all(one.code != "columns-by-content" for one in findings)
+    return named and any(task.recognises(table.roles) for table in tables_of(source))
 
 
 def _misread(source: Source, task: Task) -> str:
@@ -239,9 +248,23 @@ def _misread(source: Source, task: Task) -> str:
 
     for table in tables_of(source):
         column = table.profile().columns.get(table.roles.get(task.role, ""))
-        if column is not None and column.kind in ("number", "boolean"):
+        if column is not None and (column.kind == "boolean" or column.is_of_numbers):
             return f"its column {column.name!r} holds no text ({column.kind})"
     return ""
+
+
+def _is_drawn_from(inputs: object) -> bool:
+    """Whether things come one by one, so that nobody knows how many there will be.
+
+    Raises:
+        ConfigurationError: it is nothing that holds several.
+    """
+    if not isinstance(inputs, Iterable):
+        raise ConfigurationError(
+            "inputs must be a path, a record, a table in memory or several of these, "
+            f"not {inputs!r:.80}"
+        )
+    return isinstance(inputs, Iterator) or not hasattr(inputs, "__len__")
 
 
 def is_source(item: object) -> bool:

@@ -5,6 +5,7 @@ None of the libraries that they come from is imported here; they are known by wh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,9 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Field, Record
 from anysize.modalities import is_content, load
-from anysize.readers.cells import Cells, lacking
+from anysize.readers.cells import cells_of, lacking
 from anysize.sources.columns import ColumnSpec, Request, assign
-from anysize.sources.rows import as_string
+from anysize.sources.rows import as_string, shown_names
 from anysize.sources.tables.target_cells import target_cell
 
 if TYPE_CHECKING:
@@ -39,6 +40,14 @@ class Rows:
     count: int
     cells: Callable[[int], Mapping[str, Any]]
 
+    def __post_init__(self) -> None:
+        twice = [name for name, times in Counter(self.names).items() if times > 1]
+        if twice:
+            raise ConfigurationError(
+                f"{NAME} has the column {twice[0]!r} more than once ({shown_names(self.names)}); "
+                "rename one of them, because it is not clear which is meant"
+            )
+
 
 def rows_of(data: object) -> Rows | None:
     """The rows of a table in memory; None of anything else.
@@ -59,7 +68,7 @@ def rows_of(data: object) -> Rows | None:
         return _by_column(
             tuple(table.column_names), columns, lambda column, row: column[row].as_py()
         )
-    if library == "datasets" and hasattr(data, "column_names"):
+    if library == "datasets" and hasattr(data, "column_names") and hasattr(data, "__len__"):
         if isinstance(table.column_names, Mapping):
             splits = ", ".join(table.column_names)
             raise ConfigurationError(f"the dataset has splits: pass one of them ({splits})")
@@ -182,7 +191,7 @@ class RowsSource:
         for role in self._roles:
             if role.place < 0:
                 names = role.several or self._others
-                fields[role.spec.role] = Cells({n: cells.get(n) for n in names}, names, origin)
+                fields[role.spec.role] = cells_of(cells, names, names, origin)
                 continue
             cell = cells.get(self._rows.names[role.place])
             if role.spec.kind == "target" and role.several:

@@ -313,4 +313,6 @@ def _left_out(findings: Findings) -> str:
 
 
 def _reason(finding: Finding) -> str:
+    if finding.unit == "tables":  # of which something is left out, and not they
+        return finding.message
     return f"{finding.amount} ({finding.message})"

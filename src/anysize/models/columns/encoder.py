@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from anysize.models.columns.settings import ColumnEncoding, TableEncoding
 from anysize.readers.dates import moment, seconds
-from anysize.readers.values import as_text, boolean, is_missing, number
+from anysize.readers.values import LARGEST, as_text, boolean, is_missing, number
 
 CLIP = 3.0
 """Scaled numbers far from the centre are drawn in smoothly, to this at most (Holzmüller et al.
@@ -148,15 +148,11 @@ def reader(column: ColumnEncoding) -> Callable[[Any], float]:
             except (TypeError, ValueError, OverflowError):
                 pass
             else:
-                return value if -_LARGEST <= value <= _LARGEST else nan
+                return value if -LARGEST <= value <= LARGEST else nan
         found = number(cell, decimal)
         return nan if found is None else found
 
     return read_number
-
-
-_LARGEST = 3e38
-"""Of float32, nearly."""
 
 
 def rank(value: float, steps: NDArray[np.float64]) -> float:

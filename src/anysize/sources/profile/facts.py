@@ -5,8 +5,9 @@ from __future__ import annotations
 import bisect
 import hashlib
 import heapq
+import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -21,6 +22,9 @@ MOST_HASHES = 1024
 
 _SAMPLE = 1024
 _EXAMPLES = 5
+
+DATE_FORMS = ("ymd", "dmy", "mdy", "either date")
+NUMBER_FORMS = ("plain", "point", "comma", "thousands", "either")
 _WIDEST = 1 << 10
 
 
@@ -45,7 +49,8 @@ class Facts:
             (k minimum values, Bar-Yossef et al. 2002).
         sample: numbers, chosen by the smallest hashes of their rows.
         counting: whether each number is the one in the row before it and one more.
-        examples: some cells that are neither missing nor numbers, as ``row: cell``.
+        examples: some cells that are neither missing nor of the column's commonest form, as
+            ``row: cell``.
     """
 
     rows: int = 0
@@ -77,11 +82,10 @@ class Facts:
         looks = {text: self.count(text, times) for text, times in counted.items()}
         self.sample_numbers([looks[text] for text in shown], range(first, first + len(shown)))
         if self._odd_wanted():
-            for row, text in enumerate(shown, first):
-                if looks[text] is None and not is_missing(text):
-                    self.examples.append(f"{row}: {text[:60]}")
-                    if not self._odd_wanted():
-                        break
+            odd = self._odd_among([text for text, value in looks.items() if value is None])
+            places = (row for row, text in enumerate(shown, first) if text in odd)
+            for row in itertools.islice(places, _EXAMPLES - len(self.examples)):
+                self.examples.append(f"{row}: {shown[row - first][:60]}")
 
     def count(self, text: str, times: int) -> float | None:
         """Counts one value that occurs so often; its number, if it is one."""
@@ -183,10 +187,10 @@ class Facts:
         return facts
 
     def _number(self, text: str, form: str, times: int) -> float | None:
-        self._form(form, times)
         value = number(text, "," if form == "comma" else ".")
+        self._form("word" if value is None else form, times)
         if value is None:
-            return None  # infinite
+            return None  # too large
         bare = text.strip().lstrip("+-")
         if form == "plain":
             self.whole += times
@@ -233,6 +237,15 @@ class Facts:
         if value is not None:
             self.low = value if self.low is None else min(self.low, value)
             self.high = value if self.high is None else max(self.high, value)
+
+    def _odd_among(self, texts: Sequence[str]) -> set[str]:
+        """Those of texts that are no numbers which are not of the commonest form."""
+        main = max(self.forms, key=lambda form: self.forms[form], default="")
+        if main in DATE_FORMS:
+            of_form: Callable[[str], Any] = date_form
+        else:
+            of_form = boolean if main == "boolean" else lambda text: None
+        return {text for text in texts if not is_missing(text) and of_form(text) is None}
 
     def _odd_wanted(self) -> bool:
         return len(self.examples) < _EXAMPLES

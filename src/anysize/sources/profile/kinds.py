@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from anysize.readers.dates import Order
 from anysize.readers.values import Decimal
-from anysize.sources.profile.facts import MOST_VALUES, Facts
+from anysize.sources.profile.facts import DATE_FORMS, MOST_VALUES, NUMBER_FORMS, Facts
 
 ColumnKind: TypeAlias = Literal[
     "number", "category", "boolean", "date", "text", "identifier", "constant", "list"
@@ -29,8 +29,6 @@ _NAMES_ROWS = re.compile(
     r"(^|[\W_])(id|ids|idx|index|uid|uuid|guid|key|row|nr|no)\d*$|[a-z](Id|ID|Key|Index|Nr|No)$"
     r"|^unnamed: ?\d+$|^$",
 )
-_DATE_FORMS = ("ymd", "dmy", "mdy", "either date")
-_NUMBER_FORMS = ("plain", "point", "comma", "thousands", "either")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +57,11 @@ class Column:
     def usable(self) -> bool:
         return self.kind in USABLE
 
+    @property
+    def is_of_numbers(self) -> bool:
+        """Whether it holds numbers, learned from or not."""
+        return self.facts.low is not None and self.kind in ("number", "identifier", "constant")
+
 
 def column_of(name: str, facts: Facts, *, commas: bool = False) -> Column:
     """What the counts of a column say.
@@ -74,15 +77,15 @@ def column_of(name: str, facts: Facts, *, commas: bool = False) -> Column:
         return Column(name=name, kind="list", why="its cells hold lists or objects", facts=facts)
     if facts.distinct == 1 and not facts.missing and facts.rows > 1:
         return Column(name=name, kind="constant", why="it has one value alone", facts=facts)
-    if facts.share(*_NUMBER_FORMS) >= _MOST and not facts.zeros:
+    if facts.share(*NUMBER_FORMS) >= _MOST and not facts.zeros:
         return _numbers(name, facts, commas)
     if facts.share("boolean") >= _MOST:
         return Column(name=name, kind="boolean", odd=_odd(facts, "boolean"), facts=facts)
-    if facts.share(*_DATE_FORMS) >= _MOST:
+    if facts.share(*DATE_FORMS) >= _MOST:
         day_first = facts.forms.get("dmy", 0) >= facts.forms.get("mdy", 0)
         sure = facts.forms.get("dmy", 0) or facts.forms.get("mdy", 0)
         order: Order = "dmy" if day_first and sure else "mdy" if sure else _usual_order(facts)
-        odd = _odd(facts, *_DATE_FORMS)
+        odd = _odd(facts, *DATE_FORMS)
         return Column(name=name, kind="date", order=order, odd=odd, facts=facts)
     return _words(name, facts)
 
@@ -90,7 +93,7 @@ def column_of(name: str, facts: Facts, *, commas: bool = False) -> Column:
 def comma_is_decimal(facts: Facts) -> bool:
     """Whether a column surely has decimal commas, and none of the other kind."""
     forms = facts.forms
-    return facts.share(*_NUMBER_FORMS) >= _MOST and forms.get("comma", 0) > forms.get(
+    return facts.share(*NUMBER_FORMS) >= _MOST and forms.get("comma", 0) > forms.get(
         "thousands", 0
     ) + forms.get("point", 0)
 
@@ -118,7 +121,7 @@ def _numbers(name: str, facts: Facts, commas: bool) -> Column:
         kind="identifier" if why else "number",
         why=why,
         decimal=decimal,
-        odd=_odd(facts, *_NUMBER_FORMS),
+        odd=_odd(facts, *NUMBER_FORMS),
         facts=facts,
     )
 

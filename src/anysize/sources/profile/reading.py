@@ -72,7 +72,10 @@ def tables_of(source: Source) -> list[Any]:
     if inner is not None:
         return tables_of(inner)
     found = [tables_of(part) for part in getattr(source, "parts", ())]
-    return [table for tables in found for table in tables] if all(found) else []
+    if not all(found):
+        return []
+    # A table that was divided is behind several parts.
+    return list({id(table): table for tables in found for table in tables}.values())
 
 
 def profile_of(source: Source) -> Profile | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from anysize.core.findings import Findings
 from anysize.sources.profile import Column, Profile
+from anysize.sources.profile.facts import DATE_FORMS, NUMBER_FORMS
 
 _CODES = {
     "text": "column-free-text",
@@ -18,6 +20,11 @@ _REMEDIES = {
     "identifier": "name the columns with --columns features=A+B+C if it is to be used",
     "list": "use time-series-classification, --columns features={name}, for sequences of numbers",
 }
+
+_UNITS = "write the numbers alone, all in one unit"
+_QUANTITY = re.compile(r"([<>~≈±]=?|[A-Za-z]{1,4}\s)?\s?([-+]?\d[\d.,]*)\s?([^\d\s]{0,10})")
+_FEWEST = 5
+_MOST_UNITS = 3
 
 
 def tell(profile: Profile, used: Collection[str], findings: Findings, where: str) -> None:
@@ -37,11 +44,13 @@ def tell(profile: Profile, used: Collection[str], findings: Findings, where: str
 def tell_left_out(column: Column, findings: Findings, where: str) -> None:
     """Says of a column that it is not learned from, and why."""
     numbers = column.kind == "identifier" and column.facts.low is not None
+    some = [_quantity(example.rpartition(": ")[2]) for example in column.facts.examples]
+    remedy = _UNITS if all(some) and some else _REMEDIES.get(column.kind, "")
     findings.add(
         "column-row-number" if numbers else _CODES[column.kind],
         f"{where}: the column {column.name!r} is left out: {column.why}",
         unit="columns",
-        remedy=_REMEDIES.get(column.kind, "").format(name=column.name),
+        remedy=remedy.format(name=column.name),
     )
 
 
@@ -70,30 +79,47 @@ def _tell_used(column: Column, findings: Findings, where: str) -> None:
             examples=[f"row {example}" for example in facts.examples],
             remedy="correct them, if they hold a value",
         )
-    if column.kind == "number" and column.decimal == ",":
+    if column.kind == "number":
+        _tell_commas(column, findings, named)
+    elif column.kind == "date":
+        _tell_order(column, findings, named)
+    elif column.kind == "category":
+        _tell_mixed(column, findings, named)
+
+
+def _tell_commas(column: Column, findings: Findings, named: str) -> None:
+    """Says what commas in numbers are taken for."""
+    forms = column.facts.forms
+    decimal = column.decimal == ","
+    count = forms.get("comma" if decimal else "thousands", 0) + forms.get("either", 0)
+    if not count:
+        return
+    findings.add(
+        "column-decimal-comma" if decimal else "column-thousands",
+        f"{named} is read with decimal commas (1,5 is one and a half)"
+        if decimal
+        else f"{named} is read with commas between thousands (50,123 is above fifty thousand)",
+        level="note",
+        count=count,
+        unit="cells",
+    )
+
+
+def _tell_order(column: Column, findings: Findings, named: str) -> None:
+    """Says where dates do not show whether day or month comes first, or show both."""
+    forms = column.facts.forms
+    either, days, months = (forms.get(form, 0) for form in ("either date", "dmy", "mdy"))
+    order = "day/month" if column.order == "dmy" else "month/day"
+    if days and months:
         findings.add(
-            "column-decimal-comma",
-            f"{named} is read with decimal commas (1,5 is one and a half)",
-            level="note",
-            count=facts.forms.get("comma", 0) + facts.forms.get("either", 0),
+            "column-date-order",
+            f"{named} has dates with the day first ({days:,}) and with the month first "
+            f"({months:,}); it is read as {order}, and what is no date then as missing",
+            count=min(days, months) + either,
             unit="cells",
+            remedy="write dates as 2024-12-31",
         )
-    elif column.kind == "number" and (facts.forms.get("thousands") or facts.forms.get("either")):
-        findings.add(
-            "column-thousands",
-            f"{named} is read with commas between thousands (50,123 is above fifty thousand)",
-            level="note",
-            count=facts.forms.get("thousands", 0) + facts.forms.get("either", 0),
-            unit="cells",
-        )
-    either = facts.forms.get("either date", 0)
-    if (
-        column.kind == "date"
-        and either
-        and not facts.forms.get("dmy")
-        and not facts.forms.get("mdy")
-    ):
-        order = "day/month" if column.order == "dmy" else "month/day"
+    elif either and not days and not months:
         findings.add(
             "column-date-order",
             f"{named} is read as {order}; its dates could be read either way",
@@ -103,8 +129,53 @@ def _tell_used(column: Column, findings: Findings, where: str) -> None:
         )
 
 
+def _tell_mixed(column: Column, findings: Findings, named: str) -> None:
+    """Says where a category may be meant as a quantity."""
+    facts = column.facts
+    found = [each for text in facts.values if (each := _quantity(text))]
+    numbers, units = ({each[place] for each in found} for place in (0, 1))
+    if (
+        len(numbers) >= _FEWEST
+        and len(units) <= _MOST_UNITS
+        and len(found) * 10 >= len(facts.values) * 9
+    ):
+        findings.add(
+            "column-units",
+            f"{named} holds numbers with words or signs about them; they are read as categories",
+            count=facts.present,
+            unit="cells",
+            examples=[repr(text) for text in facts.values][:3],
+            remedy=_UNITS,
+        )
+        return
+    for kind, forms in (("numbers", NUMBER_FORMS), ("dates", DATE_FORMS)):
+        count = sum(facts.forms.get(form, 0) for form in forms)
+        if 2 * count >= facts.present and len(facts.values) >= _FEWEST and not facts.zeros:
+            others = facts.present - count
+            findings.add(
+                "column-mixed",
+                f"{named} holds {count:,} {kind} and {others:,} other words; all are read as "
+                "categories",
+                count=others,
+                unit="cells",
+                examples=[f"row {example}" for example in facts.examples],
+                remedy=f"empty the cells that are no {kind}, if it is meant to hold {kind}",
+            )
+            return
+
+
+def _quantity(text: str) -> tuple[str, str] | None:
+    """A number and the sign or word about it (``12 kg``, ``<5``); None of anything else."""
+    found = _QUANTITY.fullmatch(text)
+    if found is None or not (found[1] or found[3]):
+        return None
+    return found[2], (found[1] or "") + found[3].lower()
+
+
 def no_columns(profile: Profile, names: Collection[str]) -> str:
     """What to say where none of the columns can be learned from."""
+    if profile.rows == profile.unread:
+        return "has no records" if not profile.rows else "has no row that can be read"
     shown = []
     for name in list(names)[:20]:
         column = profile.columns.get(name)

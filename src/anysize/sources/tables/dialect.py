@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
+SIGNS = {"comma": ",", "tab": "\t", "space": " "}
+"""Delimiters that cannot be written on a command line, by their names."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:

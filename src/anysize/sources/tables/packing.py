@@ -73,7 +73,9 @@ def _from_zip(path: Path, request: Request) -> tuple[str, Request]:
             names = [
                 name
                 for name in archive.namelist()
-                if not name.endswith("/") and not name.startswith(("__MACOSX", "."))
+                if not name.endswith("/")
+                and not name.startswith("__MACOSX")
+                and not name.rpartition("/")[2].startswith(".")
             ]
             if len(names) != 1:
                 raise DataError(

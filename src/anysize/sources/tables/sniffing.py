@@ -9,7 +9,7 @@ from dataclasses import replace
 from anysize.core.errors import ConfigurationError
 from anysize.sources.rows import RowError, split_row
 from anysize.sources.tables.cells import split_careful
-from anysize.sources.tables.dialect import Dialect
+from anysize.sources.tables.dialect import SIGNS, Dialect
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -57,6 +57,7 @@ def sniff(lines: Sequence[str], *, tabs: bool, delimiter: str | None, quoting: s
     Raises:
         ConfigurationError: a delimiter that is more than one character, or no ASCII.
     """
+    delimiter = None if delimiter is None else SIGNS.get(delimiter, delimiter)
     if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii()):
         raise ConfigurationError(f"delimiter must be one ASCII character, not {delimiter!r}")
     between = delimiter or ("\t" if tabs else sniff_delimiter(lines))

@@ -1,14 +1,19 @@
-"""The target of a row: one cell, or several columns of yes and no that are a label each."""
+"""The target of a row: one cell, or several columns of yes and no that are a label each.
+
+And whether the row has what is to be learned from.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from anysize.core.errors import DataError
+from anysize.modalities import is_content
 from anysize.readers.values import boolean, is_missing
-from anysize.sources.rows import Row
+from anysize.sources.columns import Role
+from anysize.sources.rows import Row, Unreadable
 from anysize.sources.tables.cell_fields import cell_string
 
 _YES, _NO = frozenset({"1", "1.0", "x"}), frozenset({"0", "0.0"})
@@ -29,6 +34,27 @@ def target_cell(row: Row, columns: Sequence[str], origin: str) -> str | None:
         return cell_string(row.get(columns[0]), origin, columns[0])
     found = [column for column in columns if says_yes(row.get(column), column, origin)]
     return json.dumps(found, ensure_ascii=False)
+
+
+def needed_contents(roles: Iterable[Role]) -> list[str]:
+    """The roles whose content each record must have in a column."""
+    return [
+        role.spec.role
+        for role in roles
+        if role.place >= 0 and role.spec.required and is_content(role.spec.kind)
+    ]
+
+
+def is_blank(row: Row, columns: Sequence[str]) -> bool:
+    """Whether none of the cells of a content holds anything, so that the record cannot be used."""
+    return all(
+        cell is None or isinstance(cell, Unreadable) or (isinstance(cell, str) and _empty(cell))
+        for cell in map(row.get, columns)
+    )
+
+
+def _empty(cell: str) -> bool:
+    return not cell or cell.isspace()  # strip would copy a long text
 
 
 def says_yes(cell: Any, column: str, origin: str) -> bool:
