@@ -121,34 +121,35 @@ def test_mrqa_is_opened_as_a_row_for_each_question(name: str, tmp_path: Path) ->
 def test_mrqa_with_a_damaged_line_or_places_that_are_none(tmp_path: Path) -> None:
     row = {"context": CONTEXT, "qas": [{"question": "Bert?", "detected_answers": [
         {"text": "Rome", "char_spans": "34"}]}]}  # fmt: skip
-    with pytest.raises(DataError, match="char_spans of a question of entry 0 must be pairs"):
-        opened(mrqa(tmp_path / "a.jsonl", row))
+    repaired = Wanted((Placed("Rome", 34, 38, "as given"),))
+    assert wanted(opened(mrqa(tmp_path / "a.jsonl", row))[0], "context") == repaired
     row["qas"][0]["detected_answers"][0].pop("char_spans")  # type: ignore[index]
     path = mrqa(tmp_path / "b.jsonl", row)
     with path.open("a") as file:
         file.write('{"context": "cut o')
     source = opened(path)
     assert len(source) == 2
-    assert wanted(source[0], "context") == Wanted((Placed("Rome", 34, 38, "as given"),))
+    assert wanted(source[0], "context") == repaired
     with pytest.raises(DataError, match="is not JSON"):
         source[1]
 
 
-@pytest.mark.parametrize(
-    ("paragraphs", "message"),
-    [
-        ([{"qas": []}], "has no context"),
-        ([{"context": "a", "qas": "none"}], "must be a list of objects"),
-        ("none", "must be a list of objects"),
-    ],
-)
-def test_squad_that_is_nested_otherwise_is_refused(
-    paragraphs: Any, message: str, tmp_path: Path
+@pytest.mark.parametrize("wrong", [{"qas": [{"question": "Who?"}]}, {"context": 5, "qas": ["Who?"]}])
+def test_a_paragraph_of_squad_that_is_nested_otherwise_fails_alone(
+    wrong: Any, tmp_path: Path
 ) -> None:
+    sound = {"context": CONTEXT, "qas": [
+        {"question": "Bert?", "answers": [{"text": "Rome", "answer_start": 34}]}]}  # fmt: skip
     path = tmp_path / "squad.json"
-    path.write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}), encoding="utf-8")
-    with pytest.raises(DataError, match=message):
-        opened(path)
+    data = [{"paragraphs": [wrong, {"context": CONTEXT}, sound]}, {"paragraphs": "none"}]
+    path.write_text(json.dumps({"data": data}), encoding="utf-8")
+    source = opened(path)
+    assert len(source) == 4
+    assert wanted(source[2], "context") == Wanted((Placed("Rome", 34, 38, "as given"),))
+    for place in (0, 3):
+        with pytest.raises(DataError, match="has no value in the column 'context'"):
+            source[place]
+    assert "question" not in source[1].fields
 
 
 @pytest.mark.parametrize(

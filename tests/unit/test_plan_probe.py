@@ -138,6 +138,25 @@ def test_climb_says_how_much_a_window_would_need_that_does_not_fit(
     assert found.line.peak(512) >= 912 * MIB
 
 
+def test_a_climb_takes_parts_that_cost_no_more_than_smaller_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process = Process(monkeypatch, 400 * MIB, MIB / 100)
+    found = climb(
+        lambda share: process.work(min(int(512 * share), 100)),
+        lambda count: process.work(100 * count),
+        whole=100,
+        ceiling=1 << 40,
+        fixed=0,
+        parts=(0.125, 0.25, 0.5, 1.0),
+        most=4,
+        enough=lambda found: False,
+        seconds=60,
+    )
+    assert process.runs == [64, 64, 100, 100, 200, 400]
+    assert [item.cost for item in found.measurements] == [100, 200, 400]
+
+
 def test_a_climb_that_time_ends_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     process = Process(monkeypatch, 400 * MIB, MIB / 100)
     spent = itertools.count(0.0, 25.0)

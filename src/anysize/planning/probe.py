@@ -214,6 +214,8 @@ def climb(
     rungs = [measure(work, cost)]
     for share in parts[1:]:
         work, cost = part(share)
+        if cost <= rungs[-1].cost:
+            continue  # the work is bounded (`--context`): a larger part costs no more
         # Two rungs are always made: one says nothing of how memory grows.
         if len(rungs) > 1 and extrapolate(rungs, cost) > max(ceiling, 1.02 * floor):
             needed = extrapolate(rungs, whole)

@@ -100,7 +100,7 @@ def _flat_lines(path: Path, stored: Stored, request: Request) -> Path:
                 out.write(line.strip() + b"\n")
                 continue
             if not is_header(row):
-                for found in flattened([row], str(path)):
+                for found in flattened([row]):
                     out.write(json.dumps(found).encode() + b"\n")
 
     return spooled(path, stored.path, "questions", request, write, encoding=stored.encoding)

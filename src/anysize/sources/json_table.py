@@ -42,7 +42,7 @@ def open_path(path: Path, request: Request) -> Source:
         text = io.TextIOWrapper(source, encoding=stored.encoding)
         try:
             rows = _rows(path, text, begins == b"[", stored.path.stat().st_size)
-            for row in flattened(rows, str(path)):
+            for row in flattened(rows):
                 out.write(json.dumps(row).encode() + b"\n")
         except UnicodeDecodeError as error:
             raise DataError(str(path), f"is not {stored.encoding}: {error.reason}") from None

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from anysize.core.errors import DataError
-
 _PARAGRAPHS, _QUESTIONS = "paragraphs", "qas"
 _HEADER, _DETECTED, _SPANS = "header", "detected_answers", "char_spans"
 _TOKENS = "question_tokens"
@@ -20,7 +18,9 @@ _TOKENS = "question_tokens"
 def is_nested(row: Any) -> bool:
     """Whether a row has questions inside."""
     return isinstance(row, Mapping) and any(
-        isinstance(row.get(key), list) for key in (_PARAGRAPHS, _QUESTIONS)
+        isinstance(inner := row.get(key), list)
+        and (not inner or any(isinstance(one, Mapping) for one in inner))
+        for key in (_PARAGRAPHS, _QUESTIONS)
     )
 
 
@@ -29,67 +29,54 @@ def is_header(row: Any) -> bool:
     return isinstance(row, Mapping) and set(row) == {_HEADER} and isinstance(row[_HEADER], Mapping)
 
 
-def flattened(rows: Iterable[Any], origin: str) -> Iterator[Any]:
+def flattened(rows: Iterable[Any]) -> Iterator[Any]:
     """Rows as they are, and articles and paragraphs with questions as a row for each question.
 
     A row has what its question has (``id``, ``question``, ``answers``, ``is_impossible``, …) and
-    the context and title around it.
+    the context and title around it. What is not as it must be (a paragraph without a context, or
+    without questions) is a row without a value there, so that it fails alone, by its name.
 
     Args:
         rows: of a table.
-        origin: the file, for messages.
-
-    Raises:
-        DataError: an article whose paragraphs or questions are not lists of objects.
     """
-    for place, row in enumerate(rows):
-        if not isinstance(row, Mapping) or not (_PARAGRAPHS in row or _QUESTIONS in row):
+    for row in rows:
+        if not is_nested(row):
             yield row
             continue
-        around = {key: value for key, value in row.items() if isinstance(value, str)}
-        paragraphs = [row] if _QUESTIONS in row else row[_PARAGRAPHS]
-        where = f"entry {place}"
-        for paragraph in _objects(paragraphs, f"the {_PARAGRAPHS} of {where}", origin):
-            context = paragraph.get("context")
-            if not isinstance(context, str):
-                raise DataError(origin, f"a paragraph of {where} has no context that is a text")
-            questions = paragraph.get(_QUESTIONS)
-            for question in _objects(questions, f"the {_QUESTIONS} of {where}", origin):
-                found = _placed(question, f"a question of {where}", origin)
-                found.setdefault("context", context)
-                if isinstance(title := around.get("title"), str):
-                    found.setdefault("title", title)
-                yield found
+        paragraphs = [row] if isinstance(row.get(_QUESTIONS), list) else row[_PARAGRAPHS]
+        for paragraph in paragraphs:
+            yield from _questions(paragraph, row.get("title"))
 
 
-def _objects(value: Any, what: str, origin: str) -> list[Mapping[str, Any]]:
-    if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
-        raise DataError(
-            origin, f"{what} must be a list of objects, as in SQuAD, not {str(value)[:60]!r}"
-        )
-    return value
+def _questions(paragraph: Any, title: Any) -> Iterator[dict[str, Any]]:
+    """The rows of a paragraph."""
+    inside: Mapping[str, Any] = paragraph if isinstance(paragraph, Mapping) else {}
+    context, questions = inside.get("context"), inside.get(_QUESTIONS)
+    for question in questions if isinstance(questions, list) else [None]:
+        found = _placed(question) if isinstance(question, Mapping) else {"question": None}
+        found.setdefault("context", context if isinstance(context, str) else None)
+        if isinstance(title, str):
+            found.setdefault("title", title)
+        yield found
 
 
-def _placed(question: Mapping[str, Any], what: str, origin: str) -> dict[str, Any]:
+def _placed(question: Mapping[str, Any]) -> dict[str, Any]:
     """A question whose answers have their places beside them, where MRQA has these apart.
 
-    The other names of an answer (``answers``) stay right answers. What does not fit the text is
-    repaired, and counted, where answers are read.
+    The other names of an answer (``answers``) stay right answers. What does not fit the text, or
+    is no place, is repaired, and counted, where answers are read.
     """
     found = dict(question)
-    if _DETECTED not in found:
+    detected = found.pop(_DETECTED, None)
+    if not isinstance(detected, list):
         return found
     found.pop(_TOKENS, None)  # the question's text once more
-    answers: list[Any] = []
-    for one in _objects(found.pop(_DETECTED), f"the {_DETECTED} of {what}", origin):
-        spans = one.get(_SPANS) or [[None]]
-        if not isinstance(spans, list) or not all(
-            isinstance(each, list) and each for each in spans
-        ):
-            raise DataError(
-                origin, f"the {_SPANS} of {what} must be pairs of numbers, not {str(spans)[:60]!r}"
-            )
-        answers += [{"text": one.get("text"), "answer_start": each[0]} for each in spans]
+    named = [one for one in detected if isinstance(one, Mapping)]
+    answers: list[Any] = [
+        {"text": one.get("text"), "answer_start": start}
+        for one in named
+        for start in _starts(one.get(_SPANS))
+    ]
     known = {str(one["text"]).casefold() for one in answers}
     others = found.get("answers")
     if isinstance(others, list):
@@ -97,3 +84,9 @@ def _placed(question: Mapping[str, Any], what: str, origin: str) -> dict[str, An
             each for each in others if isinstance(each, str) and each.casefold() not in known
         ]
     return {**found, "answers": answers}
+
+
+def _starts(spans: Any) -> list[Any]:
+    """The first character of each place; None where nothing says it."""
+    pairs = spans if isinstance(spans, list) and spans else [None]
+    return [pair[0] if isinstance(pair, list) and pair else None for pair in pairs]
