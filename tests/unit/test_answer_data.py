@@ -134,7 +134,9 @@ def test_mrqa_with_a_damaged_line_or_places_that_are_none(tmp_path: Path) -> Non
         source[1]
 
 
-@pytest.mark.parametrize("wrong", [{"qas": [{"question": "Who?"}]}, {"context": 5, "qas": ["Who?"]}])
+@pytest.mark.parametrize(
+    "wrong", [{"qas": [{"question": "Who?"}]}, {"context": 5, "qas": ["Who?"]}]
+)
 def test_a_paragraph_of_squad_that_is_nested_otherwise_fails_alone(
     wrong: Any, tmp_path: Path
 ) -> None:
@@ -146,9 +148,9 @@ def test_a_paragraph_of_squad_that_is_nested_otherwise_fails_alone(
     source = opened(path)
     assert len(source) == 4
     assert wanted(source[2], "context") == Wanted((Placed("Rome", 34, 38, "as given"),))
-    for place in (0, 3):
+    for row in (0, 3):
         with pytest.raises(DataError, match="has no value in the column 'context'"):
-            source[place]
+            source[row]
     assert "question" not in source[1].fields
 
 

@@ -105,6 +105,8 @@ def test_what_cannot_be_asked_is_said(shelf: Shelf) -> None:
     assert "nothing to answer" in found.error  # type: ignore[union-attr]
     (found,) = loaded([{"messages": [{"role": "cook", "content": "a"}]}], **USUAL)
     assert "a message with an unknown role: number 1 has 'cook'" in found.error  # type: ignore[union-attr]
+    with pytest.raises(ConfigurationError, match="top_k has no effect without a temperature"):
+        loaded(["a"], top_k=5, **USUAL)
     with pytest.raises(ConfigurationError, match="loops=retry has no effect"):
         loaded(["a"], json_schema=json.dumps(SCHEMA), loops="retry", **USUAL)
     with pytest.raises(ConfigurationError, match="system is said through a chat template"):

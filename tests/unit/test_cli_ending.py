@@ -34,6 +34,20 @@ def test_each_error_has_a_sentence_and_a_code(
     assert found[0].startswith(sentence) and found[1] == code
 
 
+def test_options_are_called_as_they_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["anysize", "predict", "m", "--source-lang=en", "--near", " "])
+    problems = ["near must be a text, and it is empty", "source_lang and prefix must be left out"]
+    problems += ["window near 5 is odd", "--near must not be empty"]
+    message, code = ending.ending(ConfigurationError(problems)) or ("", 0)
+    assert message.splitlines() == [
+        "--near must be a text, and it is empty",
+        "--source-lang and prefix must be left out",
+        "window near 5 is odd",
+        "--near must not be empty",
+    ]
+    assert code == 2
+
+
 def test_a_fault_of_the_program_is_not_hidden() -> None:
     assert ending.ending(ZeroDivisionError()) is None
 

@@ -120,6 +120,10 @@ def test_pdf_page_that_never_ends_is_given_up(
 
 def test_pdf_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     path = tmp_path / "a.pdf"
+    for empty in (path, tmp_path / "a.docx"):
+        empty.touch()
+        with pytest.raises(DataError, match="is empty: it has no bytes"):
+            read(empty)
     path.write_bytes(b"PK\3\4 no PDF")
     with pytest.raises(DataError, match="is not a PDF"):
         read(path)

@@ -24,6 +24,20 @@ def test_a_name_that_a_sentence_only_begins_like_is_no_part_of_it() -> None:
     assert list(found.lines()) == ["1: column 'a': is odd", "2: 20 cells are odd"]
 
 
+@pytest.mark.parametrize(
+    ("record", "sentence", "line"),
+    [
+        ("a.txt", "/home/me/a.txt: is empty", "a.txt: is empty"),
+        ("a.txt", "my texts/a.txt: is empty", "a.txt: is empty"),
+        ("t.csv:2", "t.csv:2 column 'text': is empty", "t.csv:2: column 'text': is empty"),
+        ("1", "1 token is not known", "1: 1 token is not known"),
+        ("a.txt", "b: see x/a.txt: there", "a.txt: b: see x/a.txt: there"),
+    ],
+)
+def test_a_record_is_named_once(record: str, sentence: str, line: str) -> None:
+    assert list(Problems([(record, sentence)]).lines()) == [line]
+
+
 def test_what_is_held_is_bounded() -> None:
     found = Problems((str(number), f"{number}: number {number}") for number in range(5000))
     assert found.count == 5000 and len(list(found.lines(3))) == 4

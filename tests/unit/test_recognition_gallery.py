@@ -12,7 +12,7 @@ import pytest
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.receipts import Receipt
 from anysize.core.results import Result
-from anysize.recognition.enrolment import Collected, compare, enroll
+from anysize.recognition.enrolment import Collected, collect, compare, enroll
 from anysize.recognition.gallery import Gallery, embedder_fingerprint, load, save
 from anysize.recognition.likeness import alike
 from anysize.recognition.matching import Matcher, calibrated, templates
@@ -250,8 +250,9 @@ def test_two_names_that_look_like_one_person_are_said() -> None:
 
 def test_the_largest_of_two_faces_is_taken_and_said() -> None:
     receipt = Receipt(
-        extent=1, unit="pixels", windows=1, covered=1.0, dropped=0, merge="faces", fidelity="local"
-    )
+        extent=1, unit="pixels", windows=1, covered=1.0, dropped=0, merge="faces", fidelity="local",
+        notes=("is upside down",),
+    )  # fmt: skip
     first, second = vectors(1)[:2].tolist()
     two = [
         {"box": [1.0, 2.0, 30.4, 40.0], "embedding": first},
@@ -262,8 +263,16 @@ def test_the_largest_of_two_faces_is_taken_and_said() -> None:
         for name, found in (("a.jpg", two), ("b.jpg", two[:1]))
     ]
     comparison = compare(*made)
-    assert comparison.notes() == ["a.jpg shows 2 faces; the largest was taken, at 1, 2, 30, 40"]
-    assert comparison.to_json()["taken"][0] == {"id": "a.jpg", "found": 2, "box": two[0]["box"]}
+    assert comparison.notes() == [
+        "a.jpg: is upside down",
+        "b.jpg: is upside down",
+        "a.jpg shows 2 faces; the largest was taken, at 1, 2, 30, 40",
+    ]
+    assert comparison.to_json()["taken"][0] == {
+        "id": "a.jpg", "found": 2, "box": two[0]["box"], "remarks": ["is upside down"],
+    }  # fmt: skip
+    notes = collect((one, "Ann") for one in made).notes()
+    assert "is upside down (2 records: a.jpg, b.jpg)" in notes
 
 
 def test_galleries_are_for_the_user_alone(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from anysize.results.sinks import Document, OneFile, check_out
 from anysize.results.tables import write_table
 from anysize.sources import open_source
 from anysize.sources.columns import ColumnSpec
+from anysize.sources.inputs import standard_input
 
 TEXT = (ColumnSpec(role="text", kind="text", names=("text",)),)
 RECEIPT = Receipt(
@@ -63,6 +64,18 @@ def test_ids_of_several_inputs_are_different(tmp_path: Path) -> None:
     rows = Rows(source)
     found = [rows.row(place, result(source[place].id))["id"] for place in range(len(source))]
     assert found == ["a.csv:1", "a.csv:2", "b.csv:1", "b.csv:2", "texts/1.txt"]
+
+
+def test_standard_input_among_others_is_called_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("one")
+    with standard_input([b"two\n"], "text", strings=True) as spooled:
+        source = open_source([path, spooled], roles=TEXT)
+        rows = Rows(source, renamed={spooled: "stdin.jsonl"})
+        made = [rows.row(place, result(source[place].id)) for place in range(2)]
+        assert [row["id"] for row in made] == ["a.txt", "stdin.jsonl:0"]
+        wrong = ErrorResult(id=source[1].id, error=f"{source[1].id}: bad")
+        assert rows.row(1, wrong) == {"id": "stdin.jsonl:0", "error": "stdin.jsonl:0: bad"}
 
 
 def test_an_id_that_comes_twice_is_said(tmp_path: Path) -> None:

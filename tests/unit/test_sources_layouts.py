@@ -55,6 +55,14 @@ def test_a_folder_per_class(tmp_path: Path) -> None:
     assert source.name == str(root)
 
 
+def test_folders_are_no_targets_where_these_are_texts(tmp_path: Path) -> None:
+    spoken = ColumnSpec(role="text", kind="target", names=("text",), required=False, folders=False)
+    root = tree(tmp_path, "84/121/84-121-0000.wav", "85/85-1.wav")
+    audio = ColumnSpec(role="audio", kind="audio", names=("audio",))
+    source = open_source(root, roles=[audio, spoken])
+    assert [source[index].target for index in range(2)] == [None, None]
+
+
 @pytest.mark.parametrize(
     ("data", "how"),
     [

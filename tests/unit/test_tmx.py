@@ -52,7 +52,7 @@ def test_languages_are_named_or_guessed(tmp_path: Path) -> None:
     chinese = open_source(path, roles=Translation.columns, columns={"source": "de", "target": "zh"})
     assert chinese[1].target == "句子1。"
     assert "".join(chinese[1].text("source").chunks()) == "Satz 1: ähnlich"
-    with pytest.raises(ConfigurationError, match="no such language; it has en-US, de, zh-CN"):
+    with pytest.raises(ConfigurationError, match="no such language; they have en-US, de, zh-CN"):
         open_source(path, roles=Translation.columns, columns={"target": "fr"})
 
 
@@ -68,6 +68,19 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
         roles=Translation.columns,
     )
     with pytest.raises(DataError, match="has no text in 'en', only in de"):
+        source[1]
+    odd = (
+        "<tu><tuv><seg>?</seg></tuv></tu>"
+        "<tu><tuv xml:lang='en'><seg/></tuv><tuv xml:lang='de'><seg>leer</seg></tuv></tu>"
+    )
+    languages = {"source": "en", "target": "de"}
+    source = open_source(
+        _file(tmp_path, odd + _many(1)), roles=Translation.columns, columns=languages
+    )
+    assert source[2].target == "Satz 0: ähnlich"
+    with pytest.raises(DataError, match="no text in 'en', only in one that is not named"):
+        source[0]
+    with pytest.raises(DataError, match="no text in 'en', only in de"):
         source[1]
     (tmp_path / "memory.tmx").write_bytes("<tmx/>".encode("utf-16"))
     with pytest.raises(DataError, match="is in utf-16"):

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
 
-from anysize.core.errors import AnysizeError
+from anysize.core.errors import AnysizeError, ConfigurationError
 from anysize.core.files import ESCAPED
 
 INTERRUPTED = 130
 """The exit code of Ctrl-C."""
 
 _STREAMS = (0, 1, 2)
+_NAME = re.compile(r"[a-z_]+")
+_BEGINNING = re.compile(r"^(?:[a-z_]+ and )?[a-z_]+")
 received: list[int] = []
 
 
@@ -46,6 +49,8 @@ def ending(error: BaseException) -> tuple[str, int] | None:
     """The sentence and the exit code for an error; None for a fault of the program."""
     if isinstance(error, Reported):
         return error.message, error.code
+    if isinstance(error, ConfigurationError):
+        return "\n".join(map(_as_given, error.problems)), error.exit_code
     if isinstance(error, AnysizeError):
         return str(error), error.exit_code
     if isinstance(error, Terminated):
@@ -58,6 +63,15 @@ def ending(error: BaseException) -> tuple[str, int] | None:
     # are known by what they can do.
     message, status = getattr(error, "format_message", None), getattr(error, "exit_code", None)
     return (message(), status) if callable(message) and isinstance(status, int) else None
+
+
+def _as_given(problem: str) -> str:
+    """With the options that a sentence begins with called as they were given: ``--near``."""
+    given = [word.partition("=")[0] for word in sys.argv[1:] if word.startswith("--")]
+    flags = {flag[2:].replace("-", "_"): flag for flag in given}
+    return _BEGINNING.sub(
+        lambda names: _NAME.sub(lambda name: flags.get(name[0], name[0]), names[0]), problem, 1
+    )
 
 
 def _of_the_system(error: OSError) -> str:

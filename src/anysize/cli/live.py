@@ -140,10 +140,11 @@ def run(model: Model, pipe: Pipe, settings: PredictOptions, sink: Sink, tally: T
     with ended_by_signals(pipe):
         say("standard input is read as live sound (--pcm-rate, --pcm-format); Ctrl-C ends it")
         for item in model.live(pipe, settings, name=NAME):
-            sink.write(item.to_json())
+            row = item.to_json()
+            sink.write(row)
             if isinstance(item, SettledResult):
                 continue
-            tally.add(item)
+            tally.add(row)
             if isinstance(item, Result):
                 for line in _said(item, by_signal=pipe.stopped):
                     say(line)

@@ -19,7 +19,6 @@ from anysize.core.progress import Pass, clock, worth_telling
 if TYPE_CHECKING:
     from anysize.api import Model, PredictOptions
     from anysize.core.records import Source
-    from anysize.core.results import ErrorResult, Result
     from anysize.results.best import Best
     from anysize.results.drawing import Drawing
     from anysize.results.own_files import Results
@@ -57,15 +56,14 @@ class Tally:
         """Counts what an earlier try has left."""
         self.results, self.errors = sink.done - sink.errors, sink.errors
 
-    def add(self, result: Result | ErrorResult) -> None:
-        """Counts one more."""
-        from anysize.core.results import Result
-
-        if isinstance(result, Result):
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Counts one more, by its row."""
+        error = row.get("error")
+        if error is None:
             self.results += 1
             return
         self.errors += 1
-        self._problems.add(result.id, result.error)
+        self._problems.add(str(row["id"]), str(error))
 
     def summary(self) -> dict[str, Any]:
         """For machines."""
@@ -125,7 +123,7 @@ def run(
             # The row comes last: what has one is not made again.
             row |= files.add(row, result)
         sink.write(row)
-        tally.add(result)
+        tally.add(row)
         if drawing is not None and isinstance(result, Result):
             drawing.add(row["id"], source[ordinal], result)
         rate.record()

@@ -23,10 +23,9 @@ class Problems:
             self.add(record, sentence)
 
     def add(self, record: str, sentence: str) -> None:
-        """One more: the sentence may begin with the record's name."""
+        """One more: the sentence may begin with the record's name, or with its whole path."""
         self.count += 1
-        named = sentence.startswith((f"{record}: ", f"{record} "))
-        problem = sentence[len(record) :].lstrip(": ") if named else sentence
+        problem = without_name(record, sentence)
         if problem not in self._counts and len(self._counts) >= _MOST:
             return
         self._counts[problem] = self._counts.get(problem, 0) + 1
@@ -48,3 +47,12 @@ class Problems:
                 yield f"{problem} ({count} records: {', '.join(names)}{more})"
         if self.count > told:
             yield f"and {self.count - told} more"
+
+
+def without_name(record: str, sentence: str) -> str:
+    """What a sentence says behind the record's name; all of it where it does not begin so."""
+    before, _, behind = sentence.partition(record)
+    path = before.endswith("/") and ": " not in before
+    if (path or not before) and behind.startswith((": ", " column ")):
+        return behind.removeprefix(": ").lstrip()
+    return sentence

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from anysize.core.plurals import number_of
+from anysize.core.problems import without_name
 from anysize.core.results import ErrorResult
 from anysize.evaluation.audio_statistics import AudioStatistics
 from anysize.evaluation.column_lines import ColumnLine
@@ -275,14 +276,9 @@ def unreadable(count: int, named: Sequence[ErrorResult]) -> list[RenderableType]
     """Records that could not be read, the first by name; nothing where there are none."""
     if not count:
         return []
-    lines = [
-        f"{number_of(count, 'record', 'records')} could not be read"
-        + ("; the first:" if named else "")
-    ]
-    for entry in named:
-        # Most errors begin with the record's place, which then need not be said twice.
-        known = entry.error.partition(": ")[0].endswith(entry.id)
-        lines.append(f"  {entry.error}" if known else f"  {entry.id}: {entry.error}")
+    first = f"{number_of(count, 'record', 'records')} could not be read"
+    lines = [first + ("; the first:" if named else "")]
+    lines += [f"  {one.id}: {without_name(one.id, one.error)}" for one in named]
     return [warning("\n".join(lines))]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.problems import Problems
 from anysize.core.results import ErrorResult, Result
 from anysize.recognition.gallery import CARD, Gallery, load, save
 from anysize.recognition.likeness import alike
@@ -33,6 +34,7 @@ class Collected:
         several: ids of records in which more than one thing was found; the first counts.
         nameless: how many records had no identity.
         failures: records that could not be read.
+        remarks: what the receipts of the others say, a line for each kind.
     """
 
     people: Mapping[str, NDArray[np.float64]]
@@ -40,6 +42,7 @@ class Collected:
     several: tuple[str, ...]
     nameless: int
     failures: tuple[ErrorResult, ...]
+    remarks: tuple[str, ...] = ()
 
     def notes(self) -> list[str]:
         """What the person who enrolls should know."""
@@ -53,6 +56,7 @@ class Collected:
         ]
         if self.nameless:
             lines.append(f"{self.nameless} records without an identity were left out")
+        lines += self.remarks
         return lines + [failure.error for failure in self.failures[:_NAMED]]
 
 
@@ -91,8 +95,8 @@ class Comparison:
     """Whether two records show one identity.
 
     Attributes:
-        taken: what was compared of each record: its id, how many things were found in it, and the
-            box of the one that was taken (the largest) where it has one.
+        taken: what was compared of each record: its id, how many things were found in it, the box
+            of the one that was taken (the largest) where it has one, and what its receipt says.
         score: cosine of what was found first in each.
         threshold: from which on they count as one; None where none is known.
         same: None where no threshold is known.
@@ -105,8 +109,9 @@ class Comparison:
     taken: tuple[Mapping[str, Any], ...] = ()
 
     def notes(self) -> list[str]:
-        """Which one was taken, of records with more than one; a sentence each."""
-        return [
+        """What the receipts say, and which one was taken, of records with more than one."""
+        said = [f"{each['id']}: {remark}" for each in self.taken for remark in each["remarks"]]
+        return said + [
             f"{each['id']} shows {each['found']} faces; the largest was taken, at "
             + ", ".join(f"{value:.0f}" for value in each["box"])
             if each["box"]
@@ -137,7 +142,7 @@ def collect(results: Iterable[tuple[Result | ErrorResult, str | None]]) -> Colle
     """
     people: dict[str, list[Sequence[float]]] = {}
     empty, several, failures = [], [], []
-    nameless = 0
+    nameless, remarks = 0, Problems()
     for result, name in results:
         if isinstance(result, ErrorResult):
             failures.append(result)
@@ -150,13 +155,22 @@ def collect(results: Iterable[tuple[Result | ErrorResult, str | None]]) -> Colle
             if len(found) > 1:
                 several.append(result.id)
             people.setdefault(name, []).append(found[0][EMBEDDING])
+            for remark in _remarks(result):
+                remarks.add(result.id, remark)
     return Collected(
         people={name: np.array(vectors) for name, vectors in people.items()},
         empty=tuple(empty),
         several=tuple(several),
         nameless=nameless,
         failures=tuple(failures),
+        remarks=tuple(remarks.lines()),
     )
+
+
+def _remarks(result: Result) -> list[str]:
+    """What a receipt says of what was read, and what was not."""
+    receipt = result.receipt
+    return [*receipt.notes, *([receipt.reason] if receipt.reason else [])]
 
 
 def enroll(
@@ -254,7 +268,8 @@ def compare(
             raise DataError(result.id, "nothing to compare was found in it")
         found = result.details["found"]
         vectors.append(found[0][EMBEDDING])
-        taken.append({"id": result.id, "found": len(found), "box": found[0].get("box")})
+        box, remarks = found[0].get("box"), _remarks(result)
+        taken.append({"id": result.id, "found": len(found), "box": box, "remarks": remarks})
     one, two = unit_vectors(np.array(vectors))
     calibration = None if gallery is None or threshold is not None else gallery.pair
     return Comparison(

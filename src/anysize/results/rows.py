@@ -28,7 +28,8 @@ class Rows:
     Args:
         source: of the records.
         keep: names of columns that are carried along, or ``all``.
-        renamed: ids that begin with a path (a temporary one) begin with the name instead.
+        renamed: a path (a temporary one) is called by the name instead, in ids and in what is
+            wrong with a record.
 
     Raises:
         ConfigurationError: no table has a column of that name.
@@ -56,6 +57,9 @@ class Rows:
         """The row of the result of record ``ordinal``."""
         entries = result.to_json()
         cells = self._cells(ordinal) if self.looks else {}
+        for key in (_ID, "error"):
+            if key in entries:
+                entries[key] = self._called(entries[key])
         entries[_ID] = self._id(entries[_ID], cells)
         if not self._keep:
             return entries
@@ -72,10 +76,6 @@ class Rows:
             yield f"the column 'id' of the input repeats itself in {self.repeated} rows"
 
     def _id(self, own: str, cells: Mapping[str, str | None]) -> str:
-        for path, name in self._renamed.items():
-            for prefix in (path, path.lstrip("/")):
-                if own.startswith(prefix):
-                    own = name + own[len(prefix) :]
         given = next((value for name, value in cells.items() if name.lower() == _ID), None)
         if not given:
             return own
@@ -87,6 +87,11 @@ class Rows:
         elif len(self._seen) < _COMPARED:
             self._seen.add(key)
         return given
+
+    def _called(self, words: str) -> str:
+        for path, name in self._renamed.items():
+            words = words.replace(path, name)
+        return words
 
     def _cells(self, ordinal: int) -> dict[str, str | None]:
         part: Any = self._source

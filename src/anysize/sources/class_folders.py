@@ -73,7 +73,7 @@ class Listing:
             paths=self._paths(suffixes),
             content=file_content(str(self.folder), request),
             request=request,
-            by_class=bool(request.of_kind("target")),
+            by_class=by_folder(request),
         )
 
     def _paths(self, suffixes: frozenset[str]) -> Iterator[str]:
@@ -102,3 +102,8 @@ class Listing:
             if not self._used[place.partition("/")[0]]:
                 tell_empty_class(self.folder / place, own, request)
         tell_skipped(self.folder, self.skipped, used, request)
+
+
+def by_folder(request: Request) -> bool:
+    """Whether the folder of a file is its target."""
+    return any(spec.folders for spec in request.of_kind("target"))

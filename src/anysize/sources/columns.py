@@ -43,6 +43,7 @@ class ColumnSpec:
         repeated: of a text, whether all of it is read beside each window of the one that is cut
             into windows, as a question beside its context.
         unless: groups of roles; where data have all of a group, they are taken instead.
+        folders: of a target, whether the folder that a file is in is one, as that of a class is.
         beside: suffixes of files that have it beside the records' own; they are not passed over.
     """
 
@@ -57,6 +58,7 @@ class ColumnSpec:
     passages: bool = False
     repeated: bool = False
     unless: tuple[tuple[str, ...], ...] = ()
+    folders: bool = True
     beside: tuple[str, ...] = ()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from anysize.core.errors import DataError
 from anysize.core.records import Source
-from anysize.sources.class_folders import Listing
+from anysize.sources.class_folders import Listing, by_folder
 from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
 from anysize.sources.contents import Contents, contents
@@ -94,7 +94,8 @@ def _open_files(folder: Path, found: Contents, request: Request) -> Source:
     splits = found.split_folders()
     if splits and sum(map(len, splits.values())) == len(found.folders):
         return joined(folder, found.folders, request)
-    needs_class = any(spec.required or request.labelled for spec in request.of_kind("target"))
+    required = any(spec.required for spec in request.of_kind("target"))
+    needs_class = by_folder(request) and (required or request.labelled)
     beside = not (needs_class and found.folders)
     source = Listing(folder, class_names_of(folder, found, request), loose=beside).source(request)
     if not beside:
@@ -108,7 +109,7 @@ def class_names_of(folder: Path, found: Contents, request: Request) -> list[str]
     """The folders of classes, without those of records that have none (``unsup``)."""
     names = sorted(path.name for path in found.folders)
     without = [name for name in names if name.lower() in UNLABELLED]
-    if not (request.labelled and request.of_kind("target")) or len(without) == len(names):
+    if not (request.labelled and by_folder(request)) or len(without) == len(names):
         return names
     tell_passed_over(
         folder,

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from anysize.core.errors import DataError
 from anysize.core.findings import Findings
+from anysize.core.leftovers import is_own_name
 from anysize.core.records import Source
 from anysize.readers.encodings import canonical
 from anysize.sources.boxes.role import wants_objects
@@ -123,8 +124,9 @@ def matching(path: str | Path) -> list[Path]:
 
 
 def common_folder(paths: Sequence[Path]) -> Path:
-    """The innermost folder that all paths are in."""
-    return Path(os.path.commonpath([one.absolute().parent for one in paths]))
+    """The innermost folder that all paths are in, temporary ones of this program left aside."""
+    given = [one for one in paths if not is_own_name(str(one))] or paths
+    return Path(os.path.commonpath([one.absolute().parent for one in given]))
 
 
 def existing(path: str | Path) -> Path:

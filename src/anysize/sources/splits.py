@@ -12,7 +12,7 @@ from anysize.core.errors import ColumnError, ConfigurationError, DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.sources.boxes.role import wants_objects
-from anysize.sources.class_folders import Listing
+from anysize.sources.class_folders import Listing, by_folder
 from anysize.sources.columns import ColumnSpec, Request
 from anysize.sources.concat import Concat
 from anysize.sources.contents import Contents, split_paths
@@ -212,7 +212,7 @@ def _named(
         tell_results(folder, found.results, request)
         opened = {split: joined(folder, paths, request) for split, paths in folders.items()}
         return "folders", _with_labels(folder, opened, request)
-    if not found.tables and request.of_kind("target") and (inner := found.splits_below()):
+    if not found.tables and by_folder(request) and (inner := found.splits_below()):
         tell_results(folder, found.results, request)
         return "folders", {
             split: _below(folder, paths).source(request) for split, paths in inner.items()

@@ -3,7 +3,7 @@
 A unit is a record. The file is looked through once, for where its units are; each is parsed by
 itself, without entities but XML's own, so that no file can make more of itself than it is.
 ``--columns source=en,target=de`` names the languages; without it they are those of the header
-(``srclang``) and of the first unit.
+(``srclang``) and of the first units.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _UNIT = re.compile(rb"<tu(?=[\s>])|</tu\s*>")
 _HEADER = re.compile(rb"""srclang\s*=\s*["']([^"']+)["']""")
 _ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([^"']+)["']""")
 _OVERLAP = 256
+_LOOKED_AT = 64
+"""Units whose languages are looked at."""
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
@@ -42,7 +44,7 @@ def open_path(path: Path, request: Request) -> Source:
 
     Raises:
         DataError: no unit, not UTF-8, or the task reads no pairs of texts.
-        ConfigurationError: a language that the first unit does not have.
+        ConfigurationError: a language that none of the first units has.
     """
     if not {_SOURCE, _TARGET} <= {spec.role for spec in request.roles}:
         raise DataError(str(path), "a .tmx file has pairs of texts: it is for translation")
@@ -76,11 +78,10 @@ class MemoryOfTranslations(BoundedRecords):
     def __getitem__(self, index: int) -> Record:
         texts, origin = self._texts(index), self.record_id(index)
         source = _of_language(texts, self.roles[_SOURCE])
-        if source is None:
-            raise DataError(
-                origin,
-                f"has no text in {self.roles[_SOURCE]!r}, only in {', '.join(texts) or 'none'}",
-            )
+        if not source:
+            others = [name or "one that is not named" for name, text in texts.items() if text]
+            only = f", only in {', '.join(others)}" if others else ""
+            raise DataError(origin, f"has no text in {self.roles[_SOURCE]!r}{only}")
         return Record(
             id=origin,
             fields={_SOURCE: Text(source, origin)},
@@ -107,14 +108,27 @@ class MemoryOfTranslations(BoundedRecords):
                 found[language] = "".join(segment.itertext()).strip()
         return found
 
+    def _first_texts(self) -> tuple[dict[str, str], DataError | None]:
+        """A text in each language of the first units; and what is wrong with one of these."""
+        found: dict[str, str] = {}
+        fault: DataError | None = None
+        for index in range(min(len(self), _LOOKED_AT)):
+            try:
+                texts = self._texts(index)
+            except DataError as error:
+                fault = fault or error
+                continue
+            found.update((name, texts[name]) for name in texts if name and name not in found)
+        return found, fault
+
     def _languages(self, head: bytes, request: Request) -> dict[str, str]:
         """Source and target language.
 
         Raises:
-            ConfigurationError: one is named that the first unit does not have.
-            DataError: the first unit has no two languages.
+            ConfigurationError: one is named that none of the first units has.
+            DataError: the first units have no two languages.
         """
-        first = self._texts(0)
+        first, fault = self._first_texts()
         header = _HEADER.search(head)
         own = header[1].decode("utf-8", "replace") if header else ""
         default = own if _of_language(first, own) is not None else next(iter(first), "")
@@ -122,15 +136,17 @@ class MemoryOfTranslations(BoundedRecords):
         others = [each for each in first if not same_language(each, source)]
         target = request.columns.get(_TARGET, others[0] if others else "")
         wrong = [
-            f"--columns {role}={language}: the first unit of {self.name} has no such language; it "
-            f"has {', '.join(first)}"
+            f"--columns {role}={language}: the first units of {self.name} have no such language; "
+            f"they have {', '.join(first)}"
             for role, language in ((_SOURCE, source), (_TARGET, target))
             if role in request.columns and _of_language(first, language) is None
         ]
         if wrong:
             raise ConfigurationError(wrong)
+        if fault is not None and not (source and target):
+            raise fault
         if not source or not target:
-            raise DataError(self.record_id(0), "has texts in fewer than two languages")
+            raise DataError(self.name, "its first units have texts in fewer than two languages")
         return {_SOURCE: source, _TARGET: target}
 
 

@@ -23,6 +23,7 @@ ANSWER = ColumnSpec(
     kind="target",
     names=("answers", "answers.text", "answer", "answer.text", "answer_text", "gold_answers"),
     required=False,
+    folders=False,
     reading=_as_written,
 )
 START = ColumnSpec(

@@ -56,6 +56,7 @@ TEXT = ColumnSpec(
     kind="target",
     names=("text", "transcript", "transcription", "sentence", "words", "normalized_text"),
     required=False,
+    folders=False,
     reading=lambda cell: cell.strip() or None,
 )
 

@@ -16,12 +16,23 @@ def _no_retry(json_schema: str | None, loops: str) -> str | None:
     return "is given, so that loops=retry has no effect: leave it out, and bound arrays by maxItems"
 
 
+def _drawn(value: float, temperature: float) -> str | None:
+    """The most probable token is the same whatever it would be drawn from."""
+    if temperature or value in (0, 1):
+        return None
+    return "has no effect without a temperature: give one above 0, or leave it out"
+
+
 @dataclass(frozen=True, kw_only=True)
 class AnswerOptions(Options):
     """How a language model continues prompts, and by what stride it is measured."""
 
     table: ClassVar[str] = "text-generation"
-    together: ClassVar[tuple[Together, ...]] = (Together(("json_schema", "loops"), _no_retry),)
+    together: ClassVar[tuple[Together, ...]] = (
+        Together(("json_schema", "loops"), _no_retry),
+        Together(("top_k", "temperature"), _drawn),
+        Together(("top_p", "temperature"), _drawn),
+    )
 
     max_new_tokens: int = option(
         128,

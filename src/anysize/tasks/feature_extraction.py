@@ -53,7 +53,12 @@ TEXT = ColumnSpec(
     ),
 )  # fmt: skip
 QUERY = ColumnSpec(
-    role="query", kind="target", names=("query", "question"), required=False, reading=str
+    role="query",
+    kind="target",
+    names=("query", "question"),
+    required=False,
+    folders=False,
+    reading=str,
 )
 
 

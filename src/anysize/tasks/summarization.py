@@ -72,6 +72,7 @@ SUMMARY = ColumnSpec(
         "reference", "abstract",
     ),
     required=False,
+    folders=False,
     reading=reading,
 )  # fmt: skip
 

@@ -59,6 +59,7 @@ TAGS = ColumnSpec(
     kind="target",
     names=("tags", "ner_tags", "entities", "spans", "labels", "label", "ner", "iob"),
     required=False,
+    folders=False,
     reading=reading,
 )
 

@@ -63,6 +63,7 @@ TARGET = ColumnSpec(
     kind="target",
     names=("target", "tgt", "target_text", "translation", "reference", "output"),
     required=False,
+    folders=False,
     reading=lambda cell: cell.strip() or None,
 )
 

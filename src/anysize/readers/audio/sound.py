@@ -209,6 +209,9 @@ class Sound:
 
 
 def _unreadable(problem: str, content: Path | bytes) -> str:
+    with contextlib.suppress(OSError):
+        if not (len(content) if isinstance(content, bytes) else content.stat().st_size):
+            return "is empty: it has no bytes"
     words = f"is not a recording that libsndfile can read ({problem})"
     if isinstance(content, bytes):
         return f"{words}: convert it to WAV or FLAC"

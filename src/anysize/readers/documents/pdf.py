@@ -51,6 +51,8 @@ def parts(path: Path, encoding: str) -> Iterator[Part]:
     if find_spec("pypdf") is None:
         raise MissingExtraError("pypdf", "documents")
     head = next(pieces_of(path, 1024), b"")
+    if not head:
+        raise DataError(str(path), "is empty: it has no bytes")
     if b"%PDF" not in head:
         raise DataError(str(path), f"is not a PDF: it begins with {head[:8]!r}")
     pages = _Pages(path)

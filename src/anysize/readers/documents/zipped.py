@@ -148,6 +148,8 @@ def _check_directory(path: Path, kind: str) -> None:
             tail = file.read()
     except OSError as error:
         raise unreadable(path, error) from None
+    if not size:
+        raise DataError(str(path), "is empty: it has no bytes")
     at = tail.rfind(_END)
     if at < 0:
         raise DataError(

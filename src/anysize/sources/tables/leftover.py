@@ -64,10 +64,15 @@ def report_unused(
                 remedy=f"to read it instead, give --columns {instead.spec.role}={column}",
             )
             continue
-        likely = text is not None and (
-            known in _TEXTS
-            or (known in usual_names(request) and known in {n.lower() for n in text.spec.names})
-            or _reads_like_text([row.get(column) for row in sample])
+        # Who names the column of the texts has chosen it among those that there are.
+        likely = (
+            text is not None
+            and text.spec.role not in request.columns
+            and (
+                known in _TEXTS
+                or (known in usual_names(request) and known in {n.lower() for n in text.spec.names})
+                or _reads_like_text([row.get(column) for row in sample])
+            )
         )
         remedy = ""
         if text is not None and likely:
