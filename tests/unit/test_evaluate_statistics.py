@@ -274,4 +274,4 @@ def test_a_place_is_not_said_twice() -> None:
     file = Record(id="b/c.txt", fields={"text": FakeText("\0", origin="data/b/c.txt")})
     words = printed(text_statistics(FakeSource([row, file])))
     assert "\n  a.csv:7: torn\n" in words
-    assert "\n  data/b/c.txt: has a NUL byte\n" in words
+    assert "\n  b/c.txt: has a NUL byte\n" in words
