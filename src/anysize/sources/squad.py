@@ -53,7 +53,9 @@ def _questions(paragraph: Any, title: Any) -> Iterator[dict[str, Any]]:
     inside: Mapping[str, Any] = paragraph if isinstance(paragraph, Mapping) else {}
     context, questions = inside.get("context"), inside.get(_QUESTIONS)
     for question in questions if isinstance(questions, list) else [None]:
-        found = _placed(question) if isinstance(question, Mapping) else {"question": None}
+        found: dict[str, Any] = {"question": None}
+        if isinstance(question, Mapping):
+            found = _placed(question)
         found.setdefault("context", context if isinstance(context, str) else None)
         if isinstance(title, str):
             found.setdefault("title", title)
