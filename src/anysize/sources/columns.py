@@ -17,8 +17,7 @@ from anysize.sources.rows import shown_names
 from anysize.sources.tables.dialect import SIGNS
 
 FILE_COLUMN = "file_name"
-"""A table's column that names a file beside it: the picture, or the text where no text column is.
-"""
+"""A table's column that names a file beside it: a picture, or a text where no text column is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,9 +138,8 @@ def _wrong(table: Mapping[str, str]) -> list[str]:
 
 def usual_names(request: Request) -> set[str]:
     """All names, in lower case, by which a request's columns are found."""
-    found = (
-        {FILE_COLUMN} if any(modalities.is_content(spec.kind) for spec in request.roles) else set()
-    )
+    contents = any(modalities.is_content(spec.kind) for spec in request.roles)
+    found = {FILE_COLUMN} if contents else set()
     for spec in request.roles:
         found.update(name.lower() for name in (*spec.names, spec.role))
     for wanted in request.columns.values():
