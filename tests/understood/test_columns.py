@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import anysize
 from anysize import inspect, tasks
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.findings import Findings
@@ -446,3 +447,29 @@ def test_column_none_of_a_row(tmp_path: Path) -> None:
     assert [source[index].id for index in (0, 2)] == ["new.jsonl:0", "new.jsonl:2"]
     with pytest.raises(DataError, match=r"new\.jsonl:1: has none of the columns"):
         _ = source[1]
+
+
+def test_column_many_alike(tmp_path: Path) -> None:
+    header = ",".join(f"c{place}" for place in range(9)) + ",a,noise,label"
+    rows = [[5] * 9 + row for row in rows_of(number)]
+    table = Understood(write(tmp_path / "t.csv", header, rows))
+    (said,) = [one for one in table.found if one.code == "column-constant"]
+    assert (said.count, said.unit, said.examples) == (9, "columns", ("c1", "c2", "c3", "c4", "c5"))
+    assert "'c0' is left out" in said.message and "so it is with 8 more columns" in said.message
+
+
+def test_column_steps_of_a_series(tmp_path: Path) -> None:
+    steps = [f"t{place}" for place in range(6)]
+    values = [[0, *(i * j % 5 for j in range(1, 6))] for i in range(40)]
+    rows = [[f"s{i}", 1000 + i, *values[i], "ny"[i % 2]] for i in range(40)]
+    path = write(tmp_path / "t.csv", ",".join(["name", "id", *steps, "label"]), rows)
+    series = "time-series-classification"
+    model = anysize.train(series, path, out=tmp_path / "run", steps=1, quiet=True)
+    (said,) = [one for one in model.findings if one.code == "column-no-step"]
+    assert said.examples == ("name", "id") and model.card.settings.columns == tuple(steps)
+    whole = model.predict_one(dict(zip(steps, values[3], strict=True)))
+    (first, *_) = model.predict(write(tmp_path / "one.csv", ",".join(steps), [values[3]]))
+    assert first.receipt.extent == 6 and first.score == whole.score  # type: ignore[union-attr]
+    assert [*model.predict(path)][3].score == pytest.approx(whole.score)  # type: ignore[union-attr]
+    with pytest.raises(DataError, match="lacks the column 't2'"):
+        model.predict(write(tmp_path / "few.csv", "t0,t1,t3,t4,t5", [[1, 2, 3, 4, 5]]))

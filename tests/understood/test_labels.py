@@ -15,6 +15,7 @@ from anysize.core.errors import DataError
 from anysize.core.findings import Finding, Findings
 from anysize.sources import open_source
 from anysize.sources.inputs import Chosen
+from anysize.sources.labels.class_findings import tell_named
 from anysize.tasks.understanding import Understood, comparable, understand
 
 TASK = "text-classification"
@@ -224,3 +225,16 @@ def test_label_of_no_class_of_the_model(tmp_path: Path) -> None:
         ("'so so' (10)",),
     )
     assert codes["labels-case"].count == codes["labels-missing"].count == 10
+
+
+def test_label_unlike_those_named() -> None:
+    findings = Findings()
+    tell_named({"low": 3, "high": 9}, ["low", "hihg"], findings)
+    found = {one.code: one for one in findings}
+    assert (found["labels-unnamed"].count, found["labels-unnamed"].examples) == (9, ("'high' (9)",))
+    assert found["labels-named-absent"].examples == ("'hihg'",)
+    none = Findings()
+    tell_named({"low": 3, "high": 9}, ["high", "low"], none)
+    tell_named({"low": 3}, (), none)
+    tell_named({}, ["value"], none)
+    assert not len(none)

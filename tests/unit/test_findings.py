@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import anysize
 from anysize.core.batches import BatchPlan
 from anysize.core.errors import DataError
 from anysize.core.examples import Example, Outputs
@@ -150,3 +151,22 @@ def test_another_name_of_a_column_that_is_read(tmp_path: Path) -> None:
     assert found.level == "note"
     assert found.message == "the column 'summary' is not used: 'all_summaries' is read as summary"
     assert found.remedy == "to read it instead, give --columns summary=summary"
+
+
+def test_what_is_found_later_goes_on_to_where_it_leads() -> None:
+    first, whole = Findings(), Findings()
+    first.add("copies", "two are alike", count=2)
+    first.lead_to(whole)
+    first.add("copies", "two are alike", count=3)
+    first.add("column-gaps", "the column 'a' has gaps")
+    assert [(one.code, one.count) for one in whole] == [("copies", 5), ("column-gaps", 1)]
+
+
+def test_training_keeps_what_is_found_of_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"{1000 + place},{place % 7} kg,{place % 5},{'ab'[place % 2]}" for place in range(60)]
+    path.write_text("id,weight,b,label\n" + "\n".join(rows), encoding="utf-8")
+    model = anysize.train("tabular-classification", path, out=tmp_path / "r", steps=1, quiet=True)
+    codes = {one.code for one in model.findings}
+    assert codes >= {"column-row-number", "column-units"}
+    assert model.card.settings.columns == ("weight", "b")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import time, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from anysize.core.errors import DataError
+from anysize.core.errors import ConfigurationError, DataError
 from anysize.tasks import spooling
 from anysize.tasks.memory_tables import Rows, rows_of
 
@@ -49,3 +52,19 @@ def test_a_disk_that_fills_meanwhile_is_noticed_and_nothing_is_left(
 def test_a_table_without_rows_takes_no_space(tmp_path: Path) -> None:
     spooling.spool(table({"text": []}), tmp_path)
     assert spooling.spooled(tmp_path).read_bytes() == b""
+
+
+def test_cells_that_json_does_not_have_are_written_as_prediction_reads_them(tmp_path: Path) -> None:
+    cells = [Decimal("1.50"), Fraction(1, 4), time(7, 30), timedelta(hours=30)]
+    spooling.spool(table({"a": cells}), tmp_path)
+    lines = spooling.spooled(tmp_path).read_text().splitlines()
+    assert [json.loads(line)["a"] for line in lines] == [
+        "1.50", "1/4", "07:30:00", "1 day, 6:00:00",
+    ]  # fmt: skip
+    pandas = pytest.importorskip("pandas")
+    spooling.spool(
+        table({"a": list(pandas.period_range("2024-01", periods=2, freq="M"))}), tmp_path
+    )
+    assert json.loads(spooling.spooled(tmp_path).read_text().splitlines()[1]) == {"a": "2024-02"}
+    with pytest.raises(ConfigurationError, match="row 0, column 'a' is a object"):
+        spooling.spool(table({"a": [object()]}), tmp_path)

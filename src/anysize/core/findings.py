@@ -85,6 +85,7 @@ class Findings:
         self._lock = threading.Lock()
         self._found: dict[tuple[str, str], Finding] = {}
         self._logged: set[tuple[str, str]] = set()
+        self._next: Findings | None = None
 
     def add(
         self,
@@ -113,6 +114,11 @@ class Findings:
         """Adds findings that were made elsewhere."""
         for finding in others:
             self._put(finding)
+
+    def lead_to(self, other: Findings) -> None:
+        """Gives all findings to another collector, those that are still to come included."""
+        other.join(self)
+        self._next = other
 
     def refuse(self, *, strict: bool = False) -> None:
         """Stops before work starts if anything found makes it wrong.
@@ -163,9 +169,12 @@ class Findings:
 
     def __setstate__(self, state: dict[str, list[Finding]]) -> None:
         self._lock, self._found = threading.Lock(), {}
+        self._logged, self._next = set(), None
         self.join(state["found"])
 
     def _put(self, new: Finding) -> None:
+        if self._next is not None:
+            self._next._put(new)
         with self._lock:
             old = self._found.get((new.code, new.message))
             if old is not None:

@@ -16,6 +16,14 @@ from anysize.readers.files import open_regular
 
 SUFFIXES = (".npy",)
 
+_HELD = {
+    "U": "text",
+    "S": "text",
+    "O": "empty cells, words or lists of different lengths",
+    "M": "dates",
+    "m": "spans of time",
+    "c": "complex numbers",
+}
 _APART = re.compile(r"[\s,;]+")
 
 
@@ -85,7 +93,8 @@ class Features:
 
     def _numeric(self, values: NDArray[Any]) -> NDArray[Any]:
         if values.dtype.kind not in "biuf":
-            raise DataError(self._origin, f"must hold numbers, not {values.dtype}")
+            held = _HELD.get(values.dtype.kind, str(values.dtype))
+            raise DataError(self._origin, f"must hold numbers, not {held}")
         if values.ndim not in (1, 2):
             raise DataError(
                 self._origin,

@@ -1,12 +1,47 @@
-"""What ``--columns`` may say of columns that a model was trained with."""
+"""Columns that a model was trained with: a table has them all, and ``--columns`` names no fewer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from anysize.readers.cells import lacking
+
 if TYPE_CHECKING:
-    from anysize.sources.columns import ColumnSpec
+    from anysize.core.findings import Findings
+    from anysize.sources.columns import ColumnSpec, Role
+
+
+def check_columns(
+    origin: str, role: Role, columns: Sequence[str], free: Iterable[str], findings: Findings
+) -> None:
+    """Refuses a table without the columns of a model, and notes what the model does not read.
+
+    Args:
+        origin: the table.
+        role: with several columns.
+        columns: of the table.
+        free: those that play no other role.
+        findings: takes what is noted.
+
+    Raises:
+        DataError: one is missing altogether.
+    """
+    there = set(columns)
+    missing = [name for name in role.several if name not in there]
+    if missing:
+        raise lacking(origin, missing, columns)
+    several = set(role.several)
+    more = [name for name in free if name not in several]
+    if more and not role.asked:
+        findings.add(
+            "column-not-used",
+            f"{origin}: the model does not read {len(more)} of the columns",
+            level="note",
+            count=len(more),
+            unit="columns",
+            examples=more,
+        )
 
 
 def left_unread(roles: Iterable[ColumnSpec], columns: Mapping[str, str]) -> list[str]:

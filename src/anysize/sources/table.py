@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from anysize.core.errors import ColumnError, DataError
 from anysize.core.records import Field, Record
 from anysize.modalities import is_content, load
-from anysize.readers.cells import Cells, cells_of, lacking
+from anysize.readers.cells import Cells, cells_of
 from anysize.readers.encodings import advice, printable
 from anysize.sources.columns import Request, Role, assign
 from anysize.sources.digests import digest_of_contents, digest_of_files
 from anysize.sources.hashes import row_hashes
+from anysize.sources.model_columns import check_columns
 from anysize.sources.offsets import Offsets, RandomFile
 from anysize.sources.rows import (
     ROW_LIMIT,
@@ -301,38 +302,20 @@ class TableSource:
         if role is None:
             return None
         from anysize.sources.profile.reading import Spread
+        from anysize.sources.profile.series import in_series
         from anysize.sources.profile.telling import no_columns
 
-        if role.several:
-            self._check_several(role)
-            return Spread(names=role.several, chosen=True)
         taken = {*self._keys.values(), *itertools.chain(*self._joined.values())}
         names = tuple(name for name in self.columns if name not in taken)
+        if role.several:
+            check_columns(self.name, role, self.columns, names, self.findings)
+            return Spread(names=role.several, chosen=True)
+        if role.spec.axes == 2:
+            return in_series(self.profile(), names, self.name, self.findings)
         known = self.profile().columns
         if not any(known[name].usable for name in names):
             raise ColumnError(self.name, no_columns(self.profile(), names))
         return Spread(names=names)
-
-    def _check_several(self, role: Role) -> None:
-        """Refuses a table without the columns of a model, and notes what the model does not read.
-
-        Raises:
-            DataError: one is missing altogether.
-        """
-        missing = [name for name in role.several if name not in self.columns]
-        if missing:
-            raise lacking(self.name, missing, self.columns)
-        used = {*role.several, *self._keys.values(), *itertools.chain(*self._joined.values())}
-        more = [name for name in self.columns if name not in used]
-        if more and not role.asked:
-            self.findings.add(
-                "column-not-used",
-                f"{self.name}: the model does not read {len(more)} of the columns",
-                level="note",
-                count=len(more),
-                unit="columns",
-                examples=more,
-            )
 
     def _cells(self, row: Row, origin: str) -> Cells:
         """The features of a row; where a model does not name any, all columns of numbers."""

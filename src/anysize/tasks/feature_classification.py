@@ -22,6 +22,7 @@ from anysize.models.columns.encoder import RowEncoder
 from anysize.models.network import Network
 from anysize.readers.cells import Cells
 from anysize.sources import ColumnSpec
+from anysize.sources.profile.reading import spread_of
 from anysize.tasks.classification import LABEL, Classification
 from anysize.tasks.refusals import refuse_augmentation
 from anysize.windows.features import FeatureWindows
@@ -71,6 +72,9 @@ class FeatureClassification(Classification):
             DataError: no record can be read.
         """
         settings = self._settings(network)
+        spread = spread_of(source) if settings.steps else None
+        if spread is not None:
+            network.settings = settings = dataclasses.replace(settings, series=spread.names)
         if settings.encoding is None and not settings.names and not settings.steps:
             encoding = learned(source, raw=True)
             if encoding is not None:

@@ -6,9 +6,12 @@ Workers and a resumed run need it on disk; what was trained on stays beside the 
 from __future__ import annotations
 
 import datetime
+import decimal
 import filecmp
+import fractions
 import io
 import json
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +27,8 @@ TABLE = "data.jsonl"
 # Bytes after which the disk is looked at again, and rows that show how large a table gets.
 LOOK = 1 << 24
 _SAMPLED = 32
+# What is none of JSON's values, and is the same when it is written out.
+_WRITTEN = (decimal.Decimal, fractions.Fraction, datetime.time, datetime.timedelta, uuid.UUID)
 
 
 def spooled(out: Path) -> Path:
@@ -118,6 +123,8 @@ def _entry(cell: Any, where: str) -> Any:
         return str(cell.absolute())
     if isinstance(cell, datetime.date | datetime.datetime):
         return cell.isoformat()
+    if isinstance(cell, _WRITTEN) or type(cell).__module__.partition(".")[0] == "pandas":
+        return str(cell)  # as prediction reads it
     if isinstance(cell, Mapping) and {"bytes", "path"} <= set(cell):  # as ``datasets`` has it
         return cell["bytes"] if cell["bytes"] is not None else str(Path(cell["path"]).absolute())
     if hasattr(cell, "getbands"):  # PIL

@@ -12,6 +12,7 @@ from pathlib import Path
 from anysize import heads
 from anysize.core.errors import DataError
 from anysize.core.findings import Finding, Findings
+from anysize.core.plurals import number_of
 from anysize.core.records import Source
 from anysize.sources import Splits, open_splits
 from anysize.sources.concat import Concat
@@ -19,7 +20,7 @@ from anysize.sources.copies import seen_in, tell_seen
 from anysize.sources.inputs import Chosen
 from anysize.sources.labels.targets import spellings
 from anysize.sources.opening import NOTHING, Paths, called
-from anysize.sources.profile.reading import spread_of
+from anysize.sources.profile.reading import profile_of, spread_of
 from anysize.sources.relabelled import Relabelled
 from anysize.sources.splits import SHARE
 from anysize.tasks.abilities import Naming, survey
@@ -141,7 +142,7 @@ def understand(
     splits = opened(task, first)
     claimed = None if labels is not None else _claimed(task, splits, findings)
     if claimed is None:
-        findings.join(first)
+        first.lead_to(findings)  # what is learned of the columns is still to come
     else:
         task = claimed
         splits = opened(task, findings)
@@ -201,17 +202,19 @@ def inspected(
         encoding: the same.
         findings: takes what training on these data would guess, repair, leave out or refuse.
     """
+    first = Findings()
     splits = open_splits(
         data,
         roles=task.columns,
         columns=columns,
         encoding=encoding,
         by_target=task.by_target,
-        findings=findings,
+        findings=first,
     )
     claimed = _claimed(task, splits, findings)
     if claimed is not None:
         return inspected(data, claimed, columns=columns, encoding=encoding, findings=findings)
+    first.lead_to(findings)
     _tell_across(splits, task, findings)
     parts = splits.named()
     named = splits.how != "hash"
@@ -300,7 +303,11 @@ def _roles(source: Source) -> Mapping[str, str]:
 def _columns(source: Source) -> str:
     """How many columns of numbers and the like are the features."""
     spread = spread_of(source)
-    return "" if spread is None else f"{len(spread.names):,} columns as features"
+    if spread is None:
+        return ""
+    known = None if spread.chosen else profile_of(source)
+    usable = [name for name in spread.names if known is None or known.columns[name].usable]
+    return f"{number_of(len(usable), 'column', 'columns')} as features"
 
 
 def _left_out(findings: Findings) -> str:

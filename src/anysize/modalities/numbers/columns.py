@@ -17,7 +17,7 @@ from anysize.readers.cells import Cells
 from anysize.readers.values import as_text
 from anysize.sources.profile import Column, Profile
 from anysize.sources.profile.reading import Spread, findings_of, profile_of, spread_of
-from anysize.sources.profile.telling import no_columns, tell, tell_left_out
+from anysize.sources.profile.telling import ByColumn, no_columns, tell, tell_left_out
 
 _MOST_ROWS = 100_000
 _MOST_CELLS = 1 << 22
@@ -65,18 +65,20 @@ def chosen(
         DataError: none can be, or not all that were named.
     """
     where = Path(source.name).name
-    columns = _chosen(profile, spread, findings, where, raw=raw)
+    found = ByColumn()
+    columns = _chosen(profile, spread, found, where, raw=raw)
     if not columns:
         raise DataError(source.name, no_columns(profile, spread.names))
-    tell(profile, {column.name for column in columns}, findings, where)
+    tell(profile, {column.name for column in columns}, found, where)
+    findings.join(found.shortened())
     return columns
 
 
 def _chosen(
-    profile: Profile, spread: Spread, findings: Findings, where: str, *, raw: bool
+    profile: Profile, spread: Spread, found: ByColumn, where: str, *, raw: bool
 ) -> list[Column]:
     """The columns to learn from, in the table's order, or as they were named."""
-    found: list[Column] = []
+    columns: list[Column] = []
     refused = []
     for name in spread.names:
         column = profile.columns.get(name)
@@ -94,16 +96,16 @@ def _chosen(
                 column, kind="text", why="this model was made for numbers alone"
             )
         if column.usable:
-            found.append(column)
+            columns.append(column)
         else:
-            tell_left_out(column, findings, where)
+            tell_left_out(column, found.of(name), where)
     if refused:
         raise DataError(
             where,
             f"cannot be learned from by {', '.join(refused)}: leave out of --columns features "
             "what is no number, category, boolean or date",
         )
-    return found
+    return columns
 
 
 def _forced(column: Column) -> Column:

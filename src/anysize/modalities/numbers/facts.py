@@ -84,9 +84,10 @@ def read_as_taught(student: Network, taught: FeatureSettings) -> None:
             f"student and teacher must take windows of the same length: {student.spec} takes "
             f"{own.least} to {own.steps} steps, its teacher {taught.least} to {taught.steps}"
         )
-    lengths = {"least": least, "steps": steps} if own.steps else {}
+    if own.steps:
+        own = dataclasses.replace(own, least=least, steps=steps)
     student.settings = dataclasses.replace(
-        own, encoding=taught.encoding, names=taught.names, **lengths
+        own, encoding=taught.encoding, names=taught.names, series=taught.series
     )
 
 
@@ -96,12 +97,19 @@ def _said(settings: FeatureSettings) -> str:
 
 
 def _shape(source: Source, role: str, encoding: TableEncoding | None) -> tuple[int, ...] | None:
-    """Of a table's vectors, else the shape of the first record whose numbers can be read."""
+    """Of a table's vectors, else the shape of the first record whose numbers can be read.
+
+    Raises:
+        DataError: none can be; the first fault.
+    """
     if encoding is not None:
         return (encoding.width,)
+    fault: DataError | None = None
     for index in range(len(source)):
         try:
             return source[index].features(role).shape
-        except DataError:
-            continue
+        except DataError as error:
+            fault = fault or error
+    if fault is not None:
+        raise fault
     return None

@@ -29,6 +29,7 @@ class FeatureSettings(Settings):
             must have the same columns, in any order.
         encoding: how the cells of a table's row become these numbers; None where records are
             numbers already.
+        series: the columns of a table that are the steps, where records are its rows.
     """
 
     modality: ClassVar[str] = "features"
@@ -40,6 +41,7 @@ class FeatureSettings(Settings):
     overlap: int = 0
     names: tuple[str, ...] = ()
     encoding: TableEncoding | None = None
+    series: tuple[str, ...] = ()
 
     @property
     def unit(self) -> Unit:
@@ -59,7 +61,8 @@ class FeatureSettings(Settings):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the numbers are made of, where they came from a table."""
-        return self.names if self.encoding is None else self.encoding.names
+        named = self.series or self.names
+        return named if self.encoding is None else self.encoding.names
 
     @classmethod
     def from_json(cls, entries: Mapping[str, Any], origin: str) -> FeatureSettings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from anysize.core.findings import Findings
 
@@ -105,3 +105,35 @@ def tell_uneven(counts: Mapping[str, int], where: str, findings: Findings) -> No
         remedy="judge by macro_f1 (in evaluate), which counts all classes alike, and collect more "
         "records of the rare ones",
     )
+
+
+def tell_named(counts: Mapping[str, int], labels: Sequence[str], findings: Findings) -> None:
+    """Says where the classes that the user names are not those of the training records.
+
+    Args:
+        counts: training records by label; empty where they have none.
+        labels: that the user names; empty where they are taken from the data.
+        findings: takes it.
+    """
+    if not counts or not labels:
+        return
+    unnamed = [name for name in counts if name not in labels]
+    if unnamed:
+        findings.add(
+            "labels-unnamed",
+            "records for training have labels that --labels does not name; they are left out",
+            count=sum(counts[name] for name in unnamed),
+            unit="records",
+            examples=[f"{name!r} ({counts[name]:,})" for name in unnamed],
+            remedy="name them too, or leave out --labels",
+        )
+    absent = [name for name in labels if not counts.get(name)]
+    if absent:
+        findings.add(
+            "labels-named-absent",
+            "no record for training has a label that --labels names",
+            count=len(absent),
+            unit="classes",
+            examples=[repr(name) for name in absent],
+            remedy="check how they are spelled",
+        )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
-from anysize.core.findings import Findings
+from anysize.core.findings import Finding, Findings
 from anysize.sources.profile import Column, Profile
 from anysize.sources.profile.facts import DATE_FORMS, NUMBER_FORMS
 
@@ -23,22 +24,53 @@ _REMEDIES = {
 
 _UNITS = "write the numbers alone, all in one unit"
 _QUANTITY = re.compile(r"([<>~≈±]=?|[A-Za-z]{1,4}\s)?\s?([-+]?\d[\d.,]*)\s?([^\d\s]{0,10})")
+_MOST_ALONE, _SHOWN = 5, 5
 _FEWEST = 5
 _MOST_UNITS = 3
 
 
-def tell(profile: Profile, used: Collection[str], findings: Findings, where: str) -> None:
+class ByColumn:
+    """Findings about the columns of one table; what is true of many of them is said once."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Findings] = {}
+
+    def of(self, column: str) -> Findings:
+        """Takes what there is to say of a column."""
+        return self._found.setdefault(column, Findings())
+
+    def shortened(self) -> Iterator[Finding]:
+        """All of them, but of more than a few of one kind the first, with how many more."""
+        kinds: dict[str, list[tuple[str, Finding]]] = {}
+        for column, findings in self._found.items():
+            for one in findings:
+                kinds.setdefault(one.code, []).append((column, one))
+        for several in kinds.values():
+            first = several[0][1]
+            if len(several) <= _MOST_ALONE:
+                yield from (one for _, one in several)
+                continue
+            yield replace(
+                first,
+                message=f"{first.message}; so it is with {len(several) - 1:,} more columns",
+                count=len(several),
+                unit="columns",
+                examples=tuple(column for column, _ in several[1 : 1 + _SHOWN]),
+            )
+
+
+def tell(profile: Profile, used: Collection[str], found: ByColumn, where: str) -> None:
     """Adds a finding for each column with something to be said.
 
     Args:
         profile: of the table.
         used: the columns that are learned from.
-        findings: takes them.
+        found: takes them.
         where: the table's name.
     """
     for column in profile.columns.values():
         if column.name in used:
-            _tell_used(column, findings, where)
+            _tell_used(column, found.of(column.name), where)
 
 
 def tell_left_out(column: Column, findings: Findings, where: str) -> None:

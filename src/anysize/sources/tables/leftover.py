@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from anysize.modalities import is_content, load
-from anysize.sources.columns import Request, Role, usual_names
+from anysize.sources.columns import Request, Role
 from anysize.sources.rows import Row, shown_names
 
 _MOST = 20
@@ -65,13 +65,14 @@ def report_unused(
             )
             continue
         # Who names the column of the texts has chosen it among those that there are.
+        cells = [row.get(column) for row in sample]
         likely = (
             text is not None
             and text.spec.role not in request.columns
             and (
                 known in _TEXTS
-                or (known in usual_names(request) and known in {n.lower() for n in text.spec.names})
-                or _reads_like_text([row.get(column) for row in sample])
+                or (known in map(str.lower, text.spec.names) and _has_letters(cells))
+                or _reads_like_text(cells)
             )
         )
         remedy = ""
@@ -100,6 +101,11 @@ def _reads_like_text(cells: Sequence[Any]) -> bool:
         return False
     words = sum(len(text.split()) for text in texts) / len(texts)
     return words >= _WORDS and sum(map(len, texts)) / len(texts) >= _CHARACTERS
+
+
+def _has_letters(cells: Sequence[Any]) -> bool:
+    """Whether some cell holds more than numbers, dates and signs."""
+    return any(isinstance(cell, str) and any(map(str.isalpha, cell)) for cell in cells)
 
 
 def _is_joined(kind: str) -> bool:
