@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import ConfigurationError, DataError, RunError
 from anysize.training import Recipe, Stopped, run
 from anysize.training.preparation import prepare
 from anysize.training.stopping import StopRequest
@@ -319,6 +319,22 @@ def test_validation_that_cannot_be_scored_names_a_reason(tmp_path: Path) -> None
     with pytest.raises(DataError) as caught:
         run(recipe, quiet=True)
     assert "no record of the validation part has a label" in str(caught.value)
+
+
+def test_weights_that_overflow_are_called_diverged(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for number in range(24):
+        folder = tmp_path / "data" / str(number % 4)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (number * 9,) * 3).save(folder / f"{number}.png")
+    recipe = Recipe(
+        task="image-regression", data=str(tmp_path / "data"), model="mlp", steps=40, batch=8,
+        optimizer="sgd", learning_rate=1000.0, warmup=0.0, schedule="constant", clip=0.0,
+        micro_cost=64 * 8, tensorboard=False, out=str(tmp_path / "run"), validate_every=1,
+    )  # fmt: skip
+    with pytest.raises(RunError, match=r"gives no finite numbers .* lower --learning-rate"):
+        run(recipe, quiet=True)
 
 
 def test_a_finished_run_is_not_replaced_without_a_word(

@@ -16,13 +16,17 @@ from typer.testing import CliRunner
 
 from anysize.cli import compress as command
 from anysize.cli.main import app
-from anysize.compression import chain, judge, report, trial, verdict
+from anysize.compression import chain, judge, report, trial, verdict, worker
 from anysize.compression.answers import Answers
 from anysize.compression.pace import Pace, Ratio
 from anysize.compression.protocols import Context
 from anysize.compression.request import Judging
 from anysize.compression.verdict import Candidate, Figures, Judgement
 from anysize.core.errors import BudgetError, ConfigurationError
+from anysize.core.objects import Annotation
+from anysize.core.receipts import Receipt
+from anysize.core.records import Record
+from anysize.core.results import Result
 from anysize.modalities.pictures.settings import ImageOptions
 from anysize.models.bundle import Card, save
 from anysize.models.network import BuildRequest
@@ -234,6 +238,20 @@ def test_a_metric_without_interval_is_said_to_have_none() -> None:
     labels = judged("accuracy", Answers(np.array([0, 1], np.int32), np.array([True, False])))
     assert report.notes(labels) == []
     assert "(+0.0000 … +0.0000)" in report.rows(labels)[1][9]
+
+
+def test_answers_that_are_objects_are_no_labels() -> None:
+    """Neither those with boxes nor those where nothing was found."""
+    found = [{"label": "cat", "score": 0.9, "box": [1, 2, 3, 4]}]
+    receipt = Receipt(
+        extent=1, unit="pixels", windows=1, covered=1.0, dropped=0, merge="objects",
+        fidelity="exact",
+    )  # fmt: skip
+    results = [Result(str(n), answer, None, receipt) for n, answer in enumerate((found, []))]
+    target = (Annotation("cat", (1, 2, 3, 4)),)
+    kept = worker.Answers((), [Record(id="0", fields={}, target=target)] * 2, None)
+    assert list(kept.kept(iter(results))) == results
+    assert kept.predictions == [-1, -1]
 
 
 def test_the_table_is_never_cut(

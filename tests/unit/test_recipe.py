@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from torch import nn
 
+from anysize import tasks
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.progress import worth_telling
 from anysize.modalities import load
@@ -260,6 +261,14 @@ def test_nets_with_batch_normalisation_are_trained_with_sgd_and_growing_pictures
     assert resolve(Recipe(**PICTURES), **kind | {"side": 28}).progressive == 1.0
     with pytest.raises(ConfigurationError, match="pictures of one size"):
         resolve(Recipe(**PICTURES, progressive=0.5), **kind | {"side": 0})
+
+
+def test_numbers_of_pictures_are_not_learned_at_the_rate_of_classes() -> None:
+    """The gradient of a squared error has no bound."""
+    kind: dict[str, Any] = {"modality": load("image"), "pretrained": False, "normalised": True}
+    for name, wanted in (("image-classification", "sgd"), ("image-regression", "adamw")):
+        own = tasks.load(name).recipe_defaults(pretrained=False)
+        assert resolve(Recipe(**{**PICTURES, "task": name}), **kind, own=own).optimizer == wanted
 
 
 def test_pictures_grow_in_quarters_and_are_whole_in_the_end() -> None:

@@ -114,11 +114,12 @@ class Answers:
         self.values.append(value)
         self.targets.append(target)
 
-    def _judged(self, prediction: str | list[str], target: Any) -> tuple[int, bool]:
+    def _judged(self, prediction: str | list[Any], target: Any) -> tuple[int, bool]:
         """The place of an answer, and whether it is right; a set of labels is one answer."""
         if isinstance(prediction, str):
             return self._places.get(prediction, -1), prediction == target
-        if not isinstance(target, tuple):
+        # Without labels a list is of something else, such as objects with their boxes.
+        if not isinstance(target, tuple) or not self._places:
             return -1, False
         answer = frozenset(prediction)
         # The same number in every measuring process.

@@ -85,10 +85,11 @@ class Quickened(Protocol):
         ...
 
 
-_NO_NUMBER = (
+NO_NUMBER = (
     "the model's output is not a number (NaN or infinity): its weights are damaged, or the "
     "input has numbers far larger than it was trained on"
 )
+"""What is wrong with a record for which the model gives none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class OneRun:
             if sound[row]:
                 yield Answer(example, {**outputs.row(row), **example.aside})
             else:
-                yield Answer(example, {}, problem=_NO_NUMBER)
+                yield Answer(example, {}, problem=NO_NUMBER)
 
     def rehearse(self, runtime: Runtime, examples: Sequence[Example]) -> float | None:
         """Runs them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +50,12 @@ class ImageClassification(Classification):
     unit = "pixels"
     columns = (IMAGE, LABEL)
     augmentation = "standard"
+
+    def recipe_defaults(self, *, pretrained: bool) -> Mapping[str, Any]:
+        # Squares of errors have gradients of any size; plain descent at its rate for classes
+        # diverges.
+        squares = self.head.family == "regression" and not pretrained
+        return {"optimizer": "adamw"} if squares else {}
 
     def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
         """Shows pictures to a fresh network that takes its first filters from them."""

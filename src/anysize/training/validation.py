@@ -10,14 +10,14 @@ from typing import Any
 import torch
 
 from anysize.core.batches import BatchPlan
-from anysize.core.errors import DataError
+from anysize.core.errors import DataError, RunError
 from anysize.core.examples import Example, Outputs
 from anysize.core.pipeline import Position
 from anysize.core.predict import predict
 from anysize.core.protocols import Calibrating, Opened, Preprocess
 from anysize.core.records import Record, Source
 from anysize.core.results import Result
-from anysize.core.steps import Ability, Quickened
+from anysize.core.steps import NO_NUMBER, Ability, Quickened
 from anysize.models.execution import collect
 from anysize.scale.protocols import Team
 from anysize.tasks.protocols import MergeOptions, step_of, target_of
@@ -173,6 +173,11 @@ def validate(
     found = team.gather((count, problem, meter.state()))
     if not any(each for each, _, _ in found):
         first = next((each for _, each, _ in found if each), "there are none")
+        if step and NO_NUMBER in first:
+            raise RunError(
+                f"after step {step} the model gives no finite numbers any more, because training "
+                "has diverged: lower --learning-rate, or bound the steps with --clip 1"
+            )
         raise DataError(source.name, f"no record can be used for validation; the first: {first}")
     meter.join([state for _, _, state in found])
     metric, loss = meter.score()
