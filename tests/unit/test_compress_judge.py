@@ -247,7 +247,10 @@ def test_answers_that_are_objects_are_no_labels() -> None:
         extent=1, unit="pixels", windows=1, covered=1.0, dropped=0, merge="objects",
         fidelity="exact",
     )  # fmt: skip
-    results = [Result(str(n), answer, None, receipt) for n, answer in enumerate((found, []))]
+    results = [
+        Result(id=str(n), prediction=answer, score=None, receipt=receipt)
+        for n, answer in enumerate((found, []))
+    ]
     target = (Annotation("cat", (1, 2, 3, 4)),)
     kept = worker.Answers((), [Record(id="0", fields={}, target=target)] * 2, None)
     assert list(kept.kept(iter(results))) == results
