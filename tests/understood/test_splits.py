@@ -363,3 +363,36 @@ def test_split_part_empty(tmp_path: Path) -> None:
     found, codes = learned(tmp_path)
     assert set(sizes(found)) == {"train", "validation"}
     assert codes["part-empty"].level == "warning" and "test part" in codes["part-empty"].message
+
+
+def test_folder_of_tables_and_more(tmp_path: Path) -> None:
+    for name in ("train.csv", "test.csv"):
+        table(tmp_path / name, 40, start=len(name) * 100)
+    (tmp_path / "README.md").write_text("about")
+    (tmp_path / "info.json").write_text("{}")
+    (tmp_path / "note.txt").write_text("a note")
+    _, codes = learned(tmp_path)
+    one = codes["beside-tables"]
+    assert (one.level, one.examples) == ("note", ("info.json", "note.txt"))
+    table(tmp_path / "more/a.csv", 9)
+    (tmp_path / "sheet.xlsx").write_bytes(b"PK")
+    (tmp_path / "rest.zip").write_bytes(b"PK")
+    _, codes = learned(tmp_path)
+    one = codes["beside-tables"]
+    assert (one.level, one.count) == ("warning", 5)
+    assert {"more/", "rest.zip", "sheet.xlsx"} <= set(one.examples)
+    _, codes = learned(tmp_path / "more")
+    assert "beside-tables" not in codes
+
+
+def test_folder_of_tables_inside(tmp_path: Path) -> None:
+    table(tmp_path / "2019/a.csv", 40)
+    table(tmp_path / "2020/a.csv", 40, start=40)
+    with pytest.raises(DataError, match=r"named by a pattern, such as '.*/\*/\*\.csv'"):
+        learned(tmp_path)
+    whole, _ = learned(tmp_path / "*" / "*.csv")
+    assert sum(sizes(whole).values()) == 80
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book/a.xlsx").write_bytes(b"PK")
+    with pytest.raises(DataError, match="save a sheet as CSV"):
+        learned(tmp_path / "book")

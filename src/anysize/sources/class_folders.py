@@ -13,8 +13,16 @@ from anysize.sources.columns import Request
 from anysize.sources.files import FileSource, file_content
 from anysize.sources.folder_findings import tell_empty_class, tell_skipped
 from anysize.sources.listing import Skipped, entry_kind, is_about, sorted_rows, suffix_of, walk
+from anysize.sources.tables.packed_names import WORKBOOKS, is_table
 
 _NO_SUFFIX = frozenset({""})
+
+
+def _advice(folder: Path, skipped: Skipped) -> str:
+    """What to do where a folder holds no files of a task, but tables of another kind or deeper."""
+    if any(map(is_table, skipped.suffixes)):
+        return f"; tables in folders inside are named by a pattern, such as '{folder}/*/*.csv'"
+    return "; save a sheet as CSV" if WORKBOOKS & skipped.suffixes.keys() else ""
 
 
 class Listing:
@@ -61,7 +69,7 @@ class Listing:
             raise DataError(
                 str(self.folder),
                 f"holds no {content.kind} files ({', '.join(sorted(suffixes))}) and no tables; "
-                f"found {self.skipped}",
+                f"found {self.skipped}{_advice(self.folder, self.skipped)}",
             )
         self._tell(len(source), request)
         return source

@@ -1,9 +1,9 @@
-"""Files beside tables of file names: those that no table names."""
+"""What lies beside the tables of a folder: files that no table names, and other data."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from anysize.core.records import Source
 from anysize.modalities import is_content, load
 from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
-from anysize.sources.listing import Skipped, natural, walk
+from anysize.sources.contents import contents, is_result
+from anysize.sources.listing import Skipped, entry_kind, is_about, natural, suffix_of, walk
 from anysize.sources.table import TableSource
+from anysize.sources.tables.packed_names import PACKED, WORKBOOKS, inner_suffix
 
 # Of more rows the names are not remembered.
 _MOST_ROWS = 1_000_000
@@ -23,6 +25,8 @@ def tell_unnamed(
 ) -> None:
     """Counts the pictures or recordings in a folder that its tables do not name.
 
+    Where tables hold the data themselves, other data beside them.
+
     Args:
         folder: in which the tables are.
         sources: the tables.
@@ -31,6 +35,8 @@ def tell_unnamed(
     """
     tables = [table for source in sources for table in _tables(source)]
     kinds = {kind for table in tables for _, kind in _roles(table)}
+    if not kinds:
+        _tell_beside(folder, {Path(table.name).name for table in tables}, request)
     if not kinds or sum(map(len, tables)) > _MOST_ROWS:
         return
     suffixes = frozenset(suffix for kind in kinds for suffix in load(kind).suffixes)
@@ -50,6 +56,41 @@ def tell_unnamed(
             examples=sorted(unnamed, key=natural)[:5],
             remedy="add a row for each that belongs to the data",
         )
+
+
+def _tell_beside(folder: Path, taken: Collection[str], request: Request) -> None:
+    """What could be data as well: workbooks, archives, JSON, documents, folders of tables."""
+    kinds = [spec.kind for spec in request.roles if is_content(spec.kind)]
+    suffixes = {suffix for kind in kinds for suffix in load(kind).suffixes} | {".json"}
+    surely, maybe = [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name, suffix = entry.name, inner_suffix(entry.name)
+            if name.startswith((".", "__")) or name in taken or is_about(name):
+                continue
+            if entry_kind(entry) == "folder":
+                surely += [f"{name}/"] if _holds_tables(folder / name) else []
+            elif suffix in WORKBOOKS or (not suffix and suffix_of(name) in PACKED):
+                surely.append(name)
+            elif suffix in suffixes:
+                maybe.append(name)
+    if surely or maybe:
+        request.findings.add(
+            "beside-tables",
+            f"{folder}: what lies beside its tables is left out",
+            level="warning" if surely else "note",
+            count=len(surely) + len(maybe),
+            unit="entries",
+            examples=sorted([*surely, *maybe], key=natural),
+            remedy="save a sheet as CSV, unpack an archive, or name all paths, if they belong to "
+            "the data"
+            if surely
+            else "",
+        )
+
+
+def _holds_tables(folder: Path) -> bool:
+    return not is_result(folder) and bool(contents(folder).tables)
 
 
 def _tables(source: Source) -> Iterator[TableSource]:
