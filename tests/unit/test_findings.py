@@ -170,3 +170,14 @@ def test_training_keeps_what_is_found_of_columns(tmp_path: Path) -> None:
     codes = {one.code for one in model.findings}
     assert codes >= {"column-row-number", "column-units"}
     assert model.card.settings.columns == ("weight", "b")
+
+
+def test_who_names_the_column_of_texts_is_not_told_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("en,fr\n" + "two men at work,deux hommes au travail\n" * 4, encoding="utf-8")
+    text = ColumnSpec(role="source", kind="text", names=("en",))
+    for columns, level in (({}, "warning"), ({"source": "en"}, "note")):
+        findings = Findings()
+        open_source(path, roles=[text], columns=columns, findings=findings)
+        (found,) = [one for one in findings if one.code == "column-left-out"]
+        assert (found.level, bool(found.remedy)) == (level, level == "warning")

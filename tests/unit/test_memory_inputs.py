@@ -137,6 +137,17 @@ def test_evaluation_takes_tables_in_memory(texts: Model) -> None:
     assert measured.main()["accuracy"] == pytest.approx(right / 3)
 
 
+def test_what_has_no_targets_is_not_evaluated(
+    texts: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("no folder says what it is")
+    (tmp_path / "b.csv").write_text("text,number\nnor does a column,1\n")
+    monkeypatch.setattr(Model, "session", None)  # nothing is run
+    for name in ("a.txt", "b.csv"):
+        with pytest.raises(DataError, match=r"what results are compared with \(label\)"):
+            texts.evaluate(tmp_path / name)
+
+
 def test_pictures_come_in_many_kinds(pictures: Model) -> None:
     image = pytest.importorskip("PIL.Image")
     rng = np.random.default_rng(0)

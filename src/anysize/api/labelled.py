@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from anysize.core.errors import DataError
 from anysize.core.findings import Findings
 from anysize.core.records import Source
 from anysize.planning.options import PredictOptions
@@ -12,6 +14,7 @@ from anysize.tasks.memory_tables import rows_of
 
 if TYPE_CHECKING:
     from anysize.api.model import Model
+    from anysize.sources.columns import ColumnSpec
     from anysize.sources.inputs import Chosen
     from anysize.sources.opening import Paths
     from anysize.tasks.protocols import Task
@@ -63,14 +66,35 @@ def _opened(
     from anysize.sources.inputs import check_split, open_split
 
     validation, test = model.card.shares()
-    return open_split(
+    roles = columns_of(task, model.card)
+    chosen = open_split(
         data,
         check_split(data, split),
-        roles=columns_of(task, model.card),
+        roles=roles,
         columns=options.columns,
         encoding=options.encoding,
         by_target=task.by_target,
         validation=validation,
         test=test,
         findings=findings,
+    )
+    _check_targets(chosen.source, roles)
+    return chosen
+
+
+def _check_targets(source: Source, roles: Sequence[ColumnSpec]) -> None:
+    """Raises a ``DataError`` before hours of work that there is nothing to compare with."""
+    from anysize.sources.several_tables import has_labels
+
+    spec = next((spec for spec in roles if spec.kind == "target"), None)
+    # Files beside the records', and columns such as is_impossible, may say it as well.
+    values = {each.role for each in roles if each.kind == "value"}
+    elsewhere = any(each.beside for each in roles) or values & set(getattr(source, "roles", ()))
+    if spec is None or elsewhere or has_labels(source) is not False:
+        return
+    folders = "put files into folders by it, or " if spec.folders else ""
+    raise DataError(
+        source.name,
+        f"none of its records has what results are compared with ({spec.role}): {folders}give a "
+        f"table with a column for it (--columns {spec.role}=NAME), or use predict",
     )
