@@ -16,7 +16,7 @@ from anysize.core.findings import Finding, Findings
 from anysize.sources import open_source
 from anysize.sources.inputs import Chosen
 from anysize.sources.labels.class_findings import tell_named
-from anysize.tasks.understanding import Understood, comparable, understand
+from anysize.tasks.understanding import Understood, comparable, inspected, understand
 
 TASK = "text-classification"
 ROWS = 120
@@ -238,3 +238,12 @@ def test_label_unlike_those_named() -> None:
     tell_named({"low": 3}, (), none)
     tell_named({}, ["value"], none)
     assert not len(none)
+
+
+def test_label_of_one_class_alone(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", ["good"] * ROWS)
+    assert "only one label, 'good'" in refused(path)
+    findings = Findings()
+    inspected(path, tasks.load(TASK), findings=findings)
+    (one,) = [each for each in findings if each.code == "labels-one"]
+    assert one.level == "warning" and "'good'" in one.message

@@ -382,3 +382,8 @@ def test_json_columns_of_different_lengths(tmp_path: Path) -> None:
     path = written(tmp_path / "a.json", json.dumps({"text": ["a", "b"], "label": ["pos"]}))
     with pytest.raises(DataError, match="columns of different lengths: text 2, label 1"):
         read(path)
+
+
+@pytest.mark.parametrize("odd", ["\ufeff\ufefftext,label\n", "\u200btext , \u00a0label\u200b\n"])
+def test_header_with_invisible_characters(tmp_path: Path, odd: str) -> None:
+    assert read(written(tmp_path / "a.csv", table(head=odd))) == (ROWS, {})

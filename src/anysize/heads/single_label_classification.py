@@ -21,7 +21,8 @@ from anysize.heads.class_meter import METRICS, ClassMeter
 from anysize.heads.protocols import Family, Head, HeadLoss, Logits, ProblemType, Targets
 from anysize.sources import target_counts
 from anysize.sources.columns import ColumnSpec
-from anysize.sources.labels.findings import note_known, settle
+from anysize.sources.labels.class_findings import tell_single
+from anysize.sources.labels.findings import note_known, settle, short
 from anysize.sources.labels.named import Labelled, Named
 from anysize.sources.labels.spelling import LabelNames, class_order
 
@@ -84,6 +85,7 @@ class SingleLabel:
 
     def inspected(self, source: Source, parts: Mapping[str, Source], findings: Findings) -> Source:
         found = settle(parts, findings)
+        tell_single(found.counts["train"], short(source), findings)
         return Named(source, found.names) if found.counts["train"] else source
 
     def known(self, labels: Sequence[str]) -> Callable[[Source], Source]:

@@ -107,7 +107,7 @@ def open_path(path: Path, request: Request) -> Source:
             offsets=index.offsets,
             first=first,
             row_format=row_format,
-            header=layout.header if layout.headed else row_format.columns,
+            header=row_format.header if layout.headed else row_format.columns,
             encoding=stored.encoding,
             request=request,
             place=place,

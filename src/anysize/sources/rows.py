@@ -19,6 +19,9 @@ CELL_LIMIT = 1 << 24
 ROW_LIMIT = 1 << 26
 """Bytes of one row at most (64 MiB)."""
 
+INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
+"""Characters that nobody sees: byte order marks and joiners."""
+
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 Row: TypeAlias = Mapping[str, Any]
@@ -58,7 +61,7 @@ class Delimited:
     def __init__(
         self, header: Sequence[str], dialect: Dialect, *, stray: bool = False, again: str = ""
     ) -> None:
-        self.header = tuple(cell.strip() for cell in header)
+        self.header = tuple(cell.strip().strip(INVISIBLE).strip() for cell in header)
         self.dialect = dialect
         self._stray = stray
         self._again = again

@@ -107,6 +107,21 @@ def tell_uneven(counts: Mapping[str, int], where: str, findings: Findings) -> No
     )
 
 
+def tell_single(counts: Mapping[str, int], where: str, findings: Findings) -> None:
+    """Says that there is one class alone, which training refuses."""
+    if len(counts) == 1:
+        ((name, count),) = counts.items()
+        findings.add(
+            "labels-one",
+            f"{where}: all records for training have the same label, {name!r}, so that there is "
+            "nothing to learn",
+            count=count,
+            unit="records",
+            remedy="add records of another class, or name the right column with --columns "
+            "label=NAME",
+        )
+
+
 def tell_named(counts: Mapping[str, int], labels: Sequence[str], findings: Findings) -> None:
     """Says where the classes that the user names are not those of the training records.
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from anysize.readers.values import NULLS, WORDS
+from anysize.sources.rows import INVISIBLE
 
 ALWAYS_MISSING = NULLS | {"\\n"}
 """What means "no label" anywhere, in lower case."""
@@ -25,7 +26,6 @@ MISSING_WORDS = WORDS | {"n.a."}
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)\.0+")
 _BOOLEANS = frozenset({"true", "false"})
-_INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
 _ALPHABET = 10
 """So many classes of one letter are an alphabet, in which ``a`` and ``A`` differ."""
 
@@ -41,7 +41,7 @@ def plain_label(cell: str) -> str | None:
     label = cell
     if not label.isascii():
         label = label.encode("utf-8", "ignore").decode()
-        label = unicodedata.normalize("NFC", label.strip(_INVISIBLE))
+        label = unicodedata.normalize("NFC", label.strip(INVISIBLE))
     label = " ".join(label.split())
     folded = label.casefold()
     if folded in ALWAYS_MISSING:
