@@ -43,8 +43,10 @@ class Command(TyperCommand):
                 if valued[flag] and not equals:
                     next(words, None)
             elif flag.startswith("--"):
-                near = difflib.get_close_matches(flag, valued.keys() - {"--help"}, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
+                # By their names: the dashes that all begin with make none of them alike.
+                names = [each[2:] for each in valued if each.startswith("--") and each != "--help"]
+                near = difflib.get_close_matches(flag[2:], sorted(names), n=1)
+                hint = f"; did you mean --{near[0]}?" if near else ""
                 problems.append(f"anysize {ctx.info_name} has no option {flag}{hint}")
         if problems:
             raise ConfigurationError(problems)
