@@ -59,10 +59,11 @@ def test_a_working_directory_that_is_gone(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(OSError, match="No such file") as caught:
         Path("a").absolute()
     found = ending.ending(caught.value)
+    with pytest.raises(ConfigurationError, match="change to another folder"):
+        ending.refuse_nowhere()
     monkeypatch.chdir(tmp_path)
-    assert found == (
-        "the working directory does not exist any more: change to another folder", 1
-    )  # fmt: skip
+    ending.refuse_nowhere()
+    assert found == (ending.GONE, 1)
 
 
 @pytest.mark.parametrize("received", [0, int(signal.SIGTERM)])

@@ -261,9 +261,15 @@ def test_a_classifier_from_elsewhere(tmp_path: Path, batch: int | str, probabili
         assert result.score == pytest.approx(expected, abs=1e-4)
 
 
-def test_without_an_adapter_classes_are_numbers(tmp_path: Path) -> None:
+def test_without_an_adapter_classes_are_numbers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = foreign(tmp_path / "means.onnx")
     model = anysize.load(path, "image-classification")
+    assert "so ImageNet's mean and deviation are taken; --pixels" in caplog.text
+    caplog.clear()
+    anysize.load(path, "image-classification", pixels="0-1")
+    assert not caplog.text
     assert model.card.labels == ("0", "1", "2")
     assert model.card.settings.mean == (0.485, 0.456, 0.406)
     with pytest.raises(BundleError, match="--task"):

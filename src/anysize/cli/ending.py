@@ -17,6 +17,8 @@ from anysize.core.files import ESCAPED
 INTERRUPTED = 130
 """The exit code of Ctrl-C."""
 
+GONE = "the working directory does not exist any more: change to another folder"
+
 _STREAMS = (0, 1, 2)
 _NAME = re.compile(r"[a-z_]+")
 _BEGINNING = re.compile(r"^(?:[a-z_]+ and )?[a-z_]+")
@@ -80,11 +82,25 @@ def _of_the_system(error: OSError) -> str:
     if error.filename is not None:
         name = error.filename
         return f"{os.fsdecode(name) if isinstance(name, bytes) else name}: {words}"
+    return GONE if _is_nowhere() else words
+
+
+def refuse_nowhere() -> None:
+    """Refuses to work in a folder that was deleted: numerical libraries end the process there.
+
+    Raises:
+        ConfigurationError: it is so.
+    """
+    if _is_nowhere():
+        raise ConfigurationError(GONE)
+
+
+def _is_nowhere() -> bool:
     try:
         Path.cwd()
     except OSError:
-        return "the working directory does not exist any more: change to another folder"
-    return words
+        return True
+    return False
 
 
 def prepare_streams() -> None:

@@ -32,6 +32,7 @@ from anysize.cli.ending import (
     interruption,
     prepare_streams,
     reader_is_gone,
+    refuse_nowhere,
 )
 from anysize.cli.flags import Command
 from anysize.cli.output import document, out, say, show_warnings
@@ -79,6 +80,7 @@ def root(
     ] = False,
 ) -> None:
     """Options of the command itself."""
+    refuse_nowhere()
 
 
 def run() -> None:

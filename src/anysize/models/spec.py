@@ -119,7 +119,7 @@ def _opened(spec: str, task: str | None, pixels: str | None) -> tuple[Network, C
     path = Path(spec)
     graph = graph_file(path)
     if graph is not None:
-        return _graph(graph, task)
+        return _graph(graph, task, pixels)
     if is_keras(spec):
         from anysize.models.keras import file as keras_file
 
@@ -145,7 +145,7 @@ def _opened(spec: str, task: str | None, pixels: str | None) -> tuple[Network, C
     return hub.open_folder(spec, task)
 
 
-def _graph(path: Path, task: str | None) -> tuple[Network, Card]:
+def _graph(path: Path, task: str | None, pixels: str | None) -> tuple[Network, Card]:
     if not path.is_file():
         raise BundleError(str(path), "does not exist")  # no hub id ends like this
     if path.suffix.lower() == ".xml":
@@ -160,7 +160,7 @@ def _graph(path: Path, task: str | None) -> tuple[Network, Card]:
             return cast(tuple[Network, Card], module.open_graph(path, task))
     from anysize.models.onnx.file import open_onnx_file
 
-    return open_onnx_file(path, task)
+    return open_onnx_file(path, task, pixels=pixels)
 
 
 def _refuse_slip(path: Path) -> None:

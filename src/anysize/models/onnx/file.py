@@ -7,6 +7,7 @@ detector needs an adapter with a ``[decoder]``. Texts need ``tokenizer.json`` be
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from anysize.core.errors import BundleError, ConfigurationError
@@ -27,17 +28,22 @@ from anysize.models.onnx.adapter import (
 )
 from anysize.models.onnx.graph import OnnxGraph, read_graph
 
+_log = logging.getLogger("anysize")
+
 _CLASSIFIERS = ("image-classification", "text-classification")
 _TEXT_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 _MOST_CLASSES = 1 << 20
 
 
-def open_onnx_file(path: Path, task: str | None = None) -> tuple[Network, Card]:
+def open_onnx_file(
+    path: Path, task: str | None = None, *, pixels: str | None = None
+) -> tuple[Network, Card]:
     """A network and a card for an ONNX file.
 
     Args:
         path: of the file.
         task: of a classifier from elsewhere, which does not name it.
+        pixels: the values that it was trained on, where they will be given.
 
     Raises:
         BundleError: the file, its adapter or its tokenizer cannot be used; all faults are named.
@@ -55,6 +61,12 @@ def open_onnx_file(path: Path, task: str | None = None) -> tuple[Network, Card]:
         find_adapter(path)  # says what to write
     if known is None:
         known = _foreign(path, graph, task, adapter)
+        if task == "image-classification" and pixels is None and not _says_pixels(adapter):
+            _log.warning(
+                "%s: nothing says which values of pixels it was trained on, so ImageNet's mean and "
+                "deviation are taken; --pixels, or mean and std in %s beside it, say it",
+                path, path.with_suffix(".toml").name,
+            )  # fmt: skip
     elif task not in (None, known.card.task):
         raise ConfigurationError(f"task must be {known.card.task!r}, the file's own, not {task!r}")
     else:
@@ -148,6 +160,11 @@ def _padding(path: Path) -> int:
     tokenizer = tokenizer_beside(path)
     found = (tokenizer.token_to_id(name) for name in ("[PAD]", "<pad>", "<|endoftext|>"))
     return next((number for number in found if number is not None), 0)
+
+
+def _says_pixels(adapter: Path | None) -> bool:
+    """Whether an adapter file, which was read already, names the mean of pixels."""
+    return adapter is not None and "mean" in adapter.read_text(encoding="utf-8")
 
 
 def _decodes(adapter: Path) -> bool:
