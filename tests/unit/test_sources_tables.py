@@ -438,13 +438,18 @@ def test_files_that_a_table_names(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         (tmp_path / "images" / name).write_bytes(b"")
     path = tmp_path / "data.csv"
-    rows = ["images\\a.png", " images/b.png ", "b.png", "c.png", "iVBORw0KGgo" * 100]
+    rows = ["images\\a.png", " images/b.png ", "b.png", "c.png", "iVBORw0KGgo" * 100, "/no/d.png"]
     path.write_text("\n".join(["image,label", *(f"{row},x" for row in rows)]))
     source = open_source(path, roles=[IMAGE, LABEL])
     assert [source[place].image("image").origin for place in (0, 1)] == [
         str(tmp_path / "images/a.png"), str(tmp_path / "images/b.png"),
     ]  # fmt: skip
-    for place, said in ((2, "it is in the folder images"), (3, "no such file"), (4, "base64")):
+    for place, said in (
+        (2, "it is in the folder images"),
+        (3, "no such file"),
+        (4, "base64"),
+        (5, "file$"),
+    ):
         with pytest.raises(DataError, match=said) as caught:
             source[place]
         assert len(str(caught.value)) < 400

@@ -113,10 +113,9 @@ class CellFiles:
                 f"has no file name in the column {column!r}, but {len(name):,} characters, such as "
                 f"{name[:20]!r}; files in base64 are not read: write them beside the table",
             )
+        where = "" if Path(name).is_absolute() else f" in {self._folder}{self._hint(plain)}"
         raise DataError(
-            origin,
-            f"names {name!r} in the column {column!r}, but there is no such file in "
-            f"{self._folder}{self._hint(plain)}",
+            origin, f"names {name!r} in the column {column!r}, but there is no such file{where}"
         )
 
     def _hint(self, name: str) -> str:
