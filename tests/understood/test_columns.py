@@ -473,3 +473,21 @@ def test_column_steps_of_a_series(tmp_path: Path) -> None:
     assert [*model.predict(path)][3].score == pytest.approx(whole.score)  # type: ignore[union-attr]
     with pytest.raises(DataError, match="lacks the column 't2'"):
         model.predict(write(tmp_path / "few.csv", "t0,t1,t3,t4,t5", [[1, 2, 3, 4, 5]]))
+
+
+def test_column_other_decimal_mark(tmp_path: Path) -> None:
+    rows = rows_of(lambda index, yes: f"{index / 40 + yes:.3f}")
+    for mark, other, sign in ((".", ",", ","), (",", ".", ";")):
+        written = [[str(cell).replace(".", mark) for cell in row] for row in rows]
+        path = write(tmp_path / "t.csv", sign.join(["a", "noise", "label"]), written, sign)
+        encoder = Understood(path).encoder
+        odd = {"a": f"1{other}234", "noise": "0"}
+        assert not encoder(odd)[1]
+        (note,) = encoder.notes(odd)
+        assert note.endswith("is read as 1234, which is far from the training data; as 1.234 it "
+                             "would not be")  # fmt: skip
+        assert encoder({"a": f"1{mark}234", "noise": "0"})[1]
+    # Where thousands are usual, nothing is said of them.
+    rows = rows_of(lambda index, yes: f'"{index + 1 + 20 * yes},{index % 900 + 100}"')
+    encoder = Understood(write(tmp_path / "t.csv", "a,noise,label", rows)).encoder
+    assert encoder({"a": "12,345", "noise": "0"})[1]

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from anysize.models.columns.settings import ColumnEncoding, TableEncoding
 from anysize.readers.dates import moment, seconds
-from anysize.readers.values import LARGEST, as_text, boolean, is_missing, number
+from anysize.readers.values import LARGEST, Decimal, as_text, boolean, is_missing, number
 
 CLIP = 3.0
 """Scaled numbers far from the centre are drawn in smoothly, to this at most (Holzmüller et al.
 2024, arXiv:2407.04491)."""
+
+_FAR = 30.0
 
 _TURNS: Mapping[str, Callable[[datetime], float]] = {
     "month": lambda when: (when.month - 1) / 12,
@@ -63,6 +65,7 @@ class RowEncoder:
         self._centre = np.array([column.centre for column in scalars])
         self._scale = np.array([column.scale for column in scalars])
         self._bounded = np.array([column.kind != "boolean" for column in scalars], bool)
+        self._numbers = tuple(column for column in scalars if column.kind == "number")
         self._marks = np.array(marks, np.intp).reshape(-1, 2)
         self._ranks = ranks
 
@@ -90,6 +93,9 @@ class RowEncoder:
             found[self._places] = np.where(self._bounded, bounded, scaled)
             for place, target, steps in self._ranks:
                 found[target] = rank(float(read[place]), steps)
+            whole = whole and not any(
+                other_reading(column, get(column.name)) for column in self._numbers
+            )
             for place, column, start in self._dates:
                 _turn(found, start, column.parts, float(read[place]))
         for name, start, known in self._categories:
@@ -114,6 +120,11 @@ class RowEncoder:
                 said.append(
                     f"column {column.name!r}: {shown}; the median of the training data "
                     f"({_filled(column)}) is used"
+                )
+            elif column.kind == "number" and (other := other_reading(column, cell)) is not None:
+                said.append(
+                    f"column {column.name!r}: {_short(cell)} is read as {reader(column)(cell):g}, "
+                    f"which is far from the training data; as {other:g} it would not be"
                 )
         return tuple(said)
 
@@ -153,6 +164,25 @@ def reader(column: ColumnEncoding) -> Callable[[Any], float]:
         return nan if found is None else found
 
     return read_number
+
+
+def other_reading(column: ColumnEncoding, cell: Any) -> float | None:
+    """What a number is with the other decimal mark, where it is far off as it is read and not so.
+
+    ``1,234`` is one thousand or a little more than one.
+
+    Args:
+        column: of numbers.
+        cell: as the table has it.
+    """
+    other: Decimal = "." if column.decimal == "," else ","
+    if not isinstance(cell, str) or other not in cell:
+        return None
+    read, meant = number(cell, column.decimal), number(cell, other)
+    if read is None or meant is None or read == meant:
+        return None
+    far, near = (abs((value - column.centre) * column.scale) for value in (read, meant))
+    return meant if far > _FAR and near < CLIP else None
 
 
 def rank(value: float, steps: NDArray[np.float64]) -> float:
