@@ -257,6 +257,21 @@ def test_detection_pictures_without_annotations(tmp_path: Path) -> None:
         assert len(every) == len(source) + 1
 
 
+def test_detection_further_pages(tmp_path: Path) -> None:
+    coco(tmp_path)
+    page = Pillow.new("RGB", (WIDTH, HEIGHT))
+    page.save(tmp_path / "images/0.jpg", "TIFF", save_all=True, append_images=[page, page])
+    finding = opened(tmp_path)[1]["pages-unread"]
+    assert (finding.level, finding.examples) == ("warning", ("images/0.jpg: 3",))
+
+
+def test_detection_classes_that_differ_by_case(tmp_path: Path) -> None:
+    categories = [{"id": 7, "name": "box"}, {"id": 8, "name": "Box"}, {"id": 9, "name": "BOX"}]
+    annotations = [annotation(0), annotation(1, category_id=8)]
+    _, findings = opened(coco(tmp_path, categories=categories, annotations=annotations))
+    assert findings["classes-differ-by-case"].examples == ("Box", "box")
+
+
 def test_detection_names_with_an_underscore(tmp_path: Path) -> None:
     """As Roboflow writes them, and cameras."""
     for split in ("train", "valid"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +58,7 @@ class DetectionSource:
         faults, missing, doubled, twice = _Few(), _Few(), _Few(), _Few()
         self._doubled: set[int] = set()
         places: dict[str, int] = {}
+        labels: set[str] = set()
         for picture, file, described in found:
             place = places.setdefault(picture, len(places))
             if place < len(self._pictures):
@@ -68,6 +70,7 @@ class DetectionSource:
             if len(different) < len(described.objects):
                 twice.add(printable(picture), len(described.objects) - len(different))
                 described = replace(described, objects=different)
+            labels.update(each.label for each in different)
             self._pictures.append(os.fsencode(picture))
             self._files.append(os.fsencode(file))
             self._notes.append(described.pack())
@@ -76,10 +79,23 @@ class DetectionSource:
             if not is_there(root / picture):
                 missing.add(printable(picture))
         if self._targets:
-            self._tell_of_annotations(request, doubled, twice)
+            self._tell_of_annotations(request, doubled, twice, labels)
         self._tell(request, faults, missing)
 
-    def _tell_of_annotations(self, request: Request, doubled: _Few, twice: _Few) -> None:
+    def _tell_of_annotations(
+        self, request: Request, doubled: _Few, twice: _Few, labels: set[str]
+    ) -> None:
+        spellings = Counter(label.casefold() for label in labels)
+        alike = sorted(label for label in labels if spellings[label.casefold()] > 1)
+        if alike:
+            request.findings.add(
+                "classes-differ-by-case",
+                f"{self.name}: classes whose names differ by case alone are different classes",
+                count=len(alike),
+                unit="classes",
+                examples=alike[:5],
+                remedy="write them alike if they are one class",
+            )
         if doubled.count:
             request.findings.add(
                 "pictures-share-a-file",
@@ -123,7 +139,7 @@ class DetectionSource:
 
     def _compare(self, request: Request) -> None:
         """Looks at some pictures, evenly spread, whether their annotations can be theirs."""
-        contradictions = _Few()
+        contradictions, paged = _Few(), _Few()
         looked = range(0, len(self), max(-(-len(self) // _COMPARED), 1))
         for index in looked:
             described = self._described(index)
@@ -131,11 +147,23 @@ class DetectionSource:
             if described.problem or not described.objects or not is_there(path):
                 continue
             try:
-                self._objects(described, path)
+                pages = self._pages(described, path)
             except DataError as error:
                 contradictions.add(f"{self._id(index)}: {error.problem}")
+                continue
+            if pages > 1:
+                paged.add(f"{self._id(index)}: {pages}")
+        some = "" if len(looked) == len(self) else f" (of {len(looked)} that were looked at)"
+        if paged.count:
+            request.findings.add(
+                "pages-unread",
+                f"{self.name}: the objects of a picture are on its first page; further pages of "
+                f"pictures{some} are not read",
+                count=paged.count,
+                unit="pictures",
+                examples=paged.first,
+            )
         if contradictions.count:
-            some = "" if len(looked) == len(self) else f" (of {len(looked)} that were looked at)"
             request.findings.add(
                 "annotation-contradicts-picture",
                 f"{self.name}: pictures{some} that their annotations contradict are left out",
@@ -208,15 +236,22 @@ class DetectionSource:
             return Described(problem="several entries lead to this picture", origin=self.name)
         return Described.unpack(self._notes[index])
 
-    def _objects(self, described: Described, path: Path) -> tuple[Annotation, ...]:
+    def _pages(self, described: Described, path: Path) -> int:
+        """How many pages a picture has that fits its annotations.
+
+        Raises:
+            DataError: it does not fit.
+        """
         from anysize.readers.image import Image
 
+        image = Image(path)
         try:
-            extent = Image(path).extent
+            extent = image.extent
         except DataError:
             # That the picture is damaged is no fault of its annotations.
-            return ()
-        return described.within(extent)
+            return 0
+        described.within(extent)
+        return image.pages
 
     def path(self, index: int) -> Path:
         """A record's picture."""
