@@ -291,6 +291,6 @@ def own_words(files: Results | None, task: Task) -> Iterator[str]:
     elif formats and all(each.rows is None for each in formats.values()):
         first = next(iter(formats))
         yield (
-            f"the {task.name} results themselves are not written: give --out NAME{first}, or a "
-            "folder for several records"
+            f"what was made is not written ({task.name}): give --out NAME{first}, or a folder for "
+            "several records"
         )

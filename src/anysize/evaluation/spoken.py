@@ -97,8 +97,7 @@ class SpokenEvaluation(TranscriptEvaluation):
             )
         if self.silent:
             lines.append(
-                f"Of {number_of(self.silent, 'text', 'texts')} there is no speech, because "
-                "there is nothing in them to say."
+                f"{number_of(self.silent, 'text has', 'texts have')} no words, and so no speech."
             )
         return lines
 

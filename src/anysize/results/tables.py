@@ -45,10 +45,14 @@ def check_suffix(
         others: suffixes of files that the task writes and that hold no rows, for the message.
     """
     if out.suffix.lower() not in {**_WRITERS, **formats}:
-        more = "".join(f", {suffix}" for suffix in dict.fromkeys((*formats, *others)))
+        own = [*dict.fromkeys((*formats, *others))]
+        more = "".join(f", {suffix}" for suffix in own)
+        found = f"{out.suffix!r} is none of them" if out.suffix else "it has no suffix"
+        if own and not out.suffix:
+            found += f"; for a folder with a file for each record, add --files {own[-1][1:]}"
         raise ConfigurationError(
             f"--out {out} must end in .jsonl (JSON Lines), .csv{more} or .parquet, which names the "
-            f"format; {out.suffix or 'no suffix'!r} is none of them"
+            f"format; {found}"
         )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from anysize.core.errors import DataError
 from anysize.core.examples import Example
 from anysize.core.generation import SHORTEST, SINKS, GenerationOptions
+from anysize.core.plurals import number_of
 from anysize.core.protocols import Merger, Preprocess
 from anysize.core.receipts import Facts
 from anysize.core.records import Record
@@ -165,9 +166,9 @@ class _Prompts:
             more = with_input("", record.values)
             chunks = itertools.chain(text.chunks(), [more] if more else [])
             own = np.concatenate([self._begin[:0], *tokens_of(self._encoder, chunks)])
-            ids, facts = np.concatenate([self._begin, own]), None
+            ids, facts = np.concatenate([self._begin, own]), self._unknown(own)
             if record.values.get(SYSTEM.role, "").strip():
-                facts = Facts(notes=(_UNSAID,))
+                facts = Facts(notes=(_UNSAID,)).joined(facts)
             if not len(ids):
                 raise DataError(
                     text.origin, "is an empty prompt, and the model has no token to begin"
@@ -179,6 +180,18 @@ class _Prompts:
             arrays={"input_ids": ids},
             cost=len(ids),
             facts=facts,
+        )
+
+    def _unknown(self, ids: NDArray[np.int32]) -> Facts | None:
+        """How many tokens of a prompt stand for what the vocabulary does not have."""
+        count = 0 if self._encoder.unknown is None else int((ids == self._encoder.unknown).sum())
+        if not count:
+            return None
+        words = number_of(count, "token of the prompt is", "tokens of the prompt are")
+        return Facts(
+            counts={"unknown_tokens": count},
+            unread=count,
+            reason=f"{words} not in the model's vocabulary",
         )
 
 
