@@ -75,7 +75,7 @@ def test_the_report_can_be_listened_to(evaluation: spoken.SpokenEvaluation, tmp_
     spoken.write_report(evaluation, tmp_path, card={"task": "text-to-speech"}, source=source)
     page = (tmp_path / "report.html").read_text("utf-8")
     assert page.count("<audio") == 1 and "<mark>" in page and "2.00 s" in page
-    assert "Of 1 text there is no speech" in page
+    assert "1 text has no words, and so no speech." in page
     assert "numbers and abbreviations are not spelled out" not in page  # they are
     assert json.loads((tmp_path / "metrics.json").read_text())["wer"] == pytest.approx(3 / 8)
 

@@ -30,4 +30,4 @@ def test_words_that_are_not_known_are_said(prompt: str, unknown: int, reason: st
     preprocess = TextContinuation(AnswerOptions()).preprocess(build("lstm-lm", request))
     (example,) = preprocess(0, Record(id="a", fields={"text": Text(prompt, "a")}), None)
     facts = example.facts
-    assert (facts.unread if facts else 0, facts and facts.reason) == (unknown, reason)
+    assert facts is not None and (facts.unread, facts.reason) == (unknown, reason)

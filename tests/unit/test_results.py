@@ -17,7 +17,7 @@ from anysize.core.results import ErrorResult, Result
 from anysize.results.partial import Partial, place_of
 from anysize.results.rows import Rows
 from anysize.results.sinks import Document, OneFile, check_out
-from anysize.results.tables import write_table
+from anysize.results.tables import check_suffix, write_table
 from anysize.sources import open_source
 from anysize.sources.columns import ColumnSpec
 from anysize.sources.inputs import standard_input
@@ -116,6 +116,8 @@ def test_a_suffix_that_names_no_format_is_refused() -> None:
     for name in ("a.txt", "a", "a.xlsx"):
         with pytest.raises(ConfigurationError, match=r"\.jsonl .*\.csv or \.parquet"):
             check_out(Path(name), resume=False)
+    with pytest.raises(ConfigurationError, match=r"it has no suffix; for a folder .* --files srt"):
+        check_suffix(Path("a"), others=(".srt",))
     check_out(Path("A.CSV"), resume=True)
     check_out(Path("/dev/null"), resume=False)
     with pytest.raises(ConfigurationError, match="--resume needs --out"):

@@ -166,9 +166,9 @@ class _Prompts:
             more = with_input("", record.values)
             chunks = itertools.chain(text.chunks(), [more] if more else [])
             own = np.concatenate([self._begin[:0], *tokens_of(self._encoder, chunks)])
-            ids, facts = np.concatenate([self._begin, own]), self._unknown(own)
-            if record.values.get(SYSTEM.role, "").strip():
-                facts = Facts(notes=(_UNSAID,)).joined(facts)
+            ids = np.concatenate([self._begin, own])
+            unsaid = (_UNSAID,) if record.values.get(SYSTEM.role, "").strip() else ()
+            facts = Facts(notes=unsaid).joined(self._unknown(own))
             if not len(ids):
                 raise DataError(
                     text.origin, "is an empty prompt, and the model has no token to begin"
