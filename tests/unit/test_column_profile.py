@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anysize import inspect
+from anysize import inspect, tasks
+from anysize.core.findings import Findings
 from anysize.sources import open_source
 from anysize.sources.profile import Profile
 from anysize.sources.profile.cells import cells_of
@@ -22,6 +23,7 @@ from anysize.sources.profile.reading import profile_of, read_profile
 from anysize.sources.rows import split_row
 from anysize.sources.scan import RowScanner
 from anysize.sources.tables.dialect import Dialect
+from anysize.tasks.understanding import understand
 
 ROWS = 34_000
 QUOTED = Dialect(delimiter=",", quoting=True)
@@ -168,3 +170,15 @@ def test_a_table_that_was_divided_is_counted_once(tmp_path: Path) -> None:
         (tmp_path / f"{name}.csv").write_text("text,label\n" + "\n".join(rows))
     lines = inspect(tmp_path, task="text-classification", quiet=True).to_json()["columns"]  # type: ignore[union-attr]
     assert [(line["rows"], line["missing"]) for line in lines] == [(80, 0), (80, 0)]
+
+
+def test_columns_that_are_read_together_have_the_same_role(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"title {place},body of {place},{'ab'[place % 2]}" for place in range(40)]
+    path.write_text("title,body,label\n" + "\n".join(rows))
+    columns = {"text": "title+body"}
+    task = "text-classification"
+    lines = inspect(path, task=task, columns=columns, quiet=True).to_json()["columns"]  # type: ignore[union-attr]
+    assert [line["role"] for line in lines] == ["text", "text", "label"]
+    found = understand(path, tasks.load(task), columns=columns, findings=Findings())
+    assert "text from the column 'title+body'" in found.summary(Findings())[0]

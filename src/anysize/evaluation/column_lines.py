@@ -63,6 +63,8 @@ def column_lines(
     roles: dict[str, str] = {}
     for table in tables_of(source):
         roles.update({column: role for role, column in table.roles.items()})
+        for role, columns in getattr(table, "joined", {}).items():
+            roles.update(dict.fromkeys(columns, role))
     spread = spread_of(source)
     if spread is not None:
         used = chosen(source, profile, spread, findings)

@@ -121,6 +121,11 @@ class TableSource:
         """Role to column, for the roles that have one."""
         return dict(self._keys)
 
+    @property
+    def joined(self) -> Mapping[str, tuple[str, ...]]:
+        """Role to columns, for the roles that several play together."""
+        return {role: columns for role, columns in self._joined.items() if columns}
+
     def __len__(self) -> int:
         return max(len(self._offsets) - self._first, 0)
 

@@ -297,7 +297,8 @@ def _roles(source: Source) -> Mapping[str, str]:
     if parts:
         return _roles(parts[0])
     found: Mapping[str, str] = getattr(whole, "roles", {})
-    return found
+    joined: Mapping[str, Sequence[str]] = getattr(whole, "joined", {})
+    return {**found, **{role: "+".join(columns) for role, columns in joined.items()}}
 
 
 def _columns(source: Source) -> str:
