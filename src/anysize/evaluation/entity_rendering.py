@@ -8,7 +8,7 @@ from rich.text import Text
 
 from anysize.evaluation.entity_result import EntityEvaluation
 from anysize.evaluation.numbers import percent
-from anysize.evaluation.rendering import blank_table, render, unreadable, warning
+from anysize.evaluation.rendering import blank_table, read_in, render, unreadable, warning
 
 _MOST_LABELS = 30
 
@@ -38,7 +38,7 @@ def _evaluation(evaluation: EntityEvaluation) -> RenderableType:
         labels.add_row(f"… {more:,} more labels", "", "", "", "", "")
     receipts = evaluation.receipts
     words = (
-        f"{receipts.records:,} records in {receipts.windows:,} windows, "
+        f"{read_in(receipts.records, receipts.windows)}, "
         f"{receipts.longer_than_window:,} longer than one"
     )
     parts: list[RenderableType] = [main, labels, Text(words)]

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from anysize.evaluation.number_result import NumberEvaluation
 from anysize.evaluation.numbers import percent, quantity
-from anysize.evaluation.rendering import blank_table, render, unreadable, warning
+from anysize.evaluation.rendering import blank_table, read_in, render, unreadable, warning
 
 
 def register() -> None:
@@ -40,7 +40,7 @@ def _evaluation(evaluation: NumberEvaluation) -> RenderableType:
         )
     receipts = evaluation.receipts
     words = (
-        f"{evaluation.records:,} records in {receipts.windows:,} windows; "
+        f"{read_in(evaluation.records, receipts.windows)}; "
         f"{receipts.longer_than_window:,} longer than one window, "
         f"{receipts.fully_covered:,} read completely"
     )

@@ -23,7 +23,7 @@ from anysize.evaluation.intervals import Interval, percentiles
 from anysize.evaluation.mistakes import Mistake
 from anysize.evaluation.numbers import percent
 from anysize.evaluation.passing import Account, Passed
-from anysize.evaluation.rendering import blank_table, render, unreadable, warning
+from anysize.evaluation.rendering import blank_table, read_in, render, unreadable, warning
 from anysize.evaluation.sectioned import Miss, Section
 from anysize.heads.rank_meter import measured
 
@@ -230,7 +230,7 @@ def _shown(evaluation: OrderedEvaluation) -> RenderableType:
     )
     receipts = evaluation.receipts
     words = (
-        f"{evaluation.records:,} records in {receipts.windows:,} windows; "
+        f"{read_in(evaluation.records, receipts.windows)}; "
         f"{receipts.longer_than_window:,} longer than one window, "
         f"{receipts.fully_covered:,} read completely"
     )

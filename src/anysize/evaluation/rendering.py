@@ -61,7 +61,7 @@ def _evaluation(evaluation: Evaluation) -> RenderableType:
             probability(gap.p_value),
         )
     words = (
-        f"{summary.records:,} records in {receipts.windows:,} windows; "
+        f"{read_in(summary.records, receipts.windows)}; "
         f"{receipts.longer_than_window:,} longer than one window, "
         f"{receipts.fully_covered:,} read completely"
     )
@@ -270,6 +270,11 @@ def _columns(lines: Sequence[ColumnLine]) -> Table:
     if more > 0:
         table.add_row(f"… {more:,} more columns", *[""] * 5)
     return table
+
+
+def read_in(records: int, windows: int) -> str:
+    """How much was read: ``1 record in 3 windows``."""
+    return f"{number_of(records, 'record', 'records')} in {number_of(windows, 'window', 'windows')}"
 
 
 def unreadable(count: int, named: Sequence[ErrorResult]) -> list[RenderableType]:

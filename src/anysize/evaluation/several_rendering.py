@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from anysize.evaluation.numbers import between, percent
-from anysize.evaluation.rendering import blank_table, render, unreadable, warning
+from anysize.evaluation.rendering import blank_table, read_in, render, unreadable, warning
 from anysize.evaluation.several_result import SeveralEvaluation
 
 _MOST_LABELS = 20
@@ -43,7 +43,7 @@ def _evaluation(evaluation: SeveralEvaluation) -> RenderableType:
         labels.add_row(f"… {more:,} more labels", *[""] * 5)
     receipts = evaluation.receipts
     words = (
-        f"{evaluation.records:,} records in {receipts.windows:,} windows; "
+        f"{read_in(evaluation.records, receipts.windows)}; "
         f"{receipts.longer_than_window:,} longer than one window, "
         f"{receipts.fully_covered:,} read completely"
     )

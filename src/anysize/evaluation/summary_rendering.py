@@ -7,7 +7,7 @@ from rich.text import Text
 
 from anysize.core.rouge import METRICS
 from anysize.evaluation.numbers import between, percent
-from anysize.evaluation.rendering import blank_table, render, unreadable, warning
+from anysize.evaluation.rendering import blank_table, read_in, render, unreadable, warning
 from anysize.evaluation.summary_result import MODEL, SummaryEvaluation
 
 
@@ -27,7 +27,7 @@ def _evaluation(evaluation: SummaryEvaluation) -> RenderableType:
             others.add_row(key, *(percent(each.means[name]) for name in METRICS))
     receipts = evaluation.receipts
     words = (
-        f"{receipts.records:,} records in {receipts.windows:,} windows; summaries of "
+        f"{read_in(receipts.records, receipts.windows)}; summaries of "
         f"{evaluation.words[0]:.0f} words, references of {evaluation.words[1]:.0f}"
     )
     notices = [warning(line) for line in evaluation.notices("summary") if "read" not in line]
