@@ -50,5 +50,5 @@ def test_what_cannot_be_written_is_refused_before_work(run: Run, tmp_path: Path)
     lonely = run("predict", voice, table, "--files", "ogg")
     assert lonely.returncode == 2 and "--files needs --out" in lonely.stderr
     rows = run("predict", voice, table, "--memory", "4GiB")
-    assert rows.returncode == 0 and "are not written: give --out NAME.wav" in rows.stderr
+    assert rows.returncode == 0 and "is not written (text-to-speech): give --out" in rows.stderr
     assert not (tmp_path / "x").exists() and not (tmp_path / "x.wav").exists()
