@@ -167,6 +167,8 @@ def pipeline(model: str) -> Callable[[], str]:
         "automatic-speech-recognition", model=str(whisper_folder.written(model)),
         chunk_length_s=30, batch_size=BATCH,
     )  # fmt: skip
+    if run_all.tokenizer.pad_token_id is None:  # needed for batches
+        run_all.tokenizer.pad_token_id = run_all.model.config.eos_token_id
     samples, rate = soundfile.read(recording(), dtype="float32")
     return lambda: str(run_all({"raw": samples.copy(), "sampling_rate": rate})["text"])
 
