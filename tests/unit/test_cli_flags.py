@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from anysize.cli.main import app
-from anysize.core.errors import ConfigurationError
+from anysize.core.errors import BundleError, ConfigurationError
 
 
 def problems(line: str) -> tuple[str, ...]:
@@ -33,3 +35,10 @@ def test_what_looks_like_a_flag_behind_two_dashes_is_an_argument() -> None:
     assert problems("inspect --colums x -- --y") == (
         "anysize inspect has no option --colums; did you mean --columns?",
     )
+
+
+def test_a_card_whose_task_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "anysize.json").write_text('{"task": []}')
+    (tmp_path / "text.txt").write_text("A text.")
+    with pytest.raises(BundleError, match=r"anysize\.json"):
+        app(["predict", str(tmp_path), str(tmp_path / "text.txt")], standalone_mode=False)

@@ -91,9 +91,7 @@ def plan_batches(
         bound_kernels()
     streams = streams_of(runtime)
     window = step.cost(settings.whole)
-    most = most_windows(network, step)
-    if total_cost is not None:
-        most = max(min(most, -(-total_cost // window)), 1)
+    most = _most(network, step, total_cost)
     found = _probed(step, runtime, network, memory=memory, extra=extra, most=most, seconds=seconds)
     sequences = sequences_of(
         step, runtime, network, own, total_cost, memory=memory, extra=extra, seconds=seconds
@@ -115,14 +113,11 @@ def plan_batches(
     if sequences is not None:
         wished = sequences.wished(wished, window, streams)
     cost = needs.largest(window, wished, memory, reading, exact=sequences is not None)
-    whole = _windows(settings, window, cost // window)
-    at_once = whole if sequences is None else sequences.shown(cost)
+    windows = _windows(settings, window, cost // window)
+    at_once = windows if sequences is None else sequences.shown(cost)
     peak, work = needs.peak(cost, reading), needs.work(cost)
     total = total_cost if sequences is None else sequences.total
-    if total is not None and cost * streams >= total:
-        limit = "all that there are"
-    else:
-        limit = "all that fits" if cost * 2 <= wished else _limit(found, cost)
+    limit = _limit(found, cost, wished, None if total is None else -(-total // streams))
     why.append(f"{runtime.name} {runtime.precision}, {at_once} at once{_beside(streams)} ({limit})")
     why.append(
         f"{format_size(found.floor)} are taken already, a batch needs {format_size(work)}: "
@@ -142,13 +137,25 @@ def plan_batches(
     )
 
 
+def _most(network: Network, step: Step, total_cost: int | None) -> int:
+    """Windows at once that are worth knowing: no more than there are."""
+    most = most_windows(network, step)
+    if total_cost is None:
+        return most
+    return max(min(most, -(-total_cost // step.cost(network.settings.whole))), 1)
+
+
 def _beside(streams: int) -> str:
     """Where there are several batches, how many."""
     return f" in each of {streams} streams" if streams > 1 else ""
 
 
-def _limit(found: Climb, cost: int) -> str:
-    """Why a batch is not larger, where there is memory for more."""
+def _limit(found: Climb, cost: int, wished: int, share: int | None) -> str:
+    """Why a batch is not larger; ``share`` is what each stream has to do, where that is known."""
+    if share is not None and cost >= share:
+        return "all that there are"
+    if cost * 2 <= wished:
+        return "all that fits"
     if found.late and cost >= found.largest:
         return "more was not tried, for want of time"
     return "more would not be faster"

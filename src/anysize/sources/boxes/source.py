@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
+from anysize.core.findings import Findings
 from anysize.core.objects import Annotation
 from anysize.core.records import Record
 from anysize.readers.encodings import printable
@@ -96,44 +97,36 @@ class DetectionSource:
                 examples=alike[:5],
                 remedy="write them alike if they are one class",
             )
-        if doubled.count:
-            request.findings.add(
-                "pictures-share-a-file",
-                f"{self.name}: pictures that several entries lead to are left out, because it is "
-                "not known whose objects are theirs",
-                count=doubled.count,
-                unit="pictures",
-                examples=doubled.first,
-                remedy="name every picture once, with the folders that it is in",
-            )
-        if twice.count:
-            request.findings.add(
-                "object-annotated-twice",
-                f"{self.name}: boxes of one class with the same sides are read once",
-                count=twice.count,
-                unit="boxes",
-                examples=twice.first,
-            )
+        doubled.tell(
+            request.findings,
+            "pictures-share-a-file",
+            f"{self.name}: pictures that several entries lead to are left out, because it is "
+            "not known whose objects are theirs",
+            unit="pictures",
+            remedy="name every picture once, with the folders that it is in",
+        )
+        twice.tell(
+            request.findings,
+            "object-annotated-twice",
+            f"{self.name}: boxes of one class with the same sides are read once",
+            unit="boxes",
+        )
 
     def _tell(self, request: Request, faults: _Few, missing: _Few) -> None:
-        if faults.count:
-            request.findings.add(
-                "annotation-unusable",
-                f"{self.name}: pictures whose annotations cannot be used are left out",
-                count=faults.count,
-                unit="pictures",
-                examples=faults.first,
-                remedy="correct the annotations",
-            )
-        if missing.count:
-            request.findings.add(
-                "picture-missing",
-                f"{self.name}: pictures that are named but not there are left out",
-                count=missing.count,
-                unit="pictures",
-                examples=missing.first,
-                remedy="put them there, or remove them from the annotations",
-            )
+        faults.tell(
+            request.findings,
+            "annotation-unusable",
+            f"{self.name}: pictures whose annotations cannot be used are left out",
+            unit="pictures",
+            remedy="correct the annotations",
+        )
+        missing.tell(
+            request.findings,
+            "picture-missing",
+            f"{self.name}: pictures that are named but not there are left out",
+            unit="pictures",
+            remedy="put them there, or remove them from the annotations",
+        )
         if self._targets:
             self._compare(request)
 
@@ -154,24 +147,20 @@ class DetectionSource:
             if pages > 1:
                 paged.add(f"{self._id(index)}: {pages}")
         some = "" if len(looked) == len(self) else f" (of {len(looked)} that were looked at)"
-        if paged.count:
-            request.findings.add(
-                "pages-unread",
-                f"{self.name}: the objects of a picture are on its first page; further pages of "
-                f"pictures{some} are not read",
-                count=paged.count,
-                unit="pictures",
-                examples=paged.first,
-            )
-        if contradictions.count:
-            request.findings.add(
-                "annotation-contradicts-picture",
-                f"{self.name}: pictures{some} that their annotations contradict are left out",
-                count=contradictions.count,
-                unit="pictures",
-                examples=contradictions.first,
-                remedy="correct the annotations",
-            )
+        paged.tell(
+            request.findings,
+            "pages-unread",
+            f"{self.name}: the objects of a picture are on its first page; further pages of "
+            f"pictures{some} are not read",
+            unit="pictures",
+        )
+        contradictions.tell(
+            request.findings,
+            "annotation-contradicts-picture",
+            f"{self.name}: pictures{some} that their annotations contradict are left out",
+            unit="pictures",
+            remedy="correct the annotations",
+        )
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -273,6 +262,15 @@ class _Few:
         self.count += count
         if len(self.first) < 5:
             self.first.append(example)
+
+    def tell(
+        self, findings: Findings, code: str, message: str, *, unit: str, remedy: str = ""
+    ) -> None:
+        """Adds a warning, where anything was counted."""
+        if self.count:
+            findings.add(
+                code, message, count=self.count, unit=unit, examples=self.first, remedy=remedy
+            )
 
 
 def _prefix(folder: Path, root: Path) -> str:
