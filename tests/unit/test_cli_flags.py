@@ -42,3 +42,9 @@ def test_a_card_whose_task_is_no_text_is_refused_by_name(tmp_path: Path) -> None
     (tmp_path / "text.txt").write_text("A text.")
     with pytest.raises(BundleError, match=r"anysize\.json"):
         app(["predict", str(tmp_path), str(tmp_path / "text.txt")], standalone_mode=False)
+
+
+def test_a_recipe_whose_task_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('task = {a = 1}\n[data]\npaths = "x.csv"\n')
+    assert any("task must be text" in each for each in problems(f"train {recipe}"))

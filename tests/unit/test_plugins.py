@@ -40,6 +40,7 @@ def test_an_unknown_key_suggests_a_near_one() -> None:
 def test_a_room_has_the_keys_it_lists_and_no_others() -> None:
     assert all(plugins.has("tasks", key) for key in plugins.keys("tasks"))
     assert not plugins.has("tasks", "text-clasification")
+    assert not plugins.has("tasks", ["text-classification"])
 
 
 def test_listing_imports_nothing_heavy() -> None:

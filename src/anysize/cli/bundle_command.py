@@ -150,7 +150,7 @@ def _task_of(bundle: str | None, args: list[str]) -> str | None:
         task = json.loads(card.read_text(encoding="utf-8")).get("task")
     except (OSError, ValueError, AttributeError, RecursionError):
         return None  # opening the model says what is wrong with it
-    return task if isinstance(task, str) and plugins.has("tasks", task) else None
+    return task if plugins.has("tasks", task) else None
 
 
 def _of_task(name: str | None) -> tuple[Declared, ...]:

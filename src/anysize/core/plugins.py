@@ -50,9 +50,12 @@ def keys(room: str) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def has(room: str, key: str) -> bool:
-    """Whether a room has a key. Other packages are only asked for keys that are not our own."""
-    return key in _own(room) or key in keys(room)
+def has(room: str, key: object) -> bool:
+    """Whether a room has a key; what a file has in its place may be anything.
+
+    Other packages are only asked for keys that are not our own.
+    """
+    return isinstance(key, str) and (key in _own(room) or key in keys(room))
 
 
 @cache

@@ -226,7 +226,7 @@ class Parts:
         """Values that mean something for other tasks alone."""
         from anysize.tasks.options import misplaced
 
-        if self.task in plugins.keys("tasks"):
+        if isinstance(self.task, str) and self.task in plugins.keys("tasks"):
             parts: dict[type[Options], dict[str, Any]] = {Recipe: self.common, **self.own}
             for kind, values in parts.items():
                 for one, problem in misplaced(self.task, declared(kind), values):

@@ -134,7 +134,7 @@ class Draft:
 
     def knows_task(self) -> bool:
         """Whether the task is one that there is."""
-        return self._values.get("task") in plugins.keys("tasks")
+        return plugins.has("tasks", self._values.get("task"))
 
     def leave(self, name: str) -> None:
         """Does not ask for an option that another mistake leaves open."""
