@@ -265,11 +265,11 @@ def test_detection_further_pages(tmp_path: Path) -> None:
     assert (finding.level, finding.examples) == ("warning", ("images/0.jpg: 3",))
 
 
-def test_detection_classes_that_differ_by_case(tmp_path: Path) -> None:
+def test_detection_classes_that_look_alike(tmp_path: Path) -> None:
     categories = [{"id": 7, "name": "box"}, {"id": 8, "name": "Box"}, {"id": 9, "name": "BOX"}]
     annotations = [annotation(0), annotation(1, category_id=8)]
     _, findings = opened(coco(tmp_path, categories=categories, annotations=annotations))
-    assert findings["classes-differ-by-case"].examples == ("Box", "box")
+    assert findings["labels-alike"].examples == ("'Box' (1) and 'box' (1)",)
 
 
 def test_detection_names_with_an_underscore(tmp_path: Path) -> None:

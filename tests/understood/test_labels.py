@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+import anysize
 from anysize import heads, tasks
 from anysize.core.errors import DataError
 from anysize.core.findings import Finding, Findings
 from anysize.sources import open_source
 from anysize.sources.inputs import Chosen
+from anysize.sources.labels.alike import alike
 from anysize.sources.labels.class_findings import tell_named
 from anysize.tasks.understanding import Understood, comparable, inspected, understand
 
@@ -96,6 +98,48 @@ def test_label_letters_differ_by_case(tmp_path: Path) -> None:
     assert found.labels is not None
     assert set(found.labels) == set(letters)
     assert "labels-case" not in codes
+
+
+def test_label_look_alike(tmp_path: Path) -> None:
+    spelled = ["not good", "not_good", "Not-Good", "01", "1", "ｆｉｎｅ", "fine", "bad"]
+    found, codes = learned(table(tmp_path / "a.csv", spelled * 20))
+    assert found.labels is not None
+    assert set(found.labels) == set(spelled)
+    one = codes["labels-alike"]
+    assert (one.level, one.count, one.unit) == ("warning", 3, "groups")
+    assert set(one.examples) == {
+        "'Not-Good' (20) and 'not good' (20) and 'not_good' (20)",
+        "'01' (20) and '1' (20)",
+        "'fine' (20) and 'ｆｉｎｅ' (20)",
+    }
+    (tmp_path / "parts").mkdir()
+    for part, labels in (("train", ["yes", "not sure"]), ("test", ["yes", "not-sure"])):
+        table(tmp_path / "parts" / f"{part}.csv", labels * 40)
+    _, codes = learned(tmp_path / "parts")
+    assert codes["labels-alike"].examples == ("'not sure' (40) and 'not-sure' (40)",)
+    several = table(tmp_path / "a.jsonl", [["sci fi", "new"], ["sci-fi"], ["new"]] * 40)
+    assert "labels-alike" in learned(several)[1]
+    tagged = tmp_path / "tags.jsonl"
+    rows = [{"text": f"Anna {place}", "tags": ["B-PER", "I-per"]} for place in range(50)]
+    tagged.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    codes = {one.code: one for one in anysize.inspect(tagged, task="token-classification").findings}
+    assert codes["labels-alike"].examples == ("'PER' (50) and 'per' (50)",)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        ["C", "C++", "C#"],
+        ["A", "A-", "A+"],
+        ["1", "-1", "score 1", "score -1"],
+        ["15", "1.5", "1-5", "1 5"],
+        ["3.1", "3.10", "2020-01", "202001"],
+        [*"abcdefgh", *"ABCDEFGH"],
+        ["to", "too", "\N{THUMBS UP SIGN}", "...", "…!"],
+    ],
+)
+def test_label_that_does_not_look_alike(spelled: list[str]) -> None:
+    assert alike(spelled) == []
 
 
 def test_label_missing_word(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+import anysize
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.examples import Example
 from anysize.core.records import Record
@@ -190,6 +192,33 @@ def test_formats_and_modes_come_from_the_files(tmp_path) -> None:
     assert found.formats == {"JPEG": 1, "PNG": 1}
     assert found.modes == {"RGB": 1, "L": 1}
     assert [entry.id for entry in found.unreadable_named] == ["c.png"]
+
+
+def test_targets_that_are_no_single_label(tmp_path) -> None:
+    """Several labels for a record, tags of words, and numbers are shown and are valid JSON."""
+
+    def inspected(name: str, task: str, rows: list[dict[str, object]]) -> tuple[dict, str]:
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        found = anysize.inspect(path, task=task)
+        return json.loads(json.dumps(found.to_json())), printed(found)
+
+    sets = [["new", "old"], ["new"], ["old"], []]
+    rows: list[dict[str, object]] = [
+        {"text": f"a text {place}", "label": sets[place % 4], "tags": ["B-PER", "O", "O"]}
+        for place in range(40)
+    ]
+    entries, shown = inspected("several", "text-classification", rows)
+    assert entries["labels"] == {"new": 20, "old": 20} and "50.0 %" in shown
+    entries, shown = inspected("tags", "token-classification", rows)
+    assert entries["labels"] == {"PER": 40} and "100.0 %" in shown
+    numbers: list[dict[str, object]] = [
+        {"a": place * 3 % 7, "b": place + 0.5, "target": place / 4} for place in range(41)
+    ]
+    entries, shown = inspected("numbers", "tabular-regression", numbers)
+    assert entries["targets"]["low"] == 0 and entries["targets"]["high"] == 10
+    assert entries["targets"]["mean"] == pytest.approx(5) and not entries["labels"]
+    assert "to estimate" in shown
 
 
 def test_limit_spreads_over_the_source() -> None:

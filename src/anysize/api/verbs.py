@@ -151,6 +151,7 @@ def statistics(
     from anysize import summaries
     from anysize.core.findings import Findings
     from anysize.evaluation.column_lines import column_lines
+    from anysize.sources.labels.alike import tell_alike
     from anysize.tasks.fields import reading as reading_of
     from anysize.tasks.fields import windowed
     from anysize.tasks.understanding import inspected
@@ -173,5 +174,6 @@ def statistics(
         found = summaries.statistics(
             kind, source, role=chosen.role, preprocess=preprocess, findings=findings
         )
+    tell_alike([found.labels], Path(source.name).name, findings)
     lines = column_lines(source, findings, reading_of(chosen))
     return dataclasses.replace(found, splits=splits, findings=tuple(findings), columns=lines)

@@ -11,8 +11,9 @@ from typing import Any
 from anysize.core.errors import DataError
 from anysize.core.findings import Findings
 from anysize.core.records import AudioField, Source
+from anysize.evaluation.common_counts import Common
 from anysize.evaluation.sketches import Distribution, LengthSketch
-from anysize.evaluation.statistics import Common, DataStatistics
+from anysize.evaluation.statistics import DataStatistics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

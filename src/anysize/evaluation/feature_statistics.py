@@ -13,23 +13,14 @@ from numpy.typing import NDArray
 
 from anysize.core.errors import DataError
 from anysize.core.records import FeaturesField, Source
-from anysize.evaluation.sketches import Distribution, LengthSketch
-from anysize.evaluation.statistics import Common, DataStatistics
+from anysize.evaluation.common_counts import Common
+from anysize.evaluation.sketches import Distribution, LengthSketch, Numbers
+from anysize.evaluation.statistics import DataStatistics
 from anysize.readers.cells import Cells
 from anysize.readers.values import as_text
 
 MOST_COLUMNS = 1000
 _BLOCK = 1 << 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Numbers:
-    """One feature's values over all records and steps."""
-
-    low: float
-    high: float
-    mean: float
-    deviation: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import singledispatch
 
 from rich.console import Group, RenderableType
@@ -20,7 +20,7 @@ from anysize.evaluation.feature_statistics import FeatureStatistics
 from anysize.evaluation.findings import findings_table
 from anysize.evaluation.numbers import between, percent, probability
 from anysize.evaluation.object_statistics import ObjectStatistics
-from anysize.evaluation.sketches import Distribution
+from anysize.evaluation.sketches import Distribution, Numbers
 from anysize.evaluation.statistics import DataStatistics, ImageStatistics, TextStatistics
 
 _MOST_LABELS = 20
@@ -153,13 +153,7 @@ def _features(statistics: FeatureStatistics) -> RenderableType:
     parts = _head(statistics)
     parts.append(_distributions({"features": statistics.widths, "steps": statistics.steps}))
     if statistics.numbers:
-        table = blank_table("column", "min", "max", "mean", "deviation")
-        for name, entry in list(statistics.numbers.items())[:_MOST_LABELS]:
-            table.add_row(
-                escape(name),
-                *(f"{value:.4g}" for value in (entry.low, entry.high, entry.mean, entry.deviation)),
-            )
-        parts.append(table)
+        parts.append(_numbers("column", statistics.numbers))
     return Group(*parts, *_tail(statistics))
 
 
@@ -189,12 +183,15 @@ def _head(statistics: DataStatistics) -> list[RenderableType]:
         parts.append(Text(f"parts: {shown}"))
     if statistics.labels:
         parts.append(_labels(statistics))
+    if statistics.targets is not None:
+        parts.append(_numbers("to estimate", {"target": statistics.targets}))
     return parts
 
 
 def _labels(statistics: DataStatistics) -> Table:
     table = blank_table("label", "records", "share")
-    total, top = sum(statistics.labels.values()), max(statistics.labels.values())
+    top = max(statistics.labels.values())
+    total = max(statistics.read - statistics.unreadable - statistics.unlabelled, 1)
     table.add_column("", justify="left")
     for label, count in list(statistics.labels.items())[:_MOST_LABELS]:
         bar = "█" * max(1, round(_BAR * count / top))
@@ -203,6 +200,16 @@ def _labels(statistics: DataStatistics) -> Table:
     if more > 0:
         rest = sum(list(statistics.labels.values())[_MOST_LABELS:])
         table.add_row(f"… {more:,} more labels", f"{rest:,}", percent(rest / total), "")
+    return table
+
+
+def _numbers(heading: str, numbers: Mapping[str, Numbers]) -> Table:
+    table = blank_table(heading, "min", "max", "mean", "deviation")
+    for name, entry in list(numbers.items())[:_MOST_LABELS]:
+        table.add_row(
+            escape(name),
+            *(f"{value:.4g}" for value in (entry.low, entry.high, entry.mean, entry.deviation)),
+        )
     return table
 
 

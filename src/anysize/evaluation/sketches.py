@@ -50,6 +50,16 @@ class Distribution:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """The values of a feature or a target over all records and steps."""
+
+    low: float
+    high: float
+    mean: float
+    deviation: float
+
+
 class LengthSketch:
     """Counts values in bins that grow by 2 %, so that a quantile is off by 1 % at most.
 

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.errors import DataError
 from anysize.core.findings import Finding, Findings
-from anysize.core.progress import counted
 from anysize.core.protocols import Preprocess
 from anysize.core.records import ImageField, Record, Source, TextField
 from anysize.core.results import ErrorResult
 from anysize.core.windows import Span
 from anysize.evaluation.column_lines import ColumnLine
+from anysize.evaluation.common_counts import Common
 from anysize.evaluation.picture_findings import noticed
-from anysize.evaluation.sketches import Distribution, Duplicates, DuplicateSketch, LengthSketch
+from anysize.evaluation.sketches import (
+    Distribution,
+    Duplicates,
+    LengthSketch,
+    Numbers,
+)
 from anysize.readers.image import Image
 
-MOST_NAMED = 20
-MOST_LABELS = 100_000
 _REDUCED = 64
 
 
@@ -35,12 +38,14 @@ class DataStatistics:
         name: what the user called the data.
         records: how many there are.
         read: how many were looked at (all, or ``limit`` of them evenly spread).
-        labels: records by label, most frequent first (at most 100,000 different ones).
+        labels: records by label, most frequent first (at most 100,000 different ones); a record
+            that has several labels is counted by each.
         unlabelled: records without a label.
         duplicates: records with the same content.
         duplicate_names: ids of a few such pairs.
         unreadable: how many could not be read.
         unreadable_named: the first of them, with the reason.
+        targets: range, mean and deviation where the targets are numbers.
         splits: records by the name of the split, where the data names splits.
         findings: what was guessed, repaired or left out.
         columns: of a table.
@@ -55,6 +60,7 @@ class DataStatistics:
     duplicate_names: tuple[tuple[str, str], ...]
     unreadable: int
     unreadable_named: tuple[ErrorResult, ...]
+    targets: Numbers | None = None
     splits: Mapping[str, int] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     columns: tuple[ColumnLine, ...] = ()
@@ -66,6 +72,7 @@ class DataStatistics:
             "read": self.read,
             "labels": dict(self.labels),
             "unlabelled": self.unlabelled,
+            **({} if self.targets is None else {"targets": asdict(self.targets)}),
             "unreadable": self.unreadable,
             "unreadable_named": [entry.to_json() for entry in self.unreadable_named],
             "duplicates": {
@@ -286,64 +293,3 @@ def _kind(image: ImageField) -> tuple[str, str]:
     if isinstance(image, Image):
         return image.header.kind, image.header.mode
     return "unknown", "unknown"
-
-
-@dataclass(slots=True)
-class Common:
-    """What is counted of every record."""
-
-    read: int = 0
-    labels: Counter[str] = field(default_factory=Counter)
-    numbers: dict[str, int] = field(default_factory=dict)
-    unlabelled: int = 0
-    unreadable: int = 0
-    named: list[ErrorResult] = field(default_factory=list)
-    sketch: DuplicateSketch = field(default_factory=DuplicateSketch)
-    label_of: Callable[[Record], Any] | None = None
-
-    def readable(self, source: Source, limit: int | None) -> Iterator[tuple[int, Record]]:
-        """The looked-at records with their indices; rows that cannot be read are counted."""
-        if limit is not None and limit < 1:
-            raise ConfigurationError(f"limit must be at least 1, not {limit}")
-        total = len(source)
-        looked = total if limit is None else min(limit, total)
-        for step in counted(range(looked), f"reading {source.name}", looked):
-            index = step * total // looked
-            self.read += 1
-            try:
-                record = source[index]
-            except DataError as error:
-                self.failed(error.origin, error)
-            else:
-                yield index, record
-
-    def failed(self, record: str, error: DataError) -> None:
-        self.unreadable += 1
-        if len(self.named) < MOST_NAMED:
-            self.named.append(ErrorResult(id=record, error=str(error)))
-
-    def add(self, index: int, record: Record, digest: int) -> None:
-        number = -1
-        label = record.target if self.label_of is None else self.label_of(record)
-        if label is None:
-            self.unlabelled += 1
-        elif label in self.labels or len(self.labels) < MOST_LABELS:
-            self.labels[label] += 1
-            number = self.numbers.setdefault(label, len(self.numbers))
-        self.sketch.add(digest, number, index)
-
-    def fields(self, source: Source) -> dict[str, Any]:
-        duplicates = self.sketch.duplicates()
-        return {
-            "name": source.name,
-            "records": len(source),
-            "read": self.read,
-            "labels": dict(self.labels.most_common()),
-            "unlabelled": self.unlabelled,
-            "duplicates": duplicates,
-            "duplicate_names": tuple(
-                (source[first].id, source[second].id) for first, second in duplicates.examples
-            ),
-            "unreadable": self.unreadable,
-            "unreadable_named": tuple(self.named),
-        }

@@ -27,6 +27,7 @@ from anysize.heads.protocols import Family, Head, HeadLoss, Logits, ProblemType,
 from anysize.heads.set_meter import METRICS, SetMeter
 from anysize.heads.single_label_classification import counted_classes, ordered
 from anysize.sources.columns import ColumnSpec
+from anysize.sources.labels.alike import tell_alike
 from anysize.sources.labels.findings import short, tell_unreadable
 from anysize.sources.labels.named import Labelled, Named
 from anysize.sources.labels.sets import (
@@ -100,6 +101,7 @@ class SeveralLabels:
         for each, whole in found.values():
             _tell(each, whole, findings)
         counts = {part: dict(each.named(sets)) for part, (each, _) in found.items()}
+        tell_alike(counts.values(), short(source), findings)
         _tell_absent(counts, order, short(source), findings)
         return Targets(
             head=dataclasses.replace(self, separator=separator),
@@ -115,7 +117,9 @@ class SeveralLabels:
             _tell(each, whole, findings)
         training = found["train"][0]
         separator = self.separator or separator_of(training.cells)
-        return Named(source, LabelSets(settled(training.labels(separator)), separator))
+        sets = LabelSets(settled(training.labels(separator)), separator)
+        tell_alike([each.named(sets) for each, _ in found.values()], short(source), findings)
+        return Named(source, sets)
 
     def known(self, labels: Sequence[str]) -> Callable[[Source], Source]:
         return Labelled(LabelSets(LabelNames(labels), self.separator), reading=plain_set)
@@ -130,6 +134,7 @@ class SeveralLabels:
         sets = LabelSets(LabelNames(labels), self.separator)
         found = tally(source, SetTally())
         _tell(found, source, findings)
+        tell_alike([dict.fromkeys(labels, 0), found.named(sets)], short(source), findings)
         unknown = {name: n for name, n in found.named(sets).items() if name not in labels}
         if unknown:
             findings.add(

@@ -16,7 +16,9 @@ class Relabelled:
         label_of: gives the target of one; ``DataError`` where it cannot be understood.
     """
 
-    def __init__(self, source: Source, label_of: Callable[[Record], str | None]) -> None:
+    def __init__(
+        self, source: Source, label_of: Callable[[Record], str | tuple[str, ...] | None]
+    ) -> None:
         self.source = source
         self.name = source.name
         self._label_of = label_of

@@ -72,8 +72,8 @@ def measure(task: object, network: Network, source: Source, findings: Findings) 
 class Naming(Protocol):
     """A task whose records are counted by something shorter than their targets."""
 
-    def label_of(self, record: Record) -> str | None:
-        """What a record counts as; None where it has no target.
+    def label_of(self, record: Record) -> str | tuple[str, ...] | None:
+        """What a record counts as, several where it counts by each; None where it has no target.
 
         Raises:
             DataError: its target is not understood.

@@ -110,6 +110,10 @@ class TokenClassification:
                 continue
         return dict(sorted(counts.items()))
 
+    def label_of(self, record: Record) -> tuple[str, ...] | None:
+        """The labels of a record's entities; see ``tasks.abilities.Naming``."""
+        return None if record.target is None else tuple(sorted(labels_in(record.target, record.id)))
+
     def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
         """Nothing to prepare."""
 

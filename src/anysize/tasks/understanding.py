@@ -179,6 +179,7 @@ def _claimed(task: Task, splits: Splits, findings: Findings) -> Task | None:
                 "head-chosen",
                 f"the head {head.name} is taken, because {why}",
                 level="note",
+                unit="columns",
                 remedy="name another one with --head if that is not meant",
             )
             return task.headed(head)

@@ -15,6 +15,7 @@ from anysize.core.records import Source
 from anysize.modalities import modality_of
 from anysize.models.classifier import last_linear
 from anysize.models.network import BuildRequest, Network
+from anysize.sources.labels.alike import tell_alike
 from anysize.sources.labels.class_findings import tell_named
 from anysize.sources.opening import called
 from anysize.sources.retargeted import Retargeted
@@ -75,6 +76,7 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
     task.begin(network, training, labels)
     measure(task, network, training, findings)
     counts = data.counts.get("train") or task.label_counts(training)
+    tell_alike([counts], Path(training.name).name, findings)
     tell_named(counts, recipe.labels or (), findings)
     if (head := head_of(task)) is not None:
         scales.start(network, head, labels, counts, len(training))

@@ -22,6 +22,7 @@ from anysize.sources.boxes.described import Described
 from anysize.sources.boxes.role import ROLE
 from anysize.sources.columns import Request
 from anysize.sources.digests import digest_of_files, evenly
+from anysize.sources.labels.alike import tell_alike
 from anysize.sources.stores import ByteRows
 
 # Of a large set so many pictures are compared with their annotations before work.
@@ -59,7 +60,7 @@ class DetectionSource:
         faults, missing, doubled, twice = _Few(), _Few(), _Few(), _Few()
         self._doubled: set[int] = set()
         places: dict[str, int] = {}
-        labels: set[str] = set()
+        labels: Counter[str] = Counter()
         for picture, file, described in found:
             place = places.setdefault(picture, len(places))
             if place < len(self._pictures):
@@ -84,19 +85,9 @@ class DetectionSource:
         self._tell(request, faults, missing)
 
     def _tell_of_annotations(
-        self, request: Request, doubled: _Few, twice: _Few, labels: set[str]
+        self, request: Request, doubled: _Few, twice: _Few, labels: Counter[str]
     ) -> None:
-        spellings = Counter(label.casefold() for label in labels)
-        alike = sorted(label for label in labels if spellings[label.casefold()] > 1)
-        if alike:
-            request.findings.add(
-                "classes-differ-by-case",
-                f"{self.name}: classes whose names differ by case alone are different classes",
-                count=len(alike),
-                unit="classes",
-                examples=alike[:5],
-                remedy="write them alike if they are one class",
-            )
+        tell_alike([labels], self.name, request.findings)
         doubled.tell(
             request.findings,
             "pictures-share-a-file",

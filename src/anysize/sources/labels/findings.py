@@ -10,6 +10,7 @@ from pathlib import Path
 
 from anysize.core.findings import Findings
 from anysize.core.records import Source, record_id
+from anysize.sources.labels.alike import tell_alike
 from anysize.sources.labels.class_findings import tell_joined, tell_rare, tell_uneven
 from anysize.sources.labels.spelling import (
     LabelNames,
@@ -79,6 +80,7 @@ def settle(parts: Mapping[str, Source], findings: Findings) -> Settled:
         tell_unreadable(whole.unreadable, whole.faults, source, findings)
         _unlabelled(whole, source, names, findings)
     tell_joined(counts["train"], where, findings)
+    tell_alike(counts.values(), where, findings)
     if not any(one.level == "refusal" for one in findings):
         tell_rare(counts, where, findings)
         tell_uneven(counts["train"], where, findings)
@@ -114,6 +116,7 @@ def note_known(source: Source, names: LabelNames, findings: Findings) -> None:
     _spelled(found, source, names, findings)
     _unlabelled(found, source, names, findings)
     counts = _by_class(found, names)
+    tell_alike([dict.fromkeys(names.names, 0), counts], short(source), findings)
     unknown = [name for name in counts if name not in names.names]
     if unknown:
         findings.add(
