@@ -394,6 +394,12 @@ def test_detection_class_names_in_latin_1(tmp_path: Path) -> None:
     source, findings = opened(tmp_path)
     assert objects(source) == {"images/train/0.jpg": [("b\xe9b\xe9", BOX)]}
     assert findings["encoding-guessed"].level == "warning"
+    pictures(tmp_path / "table/images", "0.jpg")
+    rows = f"image,xmin,ymin,xmax,ymax,class\n0.jpg,20,30,60,90,{'犬と猫のえさ'}\n"
+    (tmp_path / "table/boxes.csv").write_bytes(rows.encode("shift_jis"))
+    source, findings = opened(tmp_path / "table")
+    assert objects(source) == {"images/0.jpg": [("犬と猫のえさ", BOX)]}
+    assert "cp932" in findings["encoding-guessed"].message
 
 
 def test_detection_classes_without_names(tmp_path: Path) -> None:

@@ -156,6 +156,18 @@ def test_encoding(tmp_path: Path) -> None:
         written(tmp_path / "b.csv", (table() + "café,pos\n").encode()), encoding="cp1252"
     )
     assert "--encoding utf-8" in found["encoding"].remedy
+    for encoding, words, name in (
+        ("shift_jis", "この映画はとても良かった", "cp932"),
+        ("gbk", "这部电影非常好看", "gb18030"),
+        ("big5", "這部電影非常好看", "big5"),
+        ("euc_kr", "이 영화는 정말 좋았어요", "cp949"),
+    ):
+        path = written(tmp_path / f"{encoding}.csv", (table() + f"{words},pos\n").encode(encoding))
+        rows, found = read(path)
+        assert rows == ROWS
+        assert f"--encoding {name}" in found["encoding"].remedy
+        assert read(path, encoding=name)[0] == [*ROWS, (words, "pos")]
+        assert f"--encoding {name}" in read(path, encoding="latin-1")[1]["encoding"].remedy
 
 
 def test_packed(tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import re
 
 from anysize.core.errors import ConfigurationError
+from anysize.readers.scripts import of_another_script
+
+LATIN = "cp1252"
+"""What text is taken for that nothing else fits: the letters of Western Europe."""
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -14,9 +17,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-
-_HIGH = re.compile(rb"[\x80-\xff]+")
-_CHINESE = re.compile(rb"([\xa1-\xf7][\xa1-\xfe])+")
 
 
 def canonical(encoding: str) -> str:
@@ -48,8 +48,8 @@ def suggest(sample: bytes) -> str | None:
     """The encoding that ``sample`` most probably has, None for binary data.
 
     A byte order mark decides; then NUL bytes in every other place (UTF-16); then what decodes:
-    UTF-8, GB 18030 where nearly all that is not ASCII are common Chinese characters, and
-    Windows-1252 as the last resort for text.
+    UTF-8, then the encodings of other scripts whose frequent characters it holds, and Windows-1252
+    as the last resort for text.
     """
     mark = mark_of(sample)
     if mark is not None:
@@ -64,14 +64,7 @@ def suggest(sample: bytes) -> str | None:
         return None
     if _decodes(sample, "utf-8") is not None:
         return "utf-8"
-    if _decodes(sample, "gb18030") is not None:
-        # The characters of GB 2312, which nearly all Chinese text is made of, are two bytes from
-        # these ranges; letters with accents are mostly single.
-        foreign = _HIGH.findall(sample)
-        chinese = [run for run in foreign if _CHINESE.fullmatch(run)]
-        if len(chinese) * 5 >= len(foreign) * 4:
-            return "gb18030"
-    return "cp1252"
+    return of_another_script(sample) or LATIN
 
 
 def advice(sample: bytes, encoding: str) -> str:
@@ -81,7 +74,13 @@ def advice(sample: bytes, encoding: str) -> str:
         return "this looks like binary data, not text"
     if name == encoding:
         return f"the file is damaged, or not wholly in {encoding}"
-    return f"the encoding looks like {name}: try encoding {name!r}"
+    return f"the encoding looks like {likely(name)}: try encoding {name!r}"
+
+
+def likely(name: str) -> str:
+    """An encoding that was guessed, for a sentence, with what else it may be."""
+    others = "; cp1250 if the language is one of Central Europe, cp1254 if it is Turkish"
+    return f"{name} (a guess{others if name == LATIN else ''})"
 
 
 def _decodes(sample: bytes, encoding: str) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import DataError
+from anysize.core.findings import Findings
 from anysize.readers.encodings import mark_of, printable, suggest
 
 LARGEST = 1 << 24
@@ -68,6 +69,17 @@ def text(path: Path, largest: int = LARGEST) -> tuple[str, str]:
         return found.decode(guessed), guessed
     except UnicodeDecodeError:
         return found.decode("latin-1"), "latin-1"
+
+
+def tell_encoding(path: Path, encoding: str, findings: Findings) -> None:
+    """Says that a file is not UTF-8 and how it is read."""
+    if encoding not in ("utf-8", "utf-8-sig"):
+        findings.add(
+            "encoding-guessed",
+            f"{path}: is not UTF-8; it is read as {encoding}",
+            unit="files",
+            remedy="look at the names of the classes, or save the file as UTF-8",
+        )
 
 
 def number(value: Any) -> float | None:

@@ -112,6 +112,7 @@ class BoxRows:
         self._database = sqlite3.connect("")
         self.lost: list[str] = []
         self.lost_count = 0
+        self.encoding = "utf-8"
         try:
             self._read()
         except BaseException:
@@ -146,7 +147,7 @@ class BoxRows:
     def _read(self) -> None:
         for encoding in (_encoding(self._table.path), "latin-1"):
             self._database.executescript(_SCHEMA)
-            self.lost, self.lost_count = [], 0
+            self.lost, self.lost_count, self.encoding = [], 0, encoding
             try:
                 with self._table.path.open(encoding=encoding, newline="") as file:
                     self._fill(csv.reader(file, delimiter=self._table.delimiter))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from anysize.core.errors import DataError
 from anysize.readers.encodings import printable
+from anysize.sources.boxes.annotation_files import tell_encoding
 from anysize.sources.boxes.described import Described
 from anysize.sources.boxes.folders import (
     Parts,
@@ -140,6 +141,7 @@ def _tell(table: BoxTable, rows: BoxRows, request: Request) -> None:
         level="note",
         unit="files",
     )
+    tell_encoding(table.path, rows.encoding, findings)
     if not table.header:
         findings.add(
             "header-missing",

@@ -17,15 +17,17 @@ _ALIASES = 16
 _NESTED = 64
 
 
-def read_yaml(path: Path) -> Mapping[str, Any]:
-    """A YAML file's mapping; its keys and values are text as it is written, lists and mappings.
+def read_yaml(path: Path) -> tuple[Mapping[str, Any], str]:
+    """A YAML file's mapping and the file's encoding.
+
+    Keys and values are text as it is written, lists and mappings.
 
     Raises:
         DataError: it cannot be read, or is no mapping.
     """
     import yaml  # type: ignore[import-untyped]
 
-    words, _ = text(path, _LARGEST)
+    words, encoding = text(path, _LARGEST)
     if _depth(words) > _NESTED:
         raise DataError(str(path), f"has brackets nested deeper than {_NESTED}")
     try:
@@ -44,7 +46,7 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
         raise DataError(str(path), f"cannot be read as YAML: {problem[:300]}") from None
     if not isinstance(entries, Mapping):
         raise DataError(str(path), "must be a mapping with 'names' and the pictures of each split")
-    return {shown(key): value for key, value in entries.items()}
+    return {shown(key): value for key, value in entries.items()}, encoding
 
 
 def _depth(words: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import DataError
-from anysize.sources.boxes.annotation_files import is_there, number, shown, text
+from anysize.sources.boxes.annotation_files import is_there, number, shown, tell_encoding, text
 from anysize.sources.boxes.folders import called, files, split_folders
 from anysize.sources.boxes.yaml_file import read_yaml
 from anysize.sources.boxes.yolo import read_names
@@ -32,13 +32,14 @@ def described(folder: Path, request: Request) -> tuple[Path, Mapping[str, Any]] 
     for name in names:
         path = folder / name
         try:
-            entries = read_yaml(path)
+            entries, encoding = read_yaml(path)
         except DataError:
             if path.stem.lower() in _USUAL:
                 raise
             continue
         keys = {key.lower() for key in entries}
         if path.stem.lower() in _USUAL or ("names" in keys and keys & set(SPLIT_NAMES)):
+            tell_encoding(path, encoding, request.findings)
             found.append((path, entries))
     found += [(folder / name, read_darknet(folder / name)) for name in files(folder, ".data")]
     for path, _ in found[1:]:
@@ -117,13 +118,7 @@ def names_beside(folder: Path, request: Request) -> dict[int, str] | None:
 
 def _from_lines(path: Path, request: Request) -> dict[int, str]:
     words, encoding = text(path)
-    if encoding != "utf-8":
-        request.findings.add(
-            "encoding-guessed",
-            f"{path}: is not UTF-8; it is read as {encoding}",
-            unit="files",
-            remedy="look at the names of the classes, or save the file as UTF-8",
-        )
+    tell_encoding(path, encoding, request.findings)
     return _named(words.splitlines(), path, request)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from anysize.core.errors import DataError
 from anysize.modalities.pictures.suffixes import IMAGE_SUFFIXES
-from anysize.sources.boxes.annotation_files import is_there, shown
+from anysize.sources.boxes.annotation_files import is_there, shown, tell_encoding
 from anysize.sources.boxes.folders import (
     Parts,
     below,
@@ -69,7 +69,9 @@ def of_file(path: Path, request: Request) -> Parts | None:
     """A YAML or Darknet file, or a list of pictures."""
     suffix = path.suffix.lower()
     if suffix in (".yaml", ".yml"):
-        return _from_entries(path, read_yaml(path), request)
+        entries, encoding = read_yaml(path)
+        tell_encoding(path, encoding, request.findings)
+        return _from_entries(path, entries, request)
     if suffix == ".data":
         return _from_entries(path, read_darknet(path), request)
     if suffix == ".txt" and _is_list(path):

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anysize.core.errors import DataError
-from anysize.readers.encodings import advice, mark_of, suggest
+from anysize.readers.encodings import advice, likely, mark_of, suggest
+from anysize.readers.scripts import EAST_ASIAN
 from anysize.sources.columns import Request
 from anysize.sources.tables.recoded import recoded, text_encoding
 
 SAMPLE = 1 << 16
 _NUL_SHARE = 20
+_ANY_BYTES = ("cp1252", "iso8859-1", "iso8859-15", "cp1250", "cp850", "cp437", "mac-roman")
+"""Encodings that nearly all bytes are letters in, whatever they were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,16 +90,22 @@ def _doubt(path: Path, sample: bytes, encoding: str, request: Request) -> None:
         if found is not None and found != encoding:
             request.findings.add(
                 "encoding",
-                f"{name} is not wholly {encoding} and looks like {found}: rows that cannot be "
-                "decoded are left out",
+                f"{name} is not wholly {encoding} and looks like {likely(found)}: rows that cannot "
+                "be decoded are left out",
                 unit="files",
                 remedy=f"read it with --encoding {found}",
             )
         return
-    if encoding != "utf-8" and suggest(cut) == "utf-8":
-        request.findings.add(
-            "encoding",
-            f"{name} is read as {encoding} but looks like utf-8: its letters are read wrongly",
-            unit="files",
-            remedy="read it with --encoding utf-8",
-        )
+    found = suggest(cut)
+    if encoding != "utf-8" and found == "utf-8":
+        guess = found
+    elif encoding in _ANY_BYTES and found in EAST_ASIAN:
+        guess = likely(found)
+    else:
+        return
+    request.findings.add(
+        "encoding",
+        f"{name} is read as {encoding} but looks like {guess}: its letters are read wrongly",
+        unit="files",
+        remedy=f"read it with --encoding {found}",
+    )
