@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as arrow
 import pytest
+from pyarrow import parquet
 
 from anysize.cli.ending import Reported, ending
 from anysize.core.errors import ConfigurationError, DataError, RunError
@@ -53,6 +56,45 @@ def test_ids_and_columns_come_from_the_table(tmp_path: Path) -> None:
     assert (every["text"], every["note"]) == ("one", "x")
     with pytest.raises(ConfigurationError, match=r"'nope'.*it has: ID, note"):
         Rows(source, ("nope",))
+
+
+def test_columns_that_are_carried_along_keep_their_types(tmp_path: Path) -> None:
+    cells = {
+        "text": ["one", "two"],
+        "whole": [7, None],
+        "part": [0.5, float("nan")],
+        "yes": [True, False],
+        "day": [date(2026, 1, 2), None],
+        "large": arrow.array([1 << 63, 0], arrow.uint64()),
+        "numbers": [[1, 2], []],
+        "one": [{"of": 3}, {"of": 4}],
+        "picture": [b"\x00", None],
+        "nothing": arrow.nulls(2),
+        "id": [0, 10],
+    }
+    parquet.write_table(arrow.table(cells), tmp_path / "a.parquet")
+    source = open_source(tmp_path / "a.parquet", roles=TEXT)
+    rows = Rows(source, ("all",))
+    made = [rows.row(place, result("x")) for place in range(2)]
+    assert [(row["id"], row["whole"], row["part"], row["yes"]) for row in made] == [
+        ("0", 7, 0.5, True),
+        ("10", None, None, False),
+    ]
+    assert made[0]["numbers"] == [1, 2] and made[0]["day"] == "2026-01-02"
+    assert list(rows.words()) == [
+        "--keep: the column 'picture' holds bytes, which are left empty, in 1 row"
+    ]
+    lines = tmp_path / "a.jsonl"
+    lines.write_text("\n".join(map(json.dumps, made)))
+    write_table(lines, tmp_path / "out.parquet")
+    found = parquet.read_table(tmp_path / "out.parquet")
+    kinds = {name: str(found.schema.field(name).type) for name in found.schema.names}
+    assert (kinds["whole"], kinds["part"], kinds["yes"]) == ("int64", "double", "bool")
+    assert (kinds["one.of"], kinds["large"], kinds["nothing"]) == ("int64", "string", "string")
+    assert found["large"].to_pylist() == [str(1 << 63), "0"]
+    write_table(lines, tmp_path / "out.csv")
+    first = (tmp_path / "out.csv").read_text().splitlines()[1]
+    assert first.startswith("0,one,7,0.5,true,2026-01-02,9223372036854775808,")
 
 
 def test_ids_of_several_inputs_are_different(tmp_path: Path) -> None:

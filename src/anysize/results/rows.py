@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.plurals import number_of
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.sources.concat import Concat
-from anysize.sources.rows import as_string
+from anysize.sources.rows import Unreadable, as_string
 
 ALL = "all"
 _ID = "id"
@@ -44,6 +47,7 @@ class Rows:
         self._all = tuple(keep) == (ALL,)
         self._keep = frozenset(keep)
         self._seen: set[int] = set()
+        self._lost: Counter[str] = Counter()
         self.repeated = 0
         self._named = any(_id_column(part) for part in self._parts)
         self._check()
@@ -63,20 +67,29 @@ class Rows:
         entries[_ID] = self._id(entries[_ID], cells)
         if not self._keep:
             return entries
-        kept = {
-            (f"input_{name}" if name in _OWN or name in entries else name): value
-            for name, value in cells.items()
+        chosen = {
+            name: cell
+            for name, cell in cells.items()
             if (self._all and name.lower() != _ID) or name in self._keep
         }
-        return {_ID: entries.pop(_ID), **kept, **entries}
+        self._lost.update(name for name, cell in chosen.items() if _holds_bytes(cell))
+        along = {
+            (f"input_{name}" if name in _OWN or name in entries else name): kept(cell)
+            for name, cell in chosen.items()
+        }
+        return {_ID: entries.pop(_ID), **along, **entries}
 
     def words(self) -> Iterator[str]:
         """What is to be known about the ids."""
         if self.repeated:
             yield f"the column 'id' of the input repeats itself in {self.repeated} rows"
+        for name, count in self._lost.items():
+            rows = number_of(count, "row", "rows")
+            yield f"--keep: the column {name!r} holds bytes, which are left empty, in {rows}"
 
-    def _id(self, own: str, cells: Mapping[str, str | None]) -> str:
-        given = next((value for name, value in cells.items() if name.lower() == _ID), None)
+    def _id(self, own: str, cells: Mapping[str, Any]) -> str:
+        cell = next((value for name, value in cells.items() if name.lower() == _ID), None)
+        given = as_string(cell)
         if not given:
             return own
         if len(self._parts) > 1:
@@ -93,14 +106,14 @@ class Rows:
             words = words.replace(path, name)
         return words
 
-    def _cells(self, ordinal: int) -> dict[str, str | None]:
+    def _cells(self, ordinal: int) -> dict[str, Any]:
         part: Any = self._source
         index = ordinal
         while isinstance(part, Concat):
             part, index = part.part(index)
         try:
             if hasattr(part, "row"):
-                return {name: _string(cell) for name, cell in part.row(index).items()}
+                return dict(part.row(index))
             return dict(part[index].values)
         except DataError:
             return {}
@@ -126,5 +139,23 @@ def _id_column(part: Any) -> bool:
     return any(name.lower() == _ID for name in getattr(part, "columns", ()))
 
 
-def _string(cell: Any) -> str | None:
-    return None if isinstance(cell, bytes | Mapping) else as_string(cell)
+def kept(cell: Any) -> Any:
+    """A cell as JSON holds it: numbers, truth values, lists and objects stay what they are.
+
+    Moments and the like become text; what is not a number (NaN), and bytes, become None.
+    """
+    if cell is None or isinstance(cell, str | bool | int):
+        return cell
+    if isinstance(cell, float):
+        return cell if math.isfinite(cell) else None if math.isnan(cell) else str(cell)
+    if isinstance(cell, Mapping):
+        return {str(name): kept(value) for name, value in cell.items()}
+    if isinstance(cell, list | tuple):
+        return [kept(value) for value in cell]
+    return None if isinstance(cell, bytes | Unreadable) else str(cell)
+
+
+def _holds_bytes(cell: Any) -> bool:
+    if isinstance(cell, Mapping | list):
+        return any(map(_holds_bytes, cell.values() if isinstance(cell, Mapping) else cell))
+    return isinstance(cell, bytes)

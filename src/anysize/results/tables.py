@@ -25,6 +25,8 @@ _FIRST = ("id", "prediction", "score", "error")
 _BLOCK = 4096
 # A mapping with more names than this is a cell, not columns.
 _MOST_COLUMNS = 1000
+# Whole numbers beyond are text in Parquet, which has 64 bits for them.
+_LARGEST = 1 << 63
 
 
 def is_table(out: Path) -> bool:
@@ -118,19 +120,25 @@ _WRITERS: Mapping[str, RowsWriter] = {
 
 def _columns(rows: Path) -> dict[str, type]:
     """All columns with the kind of value that fits every row; what matters most comes first."""
-    found: dict[str, type] = dict.fromkeys(("id",), str)
+    found: dict[str, type | None] = dict.fromkeys(("id",), str)
     for row in _flat_rows(rows):
         for name, value in row.items():
-            if value is None:
-                continue
-            kind = type(value)
-            before = found.setdefault(name, kind)
-            if before is not kind:
+            kind, before = _kind(value), found.setdefault(name, None)
+            if before is None or kind is None:
+                found[name] = before or kind
+            elif before is not kind:
                 found[name] = float if {before, kind} == {int, float} else str
     kept = [name for name in found if "." not in name and name not in _FIRST]
     order = [name for name in _FIRST if name in found]
     order[1:1] = kept
-    return {name: found[name] for name in dict.fromkeys([*order, *found])}
+    return {name: found[name] or str for name in dict.fromkeys([*order, *found])}
+
+
+def _kind(value: Any) -> type | None:
+    """Of a value; None where there is none, text for numbers that 64 bits do not hold."""
+    if value is None or (type(value) is int and not -_LARGEST <= value < _LARGEST):
+        return None if value is None else str
+    return type(value)
 
 
 def _flat_rows(rows: Path) -> Iterator[dict[str, Any]]:
