@@ -433,22 +433,24 @@ def test_rows_cut_wrongly_are_named_where_no_label_is_found(tmp_path: Path) -> N
 
 
 def test_files_that_a_table_names(tmp_path: Path) -> None:
-    """Found as Windows writes them; what is not there is said with the place where it is."""
-    (tmp_path / "images").mkdir()
-    for name in ("a.png", "b.png"):
-        (tmp_path / "images" / name).write_bytes(b"")
+    """Found as Windows writes them, and in a folder beside the table, if that is the only place."""
+    for folder, names in (("images", ("a.png", "b.png", "e.png", "f.PNG")), ("more", ("e.png",))):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).write_bytes(b"")
     path = tmp_path / "data.csv"
-    rows = ["images\\a.png", " images/b.png ", "b.png", "c.png", "iVBORw0KGgo" * 100, "/no/d.png"]
+    rows = ["images\\a.png", " images/b.png ", "b.png", "f", "c.png", "e.png"]
+    rows += ["iVBORw0KGgo" * 100, "/no/d.png"]
     path.write_text("\n".join(["image,label", *(f"{row},x" for row in rows)]))
     source = open_source(path, roles=[IMAGE, LABEL])
-    assert [source[place].image("image").origin for place in (0, 1)] == [
-        str(tmp_path / "images/a.png"), str(tmp_path / "images/b.png"),
-    ]  # fmt: skip
+    assert [source[place].image("image").origin for place in range(4)] == [
+        str(tmp_path / "images" / name) for name in ("a.png", "b.png", "b.png", "f.PNG")
+    ]
     for place, said in (
-        (2, "it is in the folder images"),
-        (3, "no such file"),
-        (4, "base64"),
-        (5, "file$"),
+        (4, "no such file"),
+        (5, r"several files .*\(images/e.png, more/e.png\)"),
+        (6, "base64"),
+        (7, "file$"),
     ):
         with pytest.raises(DataError, match=said) as caught:
             source[place]

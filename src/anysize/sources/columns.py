@@ -14,7 +14,7 @@ from anysize.sources.instead import taken_instead
 from anysize.sources.labels.spelling import plain_label
 from anysize.sources.model_columns import left_unread
 from anysize.sources.rows import shown_names
-from anysize.sources.tables.dialect import SIGNS
+from anysize.sources.table_settings import wrong_settings
 
 FILE_COLUMN = "file_name"
 """A table's column that names a file beside it: a picture, or a text where no text column is."""
@@ -44,6 +44,8 @@ class ColumnSpec:
         unless: groups of roles; where data have all of a group, they are taken instead.
         folders: of a target, whether the folder that a file is in is one, as that of a class is.
         beside: suffixes of files that have it beside the records' own; they are not passed over.
+        spoken: of a text, whether it is what is said in the record's recording, so that it is
+            looked for in transcripts beside recordings.
     """
 
     role: str
@@ -59,6 +61,7 @@ class ColumnSpec:
     unless: tuple[tuple[str, ...], ...] = ()
     folders: bool = True
     beside: tuple[str, ...] = ()
+    spoken: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,7 @@ class Request:
             for role in self.columns
             if role not in roles
         ]
-        problems += [*_wrong(self.table), *left_unread(self.roles, self.columns)]
+        problems += [*wrong_settings(self.table), *left_unread(self.roles, self.columns)]
         if problems:
             raise ConfigurationError(problems)
 
@@ -112,28 +115,6 @@ class Request:
             return printable(path.relative_to(self.root).as_posix())
         except ValueError:
             return printable(path.as_posix())
-
-
-TABLE_SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "header": ("auto", "yes", "no"),
-    "quoting": ("auto", "on", "off"),
-    "delimiter": (),
-}
-"""What may be said of how a text table is written, and the values; none: any character."""
-
-
-def _wrong(table: Mapping[str, str]) -> list[str]:
-    found = []
-    for key, value in table.items():
-        allowed = TABLE_SETTINGS.get(key)
-        if allowed is None:
-            found.append(f"a table's settings are {', '.join(TABLE_SETTINGS)}, not {key!r}")
-        elif allowed and value not in allowed:
-            found.append(f"{key} of a table must be one of {', '.join(allowed)}, not {value!r}")
-        elif not allowed and value not in SIGNS and (len(value) != 1 or not value.isascii()):
-            words = ", ".join(SIGNS)
-            found.append(f"{key} of a table must be an ASCII character, {words}, not {value!r}")
-    return found
 
 
 def usual_names(request: Request) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from anysize.core.errors import DataError
@@ -20,6 +21,7 @@ from anysize.sources.folder_findings import (
 from anysize.sources.several_tables import open_tables
 from anysize.sources.single_file import open_file
 from anysize.sources.split_names import UNLABELLED
+from anysize.sources.transcripts.role import wants_transcripts
 
 _DEEPEST = 4
 
@@ -27,9 +29,10 @@ _DEEPEST = 4
 def open_folder(folder: Path, request: Request) -> Source:
     """Opens a folder as one source.
 
-    Looked for in this order: ImageNet; a ``metadata`` table; tables with the columns that the task
-    needs; archives, where there is nothing else; split folders, which are joined; a folder for each
-    class; files with no classes.
+    Looked for in this order: ImageNet; LJSpeech's list of recordings; a ``metadata`` table; tables
+    with the columns that the task needs; archives, where there is nothing else; split folders,
+    which are joined; recordings with transcripts beside them; a folder for each class; files with
+    no classes.
 
     Raises:
         DataError: nothing in it fits the task; the message says what was found.
@@ -45,6 +48,8 @@ def open_folder(folder: Path, request: Request) -> Source:
     if found.is_archived:
         return joined(folder, found.archives, request)
     tables = [found.metadata] if found.metadata is not None else found.tables
+    if tables and (transcribed := _transcribed(folder, tables, request)) is not None:
+        return transcribed
     if tables:
         try:
             described = joined(folder, tables, request)
@@ -94,6 +99,8 @@ def _open_files(folder: Path, found: Contents, request: Request) -> Source:
     splits = found.split_folders()
     if splits and sum(map(len, splits.values())) == len(found.folders):
         return joined(folder, found.folders, request)
+    if (transcribed := _transcribed(folder, (), request)) is not None:
+        return transcribed
     required = any(spec.required for spec in request.of_kind("target"))
     needs_class = by_folder(request) and (required or request.labelled)
     beside = not (needs_class and found.folders)
@@ -103,6 +110,15 @@ def _open_files(folder: Path, found: Contents, request: Request) -> Source:
     if not found.folders:
         refuse_targets_missing(str(folder), request)
     return source
+
+
+def _transcribed(folder: Path, tables: Sequence[Path], request: Request) -> Source | None:
+    """Recordings with transcripts beside them; None where none are wanted or there."""
+    if not wants_transcripts(request):
+        return None
+    from anysize.sources.transcripts.layout import of_folder
+
+    return of_folder(folder, tables, request)
 
 
 def class_names_of(folder: Path, found: Contents, request: Request) -> list[str]:

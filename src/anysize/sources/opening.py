@@ -15,8 +15,9 @@ from anysize.core.leftovers import is_own_name
 from anysize.core.records import Source
 from anysize.readers.encodings import canonical
 from anysize.sources.boxes.role import wants_objects
-from anysize.sources.columns import TABLE_SETTINGS, ColumnSpec, Request
+from anysize.sources.columns import ColumnSpec, Request
 from anysize.sources.parallel.role import wants_pairs
+from anysize.sources.table_settings import TABLE_SETTINGS
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 

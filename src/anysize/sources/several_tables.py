@@ -13,6 +13,7 @@ from anysize.sources.content import record_content
 from anysize.sources.folder_findings import tell_passed_over
 
 _SUBMISSION = re.compile(r"(sample|example|gender)?[ _-]*submission", re.IGNORECASE)
+_REJECTED = re.compile("(in|un)validated", re.IGNORECASE)
 _COPY = re.compile(r"([ _-]*\(\d+\)|[ _-]*copy)+$")
 _COMPARED = 200
 _ENOUGH = 20
@@ -25,7 +26,8 @@ def open_tables(folder: Path, paths: list[Path], request: Request, opener: Opene
     """The tables of a folder that have the columns that the task needs.
 
     A table that lacks them is left out, with a finding, if another has them; so are a sample
-    submission as Kaggle gives it and a table that is there twice in different formats. Where
+    submission as Kaggle gives it, a table that is there twice in different formats, and what was
+    rejected where another table is called ``validated`` (Common Voice). Where
     labels are needed, so are tables without a label column beside tables with one.
 
     Args:
@@ -40,10 +42,12 @@ def open_tables(folder: Path, paths: list[Path], request: Request, opener: Opene
     samples = [path for path in paths if _SUBMISSION.fullmatch(path.stem)]
     if len(samples) == len(paths):
         samples = []
+    named = {path.stem.lower() for path in paths}
+    rejected = [p for p in paths if "validated" in named and _REJECTED.fullmatch(p.stem)]
     opened: dict[Path, Source] = {}
     lacking: dict[Path, DataError] = {}
     for path in paths:
-        if path in samples:
+        if path in samples or path in rejected:
             continue
         try:
             opened[path] = opener(path, request)
@@ -54,6 +58,8 @@ def open_tables(folder: Path, paths: list[Path], request: Request, opener: Opene
     tell_passed_over(
         folder, "tables-submission", samples, "they are the form of a submission", request
     )
+    why = "their names say that they were rejected, or not looked at; others are validated"
+    tell_passed_over(folder, "tables-rejected", rejected, why, request, "name those that are meant")
     tell_passed_over(
         folder,
         "tables-without-column",

@@ -11,6 +11,7 @@ from anysize.modalities import file_suffixes
 from anysize.sources.columns import Request
 from anysize.sources.listing import suffix_of
 from anysize.sources.tables.packed_names import PACKED, WORKBOOKS, is_table, packed_as
+from anysize.sources.transcripts.role import wants_transcripts
 
 
 def open_file(path: Path, request: Request) -> Source:
@@ -25,6 +26,12 @@ def open_file(path: Path, request: Request) -> Source:
             "is a pipe or a device, not a file: rows are read at random, so write them to a file "
             "first, or pass '-' to predict",
         )
+    if wants_transcripts(request):
+        from anysize.sources.transcripts.layout import of_file
+
+        transcribed = of_file(path, request)
+        if transcribed is not None:
+            return transcribed
     suffix = suffix_of(path.name)
     if suffix in PACKED | WORKBOOKS or (is_table(suffix) and packed_as(path) is not None):
         from anysize.sources.tables.packing import unpacked

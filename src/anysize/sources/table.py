@@ -100,6 +100,8 @@ class TableSource:
             for role in self._roles
             if role.place >= 0 and role.several
         }
+        if any(role.from_file for role in self._roles):
+            self._files.tell(self._roles, next(self._first_rows(), None), self._id, self.findings)
         self.spread = self._spread_columns()
         self._numbers: tuple[str, ...] | None = None
         if self.spread is None:
@@ -288,6 +290,14 @@ class TableSource:
             return self._files.field(role.spec, key, cell, origin)
         notes = (row.note,) if isinstance(row, RepairedRow) else ()
         return modality.cells({name: row.get(name) for name in columns}, origin, notes)
+
+    def file_of(self, role: str, name: str) -> Path:
+        """The file that a cell of a role names.
+
+        Raises:
+            DataError: there is none, or several could be meant.
+        """
+        return self._files.located(self.kinds[role], name, self._keys[role], self._id)
 
     def profile(self) -> Profile:
         """What its columns are, by all rows."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from anysize.core.errors import DataError
 from anysize.core.records import Source
 from anysize.modalities import is_content, load
 from anysize.sources.columns import Request
@@ -34,19 +36,22 @@ def tell_unnamed(
         request: takes the finding.
     """
     tables = [table for source in sources for table in _tables(source)]
-    kinds = {kind for table in tables for _, kind in _roles(table)}
+    kinds = {table.kinds[role] for table in tables for role in _roles(table)}
     if not kinds:
         _tell_beside(folder, {Path(table.name).name for table in tables}, request)
     if not kinds or sum(map(len, tables)) > _MOST_ROWS:
         return
     suffixes = frozenset(suffix for kind in kinds for suffix in load(kind).suffixes)
-    named = {os.path.normpath(folder / name) for table in tables for name in _names(table)}
     written = {path.name for path in results}
-    unnamed = [
-        name
+    there = {
+        os.path.normpath(folder / name): name
         for name in walk(folder, suffixes, Skipped())
-        if name.partition("/")[0] not in written and os.path.normpath(folder / name) not in named
-    ]
+        if name.partition("/")[0] not in written
+    }
+    for table in tables:
+        for path in _named(folder, table, there):
+            there.pop(path, None)
+    unnamed = list(there.values())
     if unnamed:
         request.findings.add(
             "files-unnamed",
@@ -101,20 +106,32 @@ def _tables(source: Source) -> Iterator[TableSource]:
             yield from _tables(part)
 
 
-def _roles(table: TableSource) -> Iterator[tuple[str, str]]:
-    """Columns of file names, and of what."""
+def _roles(table: TableSource) -> Iterator[str]:
+    """The roles whose columns name files."""
     for role, kind in table.kinds.items():
         if is_content(kind) and load(kind).in_files:
-            yield table.roles[role], kind
+            yield role
 
 
-def _names(table: TableSource) -> Iterator[str]:
-    columns = [column for column, _ in _roles(table)]
+def _named(folder: Path, table: TableSource, there: Collection[str]) -> Iterator[str]:
+    """The files that the rows of a table name.
+
+    Args:
+        folder: in which the table is.
+        table: is read.
+        there: files that are known to be there; others are looked for.
+    """
+    columns = {role: table.roles[role] for role in _roles(table)}
     for row in filter(None, table.rows()):
-        for column in columns:
+        for role, column in columns.items():
             name = _name(row.get(column))
-            if name:
-                yield name.strip().replace("\\", "/")
+            if not name:
+                continue
+            path = os.path.normpath(folder / name.strip().replace("\\", "/"))
+            if path not in there:
+                with contextlib.suppress(DataError):
+                    path = os.path.normpath(table.file_of(role, name))
+            yield path
 
 
 def _name(cell: Any) -> str:

@@ -50,6 +50,12 @@ ARCHITECTURE = Architecture(
     causal_outputs=("logits",),
 )
 OPTIONS = (SpeechOptions,)
+RECOGNISES = True
+
+
+def _as_said(cell: str) -> str | None:
+    return cell.strip() or None
+
 
 TEXT = ColumnSpec(
     role="text",
@@ -57,7 +63,8 @@ TEXT = ColumnSpec(
     names=("text", "transcript", "transcription", "sentence", "words", "normalized_text"),
     required=False,
     folders=False,
-    reading=lambda cell: cell.strip() or None,
+    spoken=True,
+    reading=_as_said,
 )
 
 
@@ -104,6 +111,10 @@ class SpeechRecognition:
 
     def labels(self, source: Source) -> tuple[str, ...]:
         return ()  # any text may come out
+
+    def recognises(self, roles: Mapping[str, str]) -> bool:
+        """Whether data have recordings, and what is said in them."""
+        return AUDIO.role in roles and TEXT.role in roles
 
     def label_counts(self, source: Source) -> dict[str, int]:
         return {}

@@ -219,17 +219,20 @@ def _in_order(first: Path) -> list[Task]:
 
 def _recognised(data: Paths, task: Recognising, arguments: Mapping[str, Any]) -> bool:
     """Whether data are those that a task knows by their columns."""
-    from anysize.sources.profile.reading import tables_of
+    from anysize.sources.content import leaves
 
     findings = Findings()
     quiet = {**arguments, "findings": findings}
     try:
         source = open_source(data, roles=cast("Task", task).columns, **quiet)
+        if not len(source) or _misread(source, cast("Task", task)):
+            return False
     except AnysizeError:
         return False
     # Columns without names are guessed for any task.
     named = all(one.code != "columns-by-content" for one in findings)
-    return named and any(task.recognises(table.roles) for table in tables_of(source))
+    roles = (getattr(one, "roles", None) or getattr(one, "beside", {}) for one in leaves(source))
+    return named and any(map(task.recognises, roles))
 
 
 def _misread(source: Source, task: Task) -> str:

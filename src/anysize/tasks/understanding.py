@@ -16,6 +16,7 @@ from anysize.core.plurals import number_of
 from anysize.core.records import Source
 from anysize.sources import Splits, open_splits
 from anysize.sources.concat import Concat
+from anysize.sources.content import leaves
 from anysize.sources.copies import seen_in, tell_seen
 from anysize.sources.inputs import Chosen
 from anysize.sources.labels.targets import spellings
@@ -75,7 +76,7 @@ class Understood:
         columns = ", ".join(
             role if role == column else f"{role} from the column {column!r}"
             for role, column in roles.items()
-        )
+        ) or ", ".join(f"{role} from {place}" for role, place in _beside(self.training).items())
         how = {
             "files": "its files name the parts",
             "folders": "its folders name the parts",
@@ -300,6 +301,12 @@ def _roles(source: Source) -> Mapping[str, str]:
     found: Mapping[str, str] = getattr(whole, "roles", {})
     joined: Mapping[str, Sequence[str]] = getattr(whole, "joined", {})
     return {**found, **{role: "+".join(columns) for role, columns in joined.items()}}
+
+
+def _beside(source: Source) -> Mapping[str, str]:
+    """Role to where it is read from, of files with transcripts beside them."""
+    found: Mapping[str, str] = getattr(next(leaves(source), source), "beside", {})
+    return found
 
 
 def _columns(source: Source) -> str:

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
 
 TEXT = ColumnSpec(
-    role="text", kind="text", names=("text", "sentence", "transcript", "transcription", "content")
+    role="text",
+    kind="text",
+    names=("text", "sentence", "transcript", "transcription", "content"),
+    spoken=True,
 )
 
 
