@@ -378,6 +378,33 @@ def test_json_array_in_lines(tmp_path: Path) -> None:
     assert read(written(tmp_path / "b.jsonl", json.dumps(objects()))) == (ROWS, {})
 
 
+@pytest.mark.parametrize("suffix", ["json", "jsonl", "ndjson"])
+def test_json_not_in_lines(tmp_path: Path, suffix: str) -> None:
+    pretty = [json.dumps(row, indent=2) for row in objects()]
+    plain = [json.dumps(row) for row in objects()]
+    texts = {
+        "below each other": "\n".join(pretty),
+        "with commas": ",\n".join(pretty) + ",\n",
+        "lines with commas": ",\n".join(plain),
+        "without line ends": "".join(plain),
+        "record separators": "".join(f"\x1e{row}\n" for row in plain),
+    }
+    for name, text in texts.items():
+        rows, found = read(written(tmp_path / f"{name}.{suffix}", text))
+        assert rows == ROWS, name
+        assert found["json-not-in-lines"].level == "note"
+    whole = json.dumps({"rows": objects()}, indent=2)
+    assert read(written(tmp_path / f"whole.{suffix}", whole)) == (ROWS, {})
+    one = read(written(tmp_path / f"one.{suffix}", pretty[0]))[0]
+    assert one == ROWS[:1]
+    path = written(tmp_path / f"cut.{suffix}", "\n".join(pretty)[:-20])
+    with pytest.raises(DataError, match="is not valid JSON at character"):
+        read(path)
+    # One damaged row among lines spoils that row alone.
+    lines = written(tmp_path / "lines.jsonl", "\n".join([plain[0] + plain[0], *plain]))
+    assert read(lines)[0] == ROWS
+
+
 def test_json_key_twice(tmp_path: Path) -> None:
     lines = [json.dumps(row) for row in objects()]
     lines[2] = lines[2].replace("}", ', "label": "neg"}')

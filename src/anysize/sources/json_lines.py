@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -26,6 +27,8 @@ PROVIDES = ("jsonl", "ndjson")
 
 _SAMPLE_ROWS = 50
 _LOOKED_AT = 2
+_OPENED = re.compile(r'\{[ \t]*\r?\n\s*"(?:[^"\\\n]|\\.)*"\s*:')
+"""The first line of a pretty-printed object is its bracket."""
 
 
 def open_path(path: Path, request: Request) -> Source:
@@ -34,10 +37,10 @@ def open_path(path: Path, request: Request) -> Source:
     Raises:
         DataError: empty, binary, wrongly encoded, or without a column that is needed.
     """
-    stored = stored_text(path, request)
-    if _is_array(stored):
-        from anysize.sources import json_table
+    from anysize.sources import json_table
 
+    stored = stored_text(path, request)
+    if _is_array(stored) or _is_object(stored) or json_table.is_sequence(stored):
         return json_table.open_path(path, request)
     dialect = Dialect(delimiter="", quoting=False, spaces=True)
     offsets = row_index(stored.path, dialect, stored.start, request.cache, name=path).offsets
@@ -71,6 +74,18 @@ def _is_array(stored: Stored) -> bool:
     except (ValueError, RecursionError):
         return text[1:].lstrip().startswith(b"{")
     return isinstance(first, list) and bool(first) and isinstance(first[0], dict)
+
+
+def _is_object(stored: Stored) -> bool:
+    """Whether the file is one object of several lines, which may hold an array of objects."""
+    text = stored.sample.decode(stored.encoding, "ignore").lstrip()
+    if not text.startswith("{"):
+        return False
+    try:
+        json.loads(text.partition("\n")[0])
+    except (ValueError, RecursionError):
+        return bool(_OPENED.match(text))
+    return False
 
 
 def _are_nested(path: Path, data: RandomFile, offsets: Offsets, encoding: str) -> bool:

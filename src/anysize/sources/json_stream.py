@@ -11,6 +11,9 @@ from typing import Any, TextIO
 from anysize.core.errors import DataError
 
 CHUNK = 1 << 20
+SEPARATOR = "\x1e"
+"""Before each value of a JSON text sequence (RFC 7464)."""
+
 _BLANKS = re.compile(r"[ \t\n\r]*")
 # A value that does not end within this many characters is not an entry of a list of annotations.
 _LONGEST = 1 << 26
@@ -54,6 +57,15 @@ def arrays(file: TextIO, origin: str) -> Iterator[tuple[str, Any]]:
     stream = _Stream(file, origin)
     yield from stream.arrays()
     stream.end()
+
+
+def values(file: TextIO, origin: str) -> Iterator[Any]:
+    """Values one after the other, with nothing, blanks, a comma or a record separator between.
+
+    Raises:
+        DataError: damaged JSON.
+    """
+    yield from _Stream(file, origin).values()
 
 
 class _Stream:
@@ -108,10 +120,22 @@ class _Stream:
             if self._take(",}") == "}":
                 return
 
+    def values(self) -> Iterator[Any]:
+        while self._peek() and self._pass(SEPARATOR):
+            yield self._value()
+            if self._peek() == ",":
+                self._at += 1
+
+    def _pass(self, sign: str) -> bool:
+        """Goes behind a sign, if it is there; whether there is more."""
+        if self._peek() == sign:
+            self._at += 1
+        return bool(self._peek())
+
     def end(self) -> None:
         """Refuses anything but blanks behind the value."""
         if self._peek():
-            raise self._wrong("there is more behind its end")
+            raise self._wrong("there is more behind its end; write one object a line, or an array")
 
     def entries(self) -> Iterator[Any]:
         self._take("[")

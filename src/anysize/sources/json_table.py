@@ -13,7 +13,7 @@ from anysize.core.errors import DataError
 from anysize.core.records import Source
 from anysize.sources import json_lines
 from anysize.sources.columns import Request
-from anysize.sources.json_stream import arrays, entries
+from anysize.sources.json_stream import SEPARATOR, arrays, entries, values
 from anysize.sources.rows import shown_names
 from anysize.sources.squad import flattened
 from anysize.sources.tables.spool import spooled
@@ -22,6 +22,7 @@ from anysize.sources.tables.stored import Stored, stored_text
 PROVIDES = ("json",)
 
 _WHOLE = 1 << 26
+_BLANKS = " \t\r\n"
 
 
 def open_path(path: Path, request: Request) -> Source:
@@ -34,14 +35,18 @@ def open_path(path: Path, request: Request) -> Source:
     begins = stored.sample.lstrip()[:1]
     if begins == b"{" and _are_lines(stored):
         return json_lines.open_path(path, request)
-    if begins not in (b"[", b"{"):
+    sequence = is_sequence(stored)
+    if begins not in (b"[", b"{") and not sequence:
         raise DataError(str(path), "is not JSON: it begins with neither [ nor {")
 
     def write(source: BinaryIO, out: BinaryIO) -> None:
         source.seek(stored.start)
         text = io.TextIOWrapper(source, encoding=stored.encoding)
         try:
-            rows = _rows(path, text, begins == b"[", stored.path.stat().st_size)
+            if sequence:
+                rows = values(cast(Any, text), str(path))
+            else:
+                rows = _rows(path, text, begins == b"[", stored.path.stat().st_size)
             for row in flattened(rows):
                 out.write(json.dumps(row).encode() + b"\n")
         except UnicodeDecodeError as error:
@@ -51,8 +56,47 @@ def open_path(path: Path, request: Request) -> Source:
         finally:
             text.detach()
 
+    if sequence:
+        request.findings.add(
+            "json-not-in-lines",
+            f"{request.named(path)} holds JSON objects one after the other, not one a line; they "
+            "are read as its rows",
+            level="note",
+            unit="files",
+        )
     lines = spooled(path, stored.path, "lines", request, write, encoding=stored.encoding)
     return json_lines.open_path(path, replace(request, stored=lines, encoding="utf-8"))
+
+
+def is_sequence(stored: Stored) -> bool:
+    """Whether objects follow each other, pretty-printed, with commas, or without line ends between.
+
+    One object of several lines that holds neither lists nor objects is such a sequence too.
+    """
+    text = stored.sample.decode(stored.encoding, "ignore").lstrip(_BLANKS + SEPARATOR)
+    try:
+        first, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(first, dict):
+        return False
+    if stored.sample.strip().startswith(SEPARATOR.encode()):
+        return True
+    line, _, below = text.partition("\n")
+    rest = text[end:].lstrip(_BLANKS)
+    if not rest:
+        return end > len(line) and not any(isinstance(each, list | dict) for each in first.values())
+    if rest[0] not in "{,":
+        return False
+    second = below.lstrip().partition("\n")[0]
+    return end > len(line) or not (_is_object(line) or _is_object(second))
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _are_lines(stored: Stored) -> bool:
