@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -15,8 +16,10 @@ from torch import nn
 
 from anysize.core import plugins
 from anysize.core.batches import BatchPlan
+from anysize.core.errors import ConfigurationError
 from anysize.planning import synthetic
 from anysize.scale.alone import alone
+from anysize.tasks.options import taken
 from anysize.training import Recipe
 from anysize.training.job import Job
 from anysize.training.machinery import make_objective
@@ -98,6 +101,22 @@ def test_a_loss_is_the_sum_of_its_records_losses(job: Job, objective: Objective)
     assert_same(together, apart)
     turned = gradient(objective, lambda: one_graph(objective, four[::-1]))
     assert_same(together, turned)
+
+
+def test_smoothing_of_labels_changes_the_loss_or_is_refused(job: Job, objective: Objective) -> None:
+    if "label_smoothing" in taken(job.card.task):
+        assert job.recipe.label_smoothing == 0
+        with pytest.raises(ConfigurationError, match="label_smoothing has no effect on"):
+            job.recipe.changed(label_smoothing=0.3)
+        return
+    four = records(job)
+    found = []
+    for amount in (0.0, 0.3):
+        recipe = job.recipe.changed(label_smoothing=amount)
+        smoothing = make_objective(dataclasses.replace(job, recipe=recipe), alone())
+        _, slopes = gradient(smoothing, lambda one=smoothing: one_graph(one, four))
+        found.append(torch.cat([slopes[name].flatten() for name in sorted(slopes)]))
+    assert (found[0] - found[1]).norm() > 0.01 * found[0].norm()
 
 
 def test_a_record_in_two_passes_or_by_its_windows_has_the_same_loss(

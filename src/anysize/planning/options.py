@@ -237,11 +237,10 @@ def adapted(network: Network, card: Card, options: PredictOptions) -> tuple[Netw
     modality = modality_of(network.settings)
     wishes = modality.as_options(options.wishes())
     network = dataclasses.replace(network, settings=modality.changed(network, wishes))
-    if options.merge is not None:
-        asked_for = {"merge": options.merge}
-        found = misplaced(card.task, declared(PredictOptions), asked_for)
-        if problems := [f"{one.name} {problem}" for one, problem in found]:
-            raise ConfigurationError(problems)
+    asked_for = {**options.wishes(), "merge": options.merge}
+    found = misplaced(card.task, declared(PredictOptions), asked_for)
+    if problems := [f"{one.name} {problem}" for one, problem in found]:
+        raise ConfigurationError(problems)
     merge = options.merge or card.merge
     if merge == "attention" and network.pool is None:
         raise ConfigurationError(

@@ -46,6 +46,9 @@ class Selective(Protocol):
 ONE_WAY: Mapping[str, Sequence[str]] = {"merge": ()}
 """What a task takes whose windows become one result in one way alone."""
 
+NO_CLASSES: Mapping[str, Sequence[str]] = {"labels": (), "label_smoothing": ()}
+"""What a task takes that learns no classes."""
+
 
 @runtime_checkable
 class Measuring(Protocol):

@@ -22,7 +22,7 @@ from anysize.modalities.sounds.settings import AudioFacts
 from anysize.models.architectures import Architecture
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
-from anysize.tasks.abilities import ONE_WAY, Format
+from anysize.tasks.abilities import NO_CLASSES, ONE_WAY, Format
 from anysize.tasks.audio_classification import AUDIO
 from anysize.tasks.distilling import Side, SoftTargets
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
@@ -84,7 +84,7 @@ class SpeechRecognition:
     augmentation = "light"
     separable = True
     by_target = False
-    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
+    takes: ClassVar[Mapping[str, Sequence[str]]] = {**ONE_WAY, **NO_CLASSES}
     prediction: ClassVar[type[Options]] = LiveSpeechOptions
     formats: ClassVar[Mapping[str, Format]] = {
         ".txt": Format(rows=files.plain, several=True, live=files.PlainText),

@@ -18,6 +18,7 @@ from anysize.heads.protocols import Family, Head, HeadLoss
 from anysize.heads.single_label_classification import SingleLabel
 from anysize.models.network import Network
 from anysize.sources import ColumnSpec
+from anysize.tasks.abilities import NO_CLASSES
 from anysize.tasks.distilling import Side, SoftTargets
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 
@@ -63,7 +64,8 @@ class Classification:
     @property
     def takes(self) -> Mapping[str, Sequence[str]]:
         """See ``abilities.Selective``: heads of other families are not for this task."""
-        return {"head": tuple(head.name for head in heads.of_family(self.family))}
+        heads_of = {"head": tuple(head.name for head in heads.of_family(self.family))}
+        return {**heads_of, **NO_CLASSES} if self.family == "regression" else heads_of
 
     def wishing(self, options: Mapping[str, Any], metric: str) -> Self:
         """See ``Headed.wishing``."""

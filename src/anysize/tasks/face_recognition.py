@@ -63,6 +63,10 @@ class FaceRecognition(Recognition):
     augmentation = "hflip, rotate(±5), scale(0.95..1.05), translate(0.03), colour(0.2)"
     prediction: ClassVar[type[MatchOptions]] = MatchOptions
     matching = MatchOptions()
+    # Faces are found in pictures of any size.
+    takes: ClassVar[Mapping[str, Sequence[str]]] = {
+        **Recognition.takes, "tiles": (), "tile": (), "overlap": (), "crop": (),
+    }  # fmt: skip
 
     def predicting(self, options: MatchOptions) -> FaceRecognition:
         """See ``tasks.protocols.Predicting``."""

@@ -59,6 +59,12 @@ class FeatureClassification(Classification):
         axes = 2 if self.sequences else 1
         self.columns = (dataclasses.replace(features, axes=axes), target)
 
+    @property
+    def takes(self) -> Mapping[str, Sequence[str]]:
+        """See ``abilities.Selective``: a row has no windows."""
+        rows = {} if self.sequences else {"merge": (), "window": (), "overlap": ()}
+        return {**super().takes, **rows}
+
     def begin(self, network: Network, source: Source, labels: Sequence[str]) -> None:
         """Notes the columns that the network is trained with, and gives it their statistics.
 

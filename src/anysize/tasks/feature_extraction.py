@@ -23,7 +23,7 @@ from anysize.models.sentence import SentencePooling, pooling_of
 from anysize.models.sentence import adapt as adapt
 from anysize.readers.text import Text
 from anysize.sources import ColumnSpec
-from anysize.tasks.abilities import ONE_WAY
+from anysize.tasks.abilities import NO_CLASSES, ONE_WAY
 from anysize.tasks.protocols import MERGED_AS_USUAL, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.text_classification import nothing_to_read, unknown_facts
@@ -102,7 +102,7 @@ class FeatureExtraction(Untrained):
     augmentation = "none"
     separable = False
     by_target = False
-    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
+    takes: ClassVar[Mapping[str, Sequence[str]]] = {**ONE_WAY, **NO_CLASSES}
     untrained: ClassVar[str] = (
         "feature-extraction is not trained: take a sentence encoder that is trained already "
         "(minilm, a folder of sentence-transformers, a hub id)"

@@ -75,7 +75,9 @@ class ObjectDetection:
     )
     separable = True
     by_target = False
-    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
+    takes: ClassVar[Mapping[str, Sequence[str]]] = {
+        **ONE_WAY, "label_smoothing": (), "crop": (),
+    }  # fmt: skip
     prediction: ClassVar[type[DetectionOptions]] = DetectionOptions
 
     def __init__(self, rules: ObjectRules | None = None) -> None:

@@ -11,6 +11,18 @@ from anysize.core import plugins
 from anysize.core.options import Declared, Options
 from anysize.tasks.abilities import Selective
 
+_WHY = {
+    "merge": "has one way to join windows",
+    "labels": "has no classes",
+    "label_smoothing": "learns no distribution over classes",
+    "crop": "reads whole pictures",
+    "window": "does not cut its inputs",
+    "overlap": "does not cut its inputs",
+    "tile": "does not cut its inputs",
+    "tiles": "does not cut its inputs",
+}
+"""Why an option does nothing, by its name."""
+
 
 @cache
 def tables(task: str) -> tuple[type[Options], ...]:
@@ -55,14 +67,16 @@ def misplaced(
     for one in options:
         value = values.get(one.name, one.default)
         words = taken(task).get(one.name)
-        if words is None or value in (None, one.default, *words, *one.rules.others()):
+        if words is None or value in (None, one.default, one.rules.off):
+            continue
+        if value in (*words, *one.rules.others()):
             continue
         if one.problem(value) is not None:
             continue  # it is wrong for every task
         if words:
             yield one, f"must be {one.limited(words).expected()}, not {value!r}"
         else:
-            yield one, f"has no effect on {task}, which has one way to join windows"
+            yield one, f"has no effect on {task}, which {_WHY[one.name]}"
 
 
 @cache

@@ -81,7 +81,7 @@ class QuestionAnswering:
     augmentation: ClassVar[str] = "none"
     separable: ClassVar[bool] = True
     by_target: ClassVar[bool] = False
-    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
+    takes: ClassVar[Mapping[str, Sequence[str]]] = {**ONE_WAY, "labels": ()}
 
     def predicting(self, options: Any) -> Self:
         """See ``Predicting``."""

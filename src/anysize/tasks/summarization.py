@@ -93,7 +93,7 @@ class Summarization:
     augmentation = "none"
     separable = True
     by_target = False
-    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
+    takes: ClassVar[Mapping[str, Sequence[str]]] = {**ONE_WAY, "labels": ()}
     prediction: ClassVar[type[Options]] = SummaryOptions
 
     def __init__(self, options: SummaryOptions | None = None) -> None:

@@ -30,7 +30,7 @@ from anysize.models.sequence_ends import end_tokens
 from anysize.sources import ColumnSpec
 from anysize.sources.conversations import INPUT, MESSAGES, SYSTEM, with_input
 from anysize.tasks import chat_prompts, json_schema
-from anysize.tasks.abilities import ONE_WAY
+from anysize.tasks.abilities import NO_CLASSES, ONE_WAY
 from anysize.tasks.chat_prompts import ChatPrompts
 from anysize.tasks.continuation_options import AnswerOptions
 from anysize.tasks.protocols import MERGED_AS_USUAL, MergeOptions
@@ -64,7 +64,7 @@ class TextContinuation:
     unit = "tokens"
     columns: tuple[ColumnSpec, ...] = (PROMPT, MESSAGES, INPUT, SYSTEM)
     by_target = False
-    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
+    takes: ClassVar[Mapping[str, Sequence[str]]] = {**ONE_WAY, **NO_CLASSES}
     prediction: ClassVar[type[AnswerOptions]] = AnswerOptions
 
     def __init__(self, options: AnswerOptions) -> None:

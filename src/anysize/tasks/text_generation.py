@@ -32,7 +32,7 @@ from anysize.models.network import Network
 from anysize.sources import ColumnSpec, conversations
 from anysize.sources.conversations import Conversation
 from anysize.sources.passages import BEFORE, CONTINUES
-from anysize.tasks.abilities import ONE_WAY
+from anysize.tasks.abilities import NO_CLASSES, ONE_WAY
 from anysize.tasks.continuation_options import AnswerOptions
 from anysize.tasks.continuation_timing import continuation_timing
 from anysize.tasks.conversation_findings import is_conversation, survey_conversations
@@ -92,7 +92,7 @@ class TextGeneration:
     augmentation = "none"
     separable = True
     by_target = False
-    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
+    takes: ClassVar[Mapping[str, Sequence[str]]] = {**ONE_WAY, **NO_CLASSES}
     prediction: ClassVar[type[AnswerOptions]] = AnswerOptions
 
     def __init__(self, options: AnswerOptions | None = None) -> None:

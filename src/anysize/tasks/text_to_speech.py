@@ -26,7 +26,7 @@ from anysize.models.network import Network
 from anysize.models.speaking import OUTPUTS
 from anysize.sources import ColumnSpec
 from anysize.synthesis.sound_files import SUFFIXES
-from anysize.tasks.abilities import ONE_WAY, Format
+from anysize.tasks.abilities import NO_CLASSES, ONE_WAY, Format
 from anysize.tasks.protocols import MERGED_AS_USUAL, LossBatch, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.speaking.learning import (
@@ -80,7 +80,7 @@ class TextToSpeech:
     separable = True
     by_target = False
     formats: ClassVar[Mapping[str, Format]] = FORMATS
-    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
+    takes: ClassVar[Mapping[str, Sequence[str]]] = {**ONE_WAY, **NO_CLASSES}
     prediction: ClassVar[type[Options]] = JudgedSpeechOptions
 
     def __init__(self, options: SpeakingOptions | None = None) -> None:

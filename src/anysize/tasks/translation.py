@@ -87,7 +87,7 @@ class Translation:
     augmentation = "none"
     separable = True
     by_target = False
-    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
+    takes: ClassVar[Mapping[str, Sequence[str]]] = {**ONE_WAY, "labels": ()}
     prediction: ClassVar[type[Options]] = TranslationOptions
 
     def __init__(self, options: TranslationOptions | None = None) -> None:

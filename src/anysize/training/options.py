@@ -50,7 +50,7 @@ class OptimizationOptions(Options):
         help="Clip the gradient to this norm; 0 turns clipping off.",
     )  # fmt: skip
     label_smoothing: float | None = option(
-        None, low=0, below=1, automatic=_BY_KIND,
+        None, low=0, below=1, off=0.0, automatic=_BY_KIND,
         help="Probability mass spread over all classes; 0 turns smoothing off.",
     )  # fmt: skip
     freeze: tuple[str, ...] = option(

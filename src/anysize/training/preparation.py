@@ -33,6 +33,7 @@ from anysize.training.probing import check_checkpointing
 from anysize.training.recipe import Recipe
 from anysize.training.recipe_defaults import resolve
 from anysize.training.selection import prediction_of, task_of, with_loss
+from anysize.training.unused_options import tell_unused
 
 if TYPE_CHECKING:
     from anysize.augmentation import Augmentation
@@ -92,6 +93,8 @@ def prepare(recipe: Recipe, *, started: float, quiet: bool = False) -> Job:
         own=task.recipe_defaults(pretrained=is_pretrained(network)),
         head_only=trained_part(network.module, recipe.freeze) <= _HEAD,
     )
+    tell_unused(recipe, resolved, validated=data.splits.validation is not None, findings=findings)
+    findings.checked(strict=recipe.strict)
     from anysize.models.bundle import Card
 
     card = Card(

@@ -11,6 +11,7 @@ from typing import Any
 from anysize.core.errors import ConfigurationError
 from anysize.modalities.protocols import Modality
 from anysize.models.network import as_classification
+from anysize.tasks.options import taken
 from anysize.training.recipe import Recipe
 
 _MODELS: Mapping[str, str] = {
@@ -104,6 +105,8 @@ def resolve(
     if recipe.lora and open_rate and recipe.optimizer in (None, "adamw"):
         rate = recipe.learning_rate or chosen["learning_rate"]
         chosen["learning_rate"] = _LORA * rate
+    if "label_smoothing" in taken(recipe.task):
+        chosen["label_smoothing"] = 0.0
     if recipe.ema is None:
         chosen["ema"] = 0.0
     progressive = recipe.value("progressive")

@@ -142,8 +142,9 @@ class DetectionSource:
             request.findings,
             "pages-unread",
             f"{self.name}: the objects of a picture are on its first page; further pages of "
-            f"pictures{some} are not read",
+            f"pictures{some} are not read, whatever --pages says, which is for prediction",
             unit="pictures",
+            remedy="write each page that has objects as a picture of its own",
         )
         contradictions.tell(
             request.findings,

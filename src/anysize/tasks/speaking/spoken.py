@@ -20,7 +20,7 @@ from anysize.sources import ColumnSpec
 from anysize.synthesis.joining import Pauses
 from anysize.synthesis.sound_files import SUFFIXES
 from anysize.synthesis.speech import Speech
-from anysize.tasks.abilities import ONE_WAY, Format
+from anysize.tasks.abilities import NO_CLASSES, ONE_WAY, Format
 from anysize.tasks.protocols import MERGED_AS_USUAL, MergeOptions
 from anysize.tasks.refusals import refuse_augmentation, refuse_merge
 from anysize.tasks.speaking.options import JudgedSpeechOptions, SpeakingOptions
@@ -72,7 +72,7 @@ class SpokenTexts(Untrained):
     untrained: ClassVar[str] = (
         "speech is made here; what is trained is text-to-speech with its recordings"
     )
-    takes: ClassVar[Mapping[str, Sequence[str]]] = ONE_WAY
+    takes: ClassVar[Mapping[str, Sequence[str]]] = {**ONE_WAY, **NO_CLASSES}
     prediction: ClassVar[type[Options]] = JudgedSpeechOptions
     formats: ClassVar[Mapping[str, Format]] = FORMATS
 
