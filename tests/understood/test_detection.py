@@ -517,6 +517,119 @@ ROWS = {
 }
 
 
+LISTED = {"images/0.jpg": [("box", BOX)], "images/1.jpg": [], "images/2.jpg": [("7", BOX)]}
+
+
+def test_detection_createml(tmp_path: Path) -> None:
+    sides = {"x": 40, "y": 60, "width": 40, "height": 60}
+    entries = [
+        {"image": "0.jpg", "annotations": [{"label": "box", "coordinates": sides}]},
+        {"image": "1.jpg", "annotations": []},
+        {"image": "2.jpg", "annotations": [{"label": 7, "coordinates": sides}]},
+        {"image": "3.jpg", "annotations": [{"label": "box", "coordinates": {"x": 1}}]},
+    ]
+    pictures(tmp_path / "a/images", "0.jpg", "1.jpg", "2.jpg", "3.jpg")
+    write(tmp_path / "a/anything.json", entries)
+    source, findings = opened(tmp_path / "a")
+    found = objects(source)
+    assert "four finite numbers" in str(found.pop("record 3"))
+    assert found == LISTED
+    assert findings["annotation-unusable"].count == 1
+    assert "images/0.jpg" in objects(opened(tmp_path / "a/anything.json")[0])
+    for split in ("train", "valid"):  # as Roboflow exports it
+        pictures(tmp_path / "b" / split, "0.jpg")
+        write(tmp_path / f"b/{split}/_annotations.createml.json", entries[:1])
+    splits, _ = by_split(tmp_path / "b")
+    assert (splits["train"], splits["validation"]) == (["train/0.jpg"], ["valid/0.jpg"])
+    write(tmp_path / "a/anything.json", [{"image": "nowhere.jpg", "annotations": []}])
+    with pytest.raises(DataError, match=r"none of the pictures .* such as nowhere\.jpg"):
+        opened(tmp_path / "a")
+
+
+def test_detection_via(tmp_path: Path) -> None:
+    def region(attributes: Any, **shape: Any) -> dict[str, Any]:
+        return {"shape_attributes": shape, "region_attributes": attributes}
+
+    rectangle = {"name": "rect", "x": 20, "y": 30, "width": 40, "height": 60}
+    polygon = {"name": "polygon", "all_points_x": [20, 60, 40], "all_points_y": [30, 90, 60]}
+    entries = {
+        "0.jpg9": {"filename": "0.jpg", "regions": [region({"kind": "box"}, **rectangle)]},
+        "1.jpg9": {"filename": "1.jpg", "regions": {}},
+        "2.jpg9": {
+            "filename": "2.jpg",
+            "regions": {"0": region({"size": "x", "Label": "7"}, **polygon)},
+        },
+        "3.jpg9": {"filename": "3.jpg", "regions": [region({"kind": "box"}, name="point")]},
+        "4.jpg9": {"filename": "4.jpg", "regions": [region({}, **rectangle)]},
+        "5.jpg9": {
+            "filename": "5.jpg",
+            "regions": [
+                region({"type": {"box": True, "disc": False}}, name="circle", cx=50, cy=50, r=10)
+            ],
+        },
+    }
+    pictures(tmp_path / "images", *(f"{place}.jpg" for place in range(6)))
+    for document in (entries, {"_via_settings": {}, "_via_img_metadata": entries}):
+        write(tmp_path / "via.json", document)
+        found = objects(opened(tmp_path)[0])
+        assert "a point has no box" in str(found.pop("record 3"))
+        assert "it has no label" in str(found.pop("record 4"))
+        assert found == {**LISTED, "images/5.jpg": [("box", (40.0, 40.0, 60.0, 60.0))]}
+
+
+def test_detection_cvat(tmp_path: Path) -> None:
+    corners = 'xtl="20" ytl="30" xbr="60" ybr="90"'
+    size = f'width="{WIDTH}" height="{HEIGHT}"'
+    text = f"""<?xml version="1.0" encoding="utf-8"?><annotations><version>1.1</version>
+      <image id="0" name="0.jpg" {size} subset="Train"><box label="box" occluded="0" {corners}>
+        <attribute name="colour">red</attribute></box></image>
+      <image id="1" name="1.jpg" {size} subset="Train"><tag label="empty"/></image>
+      <image id="2" name="2.jpg" {size} subset="Validation">
+        <polygon label="7" points="20,30;60.0,90;40,60"/></image>
+      <image id="3" name="3.jpg" {size} subset="Validation">
+        <polyline label="box" points="20,30;60,90"/></image>
+      <image id="4" name="4.jpg" width="9" height="9"><box label="box" {corners}/></image>
+      <image id="5" name="5.jpg" {size}><box label="box" rotation="90" {corners}/></image>
+    </annotations>"""
+    pictures(tmp_path / "images", *(f"{place}.jpg" for place in range(6)))
+    write(tmp_path / "annotations.xml", text)
+    splits, _ = by_split(tmp_path)
+    assert "images/2.jpg" in splits["validation"] and "images/2.jpg" not in splits["train"]
+    found = objects(opened(tmp_path)[0])
+    failed = [str(found.pop(name)) for name in list(found) if name.startswith("record")]
+    assert any("a shape of the kind polyline has no box" in one for one in failed)
+    assert any("is about a picture of 9x9" in one for one in failed)
+    assert found == {**LISTED, "images/5.jpg": [("box", (10.0, 40.0, 70.0, 80.0))]}
+    write(tmp_path / "annotations.xml", text.replace("<annotations>", "<annotations><track/>", 1))
+    with pytest.raises(DataError, match="annotations of a video"):
+        opened(tmp_path)
+    bomb = '<!DOCTYPE a [<!ENTITY b "cccc">]><annotations><version>1</version>&b;</annotations>'
+    write(tmp_path / "annotations.xml", bomb)
+    with pytest.raises(DataError, match="declares a document type"):
+        opened(tmp_path)
+    write(tmp_path / "annotations.xml", text[:400])
+    with pytest.raises(DataError, match="is not valid XML"):
+        opened(tmp_path)
+
+
+def test_detection_metadata_objects(tmp_path: Path) -> None:
+    box = [20, 30, 40, 60]
+    rows = [
+        {"file_name": "0.jpg", "objects": {"bbox": [box], "categories": ["box"]}},
+        {"file_name": "1.jpg", "objects": {"bbox": [], "categories": []}},
+        {"file_name": "2.jpg", "objects": [{"bbox": box, "category": 7}]},
+        {"file_name": "3.jpg", "objects": {"bbox": [box, box], "categories": [1]}},
+    ]
+    pictures(tmp_path / "images", *(f"{place}.jpg" for place in range(4)))
+    write(tmp_path / "metadata.jsonl", "\n".join(map(json.dumps, rows)))
+    found = objects(opened(tmp_path)[0])
+    assert "of the same length" in str(found.pop("record 3"))
+    assert found == LISTED
+    write(tmp_path / "metadata.jsonl", json.dumps(rows[0]) + '\n{"file_name": "1.j')
+    with pytest.raises(DataError, match="line 2 is not JSON"):
+        opened(tmp_path)
+
+
 @pytest.mark.parametrize("header", ROWS)
 def test_detection_table_of_boxes(tmp_path: Path, header: str) -> None:
     pictures(tmp_path / "images", "0.jpg", "1.jpg")

@@ -123,8 +123,8 @@ class ObjectDetection:
         if not found:
             raise DataError(
                 source.name,
-                "has no objects: give COCO JSON, Pascal VOC or YOLO annotations beside the "
-                "pictures (docs: data layouts)",
+                "has no objects: give annotations beside the pictures, such as COCO JSON, "
+                "Pascal VOC, YOLO, CreateML, VIA or CVAT (docs: data layouts)",
             )
         return tuple(found)
 

@@ -17,6 +17,7 @@ LARGEST = 1 << 24
 
 _FARTHEST = 1e7
 _SHOWN = 60
+_HEAD = 1 << 16
 
 
 def is_there(path: Path) -> bool:
@@ -25,6 +26,17 @@ def is_there(path: Path) -> bool:
         return stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):
         return False
+
+
+def head_of(path: Path) -> str:
+    """The beginning of a text file; empty where it cannot be read."""
+    if not is_there(path):
+        return ""
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD).decode("utf-8-sig", "replace")
+    except OSError:
+        return ""
 
 
 def content(path: Path, largest: int = LARGEST) -> bytes:

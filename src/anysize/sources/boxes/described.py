@@ -9,7 +9,8 @@ from typing import Any
 
 from anysize.core.errors import DataError
 from anysize.core.objects import Annotation
-from anysize.sources.boxes.annotation_files import number
+from anysize.readers.encodings import printable
+from anysize.sources.boxes.annotation_files import number, shown
 
 Box = tuple[float, float, float, float]
 
@@ -154,3 +155,33 @@ def _clipped(box: Box, width: int, height: int) -> Box | None:
 
 def _written(values: Sequence[float]) -> str:
     return "(" + ", ".join(f"{value:g}" for value in values) + ")"
+
+
+def together(
+    found: Sequence[Annotation | str], origin: str, *, size: tuple[float, float] | None = None
+) -> Described:
+    """What is said of one picture, by its objects in order or what is wrong with them.
+
+    Args:
+        found: of each object.
+        origin: for messages.
+        size: of the picture, as the annotations have it.
+    """
+    problems = [f"object {place}: {one}" for place, one in enumerate(found) if isinstance(one, str)]
+    more = f"; … ({len(problems)} in all)" if problems[3:] else ""
+    objects = tuple(one for one in found if isinstance(one, Annotation))
+    return Described(
+        objects=() if problems else objects,
+        size=size,
+        problem="; ".join(problems[:3]) + more,
+        origin=origin,
+    )
+
+
+def named_object(label: Any, box: Box | str) -> Annotation | str:
+    """An object; the sentence that says what is wrong with it where it has no label or no box."""
+    if isinstance(label, int | float) and not isinstance(label, bool):
+        label = shown(label)
+    if not isinstance(label, str) or not label.strip():
+        return "it has no label"
+    return box if isinstance(box, str) else Annotation(printable(label.strip()), box)

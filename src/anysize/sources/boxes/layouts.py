@@ -9,8 +9,14 @@ from typing import Protocol
 
 from anysize.core.errors import DataError
 from anysize.core.records import Source
-from anysize.sources.boxes import coco_layout, single_layout, table_layout, yolo_layout
-from anysize.sources.boxes.folders import Parts, files, folders
+from anysize.sources.boxes import (
+    coco_layout,
+    listed_layout,
+    single_layout,
+    table_layout,
+    yolo_layout,
+)
+from anysize.sources.boxes.folders import Parts, below, files, folders
 from anysize.sources.boxes.role import ROLE, wants_objects, without_objects
 from anysize.sources.columns import Request
 from anysize.sources.concat import Concat
@@ -25,8 +31,15 @@ class _Layout(Protocol):
     def of_folder(self, path: Path, request: Request) -> Parts | None: ...
 
 
-_LAYOUTS: tuple[_Layout, ...] = (coco_layout, yolo_layout, single_layout, table_layout)
-_ANNOTATIONS = (".json", ".xml", ".csv", ".tsv", ".txt", ".yaml", ".yml", ".data")
+_LAYOUTS: tuple[_Layout, ...] = (
+    coco_layout,
+    yolo_layout,
+    listed_layout,
+    single_layout,
+    table_layout,
+)
+_PACKED = (".parquet", ".arrow")
+_ANNOTATIONS = (".json", ".jsonl", ".xml", ".csv", ".tsv", ".txt", ".yaml", ".yml", ".data")
 
 
 def open_objects(path: Path, request: Request) -> Source | None:
@@ -66,12 +79,20 @@ def without_layout(path: Path, request: Request) -> Request:
         return request
     if any(spec.role == ROLE for spec in request.of_kind("target")):
         there = files(path, *_ANNOTATIONS) if path.is_dir() else []
+        packed = next(below(path, *_PACKED), None) if path.is_dir() else path.suffix.lower()
+        remedy = "the documentation lists the layouts that are read (data layouts)"
+        if packed and packed.lower().endswith(_PACKED):
+            remedy = (
+                "a column of objects beside pictures in a table (as of Hugging Face) is not read: "
+                "write the pictures as files, and beside them a metadata.jsonl with file_name and "
+                "objects, or COCO JSON"
+            )
         request.findings.add(
             "annotations-missing",
             f"{path}: no annotations of a known layout were found, so its pictures have no objects",
             unit="folders",
             examples=there[:5],
-            remedy="the documentation lists the layouts that are read (data layouts)",
+            remedy=remedy,
         )
     return dataclasses.replace(request, roles=without_objects(request.roles))
 
@@ -96,12 +117,12 @@ def parts_of(path: Path, request: Request) -> Parts | None:
 
 def _inner(path: Path, request: Request) -> Parts | None:
     """A data set that is alone in a folder, as archives unpack."""
-    below = folders(path)
-    if len(below) != 1:
+    inner = folders(path)
+    if len(inner) != 1:
         return None
     for layout in _LAYOUTS:
         try:
-            parts = layout.of_folder(path / below[0], request)
+            parts = layout.of_folder(path / inner[0], request)
         except DataError:
             # It may be anything: what it is will be said where it is opened.
             continue

@@ -27,6 +27,7 @@ from anysize.readers.encodings import mark_of, printable, suggest
 from anysize.sources.boxes.annotation_files import is_there, number, shown, storable, text
 from anysize.sources.boxes.columns import BoxColumns, by_names, by_place
 from anysize.sources.boxes.described import Box, Described, corners
+from anysize.sources.boxes.listed_pictures import Listed
 
 _HEAD = 1 << 16
 _ONE_CLASS = "object"
@@ -55,15 +56,6 @@ class BoxTable:
     columns: BoxColumns
     delimiter: str
     header: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listed:
-    """What a table says of one picture, and the split that it names."""
-
-    picture: str
-    split: str
-    described: Described
 
 
 def box_table(path: Path) -> BoxTable | None:

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-from anysize.core.errors import DataError
-from anysize.readers.encodings import printable
 from anysize.sources.boxes.annotation_files import tell_encoding
-from anysize.sources.boxes.described import Described
 from anysize.sources.boxes.folders import (
     Parts,
-    Pictures,
     called,
     files,
-    plain_name,
     split_folders,
     split_of,
     tell_of_unread,
 )
-from anysize.sources.boxes.source import DetectionSource
-from anysize.sources.boxes.table import BoxRows, BoxTable, Listed, box_table, class_names
+from anysize.sources.boxes.listed_pictures import sources_by_split, sources_of
+from anysize.sources.boxes.table import BoxRows, BoxTable, box_table, class_names
 from anysize.sources.columns import Request
-from anysize.sources.split_names import SPLIT_NAMES, SplitName
+from anysize.sources.split_names import SplitName
 
 _SUFFIXES = (".csv", ".tsv", ".txt")
-_PICTURES = ("images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "pics", "data")
 
 
 def of_file(path: Path, request: Request) -> Parts | None:
@@ -56,73 +48,9 @@ def _sources(table: BoxTable, folder: Path, named: SplitName | None, request: Re
     """The sources of one table, by the split that its name or a column of it gives."""
     with BoxRows(table, _names(folder)) as rows:
         _tell(table, rows, request)
-        splits: list[SplitName | None] = [named]
-        if table.columns.split is not None and named is None:
-            splits = list(dict.fromkeys(SPLIT_NAMES.get(one.split) for one in rows.pictures()))
-        places = _Places(folder, table.path)
-        found: Parts = {}
-        for split in splits:
-            chosen = (
-                one
-                for one in rows.pictures()
-                if len(splits) == 1 or SPLIT_NAMES.get(one.split) == split
-            )
-            source = DetectionSource(
-                str(table.path), root=folder, found=places.of(chosen), request=request
-            )
-            found[split] = [source]
-        if places.guessed:
-            request.findings.add(
-                "picture-place-guessed",
-                f"{table.path}: pictures that are not where it says are read from below {folder}",
-                level="note",
-                count=len(places.guessed),
-                unit="pictures",
-                examples=places.guessed[:5],
-            )
-        if not places.there:
-            raise DataError(
-                str(table.path),
-                f"none of the pictures that it names was found below {folder}, such as "
-                f"{places.first}; put them into a folder 'images' beside the table",
-            )
-        return found
-
-
-class _Places:
-    """Finds the pictures that a table names.
-
-    Attributes:
-        there: how many were found.
-        first: the first one that was not.
-        guessed: names of those that are in other folders than their names say.
-    """
-
-    def __init__(self, folder: Path, table: Path) -> None:
-        self._pictures = Pictures(folder)
-        beside = table.parent.relative_to(folder).as_posix() if table.parent != folder else ""
-        self._first = (beside, *filter(None, [called(folder, *_PICTURES)]))
-        self.there = 0
-        self.first = ""
-        self.guessed: list[str] = []
-
-    def of(self, rows: Iterator[Listed]) -> Iterator[tuple[str, str, Described]]:
-        """Paths below the folder."""
-        for one in rows:
-            path = self._pictures.find(one.picture, *self._first)
-            self.there += path is not None
-            if path is None:
-                several = self._pictures.alike(one.picture, *self._first)
-                self.there += bool(several)
-                self.first = self.first or printable(one.picture)
-                problem = f"several pictures may be meant: {', '.join(several[:3])}"
-                described = replace(one.described, problem=problem) if several else one.described
-                last = one.picture.rpartition("/")[2] or "unnamed"
-                yield (several or [last])[0], "", described
-                continue
-            if not f"/{path}".endswith("/" + plain_name(one.picture)):
-                self.guessed.append(printable(one.picture))
-            yield path, "", one.described
+        if table.columns.split is None or named is not None:
+            return sources_of(rows.pictures, table.path, folder, named, request)
+        return sources_by_split(rows.pictures, table.path, folder, request)
 
 
 def _tell(table: BoxTable, rows: BoxRows, request: Request) -> None:
