@@ -20,6 +20,7 @@ from anysize.sources.boxes.listed_pictures import Listed
 
 SUFFIX = ".xml"
 _BLOCK = 1 << 18
+_PICTURE = "image"
 _SHAPES = ("box", "polygon", "ellipse")
 _WITHOUT_BOX = ("points", "polyline", "cuboid", "skeleton", "mask")
 
@@ -73,13 +74,13 @@ class _Reading:
                 str(self._path),
                 "holds annotations of a video; export the frames as 'CVAT for images'",
             )
-        if tag == "image":
+        if tag == _PICTURE:
             self._image, self._found = attributes, []
         elif self._image is not None and tag in (*_SHAPES, *_WITHOUT_BOX):
             self._found.append(named_object(attributes.get("label"), _box(tag, attributes)))
 
     def end(self, tag: str) -> None:
-        if tag != "image" or self._image is None:
+        if tag != _PICTURE or self._image is None:
             return
         image, self._image = self._image, None
         name = image.get("name", "")
