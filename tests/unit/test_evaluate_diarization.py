@@ -19,7 +19,7 @@ from anysize.core.receipts import Receipt
 from anysize.core.records import Record
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation import diarization, render
-from anysize.evaluation.choice import evaluator_of
+from anysize.evaluation.choice import checked, evaluator_of
 from anysize.evaluation.diarization_result import DiarizationEvaluation
 from anysize.readers.audio.sound import Sound
 from anysize.recognition.diarization_error import Mistake, compared
@@ -206,6 +206,17 @@ def test_without_references_nothing_is_scored(tmp_path: Path) -> None:
                 network=None,
                 task=task,  # type: ignore[arg-type]
             )
+
+
+def test_what_has_no_reference_is_refused_before_anything_is_heard(tmp_path: Path) -> None:
+    without = [record(tmp_path, None, "one"), record(tmp_path, None, "two")]
+    evaluator: Any = diarization
+    with pytest.raises(DataError, match="none of the 2 records has a reference"):
+        checked(evaluator, Calls(without))
+    with pytest.raises(DataError, match=r"none of the 1 records could be read: .* no file"):
+        checked(evaluator, Calls([record(tmp_path, "nothing.rttm", "three")]))
+    (tmp_path / "two.rttm").write_text(as_rttm("two"))
+    checked(evaluator, Calls(without))  # one is enough
 
 
 def test_timelines_are_measured_by_references_and_voices_by_pairs() -> None:

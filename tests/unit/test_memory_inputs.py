@@ -142,9 +142,10 @@ def test_what_has_no_targets_is_not_evaluated(
 ) -> None:
     (tmp_path / "a.txt").write_text("no folder says what it is")
     (tmp_path / "b.csv").write_text("text,number\nnor does a column,1\n")
+    (tmp_path / "c.csv").write_text("text,label\none that is empty,\nalways,\n")
     monkeypatch.setattr(Model, "session", None)  # nothing is run
-    for name in ("a.txt", "b.csv"):
-        with pytest.raises(DataError, match=r"what results are compared with \(label\)"):
+    for name, said in (("a.txt", r" \(label\)"), ("b.csv", r" \(label\)"), ("c.csv", ": .* empty")):
+        with pytest.raises(DataError, match=f"what results are compared with{said}"):
             texts.evaluate(tmp_path / name)
 
 

@@ -320,3 +320,12 @@ def test_samples_the_wrong_way_round_are_refused() -> None:
         read(recording((np.zeros((2, 100), np.float32), RATE), "item"))
     with pytest.raises(DataError, match="must hold numbers"):
         read(recording((np.array(["a"]), RATE), "item"))
+
+
+@pytest.mark.parametrize(("count", "rate"), [(1, 44_100), (1, 48_000), (2, 192_000), (10, 8000)])
+def test_what_has_samples_has_some_at_every_rate(count: int, rate: int, tmp_path: Path) -> None:
+    field = Sound(write(tmp_path / "a.wav", np.full(count, 0.25, np.float32), rate))
+    found = read(field, RATE)
+    assert len(found) == max(round(count * RATE / rate), 1)
+    if len(found) == 1:
+        assert found[0] == pytest.approx(0.25, abs=1e-4)

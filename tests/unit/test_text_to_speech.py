@@ -19,6 +19,7 @@ from anysize.core.memory import resident
 from anysize.core.records import Record
 from anysize.core.results import PartialResult, Result
 from anysize.core.windows import Span, Window
+from anysize.planning.options import PredictOptions
 from anysize.synthesis.joining import Pauses, faded
 from anysize.synthesis.speech import Speech, SpeechWriter
 from anysize.tasks.protocols import answering
@@ -265,3 +266,8 @@ def test_what_is_wrong_with_a_voice_is_named(tmp_path: Path) -> None:
         spoken(anysize.load(broken), "hello")
     with pytest.raises(ConfigurationError, match="task must be 'text-to-speech'"):
         anysize.load(write_voice(tmp_path / "e"), "text-classification")
+
+
+def test_plans_say_what_a_voice_runs_in(voice: anysize.Model) -> None:
+    plan = voice.plan(None, PredictOptions(memory="4GiB"))
+    assert plan.why[0].startswith("ONNX Runtime float32, ")

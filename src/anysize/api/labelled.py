@@ -84,14 +84,25 @@ def _opened(
 
 def _check_targets(source: Source, roles: Sequence[ColumnSpec]) -> None:
     """Raises a ``DataError`` before hours of work that there is nothing to compare with."""
+    from anysize.sources.labels.targets import targets
     from anysize.sources.several_tables import has_labels
 
     spec = next((spec for spec in roles if spec.kind == "target"), None)
     # Files beside the records', and columns such as is_impossible, may say it as well.
     values = {each.role for each in roles if each.kind == "value"}
     elsewhere = any(each.beside for each in roles) or values & set(getattr(source, "roles", ()))
-    if spec is None or elsewhere or has_labels(source) is not False:
+    if spec is None or elsewhere:
         return
+    there = has_labels(source)
+    if there is not False and any(target is not None for target in targets(source)):
+        return
+    if there and len(source):
+        raise DataError(
+            source.name,
+            f"none of its records has what results are compared with: the {spec.role} of each is "
+            f"empty or unreadable; name another column (--columns {spec.role}=NAME), or use "
+            "predict",
+        )
     folders = "put files into folders by it, or " if spec.folders else ""
     raise DataError(
         source.name,

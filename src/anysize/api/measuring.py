@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from anysize.api.labelled import labelled
 from anysize.core.findings import Findings
 from anysize.core.progress import counted
-from anysize.evaluation.choice import evaluator_of, measured
+from anysize.evaluation.choice import checked, evaluator_of, measured
 from anysize.evaluation.hearing import judged_task, round_trip, without_recogniser
 from anysize.planning.options import PredictOptions, task_asked
 from anysize.tasks.abilities import Audible
@@ -37,6 +37,7 @@ def evaluated(
     asked = without_recogniser(options) if audible else options
     source = labelled(model, data, asked, split, findings, judged)
     findings.checked(strict=options.strict)
+    checked(evaluator, source)
     session = model.session(measuring=isinstance(model.task, Answering) and not audible)
     task: Task
     if audible:

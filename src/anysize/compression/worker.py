@@ -265,6 +265,7 @@ class Bench:
         assert measured is not None
         self._plan = plan = measured
         self.entries |= {"runtime": plan.runtime, "precision": plan.precision}
+        self.entries["runs_in"] = getattr(network.module, "runs_in", plan.runtime)
         self.entries["arithmetic"] = arithmetic(network, plan)
         self._runtime = plan.open_runtime()
         self.round()  # kernels are compiled for each new shape

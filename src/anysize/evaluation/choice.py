@@ -27,6 +27,17 @@ def evaluator_of(task: Task) -> Evaluator:
     return cast(Evaluator, plugins.load("evaluation", own if head is None else head.evaluation))
 
 
+def checked(evaluator: Evaluator, source: Source) -> None:
+    """Lets a module with a function ``check`` refuse data before the model runs on them.
+
+    Raises:
+        DataError: there is nothing to compare with.
+    """
+    check = getattr(evaluator, "check", None)
+    if check is not None:
+        check(source)
+
+
 def measured(
     evaluator: Evaluator,
     results: Iterable[Result | ErrorResult],

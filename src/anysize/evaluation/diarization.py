@@ -16,9 +16,10 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from anysize.core.errors import DataError
 from anysize.core.highest import Highest
 from anysize.core.plurals import number_of
-from anysize.core.records import Record, Source
+from anysize.core.records import Record, Source, record_id
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation import diarization_pages, pages
 from anysize.evaluation.diarization_result import (
@@ -40,8 +41,30 @@ if TYPE_CHECKING:
 PROVIDES = ("diarization",)
 WITH_NETWORK = True
 
+_LACKING = (
+    "a reference to compare with (an RTTM file beside the recording, or a column turns with its "
+    "path or the turns as JSON: --columns turns=NAME)"
+)
 _WORST = 4
 _LISTED = 500
+
+
+def check(source: Source) -> None:
+    """Refuses recordings before any is listened to, where none has a reference that can be used.
+
+    Raises:
+        DataError: there is nothing to compare with.
+    """
+    passed = Passed(source)
+    for index in range(len(source)):
+        try:
+            record = source[index]
+            if reference_of(record, 0.0, source.name) is not None:
+                return
+            passed.without_target += 1
+        except DataError as error:
+            passed.fail(ErrorResult(id=record_id(source, index), error=str(error)))
+    passed.refuse(_LACKING)
 
 
 def measure(
@@ -96,10 +119,7 @@ def measure(
             named.append(RecordError(id=result.id, error=error))
         worst.add((scored.wrong, scored.wrong), index, scored)
     if not errors:
-        passed.refuse(
-            "a reference to compare with (an RTTM file beside the recording, or a column turns "
-            "with its path or the turns as JSON: --columns turns=NAME)"
-        )
+        passed.refuse(_LACKING)
     return DiarizationEvaluation(
         error=reduce(add, errors),
         interval=_interval(errors),

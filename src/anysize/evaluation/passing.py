@@ -115,7 +115,7 @@ class Passed:
         seen = getattr(self.source, "seen", None)
         for ordinal, result in enumerate(results):
             if isinstance(result, ErrorResult):
-                self._fail(result)
+                self.fail(result)
                 continue
             if read is None:
                 target = result.target
@@ -125,7 +125,7 @@ class Passed:
                 try:
                     target = read(self.source[ordinal])
                 except DataError as error:
-                    self._fail(ErrorResult(id=result.id, error=str(error)))
+                    self.fail(ErrorResult(id=result.id, error=str(error)))
                     continue
             if target is None:
                 self.without_target += 1
@@ -135,7 +135,8 @@ class Passed:
             self.copies += copy
             yield ordinal, result, target, copy
 
-    def _fail(self, result: ErrorResult) -> None:
+    def fail(self, result: ErrorResult) -> None:
+        """Counts a record that could not be read."""
         self.failure_count += 1
         if len(self.failures) < MOST_NAMED:
             self.failures.append(result)

@@ -67,6 +67,8 @@ class OnnxDetector(PreTrainedModel):
     main_input_name = "pixel_values"
     own_runtime = True
     """Nothing else can run it: it is not made of torch's layers."""
+    runs_in = "ONNX Runtime"
+    """What plans call the runtime that is its own."""
     takes_levels = True
     """It is given pictures as they were read, and normalises them by table."""
 

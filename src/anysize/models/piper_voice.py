@@ -69,6 +69,8 @@ class PiperVoice(PreTrainedModel):
     main_input_name = "input_ids"
     own_runtime = True
     """Nothing else can run it: it is not made of torch's layers."""
+    runs_in = "ONNX Runtime"
+    """What plans call the runtime that is its own."""
 
     def __init__(self, config: PiperConfig, path: Path, settings: PiperSettings) -> None:
         super().__init__(config)

@@ -118,7 +118,8 @@ def plan_batches(
     peak, work = needs.peak(cost, reading), needs.work(cost)
     total = total_cost if sequences is None else sequences.total
     limit = _limit(found, cost, wished, None if total is None else -(-total // streams))
-    why.append(f"{runtime.name} {runtime.precision}, {at_once} at once{_beside(streams)} ({limit})")
+    name = getattr(network.module, "runs_in", runtime.name)
+    why.append(f"{name} {runtime.precision}, {at_once} at once{_beside(streams)} ({limit})")
     why.append(
         f"{format_size(found.floor)} are taken already, a batch needs {format_size(work)}: "
         f"{format_size(peak)} of {format_size(memory)}"

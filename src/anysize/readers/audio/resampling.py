@@ -17,7 +17,7 @@ def resampled(
     """The samples at another rate, by libsoxr in its high quality.
 
     What comes out does not depend on how the samples come in pieces. ``n`` samples become
-    ``n * wanted / rate``, rounded.
+    ``n * wanted / rate``, rounded; where that is none, one, which is their mean.
 
     Args:
         blocks: samples ``[n]`` in order.
@@ -31,13 +31,19 @@ def resampled(
         yield from blocks
         return
     stream = _stream(rate, wanted)
+    begun, short = False, np.zeros(0, np.float32)
     for block in blocks:
         found = stream.resample_chunk(np.ascontiguousarray(block))
         if len(found):
             yield found
+            begun = True
+        if not begun:
+            short = np.concatenate([short, block])
     rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)
     if len(rest):
         yield rest
+    elif not begun and len(short):
+        yield short.mean(keepdims=True)
 
 
 def _stream(rate: int, wanted: int) -> Any:
