@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.voices import PER_ID, write_voice
 import anysize
 from anysize import tasks
 from anysize.compression.chain import parse
+from anysize.compression.graph_weights import name_licence
 from anysize.compression.judge import CompressionOrder, compress
 from anysize.compression.protocols import Context
 from anysize.compression.request import Judging
@@ -83,6 +85,17 @@ def test_weights_of_a_graph_are_stored_in_fewer_bits(
     bound = np.abs(weights).max() / 127 / 2 if method == "int8-weights" else 0.5 / (1 << 8)
     worst = np.abs(before - after).max()
     assert 0 < worst <= bound + 1e-4  # samples are kept in 16 bits
+
+
+def test_a_compressed_graph_names_the_licence_of_its_original(tmp_path: Path) -> None:
+    path = write_voice(tmp_path / "voice", table=table())
+    assert open_network(str(path))[1].licence == "unknown"
+    out = applied("bf16", path.parent, tmp_path / "out")
+    name_licence(out, "unknown")
+    assert "licence" not in json.loads((out / "voice.onnx.json").read_text())
+    name_licence(out, "CC0-1.0")
+    network, card = open_network(str(out))
+    assert (network.licence, card.licence) == ("CC0-1.0", "CC0-1.0")
 
 
 def test_graphs_without_large_weights_or_with_weights_elsewhere(tmp_path: Path) -> None:

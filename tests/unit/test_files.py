@@ -94,3 +94,10 @@ def test_what_a_process_that_is_gone_has_left_is_removed(tmp_path: Path) -> None
     assert len(list(tmp_path.iterdir())) == 4
     leftovers.remove_leftovers(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+def test_standard_output_has_several_names(tmp_path: Path) -> None:
+    found = [Path(each) for each in ("/dev/stdout", "/dev/fd/1", "/dev/../dev/stdout")]
+    assert all(map(files.is_standard_output, found))
+    others = [Path("/dev/null"), Path("/dev/stderr"), tmp_path / "stdout"]
+    assert not any(map(files.is_standard_output, [*others, None]))

@@ -181,3 +181,13 @@ def test_who_names_the_column_of_texts_is_not_told_of_others(tmp_path: Path) -> 
         open_source(path, roles=[text], columns=columns, findings=findings)
         (found,) = [one for one in findings if one.code == "column-left-out"]
         assert (found.level, bool(found.remedy)) == (level, level == "warning")
+
+
+def test_a_model_reads_no_more_columns_than_it_was_trained_with(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("en,fr\n" + "two men at work,deux hommes au travail\n" * 4, encoding="utf-8")
+    text = ColumnSpec(role="source", kind="text", names=("en",), settled=True)
+    findings = Findings()
+    open_source(path, roles=[text], findings=findings)
+    (found,) = [one for one in findings if one.code == "column-left-out"]
+    assert (found.level, found.remedy) == ("note", "")

@@ -17,7 +17,7 @@ from anysize.cli.ending import Reported, ending
 from anysize.core.errors import ConfigurationError, DataError, RunError
 from anysize.core.receipts import Receipt
 from anysize.core.results import ErrorResult, Result
-from anysize.results.partial import Partial, place_of
+from anysize.results.partial import Partial, is_finished, place_of
 from anysize.results.rows import Rows
 from anysize.results.sinks import Document, OneFile, check_out
 from anysize.results.tables import check_suffix, write_table
@@ -237,3 +237,22 @@ def test_one_document_is_valid_however_it_ends(count: int, error: BaseException 
     assert ("error" in found) == (error is not None)
     if isinstance(error, DataError):
         assert (found["error"], found["exit_code"]) == ("a.csv: is broken", 2)
+
+
+def test_whole_results_have_nothing_to_go_on_with(tmp_path: Path) -> None:
+    data = tmp_path / "a.csv"
+    data.write_text("text\none\ntwo\n")
+    source = open_source(data, roles=[ColumnSpec(role="text", kind="text", names=("text",))])
+    out = tmp_path / "r.jsonl"
+    assert not is_finished(out, source)  # nothing was begun
+    with OneFile(out, WORK, resume=False, say=print) as sink:
+        sink.write({"id": "a.csv:0"})
+        assert not is_finished(out, source)
+        sink.write({"id": "a.csv:1"})
+    assert is_finished(out, source)
+    for lines in ('{"id": "a.csv:0"}\n', '{"id": "b.csv:0"}\n{"id": "b.csv:1"}\n', "no JSON\n"):
+        out.write_text(lines)
+        with pytest.raises(ConfigurationError, match="is not of these 2 records"):
+            is_finished(out, source)
+    place_of(out).mkdir()
+    assert not is_finished(out, source)

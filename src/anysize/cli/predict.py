@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anysize.cli import bundle_command, live, options, predicting, prediction_checks
 from anysize.cli.output import check_not_input, check_out_file, document, say
+from anysize.core.files import is_standard_output
 
 Inputs = Annotated[
     list[str],
@@ -69,6 +70,10 @@ Resume = Annotated[
 ]
 
 
+if TYPE_CHECKING:
+    from anysize.core.records import Source
+
+
 def command(
     context: typer.Context,
     bundle: Annotated[str, typer.Argument(help="A bundle, a Hugging Face folder or a hub id.")],
@@ -96,6 +101,7 @@ def command(
     from anysize.tasks.abilities import check_number, formats_of, row_writers
 
     settings = bundle_command.prediction_options(context)
+    out = None if is_standard_output(out) else out
     prediction_checks.check_together(
         inputs, out, top=top, stream=stream, resume=resume, draw=draw, one=as_json
     )
@@ -134,6 +140,8 @@ def command(
             out = made.rows
         if out is not None:
             check_number(model.task, out.suffix, len(source))
+        if resume and _is_finished(out, source, as_json=as_json):
+            return
         rows = Rows(source, predicting.names_of(keep), renamed)
         work = predicting.work_of(model, source, settings, inputs, keep) if out is not None else {}
         sink = predicting.sink_for(out, work, tally, resume=resume, one=as_json, formats=formats)
@@ -143,6 +151,18 @@ def command(
         predicting.run(model, source, settings, rows, sink, tally, drawing, made, stream=stream)
     more = [*(drawing.words() if drawing else ()), *predicting.own_words(made, model.task)]
     _end(tally, out, (*tally.lines(), *rows.words(), *more), as_json=as_json)
+
+
+def _is_finished(out: Path | None, source: Source, *, as_json: bool) -> bool:
+    """Whether there is nothing to go on with because all is there; says so then."""
+    from anysize.results.partial import is_finished
+
+    if out is None or not is_finished(out, source):
+        return False
+    say(f"{out} is finished: nothing is left to do; without --resume it is made anew")
+    if as_json:
+        document({"results": len(source), "out": str(out), "finished": True})
+    return True
 
 
 def _end(tally: predicting.Tally, out: Path | None, lines: Iterable[str], *, as_json: bool) -> None:

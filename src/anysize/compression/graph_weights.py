@@ -7,6 +7,7 @@ as before; nothing of it is calibrated.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 
 from anysize.core.errors import BundleError
-from anysize.core.files import disk_errors, replace_folder, scratch
+from anysize.core.files import disk_errors, replace_folder, scratch, write_json
 from anysize.models.network import Network
 from anysize.models.onnx.graph import read_model
 from anysize.models.quantized_weights import quantize_rows
@@ -83,6 +84,22 @@ def rewrite(graph: Path, out: Path, store: Store) -> None:
         for path in graph.parent.glob(f"{graph.name}.*"):
             shutil.copyfile(path, beside / path.name)
         replace_folder(beside, out)
+
+
+def name_licence(folder: Path, licence: str) -> None:
+    """Writes the licence of the weights into the configuration beside a graph, where one is known.
+
+    Args:
+        folder: of the graph.
+        licence: as the card of the original has it.
+    """
+    for graph in folder.glob("*.onnx"):
+        place = graph.with_name(f"{graph.name}.json")
+        if licence == "unknown" or not place.is_file():
+            continue
+        entries = json.loads(place.read_text(encoding="utf-8"))
+        if isinstance(entries, dict):
+            write_json(place, {**entries, "licence": licence})
 
 
 def rounded(tensor: Any) -> tuple[list[Any], list[Any]]:

@@ -118,7 +118,7 @@ def compress(order: CompressionOrder, say: Callable[[str], None] = lambda _line:
             judgement = trial.run(chains)
         finally:
             trial.close()
-        _ship(judgement, trial.best, order.out)
+        _ship(judgement, trial.best, order.out, card.licence)
     return judgement
 
 
@@ -215,8 +215,8 @@ def _taken(out: Path) -> bool:
     return not out.is_dir() or any(path.name not in report.FILES for path in out.iterdir())
 
 
-def _ship(judgement: Judgement, folder: Path | None, out: Path) -> None:
-    """Moves the chosen bundle to its place, with the report."""
+def _ship(judgement: Judgement, folder: Path | None, out: Path, licence: str) -> None:
+    """Moves the chosen bundle to its place, with the report and the licence of the original."""
     if folder is None or judgement.chosen is None:
         out.mkdir(exist_ok=True)
         report.write(judgement, out)
@@ -226,6 +226,8 @@ def _ship(judgement: Judgement, folder: Path | None, out: Path) -> None:
         card = bundle.read_card(folder)
         measured = {**judgement.chosen.to_json(), "original": judgement.original.to_json()}
         bundle.write_card(folder, dataclasses.replace(card, compression=measured))
+    else:
+        graph_weights.name_licence(folder, licence)
     if out.exists():
         shutil.rmtree(out)  # the report of an earlier try
     folder.replace(out)

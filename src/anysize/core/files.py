@@ -26,6 +26,7 @@ ESCAPED = "anysize-escaped"
 """Name of an error handler for encoding: what does not fit is escaped as in JSON."""
 
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)|\[errno (\d+)\]", re.IGNORECASE)
+_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _PROBE = 1 << 18
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 
@@ -162,6 +163,11 @@ def is_special(path: Path) -> bool:
     except OSError:
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def is_standard_output(path: Path | None) -> bool:
+    """Whether a name is one that the system has for standard output, wherever that leads."""
+    return path is not None and os.path.abspath(path) in _STANDARD_OUTPUT  # noqa: PTH100
 
 
 def free_space(place: int | Path) -> int:

@@ -28,6 +28,7 @@ class PiperSettings:
         speakers: their names in the order of their numbers; empty where there is one.
         noise, noise_w: spread of the voice, and of the durations.
         length: of the speech, 1 as it was learned.
+        licence: of its weights, where a compressed voice says that of its original.
     """
 
     sample_rate: int
@@ -38,6 +39,7 @@ class PiperSettings:
     noise: float = 0.667
     noise_w: float = 0.8
     length: float = 1.0
+    licence: str = "unknown"
 
     @property
     def vocabulary(self) -> int:
@@ -85,7 +87,7 @@ def read_settings(place: Path) -> PiperSettings:
     return PiperSettings(
         sample_rate=rate, language=str(language), characters=reading == _READINGS[1], ids=ids,
         speakers=speakers, noise=numbers["noise_scale"], noise_w=numbers["noise_w"],
-        length=numbers["length_scale"],
+        length=numbers["length_scale"], licence=str(entries.get("licence") or "unknown"),
     )  # fmt: skip
 
 

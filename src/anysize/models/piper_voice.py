@@ -160,9 +160,11 @@ def open_voice(path: Path, task: str | None = None) -> tuple[Network, Card]:
     config = PiperConfig(digest=digest(path), vocab_size=settings.vocabulary)
     network = Network(
         module=PiperVoice(config, path, settings), spec=str(path),
-        settings=TextSettings(window=WINDOW), outputs=OUTPUTS,
+        settings=TextSettings(window=WINDOW), outputs=OUTPUTS, licence=settings.licence,
     )  # fmt: skip
-    card = Card(task=TASK, labels=(), model=str(path), settings=network.settings)
+    card = Card(
+        task=TASK, labels=(), model=str(path), settings=network.settings, licence=settings.licence
+    )
     return network, card
 
 

@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import ESCAPED, disk_errors, write_json
+from anysize.core.plurals import number_of
+from anysize.core.records import Source, record_id
 
 RESULTS, WORK = "results.jsonl", "work.json"
 FORMAT = 1
@@ -24,6 +26,35 @@ FORMAT = 1
 def place_of(out: Path) -> Path:
     """The folder of what is not all there yet."""
     return out.with_name(out.name + ".partial")
+
+
+def is_finished(out: Path, source: Source) -> bool:
+    """Whether the results of a source are whole already, so that nothing is left to do.
+
+    Args:
+        out: where the results go.
+        source: what they are results of.
+
+    Raises:
+        ConfigurationError: there are whole results, and they are of other records.
+    """
+    if not out.is_file() or place_of(out).exists():
+        return False
+    if out.suffix.lower() in (".jsonl", ".ndjson"):
+        with out.open("rb") as file:
+            first = file.readline()
+            count = bool(first) + sum(1 for _ in file)
+        try:
+            own = json.loads(first)["id"] if count else None
+        except (ValueError, KeyError, TypeError):
+            own = None
+        if count != len(source) or (count and own != record_id(source, 0)):
+            raise ConfigurationError(
+                f"--resume: {out} is whole, with {number_of(count, 'result', 'results')}, and is "
+                f"not of these {len(source):,} records: choose another --out, or begin without "
+                "--resume"
+            )
+    return True
 
 
 class Partial:

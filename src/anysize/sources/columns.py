@@ -46,6 +46,8 @@ class ColumnSpec:
         beside: suffixes of files that have it beside the records' own; they are not passed over.
         spoken: of a text, whether it is what is said in the record's recording, so that it is
             looked for in transcripts beside recordings.
+        settled: whether a model was trained with columns of these names, so that no others can be
+            added.
     """
 
     role: str
@@ -62,6 +64,7 @@ class ColumnSpec:
     folders: bool = True
     beside: tuple[str, ...] = ()
     spoken: bool = False
+    settled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -139,16 +139,16 @@ def columns_of(task: Task, card: Card) -> tuple[ColumnSpec, ...]:
         task: of the model.
         card: of the model.
     """
-    trained: Mapping[str, str] = (card.provenance.get("recipe") or {}).get("columns") or {}
+    recipe = card.provenance.get("recipe") or {}
+    trained: Mapping[str, str] = recipe.get("columns") or {}
     several = card.settings.columns
     found = []
     for spec in task.columns:
         if several and spec.kind == card.settings.modality:
-            found.append(dataclasses.replace(spec, several=several))
+            spec = dataclasses.replace(spec, several=several)
         elif spec.role in trained:
-            found.append(dataclasses.replace(spec, names=(trained[spec.role], *spec.names)))
-        else:
-            found.append(spec)
+            spec = dataclasses.replace(spec, names=(trained[spec.role], *spec.names))
+        found.append(dataclasses.replace(spec, settled=bool(recipe)))
     return tuple(found)
 
 

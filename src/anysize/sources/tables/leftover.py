@@ -64,11 +64,13 @@ def report_unused(
                 remedy=f"to read it instead, give --columns {instead.spec.role}={column}",
             )
             continue
-        # Who names the column of the texts has chosen it among those that there are.
+        # Who names the column of the texts has chosen it among those that there are, and a model
+        # reads what it was trained with.
         cells = [row.get(column) for row in sample]
         likely = (
             text is not None
             and text.spec.role not in request.columns
+            and not text.spec.settled
             and (
                 known in _TEXTS
                 or (known in map(str.lower, text.spec.names) and _has_letters(cells))
