@@ -190,6 +190,26 @@ def test_picture_pages_are_said(tmp_path: Path) -> None:
     assert findings["picture-samples"].count == 2
 
 
+def test_picture_further(tmp_path: Path) -> None:
+    from anysize import api
+
+    views = saved(flat(RED), "MPO", save_all=True, append_images=[flat(BLUE), flat(GREEN)])
+    other = saved(flat(RED), "MPO", save_all=True, append_images=[flat(BLUE)], progressive=True)
+    icon = saved(flat(RED, (64, 64)), "ICO", sizes=[(16, 16), (64, 64)])
+    for data, count in ((views, 2), (other, 1), (icon, 1)):
+        image = Image(data)
+        assert near(centre(image), RED)
+        (note,) = receipt(predicted(Image(data)))["notes"]
+        assert note.startswith(f"{count} further picture")
+    assert "notes" not in receipt(predicted(Image(saved(flat(RED), "JPEG"))))
+    for label, data in (("a", views), ("b", saved(flat(BLUE), "JPEG"))):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "0.jpg").write_bytes(data)
+    findings = {each.code: each for each in api.statistics(tmp_path).findings}
+    assert (findings["picture-further"].count, findings["picture-further"].unit) == (2, "pictures")
+    assert "picture-samples" not in findings
+
+
 def test_picture_pages_of_different_sizes() -> None:
     data = saved(flat(RED), "TIFF", save_all=True, append_images=[flat(BLUE, (20, 10))])
     found = receipt(predicted(Image(data)))

@@ -27,13 +27,25 @@ def noticed(findings: Findings, name: str, image: ImageField) -> None:
             examples=(name,),
             remedy="--pages first, or a number, reads fewer",
         )
-    if image.notes():
+    if image.header.further:
+        findings.add(
+            "picture-further",
+            "some files hold further pictures, such as previews, views, maps of depth or "
+            "brightness (MPO) and other sizes (ICO), which are not read",
+            level="note",
+            count=image.header.further,
+            unit="pictures",
+            examples=(name,),
+            remedy="write them as files of their own where they are to be read",
+        )
+    notes = [note for note in image.notes() if note != image.header.unread]
+    if notes:
         findings.add(
             "picture-samples",
             "some pictures have samples that are not bytes; what each of them holds is scaled to "
             "bytes",
             level="note",
             unit="files",
-            examples=(f"{name}: {'; '.join(image.notes())}",),
+            examples=(f"{name}: {'; '.join(notes)}",),
             remedy="convert them where pictures are to be compared with each other",
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from anysize.core.errors import DataError, MissingExtraError
+from anysize.core.plurals import number_of
 from anysize.readers import tiff, webp
 from anysize.readers.files import LARGEST_HELD, beginning, open_regular
 from anysize.readers.formats import FORMATS, HEAD, no_picture, other_format, sniff
@@ -49,6 +50,8 @@ class Header:
         alpha: which of the bands behind the colours is alpha; see ``anysize.readers.pixels``.
         page: of a TIFF, the number of the directory.
         pages: how many pages or frames there are.
+        further: pictures beside it that are no pages and are not read: other sizes of an icon,
+            further views, previews and maps of depth or brightness in a JPEG (MPO).
         directories: of a TIFF, its pages.
     """
 
@@ -67,6 +70,7 @@ class Header:
     alpha: int = BEHIND_COLOURS
     page: int = 0
     pages: int = 1
+    further: int = 0
     directories: tuple[tiff.Directory, ...] = field(default=(), repr=False)
 
     @property
@@ -76,6 +80,14 @@ class Header:
             return {"PNG": "interlaced PNG", "JPEG": "progressive JPEG"}[self.format]
         known = FORMATS.get(self.format)
         return known.words if known else self.format
+
+    @property
+    def unread(self) -> str:
+        """What the file holds that is not read; empty where there is nothing."""
+        if not self.further:
+            return ""
+        pictures = number_of(self.further, "further picture", "further pictures")
+        return f"{pictures} in the file not read (other sizes, views, previews or maps)"
 
     @property
     def extent(self) -> tuple[int, int]:
@@ -153,6 +165,7 @@ def _of_frame(frame: Frame) -> Header:
         orientation=frame.orientation,
         whole=frame.progressive,
         pixel=frame.coefficients + 1,
+        further=frame.pictures - 1,
     )
 
 
@@ -225,8 +238,12 @@ def _by_pillow(file: BinaryIO, name: str, head: bytes) -> Header:
         or (name == "PNG" and bool(picture.info.get("interlace")))
         or (name == "JPEG" and bool(picture.info.get("progressive")))
     )
-    pages = 1
-    if name == "AVIF":
+    pages, further = 1, 0
+    if name == "JPEG":
+        further = getattr(picture, "n_frames", 1) - 1
+    elif name == "ICO":
+        further = len(picture.info.get("sizes", ())) - 1
+    elif name == "AVIF":
         pages = min(picture.n_frames, _MOST_PAGES)
     elif name == "GIF" or (name == "PNG" and hasattr(picture, "n_frames")):
         pages = count_frames(file, name)
@@ -241,6 +258,7 @@ def _by_pillow(file: BinaryIO, name: str, head: bytes) -> Header:
         pixel=FORMATS[name].pixel + (_DRAWN_OVER if name == "PNG" and pages > 1 else 0),
         deep=(name == "PNG" and head[24:25] == bytes([_DEEP_PNG])),
         pages=max(pages, 1),
+        further=max(further, 0),
     )
 
 

@@ -124,6 +124,7 @@ class Image:
             header = read_header(self._content, self.origin)
             refuse_oversize(header, self.origin, self._max_pixels)
             self._header = header
+            self.note(header.unread)
         return self._header
 
     @property

@@ -11,11 +11,12 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
+from anysize.readers import mpo
 from anysize.readers.files import open_regular
 
 _PROGRESSIVE = 0xC2
 _FRAMES = (0xC0, 0xC1, _PROGRESSIVE)
-_SCAN, _APP1, _COMMENT = 0xDA, 0xE1, 0xFE
+_SCAN, _APP1, _APP2, _COMMENT = 0xDA, 0xE1, 0xE2, 0xFE
 _RESTARTS = 0xDD
 _SCAN_MARK = b"\xff\xda"
 # Tables, what applications say, comments.
@@ -36,6 +37,7 @@ class Frame(NamedTuple):
         place: of the frame's marker in the file.
         plain: whether all rows come one after the other, without marks between them.
         coefficients: bytes a pixel that a decoder holds of a progressive one.
+        pictures: in the file, by its index (MPO).
     """
 
     width: int
@@ -46,6 +48,7 @@ class Frame(NamedTuple):
     place: int
     plain: bool = True
     coefficients: float = 6.0
+    pictures: int = 1
 
 
 def read_frame(data: bytes) -> Frame | None:
@@ -54,7 +57,7 @@ def read_frame(data: bytes) -> Frame | None:
     Args:
         data: a file from its beginning on, at least up to its first scan.
     """
-    place, orientation, restarts = 2, 1, False
+    place, orientation, restarts, pictures = 2, 1, False, 1
     frame: Frame | None = None
     described = False
     try:
@@ -65,7 +68,8 @@ def read_frame(data: bytes) -> Frame | None:
             length = (data[place + 2] << 8) | data[place + 3]
             if marker == _SCAN:
                 plain = frame is not None and data[place + 4] == frame.components and not restarts
-                return frame and frame._replace(plain=plain and not frame.progressive)
+                plain = plain and frame is not None and not frame.progressive
+                return frame and frame._replace(plain=plain, pictures=pictures)
             if marker in _FRAMES:
                 if frame is not None:
                     return None
@@ -79,6 +83,8 @@ def read_frame(data: bytes) -> Frame | None:
                 if found is None or described or frame is not None:
                     return None
                 orientation, described = found, True
+            if marker == _APP2:
+                pictures = max(pictures, mpo.pictures(data[place + 4 : place + 2 + length]))
             restarts |= marker == _RESTARTS
             place += 2 + length
     except (IndexError, struct.error):
