@@ -126,6 +126,13 @@ def test_a_card_cannot_ask_for_more_than_the_configuration_has() -> None:
     ):
         with pytest.raises(BundleError, match=problem):
             altered.alter(module, {"layers": layers}, "card")
+    for note, problem in (
+        ({"layer": {}}, "altered.layer is not known"),
+        ({"layers": [], "factored": 3}, "altered.factored must be an object; altered.layers must"),
+        ({"layers": {"stages.0": 3}}, "altered.layers.stages.0 must be an object"),
+    ):
+        with pytest.raises(BundleError, match=problem):
+            altered.alter(module, note, "card")
     with pytest.raises(BundleError, match="no linear layer of rank 0"):
         altered.alter(module, {"factored": {"classifier": 0}}, "card")
     with pytest.raises(BundleError, match="no linear layer of rank 2"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,23 @@ def test_the_tokenizer_of_another_file_is_not_replaced(texts: Path, tmp_path: Pa
             model.export(tmp_path / name, file_format)
     assert json.loads((tmp_path / "tokenizer.json").read_text()) == other
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_folder_of_another_model_or_run_is_left_alone(pictures: Path, tmp_path: Path) -> None:
+    model = anysize.load(pictures)
+    for name in ("anysize.json", "recipe.toml", "model.safetensors"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_text("{}")
+        for out in (tmp_path / name, tmp_path / name / "cells.onnx"):
+            with pytest.raises(ConfigurationError, match=f"holds {name}, so that it is the folder"):
+                model.export(out, "onnx")
+        assert [path.name for path in (tmp_path / name).iterdir()] == [name]
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page/config.json").write_text("{}")  # of some other program
+    assert model.export(tmp_path / "page", "onnx").is_file()
+    own = tmp_path / "own"
+    shutil.copytree(pictures, own)
+    assert anysize.load(own).export(own, "onnx") == own / "model.onnx"
 
 
 def test_openvino_form(texts: Path, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def export(
         network: that was read from a Keras file, or a built-in ``dense`` or ``conv1d``.
         card: of it.
         out: a file whose name ends in ``.keras``, or a folder, which gets ``model.keras``.
-        source: the bundle; not used.
+        source: the bundle.
         options: there are none.
 
     Returns:
@@ -63,7 +63,7 @@ def export(
     model = keras_model(network)
     if not agrees(module, model):
         raise RunError("Keras does not give what the network gives; nothing is written")
-    path = target(out, ".keras")
+    path = target(out, ".keras", source)
     with placing(path) as folder:
         model.save(folder / path.name)
         _add_notes(folder / path.name, card, bgr=module.config.bgr)

@@ -36,7 +36,7 @@ def export(
     for package in ("onnx", "onnxruntime"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(package, "onnx")
-    main = target(out, ".onnx")
+    main = target(out, ".onnx", source)
     refuse_other_tokenizer(main, network)
     with placing(main) as beside:
         written = beside / main.name

@@ -36,7 +36,7 @@ def export(
         import openvino
     except ImportError as error:
         raise MissingExtraError("openvino", "openvino") from error
-    main = target(out, ".xml")
+    main = target(out, ".xml", source)
     refuse_other_tokenizer(main, network)
     metadata = describe(network, card)
     core = openvino.Core()

@@ -51,6 +51,9 @@ class Exporter(Protocol):
         ...
 
 
+_OF_A_MODEL = ("anysize.json", "recipe.toml", "model.safetensors")
+
+
 def check_options(key: str, given: Mapping[str, str], known: Sequence[str]) -> None:
     """Refuses options that a format does not have.
 
@@ -66,9 +69,26 @@ def check_options(key: str, given: Mapping[str, str], known: Sequence[str]) -> N
         raise ConfigurationError(problems)
 
 
-def target(out: Path, suffix: str) -> Path:
-    """The file that ``out`` means: itself, or ``model`` with the suffix in the folder."""
-    return out if out.suffix == suffix else out / f"model{suffix}"
+def target(out: Path, suffix: str, source: Path | None) -> Path:
+    """The file that ``out`` means: itself, or ``model`` with the suffix in the folder.
+
+    Args:
+        out: where the user wants it.
+        suffix: of the format.
+        source: the bundle that is exported.
+
+    Raises:
+        ConfigurationError: the folder is that of another model or run.
+    """
+    main = out if out.suffix == suffix else out / f"model{suffix}"
+    held = next((name for name in _OF_A_MODEL if (main.parent / name).exists()), None)
+    own = source is not None and main.parent.absolute() == source.absolute()
+    if held is not None and not own:
+        raise ConfigurationError(
+            f"out: {main.parent} holds {held}, so that it is the folder of another model or run, "
+            "whose files would be mixed with these; name a folder of its own"
+        )
+    return main
 
 
 @contextlib.contextmanager

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Sizes = Sequence[int | None]
 
+_PARTS = ("factored", "layers")
+
 
 class FactoredLinear(nn.Module):
     """A linear layer as the product of two: ``outer(inner(x))``.
@@ -89,6 +91,7 @@ def alter(module: nn.Module, altered: Mapping[str, Any], origin: str) -> None:
     Raises:
         BundleError: the note does not fit the module.
     """
+    _check(altered, origin)
     _factor(module, altered.get("factored", {}), origin)
     for name, changes in altered.get("layers", {}).items():
         layer = _submodule(module, name, origin)
@@ -102,6 +105,24 @@ def alter(module: nn.Module, altered: Mapping[str, Any], origin: str) -> None:
                 raise BundleError(
                     origin, f"altered: {name} has no {key} that could be {value!r} (found {own!r})"
                 )
+
+
+def _check(altered: Mapping[str, Any], origin: str) -> None:
+    """Raises a ``BundleError`` for a note of another form, with all that is wrong."""
+    problems = [f"altered.{key} is not known" for key in altered if key not in _PARTS]
+    problems += [
+        f"altered.{key} must be an object"
+        for key in _PARTS
+        if not isinstance(altered.get(key, {}), Mapping)
+    ]
+    layers = altered.get("layers", {})
+    problems += [
+        f"altered.layers.{name} must be an object"
+        for name, changes in (layers.items() if isinstance(layers, Mapping) else ())
+        if not isinstance(changes, Mapping)
+    ]
+    if problems:
+        raise BundleError(origin, "not a valid card: " + "; ".join(problems))
 
 
 def altered_class(
