@@ -105,11 +105,31 @@ class _Moments:
     def __init__(self) -> None:
         self._sums: list[NDArray[np.float64]] | None = None
         self._names: tuple[str, ...] = ()
+        self._width: int | None = None
         self._mixed = False
+        # Rows are added many at once: the arithmetic of one takes less than asking for it.
+        self._waiting: list[NDArray[np.float64]] = []
+        self._values = 0
 
     def add(self, values: NDArray[np.float64], names: tuple[str, ...]) -> None:
+        """Takes rows of features."""
         if self._mixed or values.shape[1] > MOST_COLUMNS:
             return
+        if self._width is None:
+            self._width, self._names = values.shape[1], names
+        if self._width != values.shape[1]:
+            self._mixed = True
+            return
+        self._waiting.append(values)
+        self._values += values.size
+        if self._values >= _BLOCK:
+            self._settle()
+
+    def _settle(self) -> None:
+        if not self._waiting:
+            return
+        values = np.concatenate(self._waiting)
+        self._waiting, self._values = [], 0
         found = [
             np.fmin.reduce(values, axis=0),
             np.fmax.reduce(values, axis=0),
@@ -118,10 +138,7 @@ class _Moments:
             (~np.isnan(values)).sum(axis=0),
         ]
         if self._sums is None:
-            self._sums, self._names = found, names
-            return
-        if len(self._sums[0]) != values.shape[1]:
-            self._mixed = True
+            self._sums = found
             return
         low, high, total, squares, counts = self._sums
         self._sums = [
@@ -133,6 +150,7 @@ class _Moments:
         ]
 
     def numbers(self) -> dict[str, Numbers]:
+        self._settle()
         if self._sums is None or self._mixed:
             return {}
         names = self._names or tuple(str(place) for place in range(len(self._sums[0])))

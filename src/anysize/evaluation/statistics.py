@@ -13,7 +13,7 @@ import numpy as np
 from anysize.core.errors import DataError
 from anysize.core.findings import Finding, Findings
 from anysize.core.protocols import Preprocess
-from anysize.core.records import ImageField, Record, Source, TextField
+from anysize.core.records import ImageField, Record, Source
 from anysize.core.results import ErrorResult
 from anysize.core.windows import Span
 from anysize.evaluation.column_lines import ColumnLine
@@ -207,7 +207,7 @@ def _read_text(record: Record, role: str) -> tuple[int, bool, int]:
     length, blank, text = 0, True, record.text(role)
     hasher = hashlib.blake2b(digest_size=8)
     for name, other in record.fields.items():
-        if name != role and isinstance(other, TextField):
+        if name != role and hasattr(other, "chunks"):
             hasher.update("\0".join([*other.chunks(), ""]).encode("utf-8", "surrogatepass"))
     for chunk in text.chunks():
         length += len(chunk)
