@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anysize.cli.output import check_out_file, check_out_folder
+from anysize.cli.output import check_not_inside, check_out_file, check_out_folder
 from anysize.core.errors import ConfigurationError
 
 
@@ -31,3 +31,12 @@ def test_places_that_cannot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(os, "access", lambda place, mode: False)
     with pytest.raises(ConfigurationError, match="is not allowed"):
         check_out_file(tmp_path / "a.jsonl")
+
+
+def test_what_is_written_is_never_in_the_input(tmp_path: Path) -> None:
+    (tmp_path / "people" / "ann").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "people")
+    for out in (tmp_path / "people", tmp_path / "link" / "ann", tmp_path / "people" / "new"):
+        with pytest.raises(ConfigurationError, match="is in the input folder"):
+            check_not_inside(out, [tmp_path / "people"])
+    check_not_inside(tmp_path / "gallery", [tmp_path / "people", tmp_path / "people.csv"])

@@ -13,7 +13,7 @@ from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.receipts import Receipt
 from anysize.core.results import Result
 from anysize.recognition.enrolment import Collected, collect, compare, enroll
-from anysize.recognition.gallery import Gallery, embedder_fingerprint, load, save
+from anysize.recognition.gallery import Gallery, check_place, embedder_fingerprint, load, save
 from anysize.recognition.likeness import alike
 from anysize.recognition.matching import Matcher, calibrated, templates
 from anysize.recognition.pairs import unit_vectors
@@ -279,3 +279,17 @@ def test_galleries_are_for_the_user_alone(tmp_path: Path) -> None:
     save(three(), tmp_path / "g")
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "g").iterdir()}
     assert set(modes.values()) == {0o600} and (tmp_path / "g").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_place_that_holds_other_things_is_none_for_a_gallery(tmp_path: Path) -> None:
+    check_place(tmp_path / "new", remove=False)
+    check_place(tmp_path, remove=False)  # it is empty
+    with pytest.raises(ConfigurationError, match="holds no gallery"):
+        check_place(tmp_path / "new", remove=True)
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    with pytest.raises(ConfigurationError, match="holds other things"):
+        check_place(tmp_path, remove=False)
+    with pytest.raises(ConfigurationError, match="is a file"):
+        check_place(tmp_path / "photo.jpg", remove=False)
+    (tmp_path / "gallery.json").write_text("{}")
+    check_place(tmp_path, remove=True)

@@ -141,6 +141,8 @@ def test_long_texts_and_what_the_vocabulary_lacks(
     assert result.receipt.windows >= 9 and result.receipt.dropped == counts["unread_characters"] > 0
     assert result.receipt.reason is not None and "'Ω' (1)" in result.receipt.reason
     assert "found no end of an utterance of" in caplog.text
+    assert counts["endless_utterances"] == counts["utterances"]  # the model never finds one
+    assert any("found no end of" in note for note in result.receipt.notes)
     # 60 positions of letters, and 6,000 of frames, of which a letter may take 20.
     assert model.network.settings.whole == 60
 

@@ -11,9 +11,10 @@ import pytest
 import torch
 from tests.recordings import RATE, chirp, write
 
+import anysize
 from anysize.augmentation.sounds import SoundChanges
 from anysize.augmentation.specification import parse
-from anysize.core.errors import BundleError, ConfigurationError, MissingExtraError
+from anysize.core.errors import BundleError, ConfigurationError, DataError, MissingExtraError
 from anysize.core.examples import Example
 from anysize.core.records import Record
 from anysize.core.results import Result
@@ -24,6 +25,7 @@ from anysize.models.execution import collect, make_execution
 from anysize.models.network import BuildRequest, Network
 from anysize.models.spec import build, open_network
 from anysize.models.xvector import HALO
+from anysize.planning.options import PredictOptions
 from anysize.readers.audio.loudness import gain
 from anysize.readers.audio.sound import Sound
 from anysize.readers.spectra.front import energies
@@ -356,3 +358,23 @@ def test_a_recording_without_a_length_in_its_header_is_cropped_too(tmp_path: Pat
     found = [crop(preprocess, item, draw) for draw in range(4)]
     assert all(len(each) == settings.frames for each in found)
     assert not np.array_equal(found[0], found[1])
+
+
+def test_who_has_no_name_and_what_is_no_gallery_is_refused_before_anything_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = network()
+    card = Card(
+        task="speaker-recognition", labels=("Ann", "Bob"), model="xvector", settings=made.settings
+    )
+    model = anysize.load(bundle.save(tmp_path / "bundle", made, card))
+    monkeypatch.setattr(anysize.Model, "session", None)  # nothing is run
+    (tmp_path / "flat").mkdir()
+    write(tmp_path / "flat" / "a.wav", chirp(0.5))
+    with pytest.raises(DataError, match=r"none of 1 record has an identity\. Put the files"):
+        model.enroll(tmp_path / "gallery", tmp_path / "flat")
+    with pytest.raises(ConfigurationError, match="holds other things"):
+        model.enroll(tmp_path, tmp_path / "flat")
+    with pytest.raises(DataError, match="make one with enroll"):
+        model.check_gallery(PredictOptions(of_task={"gallery": str(tmp_path / "none")}))
+    model.check_gallery(PredictOptions())

@@ -10,7 +10,8 @@ from anysize import tasks
 from anysize.api.loaded import Loaded
 from anysize.api.misplaced import refuse_attribution
 from anysize.core import plugins
-from anysize.core.errors import ConfigurationError
+from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.plurals import number_of
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
 from anysize.planning.options import PredictOptions, task_asked, with_settings
@@ -50,12 +51,15 @@ class People(Loaded):
             ConfigurationError, DataError: before the gallery is changed.
         """
         from anysize.recognition.enrolment import enroll
+        from anysize.recognition.gallery import check_place
         from anysize.sources.identities import empty_folders
 
         options = options or PredictOptions()
+        check_place(out, remove=bool(remove))
+        embedder = self._fingerprint()
         return enroll(
             out,
-            self._fingerprint(),
+            embedder,
             people=None if data is None else self._collected(data, options),
             remove=remove,
             strangers=None if calibrate is None else self._collected(calibrate, options),
@@ -86,7 +90,7 @@ class People(Loaded):
         """
         from anysize.recognition.enrolment import compare
 
-        self._check_embeds("verify compares what")
+        self._check_embeds("verify compares embeddings")
         options = with_settings(options, settings, tasks.of(self.card))
         matching = self._matching(options)
         gallery = None if matching.gallery is None else self._gallery(matching.gallery)
@@ -101,9 +105,18 @@ class People(Loaded):
 
     def _collected(self, data: Input | Source, options: PredictOptions) -> Collected:
         from anysize.recognition.enrolment import collect
+        from anysize.sources.labels.targets import targets
 
         # A path on its own would be read as a text by a text model.
         source = self.open(data if is_source(data) else [Path(cast(Input, data))], options)
+        if not any(target is not None for target in targets(source)):
+            raise DataError(
+                source.name,
+                f"nobody to enroll: none of {number_of(len(source), 'record', 'records')} has an "
+                "identity. Put the files of each person into a folder of that name, all folders "
+                "into one, and name that; or give a table with a column of names (--columns "
+                "identity=NAME)",
+            )
         results = self.session().results(source, options)
         return collect(
             (result, None if isinstance(result, ErrorResult) else source[ordinal].target)
@@ -167,6 +180,16 @@ class People(Loaded):
                 "records and reports all thresholds"
             )
 
+    def check_gallery(self, options: PredictOptions) -> None:
+        """Refuses a gallery that is asked for and cannot be used, before anything is predicted.
+
+        Raises:
+            ConfigurationError, DataError: it is missing, damaged, or of another model.
+        """
+        matching = self._matching(options)
+        if matching.gallery is not None:
+            self._gallery(matching.gallery)
+
     def _gallery(self, folder: str | Path) -> Gallery:
         from anysize.recognition.gallery import load as load_gallery
 
@@ -177,15 +200,15 @@ class People(Loaded):
     def _check_embeds(self, what: str) -> None:
         if "embeddings" not in self.network.outputs:
             raise ConfigurationError(
-                f"{what} models that embed give (face-recognition, speaker-recognition); this one "
-                f"is for {self.card.task}"
+                f"{what} of models that embed (face-recognition, speaker-recognition); this one is "
+                f"for {self.card.task}"
             )
 
     def _fingerprint(self) -> str:
         from anysize.models.fingerprint import weights_fingerprint
         from anysize.recognition.gallery import embedder_fingerprint
 
-        self._check_embeds("galleries are of")
+        self._check_embeds("a gallery holds embeddings")
         if self.folder is None and self.network.form is not None:
             raise ConfigurationError(
                 f"{self.network.spec} is a graph file, and galleries are kept for a bundle: give "

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import document, say
+from anysize.cli.output import check_not_inside, check_out_folder, document, say
 
 
 def command(
@@ -48,6 +48,8 @@ def command(
 
     check_rate("--far", far)
     check_paths([path for path in (data, calibrate) if path is not None])
+    check_not_inside(out, [path for path in (data, calibrate) if path is not None])
+    check_out_folder(out)
     if data is None and not remove:
         raise ConfigurationError("nothing to do: name a folder of people, or --remove NAME")
     settings = api.PredictOptions(memory=memory, columns=options.pairs(columns, "--columns"))

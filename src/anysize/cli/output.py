@@ -90,6 +90,16 @@ def check_not_input(out: Path | None, inputs: Iterable[str | Path]) -> None:
             )
 
 
+def check_not_inside(out: Path, inputs: Iterable[str | Path]) -> None:
+    """Raises a ``ConfigurationError`` for an output folder that is an input folder, or in one."""
+    for each in map(Path, inputs):
+        if each.is_dir() and Path(os.path.realpath(out)).is_relative_to(os.path.realpath(each)):
+            raise ConfigurationError(
+                f"--out {out} is in the input folder {each}, whose files would include what is "
+                "written from then on; choose a folder elsewhere"
+            )
+
+
 def check_out_folder(path: Path | None) -> None:
     """Raises a ``ConfigurationError`` for an ``--out`` that no files can be written into."""
     if path is None:

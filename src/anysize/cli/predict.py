@@ -130,6 +130,7 @@ def command(
         _end(tally, out, tally.lines(), as_json=as_json)
         return
     live.refuse_format(shape)
+    model.check_gallery(settings)
     drawing = predicting.drawing_for(draw, model)
     with ExitStack() as stack:
         paths, renamed = predicting.paths_of(stack, inputs, model, settings.encoding, pipe)

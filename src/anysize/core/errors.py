@@ -40,7 +40,8 @@ class ConfigurationError(UsageError):
     """
 
     def __init__(self, problems: str | Sequence[str]) -> None:
-        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        # Two rules may find the same fault.
+        self.problems = [problems] if isinstance(problems, str) else [*dict.fromkeys(problems)]
         super().__init__("\n".join(self.problems))
 
 

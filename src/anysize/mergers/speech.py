@@ -52,6 +52,7 @@ class SpeechMerger:
         self._rate = _FIRST_RATE
         self._behind = 0.0
         self._chapter = ""
+        self._endless = 0
         # Of each sentence: characters [start, stop), samples [from, to).
         self._places = array("q")
 
@@ -61,6 +62,7 @@ class SpeechMerger:
         count = int(output["samples"])
         kept = {name: np.array(output[name]) for name in _ASIDE if name in output}
         self._rate = int(output.get("sample_rate", self._rate))
+        self._endless += bool(output.get("endless", False))
         kept["waveform"] = np.array(output["waveform"][:count], np.float32)
         self._waiting[window.index] = (window.core, kept)
         while (found := self._waiting.pop(self._next, None)) is not None:
@@ -93,6 +95,13 @@ class SpeechMerger:
             counts["clipped_samples"] = writer.clipped
             samples = number_of(writer.clipped, "sample was", "samples were")
             notes.append(f"{samples} louder than a file can hold, and clipped")
+        if self._endless:
+            counts["endless_utterances"] = self._endless
+            found = number_of(self._endless, "utterance", "utterances")
+            notes.append(
+                f"the voice found no end of {found}, which it was stopped in: listen to it, or try "
+                "--take 1"
+            )
         if not speech.count:
             notes.append("there is nothing to speak in it, so the recording is empty")
         return Result(

@@ -16,6 +16,9 @@ from anysize.models.execution import Tensors
 OUTPUTS = ("waveform", "samples")
 """``waveform`` float32 ``[windows, longest]`` and how many ``samples`` of it are each window's."""
 
+ENDLESS = "endless"
+"""Whether each window had no end and was stopped, of voices that look for one themselves."""
+
 
 class Wishes(Protocol):
     """What a user asks of speech, as far as it is a voice's own."""

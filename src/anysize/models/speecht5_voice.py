@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.core.examples import Example
 from anysize.modalities.texts.settings import TextSettings
+from anysize.models.execution import Tensors
 from anysize.models.network import Network
 from anysize.models.opening.errors import loading, sentence
 from anysize.models.opening.limits import check_configuration, stored_tensors
 from anysize.models.opening.weights import Stored, read_weights
-from anysize.models.speaking import OUTPUTS, SpeakingExecution, Wishes
+from anysize.models.speaking import ENDLESS, OUTPUTS, SpeakingExecution, Wishes
 from anysize.synthesis.phonemes import NOTHING, Said
 
 KIND = "speecht5"
@@ -128,8 +129,11 @@ class SpeechT5Voice:
         self._endless = False  # named once in each prediction
         return {"speaker_vector": vector, "vocoder": np.array(number)}
 
-    def spoken(self, example: Example) -> NDArray[np.float32]:
-        """The samples of an example, ``[n]``; of one of a probe by a speaker of zeros."""
+    def spoken(self, example: Example) -> tuple[NDArray[np.float32], bool]:
+        """The samples of an example, ``[n]``, and whether it had no end and was stopped.
+
+        An example of a probe is spoken by a speaker of zeros.
+        """
         arrays, module = example.arrays, self._module
         vector = arrays.get("speaker_vector")
         if vector is None:
@@ -146,16 +150,22 @@ class SpeechT5Voice:
                 attention_mask=torch.ones_like(ids),
                 maxlenratio=float(_LONGEST),
             )
-            self._note_endless(frames.shape[0], ids.shape[1], probing="seed" not in arrays)
+            endless = self._endless_at(frames.shape[0], ids.shape[1])
+            if endless and "seed" in arrays:
+                self._note_endless(frames.shape[0], ids.shape[1])
             if number < 0:
-                return np.zeros(0, np.float32)
+                return np.zeros(0, np.float32), endless
             samples = self._vocoders[number][1].to(module.device)(frames)
         found: NDArray[np.float32] = samples.float().cpu().numpy()
-        return found
+        return found, endless
 
-    def _note_endless(self, frames: int, symbols: int, *, probing: bool) -> None:
+    def _endless_at(self, frames: int, symbols: int) -> bool:
+        """Whether an utterance has as many frames as it may, because no end was found."""
         factor = int(self._module.config.reduction_factor)
-        if probing or self._endless or frames < symbols * _LONGEST // factor * factor:
+        return frames >= symbols * _LONGEST // factor * factor
+
+    def _note_endless(self, frames: int, symbols: int) -> None:
+        if self._endless:
             return
         self._endless = True
         _log.warning(
@@ -184,8 +194,15 @@ class SpeechT5Execution(SpeakingExecution):
     def __init__(self, voice: SpeechT5Voice) -> None:
         self._own = voice
 
+    def __call__(self, examples: Sequence[Example]) -> Tensors:
+        self._endless: list[bool] = []
+        outputs = super().__call__(examples)
+        return {**outputs, ENDLESS: torch.tensor(self._endless)}
+
     def _spoken(self, example: Example) -> NDArray[np.float32]:
-        return self._own.spoken(example)
+        samples, endless = self._own.spoken(example)
+        self._endless.append(endless)
+        return samples
 
 
 def _place(given: str | None, folder: Path, usual: tuple[str, ...]) -> Path | None:
@@ -287,7 +304,7 @@ def give_voice(network: Network) -> None:
     module.speakers = ()
     module.sample_rate = _USUAL_RATE  # until a vocoder is asked for
     module.own_runtime = True
-    network.outputs = OUTPUTS
+    network.outputs = (*OUTPUTS, ENDLESS)
     # Both sides have so many positions, and the other one has as many frames as it may take.
     steps = int(config.max_speech_positions) * int(config.reduction_factor) // _LONGEST
     window = min(network.reads(TextSettings).window, int(config.max_text_positions), steps)

@@ -220,6 +220,29 @@ def save(gallery: Gallery, folder: str | Path) -> Gallery:
     return saved
 
 
+def check_place(folder: str | Path, *, remove: bool) -> None:
+    """Refuses a place for a gallery before anything is compared.
+
+    Args:
+        folder: of the gallery.
+        remove: whether people are to be deleted from it, so that it has to be there.
+
+    Raises:
+        ConfigurationError: it is a file, holds other things, or there is no gallery to change.
+    """
+    folder = Path(folder)
+    if (folder / CARD).exists():
+        return
+    if folder.exists() and not folder.is_dir():
+        raise ConfigurationError(f"a gallery is a folder, but {folder} is a file")
+    if remove:
+        raise ConfigurationError(f"{folder} holds no gallery, so nobody can be deleted from it")
+    if folder.is_dir() and any(not each.name.startswith(".") for each in folder.iterdir()):
+        raise ConfigurationError(
+            f"{folder} holds other things and no gallery: choose another folder for it"
+        )
+
+
 def load(folder: str | Path) -> Gallery:
     """The gallery in a folder.
 
