@@ -2,7 +2,9 @@
 
 ``speed``: prompts of mixed length, each continued by the same number of tokens (nothing ends
 early), greedily. The peer is ``generate`` of transformers on left-padded batches sorted by length,
-in float32 and in bfloat16, at the best of several batch sizes; both have the same threads.
+in float32 and in bfloat16, at the best of several batch sizes; both have the same threads. Where
+``llama-cpp-python`` is installed, llama.cpp continues the same prompts as one batch, with the same
+weights in four bits, as their file has them, and in bfloat16.
 Beside the rate stands the ceiling: the time that reading the weights once a step would take.
 
 ``prompt``: one prompt of 50,000 tokens under a budget of 2 GiB; prints the peak of the process.
@@ -33,7 +35,7 @@ from typing import Any
 import numpy as np
 
 import anysize
-from benchmarks import common
+from benchmarks import common, llama_peer
 
 # Tokens of prompts come and go: short questions, paragraphs, pages.
 SHORTEST, LONGEST = 16, 768
@@ -100,6 +102,35 @@ def speed(wishes: argparse.Namespace) -> None:
             peer = max(peer, float(np.median(found)))
         model.network.module.float()
     print(f"best against best: {best / peer:.2f} times", flush=True)
+    if llama_peer.installed():
+        beside_llama(model, prompts, wishes, best)
+    else:
+        print("llama.cpp: not measured, llama-cpp-python is not installed", flush=True)
+
+
+def beside_llama(
+    model: anysize.Model, prompts: Sequence[str], wishes: argparse.Namespace, best: float
+) -> None:
+    """llama.cpp with the same weights and threads."""
+    import torch
+
+    from anysize.models import smollm2
+
+    tokenizer = model.network.needed_tokenizer()
+    ids = [tokenizer.encode(text).ids for text in prompts]
+    source = smollm2.weights()
+    bf16 = llama_peer.requantized(source, common.scratch("generation") / "bf16.gguf", "BF16")
+    for kind, path in (("Q4_1", source), ("BF16", bf16)):
+        llama = llama_peer.Llama(path, torch.get_num_threads(), repacked=kind != "Q4_1")
+        found = rates(
+            lambda one=llama: one.continued(ids, wishes.new), wishes.rounds,
+            wishes.prompts * wishes.new,
+        )  # fmt: skip
+        print(
+            f"llama.cpp {kind}: {common.spread(found)} tokens/s; ours at its best "
+            f"{best / float(np.median(found)):.2f} times",
+            flush=True,
+        )
 
 
 def rates(work: Any, rounds: int, tokens: int) -> list[float]:
