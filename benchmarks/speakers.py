@@ -1,7 +1,7 @@
-"""Speakers: who is it, is it the same one, who speaks when, and the memory of an hour.
+"""Speakers: who is it, is it the same one, who speaks when, and the memory of long recordings.
 
     python -m benchmarks.speakers [--part digits] [--part pairs] [--part turns] [--part memory]
-        [--minutes 9]
+        [--minutes 9] [--hours 1]
 
 ``digits``: fsdd, six speakers. An ``xvector`` is trained from scratch on recordings 5 to 19 of each
 digit and speaker; they are enrolled, and recordings 0 to 4, the data's own test part, are named out
@@ -18,8 +18,8 @@ order with pauses of 0.2 to 1.5 seconds. The number of speakers is found out, th
 0.25 seconds; overlapping speech would be scored. References give whole utterances, with the pauses
 inside them, as speech.
 
-``memory``: one embedding of an hour against one of ten minutes, through the command line, measured
-from outside, with both models; and the timeline of both.
+``memory``: one embedding of so many ``--hours`` against one of ten minutes, through the command
+line, measured from outside, with both models; and the timeline of both.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--minutes", type=float, default=9.0)
+    parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     print(common.machine())
@@ -61,7 +62,7 @@ def main() -> None:
         elif part == "turns":
             turns(arguments.seed)
         else:
-            memory()
+            memory(arguments.hours)
 
 
 def rows_of(name: str) -> tuple[Path, list[dict[str, str]]]:
@@ -188,15 +189,15 @@ def score(model: anysize.Model, name: str, path: Path, reference: list[Turn]) ->
         )
 
 
-def memory() -> None:
-    """Peaks of an hour and of ten minutes."""
+def memory(hours: float) -> None:
+    """Peaks of so many hours and of ten minutes."""
     folder, rows = rows_of("librispeech_other100")
     speech = np.concatenate(
         [soundfile.read(folder / row["path"], dtype="float32")[0] for row in rows]
     )
     place = common.scratch("speakers")
     files = []
-    for minutes in (10, 60):
+    for minutes in (10, round(60 * hours)):
         path = place / f"{minutes}-minutes.flac"
         with soundfile.SoundFile(path, "w", RATE, 1) as file:
             left = 60 * minutes * RATE
@@ -214,7 +215,7 @@ def memory() -> None:
         peaks = [measured(model, path, options) for path in files]
         print(
             f"{name}: {peaks[0] / 2**20:.0f} MiB for ten minutes, {peaks[1] / 2**20:.0f} MiB for "
-            f"an hour: {peaks[1] / peaks[0]:.3f} (asked: within 10 %)",
+            f"{hours:g} hours: {peaks[1] / peaks[0]:.3f} (asked: within 10 %)",
             flush=True,
         )
 
