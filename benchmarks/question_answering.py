@@ -1,7 +1,9 @@
 """Question answering: F1 on squad2, the same with the paragraph anywhere in a long text, and speed.
 
 squad2's paragraphs are divided by the article: every second one is for training, the others are for
-testing. MiniLM is trained once. Then the test questions are asked of
+testing. MiniLM is trained once, or, with ``--among``, with every second paragraph at any place
+among so many others, which is what long texts look like; ``--start`` goes on from an earlier
+training. Then the test questions are asked of
 
 - their paragraph: F1 beside never answering and the most similar sentence;
 - a text of 21 paragraphs of other test articles, theirs put at depth 0, 25, 50, 75 and 100 %: F1 by
@@ -13,6 +15,7 @@ float32 and in bfloat16. The loop finds the best span of each window and the bes
 They take turns.
 
     python -m benchmarks.question_answering train|quality|speed [--minutes 12] [--questions 300]
+        [--name run] [--start NAME] [--among 2]
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ from benchmarks import common
 Row = dict[str, Any]
 DEPTHS = (0, 25, 50, 75, 100)
 OTHERS = 20
+TRUNCATED = 100
+"""Questions that the first window alone is asked, where it cannot hold the answer."""
 
 
 def main() -> None:
@@ -47,6 +52,8 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--name", default="run")
+    parser.add_argument("--start", help="name of a bundle to go on from")
+    parser.add_argument("--among", type=int, default=0)
     arguments = parser.parse_args()
     print(common.machine())
     folder = common.scratch("question_answering")
@@ -54,7 +61,7 @@ def main() -> None:
     for name, rows in halves.items():
         write(folder / f"{name}.jsonl", rows)
     if arguments.part == "train":
-        train(folder, arguments)
+        train(folder, halves["train"], arguments)
     elif arguments.part == "quality":
         quality(folder, halves["test"], arguments)
     else:
@@ -77,17 +84,32 @@ def write(path: Path, rows: Sequence[Row]) -> Path:
     return path
 
 
-def train(folder: Path, arguments: argparse.Namespace) -> None:
+def train(folder: Path, rows: list[Row], arguments: argparse.Namespace) -> None:
     """Fine-tunes MiniLM on the training half, a tenth of whose contexts validates."""
+    data = folder / "train.jsonl"
+    if arguments.among:
+        data = write(folder / f"among-{arguments.among}.jsonl", among(rows, arguments.among))
     limit = {"minutes": arguments.minutes} if arguments.epochs is None else {
         "epochs": arguments.epochs
     }  # fmt: skip
     started = time.perf_counter()
     model = anysize.train(
-        "question-answering", folder / "train.jsonl", model="minilm", out=folder / arguments.name,
-        test=0.0, batch=16, learning_rate=1e-4, **limit,
+        "question-answering", data, out=folder / arguments.name,
+        model=str(folder / arguments.start) if arguments.start else "minilm",
+        test=0.0, batch=16, learning_rate=5e-5 if arguments.start else 1e-4, **limit,
     )  # fmt: skip
     print(f"trained in {(time.perf_counter() - started) / 60:.1f} minutes: {model.card.metrics}")
+
+
+def among(rows: list[Row], others: int) -> list[Row]:
+    """Every second row with its paragraph at any place among so many others."""
+    draw = np.random.default_rng(1)
+    return [
+        placed(row, rows, draw.integers(others + 1) / others * 100, number, others)
+        if number % 2
+        else row
+        for number, row in enumerate(rows)
+    ]
 
 
 def quality(folder: Path, rows: list[Row], arguments: argparse.Namespace) -> None:
@@ -106,7 +128,8 @@ def quality(folder: Path, rows: list[Row], arguments: argparse.Namespace) -> Non
     scores: dict[str, np.ndarray] = {}
     for depth in DEPTHS:
         long = [placed(row, rows, depth, number) for number, row in enumerate(asked)]
-        table: Any = model.evaluate(write(folder / "long.jsonl", long), folder / f"at-{depth}")
+        few = write(folder / "long.jsonl", long[:TRUNCATED])
+        table: Any = model.evaluate(few, folder / f"at-{depth}")
         results = list(model.predict(long))
         texts = [[answer["text"] for answer in row["answers"]] for row in long]
         scores[f"{depth}"] = np.array(
@@ -137,15 +160,15 @@ def sample(rows: list[Row], most: int) -> list[Row]:
     return [rows[place] for place in sorted(order.tolist())]
 
 
-def placed(row: Row, rows: Sequence[Row], depth: int, number: int) -> Row:
+def placed(row: Row, rows: Sequence[Row], depth: float, number: int, others: int = OTHERS) -> Row:
     """The question with its paragraph among others of other articles."""
     pool: dict[str, None] = {}
     for other in rows:
         if other["title"] != row["title"]:
             pool.setdefault(other["context"])
-    chosen = np.random.default_rng(number).permutation(len(pool))[:OTHERS]
+    chosen = np.random.default_rng(number).permutation(len(pool))[:others]
     paragraphs = [list(pool)[place] for place in chosen.tolist()]
-    at = round(depth / 100 * OTHERS)
+    at = round(depth / 100 * others)
     before = "".join(f"{each}\n\n" for each in paragraphs[:at])
     after = "".join(f"\n\n{each}" for each in paragraphs[at:])
     answers = [
