@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from anysize.runtimes.packed import native_bfloat16
+from anysize.models.processor import multiplies_bfloat16
 
 # Prints how many MiB of the heap are in use more after products of 240 lengths than after 120.
 PROGRAM = """
@@ -39,7 +39,7 @@ CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the heap is glibc's")
-@pytest.mark.skipif(not native_bfloat16(), reason="the processor has no products of bfloat16")
+@pytest.mark.skipif(not multiplies_bfloat16(), reason="the processor has no products of bfloat16")
 def test_kernels_for_ever_other_lengths_do_not_add_up() -> None:
     clean = {name: value for name, value in os.environ.items() if name not in CACHES}
 

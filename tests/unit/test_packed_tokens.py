@@ -15,6 +15,7 @@ from anysize.core.examples import Example, Ragged
 from anysize.core.windows import Span, Window
 from anysize.modalities.texts.execution import PackedTokens, PaddedText
 from anysize.modalities.texts.settings import TextSettings
+from anysize.models import packed_attention
 from anysize.models.execution import make_execution
 from anysize.models.network import Network
 from anysize.models.packed_tokens import supports_packed_tokens
@@ -95,7 +96,11 @@ def alone(network: Network, example: Example) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("head", OUTPUTS)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_packed_padded_and_plain_agree(family: str, head: str) -> None:
+@pytest.mark.parametrize("tiles", [False, True])
+def test_packed_padded_and_plain_agree(
+    family: str, head: str, tiles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed_attention, "has_tiles", lambda: tiles)
     examples = examples_of(LENGTHS)
     plain = make(family, head)
     with torch.no_grad():

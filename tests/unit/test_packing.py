@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.models import packed_attention as attention
 from anysize.models.first_token import FirstTokenClassifier, reads_first_token
 from anysize.models.packed_attention import packed_attention
 from anysize.models.packed_layout import Packing, ladder_width
 from anysize.models.packing import PackedClassifier, pack, supports_packing
-from anysize.runtimes.packed import PackedInference, native_bfloat16
+from anysize.models.processor import multiplies_bfloat16
+from anysize.runtimes.packed import PackedInference
 
 LENGTHS = [7, 1, 30, 30, 12, 3, 29, 48, 12, 2]
 
@@ -262,9 +264,13 @@ def test_float32_equals_single_runs(family: str) -> None:
     assert len(result.features) == len(sequences)
 
 
-@pytest.mark.skipif(not native_bfloat16(), reason="the processor has no bfloat16 products")
+@pytest.mark.skipif(not multiplies_bfloat16(), reason="the processor has no bfloat16 products")
 @pytest.mark.parametrize("family", FAMILIES)
-def test_bfloat16_is_near_and_neighbours_do_not_change(family: str) -> None:
+@pytest.mark.parametrize("tiles", [False, True])
+def test_bfloat16_is_near_and_neighbours_do_not_change(
+    family: str, tiles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "has_tiles", lambda: tiles)
     model = make(family)
     sequences = sequences_of([min(length, 47) for length in LENGTHS])
     exact = PackedInference(model, "float32").run(sequences).logits

@@ -103,6 +103,8 @@ def _opened(
     """What transcribes with the converted model of a folder."""
     import ctranslate2
 
+    from anysize.models.processor import multiplies_bfloat16  # imports torch
+
     try:
         engine: Any = ctranslate2.models.Whisper(
             str(place),
@@ -124,14 +126,6 @@ def _opened(
         # Side by side each stream has threads of its own.
         encoder = Encoder(module, max(threads // streams, 1) if streams > 1 else 0)
     return CTranslate2Transcriber(network, precision, engine, streams, encoder)
-
-
-def multiplies_bfloat16() -> bool:
-    """Whether the processor multiplies matrices in bfloat16 faster than in other numbers."""
-    import torch
-
-    able = torch.cpu.get_capabilities()
-    return any(able.get(name) for name in ("amx_bf16", "avx512_bf16"))
 
 
 class CTranslate2Transcriber:

@@ -27,6 +27,7 @@ from anysize.modalities import modality_of
 from anysize.models.network import Network
 from anysize.models.opening.errors import sentence
 from anysize.models.openvino_file import last_line
+from anysize.models.processor import multiplies_bfloat16
 from anysize.models.quiet import quiet_transformers
 from anysize.runtimes.currency import is_current, kept_in, note
 from anysize.runtimes.feeding import (
@@ -40,7 +41,6 @@ from anysize.runtimes.feeding import (
     in_batches,
     runs_apart,
 )
-from anysize.runtimes.torch import native_bfloat16
 from anysize.runtimes.tracing import Traceable, example_tensors, weight_bytes
 
 PROVIDES = ("openvino",)
@@ -60,7 +60,7 @@ def precisions(network: Network) -> tuple[str, ...]:
         return ()
     if getattr(network.module, "exact", False):
         return ("float32",)
-    return ("bfloat16", "float32") if native_bfloat16(torch.device("cpu")) else ("float32",)
+    return ("bfloat16", "float32") if multiplies_bfloat16() else ("float32",)
 
 
 def streams(network: Network) -> int:

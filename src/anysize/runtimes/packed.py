@@ -46,12 +46,6 @@ class PackedResult(NamedTuple):
     features: NDArray[np.float32]
 
 
-def native_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 matrices itself (AVX512-BF16 or AMX)."""
-    cpu = torch.cpu
-    return bool(cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())
-
-
 class PackedInference:
     """A classifier's weights in the form that predicts fastest on a CPU.
 

@@ -8,12 +8,13 @@ time, which see no keys but those up to the last of them.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from anysize.models.processor import has_tiles
 
 # Queries of a prompt that are attended to at a time, fewer where they see many keys.
 _QUERIES = 128
@@ -103,9 +104,3 @@ def _scores(query: Tensor, keys: Tensor) -> Tensor:
     if has_tiles():
         return torch.bmm(keys, query.transpose(1, 2)).transpose(1, 2).contiguous()
     return torch.bmm(query, keys.transpose(1, 2))
-
-
-@cache
-def has_tiles() -> bool:
-    """Whether the processor has AMX."""
-    return bool(torch.cpu._is_amx_tile_supported())

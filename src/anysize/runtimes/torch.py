@@ -13,6 +13,7 @@ from anysize.core.examples import Example, Outputs
 from anysize.modalities import modality_of
 from anysize.models.execution import Tensors, collect, make_execution
 from anysize.models.network import Network
+from anysize.models.processor import has_tiles, multiplies_bfloat16
 from anysize.runtimes import decoder_weights, paired_weights
 from anysize.runtimes.torch_generation import TorchGenerator, can_generate
 from anysize.runtimes.torch_transcription import TorchTranscriber
@@ -98,9 +99,7 @@ def native_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 matrices itself."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    capability = torch.cpu.get_capabilities()
-    named = capability.get("amx_bf16") or capability.get("avx512_bf16")
-    return device.type == "cpu" and bool(named)
+    return device.type == "cpu" and multiplies_bfloat16()
 
 
 def doubtful_bfloat16(device: torch.device, module: nn.Module) -> bool:
@@ -109,7 +108,7 @@ def doubtful_bfloat16(device: torch.device, module: nn.Module) -> bool:
         return False
     convolutions = sum(isinstance(layer, nn.Conv2d) for layer in module.modules())
     # A vision transformer has one convolution, over the patches.
-    return convolutions > 1 and not torch.cpu.get_capabilities().get("amx_bf16")
+    return convolutions > 1 and not has_tiles()
 
 
 class TorchRuntime:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from anysize.models.ctranslate2_file import read_tensors
+from anysize.models.processor import has_tiles
 from anysize.models.quiet import quiet_transformers
 from anysize.runtimes.blocked_attention import attend_in_blocks
 
@@ -107,7 +108,7 @@ class Encoder:
                     half = each.detach().to(torch.bfloat16)
                     shared[id(each)] = nn.Parameter(half, requires_grad=False)
         self._module: nn.Module = copy.deepcopy(module, shared)
-        if not torch.cpu.get_capabilities().get("amx_bf16"):
+        if not has_tiles():
             attend_in_blocks(cast("PreTrainedModel", self._module))
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
