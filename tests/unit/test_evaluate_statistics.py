@@ -219,6 +219,15 @@ def test_targets_that_are_no_single_label(tmp_path) -> None:
     assert entries["targets"]["low"] == 0 and entries["targets"]["high"] == 10
     assert entries["targets"]["mean"] == pytest.approx(5) and not entries["labels"]
     assert "to estimate" in shown
+    for task, role in (("tabular-regression", "target"), ("tabular-classification", "label")):
+        without = [{"a": place, "b": place * 3 % 7} for place in range(40)]
+        entries, _ = inspected("without", task, without)
+        (found,) = [one for one in entries["findings"] if one["code"] == "labels-none"]
+        assert found["level"] == "note" and f"--columns {role}=NAME" in found["remedy"]
+    codes = {
+        one["code"] for one in inspected("numbers", "tabular-regression", numbers)[0]["findings"]
+    }
+    assert "labels-none" not in codes
 
 
 def test_limit_spreads_over_the_source() -> None:

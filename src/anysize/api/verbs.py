@@ -154,6 +154,7 @@ def statistics(
     from anysize.sources.labels.alike import tell_alike
     from anysize.tasks.fields import reading as reading_of
     from anysize.tasks.fields import windowed
+    from anysize.tasks.protocols import head_of
     from anysize.tasks.understanding import inspected
 
     opened = load(model) if model is not None else None
@@ -175,5 +176,16 @@ def statistics(
             kind, source, role=chosen.role, preprocess=preprocess, findings=findings
         )
     tell_alike([found.labels], Path(source.name).name, findings)
+    if head_of(chosen) is not None and found.unlabelled and not (found.labels or found.targets):
+        role = next(spec.role for spec in chosen.columns if spec.kind == "target")
+        findings.add(
+            "labels-none",
+            f"{Path(source.name).name}: no record has a {role}, so that {chosen.name} can predict "
+            "on these data and not learn from them",
+            level="note",
+            count=found.unlabelled,
+            unit="records",
+            remedy=f"name its column with --columns {role}=NAME, if there is one",
+        )
     lines = column_lines(source, findings, reading_of(chosen))
     return dataclasses.replace(found, splits=splits, findings=tuple(findings), columns=lines)
