@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from anysize import tasks
+from anysize import api, tasks
 from anysize.cli.main import app
+from anysize.core import plugins
 from anysize.core.errors import BundleError, ConfigurationError
 from anysize.modalities.pictures.settings import ImageSettings
 from anysize.models.bundle import Card
@@ -113,6 +114,8 @@ def test_help_shows_what_a_bundle_takes(tmp_path: Path) -> None:
     detection, text = (found.stdout for found in shown.values())
     assert "--nms-iou" in detection and "--tiles" in detection and "--window" not in detection
     assert "--nms-iou" not in text and "--tiles" not in text and "--window" in text
+    voice = CliRunner().invoke(app, ["predict", "piper-joe", "--help"]).stdout
+    assert "--speed" in voice and "--tiles" not in voice and "BUNDLE --help" not in voice
     common = CliRunner().invoke(app, ["evaluate", "--help"]).stdout
     assert "--tiles" in common and "--window" in common and "BUNDLE --help" in common
 
@@ -180,3 +183,12 @@ def test_drawn_pictures_are_kept_out_of_the_input(tmp_path: Path) -> None:
         result = CliRunner().invoke(app, given)
         assert isinstance(result.exception, ConfigurationError)
         assert "is in the input folder" in str(result.exception)
+
+
+def test_models_that_are_ready_say_for_which_task() -> None:
+    ready = {key: plugins.declared("models", key, "READY") for key in plugins.keys("models")}
+    named = {key for key, task in ready.items() if task is not None}
+    assert named == {key for key in ready if hasattr(plugins.load("models", key), "ready")}
+    assert {task for task in ready.values() if task} <= set(plugins.keys("tasks"))
+    assert api.card("lead")["task"] == ready["lead"]
+    assert plugins.declared("models", "no such model", "READY") is None

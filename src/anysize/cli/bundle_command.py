@@ -136,13 +136,16 @@ def _converted(task: Task, texts: dict[str, str]) -> tuple[dict[str, Any], list[
 
 
 def _task_of(bundle: str | None, args: list[str]) -> str | None:
-    """The task that ``--task`` names, or that the card of a bundle does; None if neither does."""
+    """The task that ``--task`` names, or the card of a bundle, or a model that is ready."""
     for before, word in zip(["", *args], args, strict=False):
         name = word if before == "--task" else word.removeprefix("--task=")
         if (before == "--task" or name != word) and plugins.has("tasks", name):
             return name
     if bundle is None:
         return None
+    ready = plugins.declared("models", bundle, "READY")
+    if ready is not None and not Path(bundle).exists():
+        return ready
     card = Path(bundle) / _CARD
     try:
         if card.stat().st_size > _LARGEST_CARD:

@@ -88,6 +88,19 @@ def declaring(room: str, name: str) -> tuple[str, ...]:
     return tuple(key for key, module in keys(room).items() if declares(module))
 
 
+def declared(room: str, key: str, name: str) -> str | None:
+    """The string that the module of a key assigns to ``name`` at top level, read without importing.
+
+    None where it assigns none, and for the keys of other packages.
+    """
+    spec = find_spec(_own(room)[key]) if key in _own(room) else None
+    if spec is None or spec.origin is None:
+        return None
+    assigned = re.compile(rf'^{name} *= *"([^"\n]*)"', re.MULTILINE)
+    found = assigned.search(Path(spec.origin).read_text(encoding="utf-8"))
+    return None if found is None else found[1]
+
+
 def summary(module: str) -> str:
     """The first sentence of a plug-in's docstring, read without importing it."""
     spec = None if module.startswith("entry point ") else find_spec(module)

