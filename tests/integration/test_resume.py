@@ -199,6 +199,15 @@ def test_resumed_weights_equal_the_uninterrupted_bit_for_bit(
     assert len(files) == {"texts": 3, "pictures": 5, "additions": 5, "speech": 3}[kind]
     for name in files:
         assert (killed / name).read_bytes() == (straight / name).read_bytes(), name
+    for path in straight.glob("tokenizer*"):
+        assert (killed / path.name).read_bytes() == path.read_bytes(), path.name
+    precisions = {
+        line
+        for run in (straight, killed)
+        for line in (run / "recipe.toml").read_text(encoding="utf-8").splitlines()
+        if line.startswith("precision")
+    }
+    assert len(precisions) == 1 and 'precision = "auto"' not in precisions
 
 
 def test_resuming_refuses_other_data_and_another_recipe(

@@ -7,11 +7,14 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from anysize.cli import ending, main
-from anysize.core.errors import ConfigurationError, RunError
+from anysize.cli.declared_command import DeclaredCommand, flags
+from anysize.core.errors import ConfigurationError, DataError, RunError
 
 
 @pytest.mark.parametrize(
@@ -46,6 +49,38 @@ def test_options_are_called_as_they_were_given(monkeypatch: pytest.MonkeyPatch) 
         "--near must not be empty",
     ]
     assert code == 2
+
+
+def test_advice_says_which_verbs_have_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = DataError("a.wav", "is damaged. --tolerant reads it up to there")
+    for verb, more in (
+        ("predict", ""),
+        ("enroll", " (predict, evaluate and augment have --tolerant)"),
+    ):
+        monkeypatch.setattr("sys.argv", ["anysize", verb, "model"])
+        assert ending.ending(error) == (f"{error}{more}", 2)
+    wrong = ConfigurationError(["no class is left: --validation 0", "--seed must be a number"])
+    assert (ending.ending(wrong) or ("", 0))[0].splitlines() == [
+        "no class is left: --validation 0 (train and plan have --validation)",
+        "--seed must be a number",
+    ]
+
+
+def test_the_options_that_are_advised_belong_to_the_verbs_that_are_named() -> None:
+    arguments = {"train": ["text-classification"], "plan": ["text-classification"]}
+    group: Any = typer.main.get_command(main.app)
+    for flag, verbs in ending.VERBS.items():
+        having = set()
+        for verb, command in group.commands.items():
+            context = command.context_class(command, info_name=verb)
+            if isinstance(command, DeclaredCommand):
+                shown, rest = command.declared_for(context, arguments.get(verb, []))
+                known = {name for one in (*shown, *rest) for name in flags(one)}
+            else:
+                known = set()
+            known |= {name for item in command.params for name in item.opts}
+            having |= {verb} if flag in known else set()
+        assert having == set(verbs), flag
 
 
 def test_a_fault_of_the_program_is_not_hidden() -> None:

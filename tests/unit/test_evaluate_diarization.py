@@ -211,9 +211,9 @@ def test_without_references_nothing_is_scored(tmp_path: Path) -> None:
 def test_what_has_no_reference_is_refused_before_anything_is_heard(tmp_path: Path) -> None:
     without = [record(tmp_path, None, "one"), record(tmp_path, None, "two")]
     evaluator: Any = diarization
-    with pytest.raises(DataError, match="none of the 2 records has a reference"):
+    with pytest.raises(DataError, match=r"no record \(2 in all\) has a reference"):
         checked(evaluator, Calls(without))
-    with pytest.raises(DataError, match=r"none of the 1 records could be read: .* no file"):
+    with pytest.raises(DataError, match=r"no record \(1 in all\) could be read: .* no file"):
         checked(evaluator, Calls([record(tmp_path, "nothing.rttm", "three")]))
     (tmp_path / "two.rttm").write_text(as_rttm("two"))
     checked(evaluator, Calls(without))  # one is enough

@@ -180,9 +180,9 @@ def test_names_of_unknown_labels_are_bounded() -> None:
 @pytest.mark.parametrize(
     ("stream", "words"),
     [
-        ([result(0, None, 0.9)], "none of the 1 records has a label.*--columns label=NAME"),
+        ([result(0, None, 0.9)], r"no record \(1 in all\) has a label.*--columns label=NAME"),
         ([result(0, "maybe", 0.9)], r"data's labels \('maybe'\) is one of the model's \('no', 'y"),
-        ([ErrorResult(id="r0", error="torn")], "none of the 1 records could be read: torn"),
+        ([ErrorResult(id="r0", error="torn")], r"no record \(1 in all\) could be read: torn"),
         ([], "there are no records"),
     ],
 )
@@ -215,7 +215,7 @@ class RowSource:
     ("rows", "words"),
     [
         (["good", None, "bad"], "none of the data's labels ('bad', 'good') is one of the model's"),
-        ([None, None], "none of the 2 records has a label"),
+        ([None, None], "no record (2 in all) has a label"),
         ([], "there are no records"),
     ],
 )
@@ -240,7 +240,7 @@ def test_rows_that_cannot_be_read_are_told_as_that() -> None:
     )
     source = RowSource([DataError("a.csv:0", "torn")])
     failed = [ErrorResult(id="a.csv:0", error="a.csv:0: torn")]
-    with pytest.raises(DataError, match=r"none of the 1 records could be read: a.csv:0: torn"):
+    with pytest.raises(DataError, match=r"no record \(1 in all\) could be read: a.csv:0: torn"):
         measure(failed, card=card, source=source)
 
 

@@ -165,7 +165,7 @@ def test_enrolling_tells_what_it_left_out(tmp_path: Path) -> None:
     stream[2] = (ErrorResult(id="r2", error="r2: damaged"), "person 0")
     made = enroll(tmp_path, "e", people=collect(stream))
     assert any("r0" in note for note in made.notes)
-    assert any("1 records without an identity" in note for note in made.notes)
+    assert any("1 record without an identity was left out" in note for note in made.notes)
     assert "r2: damaged" in made.notes
     with pytest.raises(DataError, match="another model"):
         enroll(tmp_path, "f", people=collect(labelled()))

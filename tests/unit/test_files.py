@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from anysize.cli.output import check_out_folder
 from anysize.core import files, leftovers
+from anysize.core.errors import ConfigurationError
 
 
 def mode(path: Path) -> int:
@@ -94,6 +96,18 @@ def test_what_a_process_that_is_gone_has_left_is_removed(tmp_path: Path) -> None
     assert len(list(tmp_path.iterdir())) == 4
     leftovers.remove_leftovers(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc")
+@pytest.mark.parametrize("name", ["/proc/x", "/proc/x/y.jsonl"])
+def test_a_place_where_no_file_can_be_made_is_refused_with_a_remedy(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"into /proc, .*choose another folder"):
+        check_out_folder(Path(name))
+
+
+def test_looking_whether_a_folder_takes_files_leaves_none(tmp_path: Path) -> None:
+    check_out_folder(tmp_path / "new" / "run")
+    assert not list(tmp_path.iterdir())
 
 
 def test_standard_output_has_several_names(tmp_path: Path) -> None:

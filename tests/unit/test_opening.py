@@ -202,3 +202,10 @@ def test_weights_that_are_no_numbers_cost_the_record(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.ones(4))
     (result,) = anysize.load(folder).predict(tmp_path / "x.npy")
     assert "not a number" in result.to_json()["error"]
+
+
+def test_a_training_that_has_not_ended_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "recipe.toml").touch()
+    with pytest.raises(BundleError, match=r"not ended.*--resume"):
+        open_network(str(tmp_path))

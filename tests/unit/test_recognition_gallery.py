@@ -232,7 +232,7 @@ def test_the_same_picture_counts_once(tmp_path: Path) -> None:
     people = Collected(people={"Ann": again}, empty=(), several=(), nameless=0, failures=())
     save(three(), tmp_path / "g")
     found = enroll(tmp_path / "g", "e" * 64, people=people, empty=("Zoe",))
-    assert "4 samples were enrolled before or come twice; each counts once" in found.notes
+    assert "enrolled before, or given twice, and counted once: 4 samples" in found.notes
     assert any("Zoe" in note for note in found.notes)
 
 

@@ -20,6 +20,7 @@ from anysize.models.tokenizers import (
     SMALLEST_VOCABULARY,
     SPECIALS,
     load_tokenizer,
+    save_tokenizer,
     train_tokenizer,
     wrap_tokenizer,
 )
@@ -182,3 +183,14 @@ def test_loading_says_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
     with pytest.raises(BundleError, match="not a tokenizer"):
         load_tokenizer(tmp_path)
+
+
+def test_what_is_saved_does_not_say_how_the_tokenizer_was_loaded(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    made = wrap_tokenizer(train_tokenizer(["a film and a book"] * 9, 270), window=16)
+    save_tokenizer(made, tmp_path / "first")
+    loaded = AutoTokenizer.from_pretrained(tmp_path / "first", local_files_only=True)
+    save_tokenizer(loaded, tmp_path / "second")
+    for path in sorted((tmp_path / "first").iterdir()):
+        assert (tmp_path / "second" / path.name).read_bytes() == path.read_bytes(), path.name

@@ -10,6 +10,7 @@ import typer
 from anysize.cli import options
 from anysize.cli.output import check_not_input, document, out, say
 from anysize.core.errors import ConfigurationError
+from anysize.core.plurals import number_of
 
 
 def command(
@@ -91,7 +92,10 @@ def command(
         return
     for line in made.lines():
         out(line)
-    out(f"{sheet}: {len(made.records)} {made.noun}, {draws} draws each of {made.augment}")
+    out(
+        f"{sheet}: {len(made.records)} {made.noun}, "
+        f"{number_of(draws, 'draw')} each of {made.augment}"
+    )
 
 
 def _checked(

@@ -19,7 +19,17 @@ INTERRUPTED = 130
 
 GONE = "the working directory does not exist any more: change to another folder"
 
+VERBS = {
+    "--tolerant": ("predict", "evaluate", "augment"),
+    "--pages": ("predict", "evaluate", "augment"),
+    "--model-options": ("train", "plan"),
+    "--validation": ("train", "plan"),
+    "--test": ("train", "plan"),
+}
+"""Options that messages advise wherever they come from, and the verbs that have them."""
+
 _STREAMS = (0, 1, 2)
+_FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 _NAME = re.compile(r"[a-z_]+")
 _BEGINNING = re.compile(r"^(?:[a-z_]+ and )?[a-z_]+")
 received: list[int] = []
@@ -52,9 +62,9 @@ def ending(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, Reported):
         return error.message, error.code
     if isinstance(error, ConfigurationError):
-        return "\n".join(map(_as_given, error.problems)), error.exit_code
+        return "\n".join(_placed(_as_given(each)) for each in error.problems), error.exit_code
     if isinstance(error, AnysizeError):
-        return str(error), error.exit_code
+        return _placed(str(error)), error.exit_code
     if isinstance(error, Terminated):
         return f"stopped by {signal.Signals(error.signal).name}", 128 + error.signal
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
@@ -74,6 +84,23 @@ def _as_given(problem: str) -> str:
     return _BEGINNING.sub(
         lambda names: _NAME.sub(lambda name: flags.get(name[0], name[0]), names[0]), problem, 1
     )
+
+
+def which_have(flag: str) -> str | None:
+    """The verbs that have an option which messages advise: ``train and plan have --test``."""
+    if flag not in VERBS:
+        return None
+    *others, last = VERBS[flag]
+    return f"{', '.join(others)} and {last} have {flag}"
+
+
+def _placed(message: str) -> str:
+    """With the verbs that have what a message advises, where the one that was given lacks it."""
+    verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    advised = dict.fromkeys(flag for flag in _FLAG.findall(message) if flag in VERBS)
+    where = [which_have(flag) for flag in advised if verb not in VERBS[flag]]
+    refused = "has no option" in message  # says so itself
+    return message if refused or not where else f"{message} ({'; '.join(map(str, where))})"
 
 
 def _of_the_system(error: OSError) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from anysize.cli import options
 from anysize.cli.output import check_not_inside, check_out_folder, document, say
+from anysize.core.plurals import number_of
 
 
 def command(
@@ -60,7 +61,8 @@ def command(
         say(line)
     people, samples = len(enrolment.gallery.people), len(enrolment.gallery.vectors)
     say(
-        f"{out}: {people} people, {samples} samples, revision {enrolment.gallery.revision} "
+        f"{out}: {number_of(people, 'person', 'people')}, {number_of(samples, 'sample')}, "
+        f"revision {enrolment.gallery.revision} "
         f"({len(enrolment.added)} added or grown, {len(enrolment.removed)} deleted)"
     )
     if as_json:

@@ -8,6 +8,7 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from anysize.cli.ending import which_have
 from anysize.core.errors import ConfigurationError
 
 
@@ -47,6 +48,8 @@ class Command(TyperCommand):
                 names = [each[2:] for each in valued if each.startswith("--") and each != "--help"]
                 near = difflib.get_close_matches(flag[2:], sorted(names), n=1)
                 hint = f"; did you mean --{near[0]}?" if near else ""
+                elsewhere = which_have(flag)
+                hint = f": {elsewhere}" if elsewhere else hint
                 problems.append(f"anysize {ctx.info_name} has no option {flag}{hint}")
         if problems:
             raise ConfigurationError(problems)

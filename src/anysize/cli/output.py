@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anysize.core.errors import ConfigurationError
-from anysize.core.files import is_same_file, is_special
+from anysize.core.files import is_same_file, is_special, refuses_files
 from anysize.core.progress_display import say as say
 
 if TYPE_CHECKING:
@@ -110,7 +110,16 @@ def check_out_folder(path: Path | None) -> None:
     if not place.is_dir():
         raise ConfigurationError(f"--out needs the folder {path}, but {place} is a file")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"--out needs to write into {place}, which is not allowed")
+        raise ConfigurationError(
+            f"--out needs to write into {place}, which is not allowed: choose another folder, or "
+            "have its owner allow it"
+        )
+    refusal = refuses_files(place)
+    if refusal is not None:
+        raise ConfigurationError(
+            f"--out needs to write into {place}, where no file can be made ({refusal}): choose "
+            "another folder"
+        )
 
 
 class WarningHandler(logging.Handler):

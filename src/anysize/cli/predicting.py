@@ -14,6 +14,7 @@ from anysize.cli.ending import Reported, ending
 from anysize.cli.output import say
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import is_same_file, is_special
+from anysize.core.plurals import number_of
 from anysize.core.progress import Pass, clock, worth_telling
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ def run(
 
     left = Tail(source, sink.done) if sink.done else source
     if sink.done:
-        say(f"{sink.done} results are there already, {len(left)} are left")
+        there = number_of(sink.done, "result is", "results are")
+        say(f"{there} there already, {number_of(len(left), 'is', 'are')} left")
     if not len(left):
         return
     plan = model.plan(left, settings)
@@ -155,7 +157,8 @@ class _Rate:
         self._pass.report(self._done / self._total, self._sentence)
 
     def _sentence(self, seconds: float) -> str:
-        said = f"{self._done:,} of {self._total:,} records, {self._windows / seconds:.1f} windows/s"
+        of = number_of(self._total, "record")
+        said = f"{self._done:,} of {of}, {self._windows / seconds:.1f} windows/s"
         if not self._done or not worth_telling(self._done / self._total, seconds):
             return said
         return f"{said}, {clock((self._total - self._done) * seconds / self._done)} left"

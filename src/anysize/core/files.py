@@ -176,6 +176,20 @@ def free_space(place: int | Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
+def refuses_files(folder: Path) -> str | None:
+    """What the system says to a new file in a folder; None where it makes one.
+
+    Modes do not tell: those of ``/proc`` allow it, and so do those of a disk that is read-only.
+    """
+    probe = folder / own_name("probe")
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        return os.strerror(error.errno or 0)
+    return None
+
+
 def is_same_file(path: Path, other: Path) -> bool:
     """Whether two paths lead to one file, by whatever names and links."""
     try:

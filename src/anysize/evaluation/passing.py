@@ -8,7 +8,7 @@ from typing import Any
 
 from anysize.core.errors import DataError
 from anysize.core.findings import Finding
-from anysize.core.plurals import number_of
+from anysize.core.plurals import none_of, number_of
 from anysize.core.records import Record, Source
 from anysize.core.results import ErrorResult, Result
 from anysize.evaluation.lengths import ReceiptCounter, ReceiptSummary
@@ -56,7 +56,7 @@ class Account:
         lines = []
         if self.failure_count:
             lines.append(
-                f"{number_of(self.failure_count, 'record', 'records')} could not be read; not "
+                f"{number_of(self.failure_count, 'record')} could not be read; not "
                 "scored, but named at the end."
             )
         if self.without_target:
@@ -158,10 +158,10 @@ class Passed:
             what: that records lack, with how to name its column.
         """
         if self.without_target:
-            problem = f"none of the {self.without_target} records has {what}, or use predict"
+            problem = f"{none_of(self.without_target, 'record')} has {what}, or use predict"
         elif self.failure_count:
             first = f": {self.failures[0].error}" if self.failures else ""
-            problem = f"none of the {self.failure_count} records could be read{first}"
+            problem = f"{none_of(self.failure_count, 'record')} could be read{first}"
         else:
             problem = "there are no records"
         raise DataError(self.source.name, problem)

@@ -46,7 +46,9 @@ def _evaluation(evaluation: Evaluation) -> RenderableType:
             table.add_row(name, f"{value:.3f}" if name == "log_loss" else percent(value), "")
     if evaluation.accuracy_without_copies is not None:
         table.add_row(
-            f"accuracy without {evaluation.copies[0]:,} copies of training records",
+            "accuracy without "
+            + number_of(evaluation.copies[0], "copy", "copies")
+            + " of training records",
             percent(evaluation.accuracy_without_copies),
             "",
         )
@@ -70,12 +72,13 @@ def _evaluation(evaluation: Evaluation) -> RenderableType:
         names = ", ".join(list(evaluation.unknown_labels)[:10])
         parts.append(
             warning(
-                f"{evaluation.unknown_label_records:,} records not scored: the model does not "
-                f"know their labels ({names})"
+                f"{number_of(evaluation.unknown_label_records, 'record')} not scored: the model "
+                f"does not know their labels ({names})"
             )
         )
     if evaluation.without_target:
-        parts.append(warning(f"{evaluation.without_target:,} records without a label not scored"))
+        nameless = number_of(evaluation.without_target, "record")
+        parts.append(warning(f"{nameless} without a label not scored"))
     parts += unreadable(evaluation.failure_count, evaluation.failures[:10])
     return Group(*parts)
 
@@ -93,12 +96,14 @@ def _text(statistics: TextStatistics) -> RenderableType:
         share = statistics.longer_than_window / max(statistics.characters.count, 1)
         parts.append(
             Text(
-                f"{statistics.longer_than_window:,} documents ({percent(share)}) are longer than "
-                f"the model's window; {statistics.windows:,} windows in all"
+                f"{number_of(statistics.longer_than_window, 'document')} ({percent(share)}) longer "
+                f"than the model's window; {number_of(statistics.windows, 'window')} in all"
             )
         )
     if statistics.empty:
-        parts.append(warning(f"{statistics.empty:,} documents are empty"))
+        parts.append(
+            warning(number_of(statistics.empty, "document is empty", "documents are empty"))
+        )
     return Group(*parts, *_tail(statistics))
 
 
@@ -133,11 +138,13 @@ def _objects(statistics: ObjectStatistics) -> RenderableType:
         table.add_row(escape(name), f"{count.objects:,}", share, f"{count.pictures:,}")
     more = len(statistics.classes) - _MOST_LABELS
     words = (
-        f"{statistics.objects:,} boxes of {len(statistics.classes):,} classes"
+        f"{number_of(statistics.objects, 'box', 'boxes')} of "
+        f"{number_of(len(statistics.classes), 'class', 'classes')}"
         f"{f' ({more:,} not shown)' if more > 0 else ''}; "
         + ", ".join(f"{count:,} {name}" for name, count in statistics.areas.items())
-        + f" (below 32² pixels, below 96², above); {statistics.without_objects:,} pictures without "
-        f"objects, {statistics.crowds:,} crowds, {statistics.difficult:,} difficult"
+        + f" (below 32² pixels, below 96², above); "
+        f"{number_of(statistics.without_objects, 'picture')} without objects, "
+        f"{number_of(statistics.crowds, 'crowd')}, {statistics.difficult:,} difficult"
     )
     boxes = {
         "boxes of a picture": statistics.per_picture,
@@ -176,7 +183,7 @@ def _audio(statistics: AudioStatistics) -> RenderableType:
 def _head(statistics: DataStatistics) -> list[RenderableType]:
     looked = f", {statistics.read:,} looked at" if statistics.read < statistics.records else ""
     parts: list[RenderableType] = [
-        Text(f"{statistics.name}: {statistics.records:,} records{looked}", style="bold")
+        Text(f"{statistics.name}: {number_of(statistics.records, 'record')}{looked}", style="bold")
     ]
     if statistics.splits:
         shown = ", ".join(f"{name} {count:,}" for name, count in statistics.splits.items())
@@ -243,7 +250,11 @@ def _histogram(name: str, distribution: Distribution) -> Table:
 def _tail(statistics: DataStatistics) -> list[RenderableType]:
     parts: list[RenderableType] = []
     if statistics.unlabelled and statistics.labels:
-        parts.append(warning(f"{statistics.unlabelled:,} records have no label"))
+        parts.append(
+            warning(
+                number_of(statistics.unlabelled, "record has no label", "records have no label")
+            )
+        )
     duplicates = statistics.duplicates
     if duplicates.copies:
         about = "" if duplicates.exact else "about "
@@ -281,14 +292,14 @@ def _columns(lines: Sequence[ColumnLine]) -> Table:
 
 def read_in(records: int, windows: int) -> str:
     """How much was read: ``1 record in 3 windows``."""
-    return f"{number_of(records, 'record', 'records')} in {number_of(windows, 'window', 'windows')}"
+    return f"{number_of(records, 'record')} in {number_of(windows, 'window')}"
 
 
 def unreadable(count: int, named: Sequence[ErrorResult]) -> list[RenderableType]:
     """Records that could not be read, the first by name; nothing where there are none."""
     if not count:
         return []
-    first = f"{number_of(count, 'record', 'records')} could not be read"
+    first = f"{number_of(count, 'record')} could not be read"
     lines = [first + ("; the first:" if named else "")]
     lines += [f"  {one.id}: {without_name(one.id, one.error)}" for one in named]
     return [warning("\n".join(lines))]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import RunError
+from anysize.core.plurals import none_of
 from anysize.core.receipts import Receipt
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
@@ -184,12 +185,12 @@ class EvaluationRun:
             )
         if self.without_target:
             return (
-                f"none of the {self.without_target} records has a label to compare with; name the "
+                f"{none_of(self.without_target, 'record')} has a label to compare with; name the "
                 "label column with --columns label=NAME, or use predict"
             )
         if self.failure_count:
             first = f": {self.failures[0].error}" if self.failures else ""
-            return f"none of the {self.failure_count} records could be read{first}"
+            return f"{none_of(self.failure_count, 'record')} could be read{first}"
         return "there are no records"
 
 

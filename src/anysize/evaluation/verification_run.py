@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from anysize.core.excerpts import Excerpt
-from anysize.core.plurals import number_of
+from anysize.core.plurals import none_of, number_of
 from anysize.core.receipts import Receipt
 from anysize.core.records import Source
 from anysize.core.results import ErrorResult, Result
@@ -120,7 +120,7 @@ class VerificationRun:
             )
         if self.without_target:
             return (
-                f"none of the {self.without_target} records has an identity to compare with; put "
+                f"{none_of(self.without_target, 'record')} has an identity to compare with; put "
                 "each person's files into a folder, or name the column with "
                 "--columns identity=NAME"
             )
@@ -128,8 +128,8 @@ class VerificationRun:
             return f"nothing was found in {self.empty} of the records, and too few are left"
         if self.failure_count:
             first = f": {self.failures[0].error}" if self.failures else ""
-            return f"{number_of(self.failure_count, 'record', 'records')} could not be read{first}"
-        return f"{identities} identities; at least two are needed"
+            return f"{number_of(self.failure_count, 'record')} could not be read{first}"
+        return f"{number_of(identities, 'identity', 'identities')}; at least two are needed"
 
     def _excerpt(self, place: int, score: float, read: ExcerptReader) -> Excerpt | None:
         sample = self.samples[place]

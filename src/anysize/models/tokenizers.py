@@ -19,7 +19,7 @@ from tokenizers.trainers import BpeTrainer
 from anysize.core.errors import BundleError, ConfigurationError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 PADDING, UNKNOWN, START, END, MASK = SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # All bytes and all special tokens must have a place.
@@ -27,6 +27,7 @@ SMALLEST_VOCABULARY = 256 + len(SPECIALS)
 
 _SPLIT = Regex(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{P}\p{S}]")
 _PART = 4096  # characters handed to the trainer at a time
+_HOW_LOADED = ("is_local", "local_files_only", "trust_remote_code")
 
 
 def train_tokenizer(
@@ -123,6 +124,16 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Writes a tokenizer of transformers, without how it was found when it was loaded.
+
+    A run that was resumed has loaded its own; what it leaves is the same.
+    """
+    for name in _HOW_LOADED:
+        tokenizer.init_kwargs.pop(name, None)
+    tokenizer.save_pretrained(folder)
 
 
 def wrap_tokenizer(tokenizer: Tokenizer, *, window: int) -> PreTrainedTokenizerFast:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anysize.core.errors import ConfigurationError, DataError
+from anysize.core.plurals import number_of
 from anysize.core.problems import Problems
 from anysize.core.results import ErrorResult, Result
 from anysize.recognition.gallery import CARD, Gallery, load, save
@@ -55,7 +56,8 @@ class Collected:
             if names
         ]
         if self.nameless:
-            lines.append(f"{self.nameless} records without an identity were left out")
+            words = ("record without an identity was", "records without an identity were")
+            lines.append(f"{number_of(self.nameless, *words)} left out")
         lines += self.remarks
         return lines + [failure.error for failure in self.failures[:_NAMED]]
 
@@ -205,7 +207,10 @@ def enroll(
     notes: list[str] = []
     if empty:
         shown = ", ".join(empty[:_NAMED]) + (", …" if len(empty) > _NAMED else "")
-        notes.append(f"{len(empty)} people are left out, whose folders hold no files: {shown}")
+        notes.append(
+            f"{number_of(len(empty), 'person is', 'people are')} left out for want of files: "
+            f"{shown}"
+        )
     if remove:
         gallery = gallery.removed(remove)
     if people is not None:
@@ -231,7 +236,7 @@ def _about(before: Gallery, after: Gallery, people: Collected) -> Iterator[str]:
     offered = sum(len(vectors) for vectors in people.people.values())
     again = len(before.vectors) + offered - len(after.vectors)
     if again:
-        yield f"{again} samples were enrolled before or come twice; each counts once"
+        yield f"enrolled before, or given twice, and counted once: {number_of(again, 'sample')}"
     found = list(alike(after, people.people.keys()))
     for one, other, cosine in found[:_NAMED]:
         yield (
@@ -289,7 +294,7 @@ def _with_thresholds(
         both = sorted(set(strangers.people) & set(gallery.names))
         if both:
             raise ConfigurationError(
-                f"{len(both)} people to calibrate on are in the gallery themselves "
+                f"{number_of(len(both), 'person', 'people')} to calibrate on also in the gallery "
                 f"({', '.join(both[:_NAMED])}); give a folder of other people"
             )
         names = [name for name, found in strangers.people.items() for _ in found]

@@ -50,9 +50,9 @@ def is_finished(out: Path, source: Source) -> bool:
             own = None
         if count != len(source) or (count and own != record_id(source, 0)):
             raise ConfigurationError(
-                f"--resume: {out} is whole, with {number_of(count, 'result', 'results')}, and is "
-                f"not of these {len(source):,} records: choose another --out, or begin without "
-                "--resume"
+                f"--resume: {out} is whole, with {number_of(count, 'result')}, and is "
+                f"not of these {number_of(len(source), 'record')}: choose another --out, or "
+                "begin without --resume"
             )
     return True
 

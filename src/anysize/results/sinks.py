@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TextIO
 from anysize.core.errors import ConfigurationError, UsageError
 from anysize.core.files import disk_errors, is_special
 from anysize.core.locks import only_writer_of
+from anysize.core.plurals import number_of
 from anysize.results.partial import Partial, line_of, place_of
 from anysize.results.tables import check_suffix, write_table
 
@@ -262,4 +263,5 @@ class OneFile:
     def _keep(self) -> None:
         partial = self._partial
         remedy = ": go on with --resume" if self._again else ""
-        self._say(f"{partial.lines} results are kept in {partial.folder}{remedy}")
+        kept = number_of(partial.lines, "result is", "results are")
+        self._say(f"{kept} kept in {partial.folder}{remedy}")

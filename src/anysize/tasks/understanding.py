@@ -84,7 +84,7 @@ class Understood:
         }[splits.how]
         features = _columns(self.training)
         shown = ", ".join(filter(None, (features, columns))) or self.task.role
-        return f"read: {records:,} records of {self.data} ({shown}); {how}"
+        return f"read: {number_of(records, 'record')} of {self.data} ({shown}); {how}"
 
     def _used(self) -> str:
         splits = self.splits
@@ -316,7 +316,7 @@ def _columns(source: Source) -> str:
         return ""
     known = None if spread.chosen else profile_of(source)
     usable = [name for name in spread.names if known is None or known.columns[name].usable]
-    return f"{number_of(len(usable), 'column', 'columns')} as features"
+    return f"{number_of(len(usable), 'column')} as features"
 
 
 def _left_out(findings: Findings) -> str:

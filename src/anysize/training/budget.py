@@ -59,9 +59,10 @@ def agree(
         kept = _shared(_own(job, objective, loaders, team), team)
         if team.leads and writable:
             write_json(path, {"for": key, "plan": asdict(kept)})
-            # The recipe that a run leaves repeats it, whatever a measurement would say then.
-            precision = "bfloat16" if kept.bfloat16 else "float32"
-            replace(recipe, precision=precision).write(job.out / "recipe.toml")
+    if team.leads and writable:
+        # The recipe that a run leaves repeats it, whatever a measurement would say then.
+        precision = "bfloat16" if kept.bfloat16 else "float32"
+        replace(recipe, precision=precision).write(job.out / "recipe.toml")
     set_checkpointing(objective.network.module, kept.checkpointing)
     return kept
 

@@ -63,8 +63,10 @@ def opened(spec: str, config: Any) -> dict[str, Any]:
 
 def save(folder: Path, network: Network) -> None:
     """Writes the tokenizer as transformers reads it, where the network has one."""
+    from anysize.models.tokenizers import save_tokenizer
+
     if network.hub_tokenizer is not None:
-        network.hub_tokenizer.save_pretrained(folder)
+        save_tokenizer(network.hub_tokenizer, folder)
 
 
 def restore(network: Network, place: Path) -> None:

@@ -70,7 +70,7 @@ def restore(network: Network, place: Path) -> None:
 
 def save(folder: Path, network: Network) -> None:
     """Writes the tokenizer as transformers reads it, where the network has one."""
-    from anysize.models.tokenizers import wrap_tokenizer
+    from anysize.models.tokenizers import save_tokenizer, wrap_tokenizer
 
     tokenizer = network.hub_tokenizer
     if tokenizer is None and network.tokenizer is None:
@@ -78,7 +78,7 @@ def save(folder: Path, network: Network) -> None:
     if tokenizer is None:
         window = network.reads(TextSettings).window
         tokenizer = wrap_tokenizer(network.needed_tokenizer(), window=window)
-    tokenizer.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
 
 
 def inspected(folder: Path) -> dict[str, Any]:
