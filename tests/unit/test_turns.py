@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 from typing import Any
 
@@ -224,3 +225,24 @@ def test_speakers_of_a_gallery_are_called_by_name() -> None:
     assert result.prediction == 2
     assert {entry["name"] for entry in result.details["found"]} == {"unknown", "Ann"}
     assert "embedding" not in result.details["found"][0]
+
+
+def test_a_long_timeline_is_finished_in_little_memory() -> None:
+    """Not even the embeddings of all windows in float32 are held beside what was kept."""
+    count, width = 6000, 256
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(4, width))
+    merger = TurnsMerger("long.wav", "samples", TurnRules(strangers=0.5))
+    for index in range(count):
+        core = Span(1000 * index, 1000 * (index + 1))
+        window = Window("long.wav", index, core, core, index == count - 1)
+        vector = centres[index // 20 % 4] + 0.3 * random.normal(size=width)
+        speech = [index * 0.4, index * 0.4 + 0.4, 1.0]
+        merger.add(window, {"speech": speech, "embeddings": vector})
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    result = merger.finish()
+    peak = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    assert result.prediction == 4
+    assert peak < 4 * width * count, f"{peak >> 10} KiB"

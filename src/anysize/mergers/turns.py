@@ -25,6 +25,7 @@ _APART = 3
 _FEWEST = 8
 _LEAST_SECONDS = 2.0
 _MOST_LEAST = 0.05
+_ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +103,11 @@ class TurnsMerger:
             self._rules.number, self._threshold(), min(_LEAST_SECONDS / spoken, _MOST_LEAST)
         )
         labels = _smoothed(speakers.labels[order], joined)
-        begins = {int(label): place for place, label in reversed(list(enumerate(labels)))}
-        rank = {label: place for place, label in enumerate(sorted(begins, key=begins.__getitem__))}
-        names = {label: f"speaker {place + 1}" for label, place in rank.items()}
+        there, begins = np.unique(labels, return_index=True)
+        names = {
+            label: f"speaker {place + 1}"
+            for place, label in enumerate(there[np.argsort(begins)].tolist())
+        }
         second = _second(speakers, order, labels, joined, self._rules)
         turns = sorted(
             [*_turns(times, labels, names, second, self._rules.bridge)],
@@ -177,7 +180,7 @@ def _second(
     if len(speakers.centres) < 2:
         return found
     pairs = np.sort(np.stack([speakers.labels[order], speakers.second[order]]), axis=0)
-    between = np.einsum("ij,ij->i", speakers.centres[pairs[0]], speakers.centres[pairs[1]])
+    between = (speakers.centres @ speakers.centres.T)[pairs[0], pairs[1]]
     usual = float(speakers.nearness.mean())
     mixed = speakers.ambiguity[order] - between > rules.mixed * np.maximum(usual - between, 0.05)
     start = 0
@@ -208,9 +211,7 @@ def _turns(
     """Windows of one speaker that follow each other, as turns; a second speaker's beside them."""
     held: Turn | None = None
     beside: Turn | None = None
-    for (start, stop), label, other in zip(
-        times.tolist(), labels.tolist(), second.tolist(), strict=True
-    ):
+    for (start, stop), label, other in _rows(times, labels, second):
         turn = Turn(start, stop, names[label], overlap=other in names)
         held, done = _extended(held, turn, bridge)
         if done is not None:
@@ -222,6 +223,13 @@ def _turns(
     for turn_left in (held, beside):
         if turn_left is not None:
             yield turn_left
+
+
+def _rows(*arrays: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
+    """Rows of arrays as Python's numbers, some thousand at a time."""
+    for start in range(0, len(arrays[0]), _ROWS):
+        some = (each[start : start + _ROWS].tolist() for each in arrays)
+        yield from zip(*some, strict=True)
 
 
 def _extended(held: Turn | None, turn: Turn, bridge: float) -> tuple[Turn, Turn | None]:

@@ -21,7 +21,7 @@ MOST = 600
 """Groups that are held at a time."""
 _LEFT = 400
 _STEPS = 127
-_BLOCK = 4096
+_BLOCK = 512
 _ROUNDS = 3
 
 
@@ -161,7 +161,7 @@ class VoiceClusters:
         return unit_vectors(sums)
 
     def _blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """All vectors at length one, some thousand at a time, with the first's number."""
+        """All vectors at length one, some hundred at a time, with the first's number."""
         for start in range(0, len(self), _BLOCK):
             part = self._kept[start * self._width : (start + _BLOCK) * self._width]
             yield start, unit_vectors(np.frombuffer(part, np.int8).reshape(-1, self._width))
