@@ -171,7 +171,11 @@ def _words(judgement: Judgement) -> str:
         said.insert(0, f"{judgement.metric} may {how}")
     if any(each.paired is not None for each in judgement.candidates):
         said.insert(1, "The interval of the drop is a paired bootstrap over the records")
-    return " ".join(f"{line[0].upper()}{line[1:]}." for line in said)
+    # The name of a metric stays as it is written everywhere.
+    return " ".join(
+        f"{line if line.startswith(judgement.metric) else line[0].upper() + line[1:]}."
+        for line in said
+    )
 
 
 def _plot(judgement: Judgement, ran: Sequence[Candidate]) -> Markup:
