@@ -17,6 +17,8 @@ from anysize.sources.split_names import SPLIT_NAMES, SplitName
 
 _PICTURES = ("images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "pics", "data")
 
+_EXAMPLES = 5
+
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
@@ -72,9 +74,9 @@ def _sources(
             "picture-place-guessed",
             f"{path}: pictures that are not where it says are read from below {folder}",
             level="note",
-            count=len(places.guessed),
+            count=places.guessed,
             unit="pictures",
-            examples=places.guessed[:5],
+            examples=places.examples,
         )
     if not places.there:
         raise DataError(
@@ -91,7 +93,8 @@ class _Places:
     Attributes:
         there: how many were found.
         first: the first one that was not.
-        guessed: names of those that are in other folders than their names say.
+        guessed: how many are in other folders than their names say.
+        examples: names of the first of those.
     """
 
     def __init__(self, folder: Path, path: Path) -> None:
@@ -100,7 +103,8 @@ class _Places:
         self._first = (beside, *filter(None, [called(folder, *_PICTURES)]))
         self.there = 0
         self.first = ""
-        self.guessed: list[str] = []
+        self.guessed = 0
+        self.examples: list[str] = []
 
     def of(self, rows: Iterable[Listed]) -> Iterator[tuple[str, str, Described]]:
         """Paths below the folder."""
@@ -117,5 +121,7 @@ class _Places:
                 yield (several or [last])[0], "", described
                 continue
             if not f"/{path}".endswith("/" + plain_name(one.picture)):
-                self.guessed.append(printable(one.picture))
+                self.guessed += 1
+                if len(self.examples) < _EXAMPLES:
+                    self.examples.append(printable(one.picture))
             yield path, "", one.described
