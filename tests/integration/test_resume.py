@@ -208,6 +208,7 @@ def test_resumed_weights_equal_the_uninterrupted_bit_for_bit(
         if line.startswith("precision")
     }
     assert len(precisions) == 1
+    assert precisions < {'precision = "bfloat16"', 'precision = "float32"'}
 
 
 def test_resuming_refuses_other_data_and_another_recipe(

@@ -59,12 +59,23 @@ def agree(
         kept = _shared(_own(job, objective, loaders, team), team)
         if team.leads and writable:
             write_json(path, {"for": key, "plan": asdict(kept)})
-    if team.leads and writable:
-        # The recipe that a run leaves repeats it, whatever a measurement would say then.
-        precision = "bfloat16" if kept.bfloat16 else "float32"
-        replace(recipe, precision=precision).write(job.out / "recipe.toml")
+    if writable:
+        leave_recipe(job, team, bfloat16=kept.bfloat16)
     set_checkpointing(objective.network.module, kept.checkpointing)
     return kept
+
+
+def leave_recipe(job: Job, team: Team, *, bfloat16: bool) -> None:
+    """Writes the recipe that a run leaves: it repeats the run, whatever a measurement says then.
+
+    Args:
+        job: what is trained.
+        team: the workers, of whom one writes.
+        bfloat16: the precision that was chosen.
+    """
+    if team.leads:
+        precision = "bfloat16" if bfloat16 else "float32"
+        replace(job.recipe, precision=precision).write(job.out / "recipe.toml")
 
 
 def _fastest(recipe: Recipe, objective: Objective, team: Team) -> Objective:

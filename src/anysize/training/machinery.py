@@ -17,7 +17,7 @@ from anysize.models.convolution import guard_gradients
 from anysize.models.execution import make_execution
 from anysize.runtimes.torch import fast_bfloat16
 from anysize.scale.protocols import Team
-from anysize.training.budget import agree
+from anysize.training.budget import agree, leave_recipe
 from anysize.training.job import Job
 from anysize.training.layers import below_last_blocks, freeze, trained_count
 from anysize.training.mixing import Mixing
@@ -60,7 +60,9 @@ class Machinery:
         self.budget = None
         if micro_cost and recipe.checkpointing == "on":
             set_checkpointing(network.module, True)
-        if not micro_cost:
+        if micro_cost:
+            leave_recipe(job, team, bfloat16=self.objective.bfloat16)
+        else:
             self.budget = agree(job, self.objective, team, self.loaders)
             micro_cost, self.loaders = self.budget.micro_cost, self.budget.loaders
             self.objective = replace(self.objective, bfloat16=self.budget.bfloat16)
