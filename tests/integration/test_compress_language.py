@@ -127,7 +127,7 @@ def test_a_language_model_is_judged_by_its_perplexity(
     assert abs(entries["candidates"][2]["drop"]) < 0.05
     assert entries["shipped"] == "bf16"  # of equals in speed the first
     page = (out / "compression.html").read_text(encoding="utf-8")
-    assert "highest allowed" in page and "Perplexity may rise by 5 %" in page
+    assert "highest allowed" in page and "perplexity may rise by 5 %" in page
     small = anysize.load(out)
     (said_on,) = small([" the cat"], max_new_tokens=4)
     assert isinstance(said_on, anysize.Result) and said_on.details["tokens"] == 4

@@ -130,7 +130,7 @@ def test_text_statistics() -> None:
     assert entries["characters"]["p50"] == 5
     assert entries["duplicates"]["contents_with_conflicting_labels"] == 1
     shown = printed(found)
-    for words in ("9 records", "pos", "tokens", "documents are empty", "data:9", "has a NUL byte"):
+    for words in ("9 records", "pos", "tokens", "1 document is empty", "data:9", "has a NUL byte"):
         assert words in shown
 
 

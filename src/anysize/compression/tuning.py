@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from anysize.compression.protocols import Context
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import scratch
+from anysize.tasks.options import taken
 
 if TYPE_CHECKING:
     from anysize.models.bundle import Card
@@ -126,7 +127,8 @@ def train(
             out=str(folder),
             columns=context.columns,
             encoding=context.encoding,
-            labels=card.labels or None,
+            # Tasks without classes refuse them.
+            labels=(card.labels or None) if taken(card.task).get("labels", True) else None,
             **_head(card),
             **_prediction(card),
             merge=card.merge,

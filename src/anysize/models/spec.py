@@ -132,17 +132,15 @@ def _opened(spec: str, task: str | None, pixels: str | None) -> tuple[Network, C
         return _built_in(spec, task)
     if converted.is_converted(path):
         return converted.open_converted(path, task)
-    if (path / "checkpoints").is_dir() and (path / "recipe.toml").is_file():
+    if path.exists() and not (path / "config.json").is_file():
+        begun = (path / "checkpoints").is_dir() and (path / "recipe.toml").is_file()
         raise BundleError(
             spec,
             "is a training that has not ended, so there is no model yet: go on with anysize train "
-            "… --resume",
-        )
-    if path.exists() and not (path / "config.json").is_file():
-        raise BundleError(
-            spec,
-            "is neither a bundle (anysize.json) nor a Hugging Face folder (config.json), and holds "
-            "no GGUF file",
+            "… --resume"
+            if begun
+            else "is neither a bundle (anysize.json) nor a Hugging Face folder (config.json), and "
+            "holds no GGUF file",
         )
     if not path.exists():
         _refuse_slip(path)
