@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,15 @@ class LayerError:
     """A layer, and what quantizing it alone does.
 
     Attributes:
-        layer: the operation's name.
+        layer: the operation's name. Names that OpenVINO makes up are others in each conversion.
+        place: among the layers, in the order of execution.
         error: of the output, as a part of the output's spread over the windows (root mean
             square over root mean square).
         changed: the share of windows whose largest output is another one.
     """
 
     layer: str
+    place: int
     error: float
     changed: float
 
@@ -50,6 +52,7 @@ def measure(graph: Graph, say: Callable[[str], None]) -> list[LayerError]:
         found.append(
             LayerError(
                 layer=layer,
+                place=place,
                 error=float(np.sqrt(np.mean((alone - expected) ** 2))) / spread,
                 changed=float(np.mean(alone.argmax(axis=1) != expected.argmax(axis=1))),
             )
@@ -60,9 +63,14 @@ def measure(graph: Graph, say: Callable[[str], None]) -> list[LayerError]:
 
 
 def remembered(graph: Graph, path: Path | None, say: Callable[[str], None]) -> Sequence[LayerError]:
-    """The same, kept in a file for the next candidate of the same network; None keeps nothing."""
+    """The same, kept in a file for the next candidate of the same network; None keeps nothing.
+
+    The file says which layers by their places: they get the names that they have in ``graph``.
+    """
     if path is not None and path.is_file():
-        return [LayerError(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+        names = graph.layers()
+        kept = [LayerError(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+        return [replace(each, layer=names[each.place]) for each in kept]
     found = measure(graph, say)
     if path is not None:
         write_json(path, [asdict(each) for each in found])
