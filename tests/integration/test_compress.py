@@ -153,9 +153,10 @@ def test_what_int8_breaks_is_mended_with_some_layers_in_higher_precision(
     assert plain.drop > 0.03
     assert found.chosen is milder[-1]
     assert found.chosen.chain.startswith("int8(keep=")
-    # The convolution that reads the planted channels is what suffers.
+    # What suffers is the convolution that reads the planted channels, and with some weights the
+    # one before it, too: then two layers are kept.
     assert len(found.sensitivity) >= 3
-    assert found.sensitivity[0]["error"] > 5 * found.sensitivity[1]["error"]
+    assert found.sensitivity[0]["error"] > 5 * found.sensitivity[len(milder)]["error"]
 
 
 def test_what_int8_breaks_is_mended_by_training_in_eight_bits(
