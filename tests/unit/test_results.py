@@ -239,20 +239,33 @@ def test_one_document_is_valid_however_it_ends(count: int, error: BaseException 
         assert (found["error"], found["exit_code"]) == ("a.csv: is broken", 2)
 
 
-def test_whole_results_have_nothing_to_go_on_with(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [("text\none\ntwo\n", ("a.csv:0", "a.csv:1")), ("id,text\nA7,one\nB9,two\n", ("A7", "B9"))],
+)
+def test_whole_results_have_nothing_to_go_on_with(
+    text: str, ids: tuple[str, str], tmp_path: Path
+) -> None:
     data = tmp_path / "a.csv"
-    data.write_text("text\none\ntwo\n")
+    data.write_text(text)
     source = open_source(data, roles=[ColumnSpec(role="text", kind="text", names=("text",))])
     out = tmp_path / "r.jsonl"
-    assert not is_finished(out, source)  # nothing was begun
+    rows = Rows(source)
+
+    def finished() -> bool:
+        return is_finished(out, len(source), lambda: rows.id_of(0))
+
+    assert not finished()  # nothing was begun
     with OneFile(out, WORK, resume=False, say=print) as sink:
-        sink.write({"id": "a.csv:0"})
-        assert not is_finished(out, source)
-        sink.write({"id": "a.csv:1"})
-    assert is_finished(out, source)
-    for lines in ('{"id": "a.csv:0"}\n', '{"id": "b.csv:0"}\n{"id": "b.csv:1"}\n', "no JSON\n"):
+        sink.write({"id": ids[0]})
+        assert not finished()
+        sink.write({"id": ids[1]})
+    assert finished()
+    first = json.dumps({"id": ids[0]})
+    for lines in (f"{first}\n", '{"id": "b.csv:0"}\n{"id": "b.csv:1"}\n', "no JSON\n"):
         out.write_text(lines)
         with pytest.raises(ConfigurationError, match="is not of these 2 records"):
-            is_finished(out, source)
+            finished()
     place_of(out).mkdir()
-    assert not is_finished(out, source)
+    assert not finished()
+    assert not list(rows.words()), "asking for an id counted it"

@@ -90,12 +90,10 @@ def command(
             }
         )
         return
-    for line in made.lines():
+    drawn = number_of(draws, "draw")
+    last = f"{sheet}: {len(made.records)} {made.noun}, {drawn} each of {made.augment}"
+    for line in (*made.lines(), last):
         out(line)
-    out(
-        f"{sheet}: {len(made.records)} {made.noun}, "
-        f"{number_of(draws, 'draw')} each of {made.augment}"
-    )
 
 
 def _checked(

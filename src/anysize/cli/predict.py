@@ -13,6 +13,9 @@ from anysize.cli import bundle_command, live, options, predicting, prediction_ch
 from anysize.cli.output import check_not_input, check_out_file, document, say
 from anysize.core.files import is_standard_output
 
+if TYPE_CHECKING:
+    from anysize.results.rows import Rows
+
 Inputs = Annotated[
     list[str],
     typer.Argument(help="Files, folders, tables; '-' reads a record a line, or live sound."),
@@ -68,10 +71,6 @@ Top = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on where a prediction into --out was cut off.")
 ]
-
-
-if TYPE_CHECKING:
-    from anysize.core.records import Source
 
 
 def command(
@@ -141,9 +140,9 @@ def command(
             out = made.rows
         if out is not None:
             check_number(model.task, out.suffix, len(source))
-        if resume and _is_finished(out, source, as_json=as_json):
-            return
         rows = Rows(source, predicting.names_of(keep), renamed)
+        if resume and _is_finished(out, len(source), rows, as_json=as_json):
+            return
         work = predicting.work_of(model, source, settings, inputs, keep) if out is not None else {}
         sink = predicting.sink_for(out, work, tally, resume=resume, one=as_json, formats=formats)
         if top is not None:
@@ -154,15 +153,15 @@ def command(
     _end(tally, out, (*tally.lines(), *rows.words(), *more), as_json=as_json)
 
 
-def _is_finished(out: Path | None, source: Source, *, as_json: bool) -> bool:
+def _is_finished(out: Path | None, count: int, rows: Rows, *, as_json: bool) -> bool:
     """Whether there is nothing to go on with because all is there; says so then."""
     from anysize.results.partial import is_finished
 
-    if out is None or not is_finished(out, source):
+    if out is None or not is_finished(out, count, lambda: rows.id_of(0)):
         return False
     say(f"{out} is finished: nothing is left to do; without --resume it is made anew")
     if as_json:
-        document({"results": len(source), "out": str(out), "finished": True})
+        document({"results": count, "out": str(out), "finished": True})
     return True
 
 

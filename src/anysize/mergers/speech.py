@@ -97,10 +97,10 @@ class SpeechMerger:
             notes.append(f"{samples} louder than a file can hold, and clipped")
         if self._endless:
             counts["endless_utterances"] = self._endless
-            found = number_of(self._endless, "utterance", "utterances")
+            found = number_of(self._endless, "utterance")
             notes.append(
-                f"the voice found no end of {found}, which it was stopped in: listen to it, or try "
-                "--take 1"
+                f"the voice found no end of {found} and was stopped: listen to the recording, or "
+                "try --take 1"
             )
         if not speech.count:
             notes.append("there is nothing to speak in it, so the recording is empty")

@@ -193,9 +193,10 @@ class SpeechT5Execution(SpeakingExecution):
 
     def __init__(self, voice: SpeechT5Voice) -> None:
         self._own = voice
+        self._endless: list[bool] = []  # of each example of the batch
 
     def __call__(self, examples: Sequence[Example]) -> Tensors:
-        self._endless: list[bool] = []
+        self._endless = []
         outputs = super().__call__(examples)
         return {**outputs, ENDLESS: torch.tensor(self._endless)}
 

@@ -208,8 +208,8 @@ def enroll(
     if empty:
         shown = ", ".join(empty[:_NAMED]) + (", …" if len(empty) > _NAMED else "")
         notes.append(
-            f"{number_of(len(empty), 'person is', 'people are')} left out for want of files: "
-            f"{shown}"
+            f"{number_of(len(empty), 'person is', 'people are')} left out, because there are no "
+            f"files in the folder: {shown}"
         )
     if remove:
         gallery = gallery.removed(remove)
@@ -294,8 +294,8 @@ def _with_thresholds(
         both = sorted(set(strangers.people) & set(gallery.names))
         if both:
             raise ConfigurationError(
-                f"{number_of(len(both), 'person', 'people')} to calibrate on also in the gallery "
-                f"({', '.join(both[:_NAMED])}); give a folder of other people"
+                f"of the people to calibrate on {number_of(len(both), 'is', 'are')} in the gallery "
+                f"as well ({', '.join(both[:_NAMED])}); give a folder of other people"
             )
         names = [name for name, found in strangers.people.items() for _ in found]
         if not names:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from anysize.core.errors import ConfigurationError
 from anysize.core.files import ESCAPED, disk_errors, write_json
 from anysize.core.plurals import number_of
-from anysize.core.records import Source, record_id
 
 RESULTS, WORK = "results.jsonl", "work.json"
 FORMAT = 1
@@ -28,12 +27,13 @@ def place_of(out: Path) -> Path:
     return out.with_name(out.name + ".partial")
 
 
-def is_finished(out: Path, source: Source) -> bool:
-    """Whether the results of a source are whole already, so that nothing is left to do.
+def is_finished(out: Path, count: int, first: Callable[[], str]) -> bool:
+    """Whether results are whole already, so that nothing is left to do.
 
     Args:
         out: where the results go.
-        source: what they are results of.
+        count: of the records that they are to be results of.
+        first: what the row of the first of them is called; asked for where it is compared.
 
     Raises:
         ConfigurationError: there are whole results, and they are of other records.
@@ -42,17 +42,17 @@ def is_finished(out: Path, source: Source) -> bool:
         return False
     if out.suffix.lower() in (".jsonl", ".ndjson"):
         with out.open("rb") as file:
-            first = file.readline()
-            count = bool(first) + sum(1 for _ in file)
+            line = file.readline()
+            there = bool(line) + sum(1 for _ in file)
         try:
-            own = json.loads(first)["id"] if count else None
+            own = json.loads(line)["id"] if there else None
         except (ValueError, KeyError, TypeError):
             own = None
-        if count != len(source) or (count and own != record_id(source, 0)):
+        if there != count or (count and own != first()):
             raise ConfigurationError(
-                f"--resume: {out} is whole, with {number_of(count, 'result')}, and is "
-                f"not of these {number_of(len(source), 'record')}: choose another --out, or "
-                "begin without --resume"
+                f"--resume: {out} is whole, with {number_of(there, 'result')}, and is not of "
+                f"{'this' if count == 1 else 'these'} {number_of(count, 'record')}: choose another "
+                "--out, or begin without --resume"
             )
     return True
 

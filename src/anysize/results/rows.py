@@ -10,7 +10,7 @@ from typing import Any
 
 from anysize.core.errors import ConfigurationError, DataError
 from anysize.core.plurals import number_of
-from anysize.core.records import Source
+from anysize.core.records import Source, record_id
 from anysize.core.results import ErrorResult, Result
 from anysize.sources.concat import Concat
 from anysize.sources.rows import Unreadable, as_string
@@ -65,6 +65,7 @@ class Rows:
             if key in entries:
                 entries[key] = self._called(entries[key])
         entries[_ID] = self._id(entries[_ID], cells)
+        self._count(cells)
         if not self._keep:
             return entries
         chosen = {
@@ -79,6 +80,11 @@ class Rows:
         }
         return {_ID: entries.pop(_ID), **along, **entries}
 
+    def id_of(self, ordinal: int) -> str:
+        """What the row of record ``ordinal`` is called, without its result."""
+        cells = self._cells(ordinal) if self._named else {}
+        return self._id(self._called(record_id(self._source, ordinal)), cells)
+
     def words(self) -> Iterator[str]:
         """What is to be known about the ids."""
         if self.repeated:
@@ -88,18 +94,21 @@ class Rows:
             yield f"--keep: the column {name!r} holds bytes, which are left empty, in {rows}"
 
     def _id(self, own: str, cells: Mapping[str, Any]) -> str:
-        cell = next((value for name, value in cells.items() if name.lower() == _ID), None)
-        given = as_string(cell)
-        if not given:
-            return own
-        if len(self._parts) > 1:
+        given = _given(cells)
+        if given and len(self._parts) > 1:
             return f"{own.rpartition(':')[0]}:{given}"
+        return given or own
+
+    def _count(self, cells: Mapping[str, Any]) -> None:
+        """Notes an id of a column, to see whether it comes again."""
+        given = _given(cells)
+        if not given or len(self._parts) > 1:
+            return
         key = hash(given)
         if key in self._seen:
             self.repeated += 1
         elif len(self._seen) < _COMPARED:
             self._seen.add(key)
-        return given
 
     def _called(self, words: str) -> str:
         for path, name in self._renamed.items():
@@ -137,6 +146,11 @@ class Rows:
 
 def _id_column(part: Any) -> bool:
     return any(name.lower() == _ID for name in getattr(part, "columns", ()))
+
+
+def _given(cells: Mapping[str, Any]) -> str | None:
+    """The id in a record's own cells."""
+    return as_string(next((cell for name, cell in cells.items() if name.lower() == _ID), None))
 
 
 def kept(cell: Any) -> Any:
