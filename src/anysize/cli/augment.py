@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import check_not_input, document, out, say
+from anysize.cli.output import check_not_input, check_out_file, document, out, say
 from anysize.core.errors import ConfigurationError
 from anysize.core.plurals import number_of
+
+if TYPE_CHECKING:
+    from anysize.augmentation.sheet import Shown
 
 
 def command(
@@ -67,6 +70,7 @@ def command(
         problems += error.problems
     if problems:
         raise ConfigurationError(problems)
+    check_out_file(sheet)
     check_not_input(sheet, all_matching(data))
     renamed = options.pairs(columns, "--columns")
     made = api.augment(
@@ -76,24 +80,27 @@ def command(
     for failure in made.failures:
         say(f"anysize: not shown: {failure}")
     if as_json:
-        document(
-            {
-                "sheet": str(sheet),
-                "augment": made.augment,
-                "seed": seed,
-                "records": list(made.records),
-                "draws": draws,
-                **made.facts(),
-                "rows": list(made.rows),
-                "failures": list(made.failures),
-                "findings": [each.to_json() for each in made.findings],
-            }
-        )
+        document(_entries(made, sheet, seed, draws))
         return
     drawn = number_of(draws, "draw")
     last = f"{sheet}: {len(made.records)} {made.noun}, {drawn} each of {made.augment}"
     for line in (*made.lines(), last):
         out(line)
+
+
+def _entries(made: Shown, sheet: Path, seed: int, draws: int) -> dict[str, Any]:
+    """What is written instead of lines."""
+    return {
+        "sheet": str(sheet),
+        "augment": made.augment,
+        "seed": seed,
+        "records": list(made.records),
+        "draws": draws,
+        **made.facts(),
+        "rows": list(made.rows),
+        "failures": list(made.failures),
+        "findings": [each.to_json() for each in made.findings],
+    }
 
 
 def _checked(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import document, say, show_whole
+from anysize.cli.output import check_out_folder, document, say, show_whole
 from anysize.cli.output import out as print_line
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def command(
     from anysize.sources.inputs import check_paths
 
     check_paths(data or [])
+    check_out_folder(out)
     judgement = api.compress_report(
         bundle, out, data=data or None, methods=tuple(method or ()), max_drop=max_drop,
         records=records, recogniser=recogniser, memory=memory,

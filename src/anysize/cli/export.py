@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import check_not_input, document, say
+from anysize.cli.output import check_not_input, check_out_folder, document, say
 
 
 def command(
@@ -34,6 +34,7 @@ def command(
     exporter = plugins.load("export", file_format)  # an unknown format is refused before loading
     if out.is_file():
         check_not_input(out, [bundle])
+    check_out_folder(out if out.is_dir() else out.absolute().parent)
     settings = {} if opset is None else {"opset": str(opset)}
     model = api.load(bundle, task, labels=options.labels(labels), pixels=pixels)
     path = model.export(out, file_format, **settings)

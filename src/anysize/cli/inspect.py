@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from anysize.cli import options
-from anysize.cli.output import document, say, show
+from anysize.cli.output import check_out_file, document, say, show
 from anysize.core.errors import ConfigurationError
 from anysize.core.plurals import number_of
 
@@ -47,6 +47,7 @@ def command(
     check_paths(what)
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ConfigurationError(f"--out must be a file that ends in .png, not {str(sheet)!r}")
+    check_out_file(sheet)
     if len(what) == 1 and api.is_model(what[0]):
         card = api.card(what[0])
         if as_json:

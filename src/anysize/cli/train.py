@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anysize.cli import declared_command, options
-from anysize.cli.output import document, say
+from anysize.cli.output import check_out_folder, document, say
 
 if TYPE_CHECKING:
     from anysize.training.recipe import Recipe
@@ -33,6 +34,7 @@ def command(
 
     recipe = recipe_of(task, data, declared_command.given(context))
     check_paths([recipe.data] if isinstance(recipe.data, str) else recipe.data)
+    check_out_folder(Path(recipe.out))
     report = api.train_report(recipe, resume=resume)
     if as_json:
         document(report.to_json())
