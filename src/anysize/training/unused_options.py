@@ -41,4 +41,4 @@ def _unused(resolved: Recipe, validated: bool) -> Iterator[tuple[str, str]]:
     if resolved.teacher is None:
         yield from ((name, "it is for --teacher, which is not given") for name in _OF_A_TEACHER)
     if not validated:
-        yield from ((name, "no records are there to validate with") for name in _OF_VALIDATION)
+        yield from ((name, "there are no records to validate with") for name in _OF_VALIDATION)
